@@ -1,0 +1,27 @@
+"""Names that more than one room has to agree on: resources, labels and topics, in one place."""
+
+from __future__ import annotations
+
+from alerting.settings import Settings
+
+PROJECT = "orion-alerting"
+RELEASE = "prometheus"
+"""The Helm release. Rules are selected by the label `release` with this value."""
+
+ALERTMANAGER_CONFIG_SECRET = "alertmanager-config"
+ALERTMANAGER_TEMPLATES = "alertmanager-templates"
+PAGERDUTY_KEYS_SECRET = "alertmanager-pagerduty"
+SLACK_WEBHOOKS_SECRET = "alertmanager-slack"
+
+ALERT_TOPIC = "orion-alerts"
+NOTIFICATION_TOPIC = "orion-notifications"
+
+
+def team_topic(team: str) -> str:
+    """Return the name of the topic that a team hears of failed repairs on."""
+    return f"orion-team-{team}"
+
+
+def topic_arn(settings: Settings, topic: str) -> str:
+    """Return a topic's ARN. It is a function of account, region and name, so that it is known before it exists."""
+    return f"arn:aws:sns:{settings.aws.region}:{settings.aws.account_id}:{topic}"

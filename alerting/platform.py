@@ -1,0 +1,181 @@
+"""The one immutable value that holds everything to be deployed.
+
+The catalog and the rules become a `Platform` once; components turn parts of it into resources, `orion render` prints
+it, checks read it. Nobody else reads the YAML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from alerting.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleFile:
+    """One PrometheusRule: `name` is a Kubernetes name, `groups` are Prometheus' own, ready to be written."""
+
+    name: str
+    groups: tuple[Mapping[str, Any], ...]
+
+
+class SecretSource(StrEnum):
+    """Where the text of a mounted secret file comes from."""
+
+    PAGERDUTY_INTEGRATION = "pagerduty integration"  # `reference` is the service's name in the catalog
+    SLACK_WEBHOOK = "slack webhook"  # `reference` is the channel, with its #
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretFile:
+    """One file that Alertmanager reads a secret from: /etc/alertmanager/secrets/SECRET/KEY."""
+
+    secret: str
+    key: str
+    source: SecretSource
+    reference: str
+
+    @property
+    def path(self) -> str:
+        """Where the operator mounts it."""
+        return f"/etc/alertmanager/secrets/{self.secret}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertmanagerFiles:
+    """What Alertmanager is given. `configuration` holds no secret; `templates` maps a file's name to its text."""
+
+    configuration: Mapping[str, Any]
+    templates: Mapping[str, str]
+    template_config_map: str
+    secret_files: tuple[SecretFile, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """People who take turns. `start` is an ISO 8601 time with its offset, `shift_seconds` one person's turn."""
+
+    name: str
+    people: tuple[str, ...]  # emails, in order
+    start: str
+    shift_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """Who is on call when: the rotations cover every hour. `time_zone` is an IANA name."""
+
+    name: str
+    time_zone: str
+    rotations: tuple[Rotation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscalationLevel:
+    """Who is notified, and after how many minutes without an acknowledgement the next level is."""
+
+    schedules: tuple[str, ...]
+    people: tuple[str, ...]
+    timeout_minutes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscalationPolicy:
+    """A team's escalation levels, first to last, gone through `repeats` more times."""
+
+    name: str
+    team: str
+    levels: tuple[EscalationLevel, ...]
+    repeats: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagedService:
+    """A service of the catalog as PagerDuty knows it. `acknowledgement_timeout_seconds` is explicit, never a default."""
+
+    name: str
+    description: str
+    escalation_policy: str
+    acknowledgement_timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnCall:
+    """Everything that PagerDuty is told. People are looked up by email, never made."""
+
+    people: tuple[str, ...]
+    schedules: tuple[Schedule, ...]
+    escalation_policies: tuple[EscalationPolicy, ...]
+    services: tuple[PagedService, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairParameter:
+    """One parameter of a repair's document: from which label it is taken, and what it must match as a whole."""
+
+    name: str
+    label: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairAction:
+    """An SSM document. `content` is the document itself (schema 2.2), `digest` its sha256 in hex."""
+
+    name: str
+    document_name: str
+    content: Mapping[str, Any]
+    digest: str
+    parameters: tuple[RepairParameter, ...]
+    timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """Which alert is answered by which action, and the team that hears of a failure."""
+
+    alert: str
+    action: str
+    team: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repairs:
+    """All repairs and the actions that they use. `namespaces` are those that may be touched."""
+
+    actions: tuple[RepairAction, ...]
+    repairs: tuple[Repair, ...]
+    teams: tuple[str, ...]
+    namespaces: tuple[str, ...]
+
+    def as_function_data(self) -> dict[str, Any]:
+        """Return what the function is given in its zip as `remediations.json`: names and patterns, nothing of AWS."""
+        return {
+            "actions": {
+                action.name: {
+                    "document": action.document_name,
+                    "timeout_seconds": action.timeout_seconds,
+                    "parameters": {
+                        parameter.name: {"label": parameter.label, "pattern": parameter.pattern}
+                        for parameter in action.parameters
+                    },
+                }
+                for action in self.actions
+            },
+            "repairs": {repair.alert: {"action": repair.action, "team": repair.team} for repair in self.repairs},
+            "namespaces": list(self.namespaces),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """Everything to be deployed to one stack."""
+
+    settings: Settings
+    rules: tuple[RuleFile, ...]
+    alertmanager: AlertmanagerFiles
+    on_call: OnCall
+    repairs: Repairs

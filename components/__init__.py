@@ -1,0 +1,1 @@
+"""ComponentResources: each turns one part of the platform into resources, and holds no policy of its own."""

@@ -1,0 +1,35 @@
+"""One place for ports: free ones on the loopback address."""
+
+from __future__ import annotations
+
+import socket
+
+LOOPBACK = "127.0.0.1"
+
+
+def listening_socket() -> socket.socket:
+    """Return a socket that already listens on a free loopback port, so that nobody else can take it."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((LOOPBACK, 0))
+    listener.listen(128)
+    return listener
+
+
+def free_port() -> int:
+    """Return a loopback port that was free a moment ago, for a program that has to be told its port.
+
+    The kernel hands such ports out in a random order, so that two sandboxes hardly ever meet; whoever starts the
+    program still has to start it again on another port if it does not come up.
+    """
+    with listening_socket() as listener:
+        return int(listener.getsockname()[1])
+
+
+def accepts_connections(port: int, *, timeout_seconds: float = 0.25) -> bool:
+    """Say whether something accepts connections on a loopback port."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=timeout_seconds):
+            return True
+    except OSError:
+        return False

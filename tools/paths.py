@@ -1,0 +1,40 @@
+"""Where the external binaries are: the ones that were built, in the cache folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+TOOLS_VARIABLE = "ORION_TOOLS"
+CACHE_VARIABLE = "ORION_CACHE"
+
+
+class ToolMissing(RuntimeError):
+    """A binary is needed and not there; the message says how to get it."""
+
+
+def cache_folder() -> Path:
+    """Return the folder that every checkout shares: $ORION_CACHE, else `orion-alerting` in the user's cache folder."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().resolve()
+    user_cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(user_cache).expanduser().resolve() / "orion-alerting"
+
+
+def tools_folder() -> Path:
+    """Return the folder of the binaries: $ORION_TOOLS, else `bin` in the cache folder."""
+    chosen = os.environ.get(TOOLS_VARIABLE)
+    return Path(chosen).expanduser().resolve() if chosen else cache_folder() / "bin"
+
+
+def tool(name: str) -> Path:
+    """Return the path of a binary.
+
+    Raises `ToolMissing` if it has not been built.
+    """
+    path = tools_folder() / name
+    if not path.exists():
+        message = f"{name}: not found in {path.parent}. Run `make tools`, which builds or finds every tool that is needed"
+        raise ToolMissing(message)
+    return path
