@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -23,9 +24,18 @@ def cache_folder() -> Path:
 
 
 def tools_folder() -> Path:
-    """Return the folder of the binaries: $ORION_TOOLS, else `bin` in the cache folder."""
+    """Return the folder of the binaries: $ORION_TOOLS, else the one in the cache folder that these pins lead to."""
     chosen = os.environ.get(TOOLS_VARIABLE)
-    return Path(chosen).expanduser().resolve() if chosen else cache_folder() / "bin"
+    return Path(chosen).expanduser().resolve() if chosen else cache_folder() / f"bin-{_pins()}"
+
+
+def _pins() -> str:
+    """Return a hash of every recipe and pin, so that two checkouts which differ in them share no folder."""
+    here = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in [here / "recipes.py", here / "requirements-helm.txt", *sorted((here / "go").glob("*/go.sum"))]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def tool(name: str) -> Path:
@@ -35,6 +45,8 @@ def tool(name: str) -> Path:
     """
     path = tools_folder() / name
     if not path.exists():
-        message = f"{name}: not found in {path.parent}. Run `make tools`, which builds or finds every tool that is needed"
+        message = (
+            f"{name}: not found in {path.parent}. Run `make tools`, which builds or finds every tool that is needed"
+        )
         raise ToolMissing(message)
     return path

@@ -1,0 +1,124 @@
+"""How each external binary comes to be: its module, package and flags, and which versions on PATH will do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KUBERNETES_VERSION = "1.36.1"
+PULUMI_VERSION = "3.259.0"
+ALERTMANAGER_MODULE = "github.com/prometheus/alertmanager"
+OPERATOR_MODULE = "github.com/prometheus-operator/prometheus-operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnPath:
+    """When a binary on PATH is used instead: `arguments` print its version, which must be in `versions` (PEP 440)."""
+
+    arguments: tuple[str, ...]
+    versions: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One binary. `module` is a folder below tools/go, `package` what is built in it.
+
+    `copy_module` names a module that is copied out of the module cache and built in the copy, with `extra_files` added:
+    for a module that embeds files which it is published without.
+    """
+
+    name: str
+    module: str
+    package: str
+    tags: str = ""
+    variables: tuple[tuple[str, str], ...] = ()
+    on_path: OnPath | None = None
+    copy_module: str | None = None
+    extra_files: tuple[str, ...] = ()
+
+    @property
+    def ldflags(self) -> str:
+        """The linker's flags: no symbol table, and the version that the program reports."""
+        return " ".join(["-s -w", *(f"-X {name}={value}" for name, value in self.variables)])
+
+
+_KUBERNETES = (("k8s.io/component-base/version.gitVersion", f"v{KUBERNETES_VERSION}"),)
+_WEB_PAGES = ("ui/app/dist/index.html", "ui/mantine-ui/dist/index.html")
+_KUBERNETES_ON_PATH = OnPath(arguments=("--version",), versions=">=1.34,<1.38")
+_PROMETHEUS_ON_PATH = OnPath(arguments=("--version",), versions=">=3.5,<4")
+_ALERTMANAGER_ON_PATH = OnPath(arguments=("--version",), versions=">=0.31,<0.36")
+
+
+def _alertmanager(name: str) -> Recipe:
+    return Recipe(
+        name=name,
+        module="alertmanager",
+        package=f"./cmd/{name}",
+        variables=(("github.com/prometheus/common/version.Version", "0.34.2"),),
+        on_path=_ALERTMANAGER_ON_PATH,
+        copy_module=ALERTMANAGER_MODULE,
+        extra_files=_WEB_PAGES,
+    )
+
+
+def _kubernetes(name: str, on_path: OnPath) -> Recipe:
+    return Recipe(
+        name=name,
+        module="kubernetes",
+        package=f"k8s.io/kubernetes/cmd/{name}",
+        variables=_KUBERNETES,
+        on_path=on_path,
+    )
+
+
+def _prometheus(name: str) -> Recipe:
+    return Recipe(
+        name=name,
+        module="prometheus",
+        package=f"github.com/prometheus/prometheus/cmd/{name}",
+        tags="remove_all_sd,enable_file_sd",
+        on_path=_PROMETHEUS_ON_PATH,
+    )
+
+
+KUBECTL = _kubernetes("kubectl", OnPath(arguments=("version", "--client"), versions=">=1.34,<1.38"))
+HELM = Recipe(
+    name="helm",
+    module="helm",
+    package="helm.sh/helm/v3/cmd/helm",
+    variables=(("helm.sh/helm/v3/internal/version.version", "v3.22.0"),),
+    on_path=OnPath(arguments=("version", "--short"), versions=">=3.14,<5"),
+)
+
+RECIPES: tuple[Recipe, ...] = (
+    HELM,
+    KUBECTL,
+    Recipe(
+        name="etcd",
+        module="kubernetes",
+        package="go.etcd.io/etcd/server/v3",
+        # 3.5 does not know the watch progress requests of these clients: pods are then replaced in 5 to 30 s.
+        on_path=OnPath(arguments=("--version",), versions=">=3.6,<4"),
+    ),
+    Recipe(name="kwokctl", module="kubernetes", package="sigs.k8s.io/kwok/cmd/kwokctl"),
+    Recipe(name="kwok", module="kubernetes", package="sigs.k8s.io/kwok/cmd/kwok"),
+    _kubernetes("kube-apiserver", _KUBERNETES_ON_PATH),
+    _kubernetes("kube-controller-manager", _KUBERNETES_ON_PATH),
+    _kubernetes("kube-scheduler", _KUBERNETES_ON_PATH),
+    Recipe(name="prometheus-operator", module="kubernetes", package=f"{OPERATOR_MODULE}/cmd/operator"),
+    Recipe(
+        name="prometheus-config-reloader",
+        module="kubernetes",
+        package=f"{OPERATOR_MODULE}/cmd/prometheus-config-reloader",
+    ),
+    Recipe(
+        name="pulumi",
+        module="pulumi",
+        package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+        variables=(("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version", PULUMI_VERSION),),
+        on_path=OnPath(arguments=("version",), versions=">=3.250,<4"),
+    ),
+    _prometheus("prometheus"),
+    _prometheus("promtool"),
+    _alertmanager("alertmanager"),
+    _alertmanager("amtool"),
+)
