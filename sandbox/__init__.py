@@ -1,1 +1,4 @@
-"""Everything that a user's account and cluster would be, on one machine: the engine's embedded back ends and what starts and watches them."""
+"""Everything that a user's account and cluster would be, on one machine.
+
+The embedded back ends of the engine, and what starts, watches and breaks them.
+"""

@@ -102,9 +102,7 @@ class Journal:
         """Return the events of `kind` that carry all of `ids`, not older than `since` (Unix seconds)."""
         return [event for event in self.events() if event.time >= since and event.matches(kind, ids)]
 
-    def wait_for(
-        self, wanted: Callable[[Event], bool], *, timeout_seconds: float, since: float = 0.0
-    ) -> Event | None:
+    def wait_for(self, wanted: Callable[[Event], bool], *, timeout_seconds: float, since: float = 0.0) -> Event | None:
         """Return the first event not older than `since` that is `wanted`, or None when time is up."""
         deadline = time.monotonic() + timeout_seconds
         offset = 0

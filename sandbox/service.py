@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
+import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +21,6 @@ from sandbox.ports import LOOPBACK, listening_socket
 
 STOP_SECONDS = 10.0
 READY_POLL_SECONDS = 0.05
-_PR_SET_PDEATHSIG = 1
 
 
 class Service(Protocol):
@@ -73,7 +71,9 @@ class HttpService:
         self.name = name
         self._socket = listening_socket()
         self._server = uvicorn.Server(
-            uvicorn.Config(application, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=1)
+            uvicorn.Config(
+                application, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=1
+            )
         )
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
 
@@ -101,13 +101,16 @@ class HttpService:
         self._socket.close()
 
 
-def die_with_parent() -> None:
-    """Have the kernel end this process when its starter does, however that ends (Linux; elsewhere nothing).
+def dying_with_its_starter(command: Sequence[str]) -> list[str]:
+    """Return the command that has the kernel end the program when its starter ends, however that happens.
 
-    The kernel looks at the thread that started it: start processes from a thread that lives as long as they should.
+    Linux only; elsewhere the command itself. The kernel looks at the thread that started the program: start it from
+    a thread that lives as long as the program should.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        return list(command)
+    return [setpriv, "--pdeathsig", "KILL", "--", *command]
 
 
 class ProcessService:
@@ -154,14 +157,13 @@ class ProcessService:
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                self.command,
+                dying_with_its_starter(self.command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=self._environment,
                 cwd=self._working_directory,
                 start_new_session=True,
-                preexec_fn=die_with_parent,
             )
         record_process(self.pid_path, self._process.pid)
 

@@ -1,0 +1,44 @@
+# `make sandbox` and `make test` set up everything they need. Nothing outside this folder and the cache folder is touched.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+ORION := $(VENV)/bin/orion
+INSTALLED := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup tools sandbox test check bench lock clean
+
+help: ## Say what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(INSTALLED): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=...")'
+	@echo "python: installing the locked packages into $(VENV) (about two minutes the first time)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(INSTALLED) ## Install the locked Python packages into .venv
+
+tools: setup ## Find or build the external programs (Pulumi, Prometheus, Alertmanager, Kubernetes, ...), once for all checkouts
+	@$(RUN) -m tools
+
+sandbox: tools ## Run everything on this machine and watch the drills. ONCE=1: stop after them; REALTIME=1: unscaled
+	@$(ORION) sandbox $(if $(ONCE),--once) $(if $(REALTIME),--realtime)
+
+check: setup ## Format, lint, types and import rules
+	@$(RUN) -m tests.checks
+
+test: tools ## Run every check: format, types, unit, rules, routing, infrastructure and the drills
+	@$(RUN) -m tests
+
+bench: tools ## Measure, print a table and write build/bench.json
+	@$(RUN) -m tests.bench
+
+lock: setup ## Write requirements.txt anew from pyproject.toml
+	@$(RUN) -m uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --extra dev pyproject.toml --output-file requirements.txt
+
+clean: ## Remove what was made in this folder; the cache folder stays
+	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,57 @@
+"""Runs drills side by side and says how each went."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from sandbox.drills.drill import Drill, DrillFailed, Hop, Scene
+from sandbox.drills.story import STORY, Chapter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How one drill went. `failure` is None if it held; `seconds` are real ones."""
+
+    name: str
+    promise: str
+    hops: Sequence[Hop]
+    seconds: float
+    failure: str | None
+
+
+def run_story(scene: Scene, on_result: Callable[[Result], None], chapter: Chapter = STORY) -> list[Result]:
+    """Run all drills and return how each went, in their order. `on_result` is called as each ends."""
+    with ThreadPoolExecutor(max_workers=len(chapter.sequences), thread_name_prefix="drill") as threads:
+        running = [threads.submit(_run_sequence, scene, sequence, on_result) for sequence in chapter.sequences]
+        return [result for future in running for result in future.result()]
+
+
+def _run_sequence(
+    scene: Scene, sequence: Sequence[Callable[[Drill], None]], on_result: Callable[[Result], None]
+) -> list[Result]:
+    results: list[Result] = []
+    for drill in sequence:
+        result = _run_one(scene, drill)
+        on_result(result)
+        results.append(result)
+    return results
+
+
+def _run_one(scene: Scene, steps: Callable[[Drill], None]) -> Result:
+    drill = Drill(name=steps.__name__.replace("_", " "), scene=scene)
+    failure = None
+    try:
+        steps(drill)
+    except DrillFailed as problem:
+        failure = str(problem)
+    return Result(
+        name=drill.name,
+        promise=inspect.getdoc(steps) or "",
+        hops=tuple(drill.hops),
+        seconds=time.time() - drill.started,
+        failure=failure,
+    )

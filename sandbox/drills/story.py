@@ -1,0 +1,334 @@
+"""The drills of the story: each is read from top to bottom as what happens and what must be seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from alerting.group_key import deduplication_key
+from alerting.names import ALERT_TOPIC, NOTIFICATION_TOPIC
+from sandbox.drills.drill import Drill
+from sandbox.journal import Event, Kind
+
+MINUTE = 60.0
+PAGED_WITHIN_SECONDS = 60.0
+"""The story's first test case: an incident within one minute of firing, in real time at every scale."""
+ALERTMANAGERS = 3
+GROUPED_ALERTS = 25
+DELIVERIES = 10
+
+
+def _posted_about(*texts: str) -> Callable[[Event], bool]:
+    """Say which messages hold all of these texts, in their title or below it."""
+
+    def holds(event: Event) -> bool:
+        said = json.dumps(event.details)
+        return all(text in said for text in texts)
+
+    return holds
+
+
+def _notification(event: Event) -> dict[str, Any]:
+    """Return what Alertmanager told the alert topic: our message, with the notification in it; empty if unreadable."""
+    try:
+        return json.loads(event.details["message"])
+    except (KeyError, json.JSONDecodeError):
+        return {}
+
+
+def _told(alertname: str, service: str) -> Callable[[Event], bool]:
+    """Say which messages to the alert topic are about this alert of this service."""
+
+    def tells(event: Event) -> bool:
+        labels = _notification(event).get("notification", {}).get("groupLabels", {})
+        return labels.get("alertname") == alertname and labels.get("service") == service
+
+    return tells
+
+
+def critical_alert(drill: Drill) -> None:
+    """A critical alert pages the person on call within a minute of firing."""
+    alert = {"alertname": "CriticalLatency", "service": "orders"}
+    cause = drill.start_fault("requests are slow", service="orders")
+    firing = drill.expect("Prometheus fires", Kind.ALERT_FIRING, ids=alert, after=cause, within=6 * MINUTE)
+    incident = drill.expect(
+        "PagerDuty opens an incident",
+        Kind.INCIDENT_TRIGGERED,
+        ids={"service": "orders"},
+        where=lambda event: "CriticalLatency" in str(event.details["summary"]),
+        after=firing,
+    )
+    number = {"incident": incident.ids["incident"]}
+    person = drill.expect("the person on call is notified", Kind.PERSON_NOTIFIED, ids=number, after=incident)
+    drill.require_within("from firing to the page", person.time - firing.time, PAGED_WITHIN_SECONDS)
+
+    told = drill.expect(
+        "the same group reaches the alert topic",
+        Kind.RESULT_PUBLISHED,
+        ids={"topic": ALERT_TOPIC},
+        where=_told(**alert),
+        after=firing,
+    )
+    message = _notification(told)
+    key = deduplication_key(message["route"], message["notification"]["groupLabels"])
+    drill.require("the incident's dedup key", incident.ids["dedup_key"], key)
+    drill.require("the incident's severity", incident.details["severity"], "critical")
+    said = json.dumps(incident.details)
+    for wanted in ("runbook", "dashboard", "CriticalLatency", "orders"):
+        drill.require(f"the incident speaks of {wanted}", wanted in said, expected=True)
+
+    mended = drill.end_fault("requests are slow", service="orders")
+    resolved = drill.expect("the alert resolves", Kind.ALERT_RESOLVED, ids=alert, after=mended, within=8 * MINUTE)
+    drill.expect("its incident resolves", Kind.INCIDENT_RESOLVED, ids=number, after=resolved, within=6 * MINUTE)
+    drill.require_exactly(
+        "incidents of this episode", 1, Kind.INCIDENT_TRIGGERED, ids={"dedup_key": incident.ids["dedup_key"]}
+    )
+
+
+def grouped_alerts(drill: Drill) -> None:
+    """Twenty-five alerts with the same group labels are one notification, though three replicas have them all."""
+    service = "market-data"
+    drill.scene.scale_deployment(service, GROUPED_ALERTS)
+    drill.wait_until("pods are ready", lambda: len(drill.scene.ready_pods(service)) == GROUPED_ALERTS)
+    drill.start_fault("pods are not ready", service=service)
+    fired = drill.expect_count(
+        f"{GROUPED_ALERTS} alerts fire",
+        GROUPED_ALERTS,
+        Kind.ALERT_FIRING,
+        ids={"alertname": "PodNotReady", "service": service},
+        within=8 * MINUTE,
+    )
+    message = drill.expect(
+        "Slack shows them in #orion-alerts",
+        Kind.MESSAGE_POSTED,
+        ids={"channel": "#orion-alerts"},
+        where=_posted_about("PodNotReady", service),
+        after=fired[-1],
+        within=2 * MINUTE,
+    )
+    drill.require(
+        f"the message counts {GROUPED_ALERTS}", f":{GROUPED_ALERTS}]" in json.dumps(message.details), expected=True
+    )
+    drill.let_pass(peers=ALERTMANAGERS)
+    drill.require_exactly(
+        "messages in #orion-alerts",
+        1,
+        Kind.MESSAGE_POSTED,
+        ids={"channel": "#orion-alerts"},
+        where=_posted_about("PodNotReady", service),
+    )
+    drill.require_exactly(
+        "messages to the alert topic",
+        1,
+        Kind.RESULT_PUBLISHED,
+        ids={"topic": ALERT_TOPIC},
+        where=_told("PodNotReady", service),
+    )
+    drill.end_fault("pods are not ready", service=service)
+    drill.scene.scale_deployment(service, 2)
+
+
+def automatic_repair(drill: Drill) -> None:
+    """HighMemoryUsage has its pod replaced, once, however often and by whomever it is told."""
+    service = "positions"
+    cause = drill.start_fault("memory leaks", service=service)
+    firing = drill.expect(
+        "Prometheus fires",
+        Kind.ALERT_FIRING,
+        ids={"alertname": "HighMemoryUsage", "service": service},
+        after=cause,
+        within=8 * MINUTE,
+    )
+    pod, uid = firing.ids["pod"], firing.ids["uid"]
+    told = drill.expect(
+        "Alertmanager tells the alert topic",
+        Kind.RESULT_PUBLISHED,
+        ids={"topic": ALERT_TOPIC},
+        where=_told("HighMemoryUsage", service),
+        after=firing,
+        within=2 * MINUTE,
+    )
+    invoked = drill.expect("the function is invoked", Kind.FUNCTION_INVOKED, after=told)
+    command = drill.expect(
+        "Systems Manager runs the restart",
+        Kind.COMMAND_STARTED,
+        ids={"document": "orion-restart-pod"},
+        where=_posted_about(pod),
+        after=told,
+    )
+    drill.require("the function came before its command", invoked.time <= command.time, expected=True)
+    drill.expect(f"pod {pod} is gone", Kind.POD_DELETED, ids={"uid": uid}, after=command)
+    drill.expect(
+        "a new pod is ready",
+        Kind.POD_READY,
+        where=lambda event: event.ids["pod"].startswith(service) and event.ids["uid"] != uid,
+        after=command,
+    )
+    drill.expect(
+        "the result is published",
+        Kind.RESULT_PUBLISHED,
+        ids={"topic": NOTIFICATION_TOPIC},
+        where=_posted_about("restart_pod", pod),
+        after=command,
+    )
+    for _ in range(DELIVERIES):
+        drill.scene.publish_alerts(told.details["message"])
+    drill.wait_until("every delivery is dealt with", lambda: drill.scene.unread_repair_messages() == 0)
+    drill.require_exactly(
+        "restarts of that pod",
+        1,
+        Kind.COMMAND_STARTED,
+        ids={"document": "orion-restart-pod"},
+        where=_posted_about(pod),
+    )
+    drill.end_fault("memory leaks", service=service)
+
+
+def channels_and_inhibition(drill: Drill) -> None:
+    """A database warning reaches both its channels; a service that is down silences its pods, and only its own."""
+    database = {"dbinstance_identifier": "orion-aurora-1"}
+    down, other = "gateway", "orders"
+    drill.start_fault("database is busy", **database)
+    drill.start_fault("pods are not ready", service=down)
+    is_down = drill.start_fault("service is down", service=down)
+    sound_pod = drill.scene.ready_pods(other)[0]
+    drill.start_fault("pods are not ready", service=other, pod=sound_pod)
+
+    drill.expect(
+        "ServiceDown fires",
+        Kind.ALERT_FIRING,
+        ids={"alertname": "ServiceDown", "service": down},
+        after=is_down,
+        within=8 * MINUTE,
+    )
+    incident = drill.expect(
+        "PagerDuty opens an incident",
+        Kind.INCIDENT_TRIGGERED,
+        ids={"service": down},
+        where=lambda event: "ServiceDown" in str(event.details["summary"]),
+        after=is_down,
+        within=8 * MINUTE,
+    )
+    silenced = drill.expect(
+        "PodNotReady fires there too",
+        Kind.ALERT_FIRING,
+        ids={"alertname": "PodNotReady", "service": down},
+        after=is_down,
+        within=8 * MINUTE,
+    )
+    drill.expect(
+        f"Slack hears of the pod of {other}",
+        Kind.MESSAGE_POSTED,
+        ids={"channel": "#orion-alerts"},
+        where=_posted_about("PodNotReady", sound_pod),
+        after=is_down,
+        within=8 * MINUTE,
+    )
+    drill.let_pass(story_seconds=MINUTE / 2)
+    drill.require_exactly(
+        f"messages about the pods of {down} while it is down",
+        0,
+        Kind.MESSAGE_POSTED,
+        where=_posted_about("PodNotReady", down),
+    )
+    back = drill.end_fault("service is down", service=down)
+    drill.require("PodNotReady fired before the service came back", silenced.time < back.time, expected=True)
+    drill.expect(
+        "with the service back, Slack hears of its pods",
+        Kind.MESSAGE_POSTED,
+        ids={"channel": "#orion-alerts"},
+        where=_posted_about("PodNotReady", down),
+        after=back,
+        within=12 * MINUTE,
+    )
+    drill.expect(
+        "the resolved alert resolves its incident",
+        Kind.INCIDENT_RESOLVED,
+        ids={"incident": incident.ids["incident"]},
+        after=back,
+        within=12 * MINUTE,
+    )
+    for channel in ("#orion-alerts", "#orion-database-team"):
+        drill.expect(
+            f"{channel} hears of the database",
+            Kind.MESSAGE_POSTED,
+            ids={"channel": channel},
+            where=_posted_about("AuroraHighCPU"),
+            within=14 * MINUTE,
+        )
+    drill.end_fault("database is busy", **database)
+    drill.end_fault("pods are not ready", service=down)
+    drill.end_fault("pods are not ready", service=other, pod=sound_pod)
+
+
+def _one_incident(drill: Drill, service: str, cause: Event, firing: Event) -> None:
+    """Hold that this episode has one incident, now that every replica has had its turn."""
+    incident = drill.expect(
+        "PagerDuty opens an incident",
+        Kind.INCIDENT_TRIGGERED,
+        ids={"service": service},
+        where=lambda event: "HighErrorBudgetBurn" in str(event.details["summary"]) and event.time >= cause.time,
+        after=firing,
+        within=MINUTE + ALERTMANAGERS * drill.scene.clock.story(15.0),
+    )
+    drill.let_pass(peers=ALERTMANAGERS)
+    drill.require_exactly(
+        f"incidents of {service}",
+        1,
+        Kind.INCIDENT_TRIGGERED,
+        ids={"dedup_key": incident.ids["dedup_key"]},
+        where=lambda event: event.time >= cause.time,
+    )
+    drill.wait_until("three replicas see each other again", lambda: drill.scene.alertmanagers_ready() == ALERTMANAGERS)
+
+
+def replica_killed_before(drill: Drill) -> None:
+    """With one Alertmanager killed before the alert, there is still one incident."""
+    service = "gateway"
+    drill.scene.kill_alertmanager(0)
+    cause = drill.start_fault("requests fail", service=service)
+    firing = drill.expect(
+        "Prometheus fires",
+        Kind.ALERT_FIRING,
+        ids={"alertname": "HighErrorBudgetBurn", "service": service},
+        after=cause,
+        within=8 * MINUTE,
+    )
+    _one_incident(drill, service, cause, firing)
+    drill.end_fault("requests fail", service=service)
+
+
+def replica_killed_between(drill: Drill) -> None:
+    """With one Alertmanager killed between firing and paging, there is still one incident."""
+    service = "positions"
+    cause = drill.start_fault("requests fail", service=service)
+    firing = drill.expect(
+        "Prometheus fires",
+        Kind.ALERT_FIRING,
+        ids={"alertname": "HighErrorBudgetBurn", "service": service},
+        after=cause,
+        within=8 * MINUTE,
+    )
+    drill.scene.kill_alertmanager(1)
+    _one_incident(drill, service, cause, firing)
+    drill.end_fault("requests fail", service=service)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chapter:
+    """Drills that run side by side: none disturbs another. Within a sequence, each waits for the one before it."""
+
+    sequences: tuple[tuple[Callable[[Drill], None], ...], ...]
+
+
+STORY = Chapter(
+    sequences=(
+        (critical_alert,),
+        # A killed replica may have told Slack and died before it told its peers: what counts messages comes first.
+        (grouped_alerts, replica_killed_before, replica_killed_between),
+        (automatic_repair,),
+        (channels_and_inhibition,),
+    )
+)

@@ -1,0 +1,145 @@
+"""The faults that the metrics source knows: what each makes the exporters say, and which alert it sets off."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sandbox.journal import Journal, Kind
+
+
+class UnknownFault(ValueError):
+    """There is no such fault, or not with such a label; the message says what is allowed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultKind:
+    """One way in which something can be broken.
+
+    `required` and `optional` name its labels: where it happens. `alert` is the alert that sees it.
+    """
+
+    name: str
+    alert: str
+    required: frozenset[str]
+    optional: frozenset[str] = frozenset()
+    effect: str
+
+
+_KINDS = (
+    FaultKind(
+        name="requests fail",
+        alert="HighErrorBudgetBurn",
+        required=frozenset({"service"}),
+        effect="every request is answered with 500",
+    ),
+    FaultKind(
+        name="requests are slow",
+        alert="CriticalLatency",
+        required=frozenset({"service"}),
+        effect="every request takes between 7.5 and 10 seconds",
+    ),
+    FaultKind(
+        name="memory leaks",
+        alert="HighMemoryUsage",
+        required=frozenset({"service"}),
+        optional=frozenset({"pod"}),
+        effect="one pod (the first, or the one named) uses 95 % of its memory limit until it is replaced",
+    ),
+    FaultKind(
+        name="pods are not ready",
+        alert="PodNotReady",
+        required=frozenset({"service"}),
+        optional=frozenset({"pod"}),
+        effect="the service's pods (all, or the one named) are not ready",
+    ),
+    FaultKind(
+        name="service is down",
+        alert="ServiceDown",
+        required=frozenset({"service"}),
+        effect="the service has no available replica, and none of its pods is ready",
+    ),
+    FaultKind(
+        name="database is busy",
+        alert="AuroraHighCPU",
+        required=frozenset({"dbinstance_identifier"}),
+        effect="the database instance's CPU is at 92 %",
+    ),
+)
+
+FAULTS: Mapping[str, FaultKind] = {kind.name: kind for kind in _KINDS}
+FAULT_OF_ALERT: Mapping[str, FaultKind] = {kind.alert: kind for kind in _KINDS}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault of a kind, somewhere."""
+
+    kind: str
+    labels: frozenset[tuple[str, str]]
+
+    def at(self, label: str) -> str | None:
+        """Return the value of one of its labels."""
+        return dict(self.labels).get(label)
+
+
+def fault(kind: str, labels: Mapping[str, str]) -> Fault:
+    """Return the fault of this kind at these labels.
+
+    Raises `UnknownFault` for a kind or a label that there is not, and for one that is missing.
+    """
+    known = FAULTS.get(kind)
+    if known is None:
+        raise UnknownFault(f"fault: found {kind!r}; allowed: {_listed(FAULTS)}")
+    missing = known.required - labels.keys()
+    if missing:
+        raise UnknownFault(f"fault {kind!r}: missing {_listed(missing)}. Add --label NAME=VALUE for each")
+    strange = labels.keys() - known.required - known.optional
+    if strange:
+        allowed = _listed(known.required | known.optional)
+        raise UnknownFault(f"fault {kind!r}: found label {_listed(strange)}; allowed: {allowed}")
+    return Fault(kind, frozenset(labels.items()))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+class Faults:
+    """The faults that are on. Safe for many threads at once."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._active: set[Fault] = set()
+        self._lock = threading.Lock()
+
+    def start(self, one: Fault) -> None:
+        """Switch a fault on; nothing happens if it is on."""
+        with self._lock:
+            if one in self._active:
+                return
+            self._active.add(one)
+        self._journal.append("metrics", Kind.FAULT_STARTED, {"fault": one.kind, **dict(one.labels)})
+
+    def end(self, one: Fault) -> None:
+        """Switch a fault off; nothing happens if it is off."""
+        with self._lock:
+            if one not in self._active:
+                return
+            self._active.remove(one)
+        self._journal.append("metrics", Kind.FAULT_ENDED, {"fault": one.kind, **dict(one.labels)})
+
+    def active(self, kind: str) -> list[Fault]:
+        """Return the faults of a kind that are on."""
+        with self._lock:
+            return [one for one in self._active if one.kind == kind]
+
+    def all_active(self) -> list[Fault]:
+        """Return every fault that is on."""
+        with self._lock:
+            return sorted(self._active, key=lambda one: (one.kind, sorted(one.labels)))
+
+    def hits(self, kind: str, **labels: str) -> bool:
+        """Say whether a fault of `kind` is on at these labels. A label that the fault does not have is no limit."""
+        return any(all(one.at(name) in (None, value) for name, value in labels.items()) for one in self.active(kind))

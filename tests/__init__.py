@@ -1,0 +1,1 @@
+"""Every check of the project; `python -m tests` runs them all."""
