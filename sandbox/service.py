@@ -70,6 +70,7 @@ class HttpService:
         """Take the port at once, so that `address` is known before `start`."""
         self.name = name
         self._socket = listening_socket()
+        self._port = int(self._socket.getsockname()[1])
         self._server = uvicorn.Server(
             uvicorn.Config(
                 application, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=1
@@ -91,7 +92,7 @@ class HttpService:
     @property
     def address(self) -> str:
         """The base address, without a slash at its end."""
-        return f"http://{LOOPBACK}:{self._socket.getsockname()[1]}"
+        return f"http://{LOOPBACK}:{self._port}"
 
     def stop(self) -> None:
         """Finish what is under way and close the port."""
