@@ -94,7 +94,7 @@ class EscalationPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagedService:
-    """A service of the catalog as PagerDuty knows it. `acknowledgement_timeout_seconds` is explicit, never a default."""
+    """A service of the catalog as PagerDuty knows it. The acknowledgement timeout is explicit, never a default."""
 
     name: str
     description: str

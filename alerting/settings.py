@@ -1,4 +1,4 @@
-"""One stack's settings, as one closed model. Whoever has them as plain data (Pulumi's configuration, a file) makes one."""
+"""One stack's settings, as one closed model, made from plain data (Pulumi's configuration, a file)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class RepairMode(StrEnum):
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # `pulumi config set --path` stores what looks like a number as a number, an account id too.
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
 
 class ChartFromRepository(_Model):
@@ -60,10 +61,15 @@ class ScrapeTarget(_Model):
 
 
 class AwsSettings(_Model):
-    """The account that the stack belongs to; preflight compares it with the credentials in use."""
+    """The account that the stack belongs to; preflight compares it with the credentials in use.
+
+    `require_tls` has buckets, topics and queues refuse plain HTTP; only the sandbox, whose clouds speak nothing else,
+    has it off.
+    """
 
     account_id: str = Field(pattern=r"^\d{12}$")
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
+    require_tls: bool = True
 
 
 class ClusterSettings(_Model):
@@ -82,8 +88,20 @@ class NetworkSettings(_Model):
     subnet_ids: tuple[str, ...] = Field(min_length=1)
 
 
+class Spread(StrEnum):
+    """How strictly replicas are kept on nodes and in zones of their own. `required` leaves one pending instead."""
+
+    REQUIRED = "required"
+    PREFERRED = "preferred"
+
+
 class MonitoringSettings(_Model):
-    """How the monitoring stack is run. Storage sizes are Kubernetes quantities, durations Prometheus ones."""
+    """How the monitoring stack is run. Storage sizes are Kubernetes quantities, durations Prometheus ones.
+
+    Scrape and evaluation interval are the story's: they are divided by `time_scale` like every other interval.
+    `admission_webhooks` off has the operator check nothing before a rule is stored, and speak no TLS: for a cluster
+    whose API server cannot reach it.
+    """
 
     chart: Chart = ChartFromRepository(source="repository")
     alertmanager_replicas: int = Field(default=3, ge=1)
@@ -95,6 +113,9 @@ class MonitoringSettings(_Model):
     scrape_interval_seconds: float = 30
     evaluation_interval_seconds: float = 30
     extra_scrape_targets: tuple[ScrapeTarget, ...] = ()
+    spread: Spread = Spread.REQUIRED
+    grafana: bool = True
+    admission_webhooks: bool = True
 
 
 class Addresses(_Model):
@@ -140,5 +161,11 @@ class Settings(_Model):
             raise ValueError(message)
         if self.endpoints != Endpoints():
             message = "endpoints: allowed in the sandbox only. Remove it from this stack"
+            raise ValueError(message)
+        if not self.aws.require_tls:
+            message = "aws.require_tls: found False; allowed outside the sandbox: True. Remove it from this stack"
+            raise ValueError(message)
+        if self.environment is Environment.PROD and self.monitoring.spread is not Spread.REQUIRED:
+            message = f"monitoring.spread: found {self.monitoring.spread.value}; allowed in prod: required"
             raise ValueError(message)
         return self

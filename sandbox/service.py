@@ -222,7 +222,7 @@ def end_recorded_processes(directory: Path) -> list[str]:
         try:
             record = json.loads(path.read_text())
             process = psutil.Process(record["pid"])
-        except (json.JSONDecodeError, KeyError, psutil.NoSuchProcess):
+        except (json.JSONDecodeError, KeyError, TypeError, psutil.NoSuchProcess):
             path.unlink(missing_ok=True)
             continue
         if process.create_time() == record["created"]:

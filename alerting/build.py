@@ -1,0 +1,55 @@
+"""From a folder of YAML to the one immutable value that is deployed.
+
+    catalog = load_catalog(Path("."))            # raises CatalogError with every problem
+    platform = build_platform(catalog, settings)
+    platform = load_platform(Path("."), settings)  # both
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alerting import checks
+from alerting.alertmanager import alertmanager_files
+from alerting.catalog import Catalog
+from alerting.checks.alertmanager import require_accepted
+from alerting.loader import read_catalog
+from alerting.on_call import on_call
+from alerting.platform import Platform
+from alerting.problems import CatalogError
+from alerting.repairs import repairs
+from alerting.rules import rule_files
+from alerting.settings import Settings
+
+
+def load_catalog(root: Path) -> Catalog:
+    """Read and check everything that teams wrote below `root`, the repository.
+
+    Raises `CatalogError` with all the problems found: those of single files, or else those between them.
+    """
+    catalog = read_catalog(root)
+    found = checks.problems(catalog)
+    if found:
+        raise CatalogError(found)
+    return catalog
+
+
+def build_platform(catalog: Catalog, settings: Settings) -> Platform:
+    """Turn a checked catalog into what one stack deploys."""
+    alertmanager = alertmanager_files(catalog, settings)
+    require_accepted(alertmanager.configuration)
+    return Platform(
+        settings=settings,
+        rules=rule_files(catalog, settings),
+        alertmanager=alertmanager,
+        on_call=on_call(catalog),
+        repairs=repairs(catalog),
+    )
+
+
+def load_platform(root: Path, settings: Settings) -> Platform:
+    """Read, check and build.
+
+    Raises `CatalogError` as `load_catalog` does.
+    """
+    return build_platform(load_catalog(root), settings)

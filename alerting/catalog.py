@@ -1,0 +1,336 @@
+"""What teams write, as closed and frozen models: services, teams, routing, repairs and rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from alerting.documents import Document
+from alerting.durations import Duration, milliseconds
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")]
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+Channel = Annotated[str, StringConstraints(pattern=r"^#[a-z0-9_-]{1,79}$")]
+LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+MetricName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_:][A-Za-z0-9_:]*$")]
+
+
+class Severity(StrEnum):
+    """How fast a person has to act. It says nothing of which service, team or environment is concerned.
+
+    `none` is for alerts that say nothing is wrong, such as `Watchdog`.
+    """
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    WARNING = "warning"
+    INFO = "info"
+    NONE = "none"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# Services
+
+
+class Service(_Model):
+    """A service that people are paged for. `objective` is the share of requests that must not fail in 30 days."""
+
+    description: str = Field(min_length=1)
+    team: str
+    namespace: Name
+    # A burn rate of 14.4 can never be reached below 93.06 %.
+    objective: float = Field(gt=0.9306, lt=1)
+
+
+class ServicesFile(_Model):
+    """catalog/services.yaml."""
+
+    services: Mapping[Name, Service] = Field(min_length=1)
+
+
+# Teams
+
+
+def _a_shift(text: str) -> str:
+    if milliseconds(text) < milliseconds("1h"):
+        raise ValueError("a duration of at least 1h is allowed: a shorter shift hands over too often")
+    return text
+
+
+class RotationEntry(_Model):
+    """People who take turns without a gap, from `start` on."""
+
+    people: tuple[Email, ...]
+    start: AwareDatetime
+    shift: Annotated[Duration, AfterValidator(_a_shift)]
+
+    def starts_at(self) -> datetime:
+        """Return the start of the first shift."""
+        return self.start
+
+
+class ScheduleEntry(_Model):
+    """One on-call schedule. `time_zone` is an IANA name."""
+
+    time_zone: str
+    rotations: Mapping[Name, RotationEntry]
+
+
+class LevelEntry(_Model):
+    """One level of an escalation: who is notified, and after how many minutes the next one is."""
+
+    schedules: tuple[str, ...] = ()
+    people: tuple[Email, ...] = ()
+    timeout_minutes: int = Field(ge=1, le=1440)
+
+
+class EscalationEntry(_Model):
+    """A team's escalation policy."""
+
+    levels: tuple[LevelEntry, ...]
+    repeats: int = Field(ge=0, le=9)
+
+
+class Team(_Model):
+    """A team with its people, rotations and escalation."""
+
+    description: str = Field(min_length=1)
+    people: tuple[Email, ...] = Field(min_length=1)
+    schedules: Mapping[Name, ScheduleEntry]
+    escalation: EscalationEntry
+    acknowledgement_timeout: Duration
+
+
+class TeamsFile(_Model):
+    """catalog/teams.yaml."""
+
+    teams: Mapping[Name, Team] = Field(min_length=1)
+
+
+# Routing
+
+
+class SlackEntry(_Model):
+    """A message to one channel."""
+
+    channel: Channel
+    title_prefix: str = Field(default="", max_length=40)
+    send_resolved: bool = True
+
+
+class PageEntry(_Model):
+    """An incident in PagerDuty, in the service that the alert belongs to."""
+
+    summary_prefix: str = Field(default="", max_length=40)
+
+
+class Receiver(_Model):
+    """Who hears of an alert. `publish` sends the notification to the alert topic too, where repairs listen."""
+
+    page: PageEntry | None = None
+    slack: tuple[SlackEntry, ...] = ()
+    publish: bool = True
+
+
+class Timings(_Model):
+    """How long Alertmanager gathers alerts and how often it repeats. What is not set is the default route's."""
+
+    group_wait: Duration | None = None
+    group_interval: Duration | None = None
+    repeat_interval: Duration | None = None
+
+
+class RouteEntry(Timings):
+    """Which alerts go to a receiver: those whose every label named in `match` has one of the values."""
+
+    match: Mapping[LabelName, tuple[str, ...]] = Field(min_length=1)
+    receiver: str
+
+
+class DefaultRoute(_Model):
+    """Where an alert goes that no route takes, and the timings of all routes that set none of their own."""
+
+    receiver: str
+    group_by: tuple[LabelName, ...] = Field(min_length=1)
+    group_wait: Duration
+    group_interval: Duration
+    repeat_interval: Duration
+
+
+class Selector(_Model):
+    """Alerts by name. An empty tuple of names stands for none."""
+
+    alerts: tuple[str, ...] = Field(min_length=1)
+
+
+class Inhibition(_Model):
+    """While a source alert fires, the target alerts with equal labels stay silent."""
+
+    source: Selector
+    target: Selector
+    equal: tuple[LabelName, ...] = Field(min_length=1)
+
+
+class RoutingFile(_Model):
+    """catalog/routing.yaml."""
+
+    resolve_timeout: Duration
+    fallback_team: str
+    channels: tuple[Channel, ...] = Field(min_length=1)
+    receivers: Mapping[Name, Receiver]
+    default: DefaultRoute
+    routes: tuple[RouteEntry, ...]
+    inhibitions: tuple[Inhibition, ...] = ()
+
+
+# Repairs
+
+
+class RemediationEntry(_Model):
+    """Which action answers an alert."""
+
+    action: str
+
+
+class RemediationsFile(_Model):
+    """catalog/remediations.yaml: alert name to what is done."""
+
+    remediations: Mapping[str, RemediationEntry] = Field(default_factory=dict)
+
+
+class DocumentParameter(BaseModel):
+    """A parameter of an SSM document. Fields that only AWS reads are kept as they are."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: Literal["String"]
+    allowedPattern: str = Field(pattern=r"^\^.*\$$")  # noqa: N815 - the name is AWS's
+    interpolationType: Literal["ENV_VAR"]  # noqa: N815 - the name is AWS's
+
+
+class SsmDocument(BaseModel):
+    """An SSM document of schema 2.2."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    schemaVersion: Literal["2.2"]  # noqa: N815 - the name is AWS's
+    description: str = Field(min_length=1)
+    parameters: Mapping[str, DocumentParameter] = Field(min_length=1)
+    mainSteps: tuple[Mapping[str, Any], ...] = Field(min_length=1)  # noqa: N815 - the name is AWS's
+
+
+class ActionFile(_Model):
+    """runbooks/actions/NAME.yaml: a repair or a diagnosis."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    document_name: str = Field(pattern=r"^orion-[a-z0-9-]{3,100}$")
+    timeout_seconds: int = Field(ge=30, le=3600)
+    parameters_from_labels: Mapping[str, LabelName] = Field(min_length=1)
+    document: SsmDocument
+
+
+# Rules
+
+
+class Rule(_Model):
+    """A rule in Prometheus' own words: either an alert or a recording."""
+
+    alert: str | None = Field(default=None, pattern=r"^[A-Z][A-Za-z0-9]*$")
+    record: MetricName | None = None
+    expr: str = Field(min_length=1)
+    for_: Duration | None = Field(default=None, alias="for")
+    keep_firing_for: Duration | None = None
+    labels: Mapping[LabelName, str] = Field(default_factory=dict)
+    annotations: Mapping[LabelName, str] = Field(default_factory=dict)
+
+
+class RuleGroup(_Model):
+    """A group of rules that are evaluated one after the other."""
+
+    name: str = Field(min_length=1)
+    interval: Duration | None = None
+    query_offset: Duration | None = None
+    limit: int | None = Field(default=None, ge=0)
+    rules: tuple[Rule, ...] = Field(min_length=1)
+
+
+class RulesFile(_Model):
+    """rules/DOMAIN.yaml."""
+
+    groups: tuple[RuleGroup, ...] = Field(min_length=1)
+
+
+class ScrapedSeries(_Model):
+    """A series that an exporter serves, and the labels that the exporter puts on it."""
+
+    exporter: str
+    type: Literal["counter", "gauge", "histogram"]
+    labels: tuple[LabelName, ...]
+    description: str
+
+
+class ScrapedSeriesFile(_Model):
+    """rules/scraped_series.yaml."""
+
+    exporters: Mapping[str, str]
+    series: Mapping[MetricName, ScrapedSeries]
+
+
+class Page(_Model):
+    """A runbook page: its name is its alert's, its headings those of the second level."""
+
+    headings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocatedRule:
+    """A rule and where it stands: the domain is the file's name without `.yaml`."""
+
+    domain: str
+    document: Document
+    path: tuple[str | int, ...]
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """Everything that teams wrote, each part valid by itself. `documents` are by file, for the places of errors."""
+
+    services: Mapping[str, Service]
+    teams: Mapping[str, Team]
+    routing: RoutingFile
+    remediations: Mapping[str, RemediationEntry]
+    actions: Mapping[str, ActionFile]
+    rules: Mapping[str, RulesFile]
+    series: ScrapedSeriesFile
+    pages: Mapping[str, Page]
+    documents: Mapping[str, Document]
+
+    def located_rules(self) -> Iterator[LocatedRule]:
+        """Yield every rule with its place, in the order of the files."""
+        for domain, file in self.rules.items():
+            document = self.documents[f"rules/{domain}.yaml"]
+            for group_index, group in enumerate(file.groups):
+                for rule_index, rule in enumerate(group.rules):
+                    path = ("groups", group_index, "rules", rule_index)
+                    yield LocatedRule(domain=domain, document=document, path=path, rule=rule)
+
+    def alerts(self) -> dict[str, LocatedRule]:
+        """Return the alerts by name; of two with one name, the first."""
+        result: dict[str, LocatedRule] = {}
+        for located in self.located_rules():
+            if located.rule.alert is not None:
+                result.setdefault(located.rule.alert, located)
+        return result
+
+    def owner(self, paged_service: str) -> str:
+        """Return the team that is paged for a service of the catalog, or for what belongs to the team itself."""
+        return self.services[paged_service].team if paged_service in self.services else paged_service

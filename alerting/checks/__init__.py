@@ -1,0 +1,20 @@
+"""Cross-checks: every reference in catalog, rules and runbooks is followed before anything is deployed."""
+
+from __future__ import annotations
+
+from alerting.catalog import Catalog
+from alerting.checks.ownership import ownership_problems
+from alerting.checks.repairs import repair_problems
+from alerting.checks.routing import routing_problems
+from alerting.checks.rules import rule_problems
+from alerting.problems import Problem
+
+
+def problems(catalog: Catalog) -> list[Problem]:
+    """Return everything that is wrong between the parts of a catalog, each of which is valid by itself."""
+    return [
+        *ownership_problems(catalog),
+        *rule_problems(catalog),
+        *routing_problems(catalog),
+        *repair_problems(catalog),
+    ]

@@ -1,0 +1,153 @@
+"""What a PromQL expression reads, and which labels every series of its result is sure to carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import promql_parser as promql
+
+_KEEPS_LABELS = {"topk", "bottomk", "limitk", "limit_ratio"}
+_WITHOUT_VECTOR = {"vector", "time", "scalar", "pi"}
+
+
+def parsed(expression: str) -> promql.Expr:
+    """Parse PromQL. Raises `ValueError` with what is wrong if it does not parse."""
+    return promql.parse(expression)
+
+
+def selectors(expression: promql.Expr) -> Iterator[promql.VectorSelector]:
+    """Yield every selector in an expression."""
+    match expression:
+        case promql.VectorSelector():
+            yield expression
+        case promql.MatrixSelector():
+            yield expression.vector_selector
+        case promql.BinaryExpr():
+            yield from selectors(expression.lhs)
+            yield from selectors(expression.rhs)
+        case promql.Call():
+            for argument in expression.args:
+                yield from selectors(argument)
+        case promql.AggregateExpr() | promql.ParenExpr() | promql.UnaryExpr() | promql.SubqueryExpr():
+            yield from selectors(expression.expr)
+        case _:
+            return
+
+
+def series_name(selector: promql.VectorSelector) -> str | None:
+    """Return the name of the series that a selector reads, or None if it reads several by a pattern."""
+    if selector.name is not None:
+        return selector.name
+    return next((one.value for one in selector.matchers.matchers if _is_name(one)), None)
+
+
+def _is_name(one: promql.Matcher) -> bool:
+    return one.name == "__name__" and one.op == promql.MatchOp.Equal
+
+
+def labels(expression: promql.Expr, series: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Return the labels that every series of the result carries, given those of the series that are read.
+
+    A label that only some of them carry is not among them.
+    """
+    match expression:
+        case promql.VectorSelector():
+            return _selected(expression, series)
+        case promql.MatrixSelector():
+            return _selected(expression.vector_selector, series)
+        case promql.ParenExpr() | promql.UnaryExpr() | promql.SubqueryExpr():
+            return labels(expression.expr, series)
+        case promql.AggregateExpr():
+            return _aggregated(expression, series)
+        case promql.Call():
+            return _called(expression, series)
+        case promql.BinaryExpr():
+            return _combined(expression, series)
+        case _:
+            return frozenset()
+
+
+def _selected(selector: promql.VectorSelector, series: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    known = series.get(series_name(selector) or "", frozenset[str]())
+    equal = {one.name for one in selector.matchers.matchers if one.op == promql.MatchOp.Equal and one.value}
+    return known | (equal - {"__name__"})
+
+
+def _aggregated(expression: promql.AggregateExpr, series: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    inner = labels(expression.expr, series)
+    if str(expression.op) in _KEEPS_LABELS:
+        return inner
+    modifier = expression.modifier
+    if modifier is None:
+        return frozenset()
+    named = frozenset(modifier.labels)
+    return inner & named if modifier.type == promql.AggModifierType.By else inner - named
+
+
+def _called(expression: promql.Call, series: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    name, arguments = expression.func.name, expression.args
+    if name in _WITHOUT_VECTOR:
+        return frozenset()
+    vector: frozenset[str] = frozenset().union(*(labels(argument, series) for argument in arguments))
+    if name in {"absent", "absent_over_time"}:
+        return frozenset().union(
+            *(
+                {one.name for one in selector.matchers.matchers if one.op == promql.MatchOp.Equal and one.value}
+                for argument in arguments
+                for selector in selectors(argument)
+            )
+        )
+    if name == "histogram_quantile":
+        return vector - {"le"}
+    if name in {"label_replace", "label_join"}:
+        destination = arguments[1]
+        return vector | {destination.val} if isinstance(destination, promql.StringLiteral) else vector
+    return vector
+
+
+def _combined(expression: promql.BinaryExpr, series: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    left, right = labels(expression.lhs, series), labels(expression.rhs, series)
+    operation = str(expression.op).split()[0]
+    if operation in {"and", "unless"}:
+        return left
+    if operation == "or":
+        return left & right
+    if not any(True for _ in _vectors(expression.rhs)):
+        return left
+    if not any(True for _ in _vectors(expression.lhs)):
+        return right
+    modifier = expression.modifier
+    if modifier is None:
+        return left
+    cardinality = modifier.card
+    if cardinality == promql.VectorMatchCardinality.ManyToOne:
+        return _grouped(left, right, modifier)
+    if cardinality == promql.VectorMatchCardinality.OneToMany:
+        return _grouped(right, left, modifier)
+    matching = modifier.matching
+    if matching is None:
+        return left
+    named = frozenset(matching.labels)
+    return left & named if matching.type == promql.LabelModifierType.Include else left - named
+
+
+def _grouped(many: frozenset[str], one: frozenset[str], modifier: promql.BinModifier) -> frozenset[str]:
+    copied = frozenset(modifier.group_labels or ())
+    return (many - copied) | (copied & one)
+
+
+def _vectors(expression: promql.Expr) -> Iterator[promql.Expr]:
+    """Yield whatever makes an expression a vector and not a scalar."""
+    match expression:
+        case promql.VectorSelector() | promql.MatrixSelector() | promql.AggregateExpr() | promql.SubqueryExpr():
+            yield expression
+        case promql.Call():
+            if expression.func.return_type == promql.ValueType.Vector:
+                yield expression
+        case promql.BinaryExpr():
+            yield from _vectors(expression.lhs)
+            yield from _vectors(expression.rhs)
+        case promql.ParenExpr() | promql.UnaryExpr():
+            yield from _vectors(expression.expr)
+        case _:
+            return

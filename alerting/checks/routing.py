@@ -1,0 +1,98 @@
+"""Routes, receivers, channels and inhibitions name what is there, and every receiver is reached by one route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from alerting.catalog import Catalog, Severity
+from alerting.checks.rules import AlertLabels, alert_labels
+from alerting.documents import Document, FieldPath
+from alerting.problems import Problem, listed, not_allowed
+
+ROUTING = "catalog/routing.yaml"
+WITHOUT_A_RULE = frozenset({"InfoInhibitor"})
+"""Alerts that a chart brings and that a route may name."""
+
+
+def routing_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Yield what is wrong with catalog/routing.yaml."""
+    document = catalog.documents[ROUTING]
+    routing = catalog.routing
+    if routing.fallback_team not in catalog.teams:
+        place = document.place(("fallback_team",))
+        yield not_allowed(place, routing.fallback_team, catalog.teams, "Name a team of catalog/teams.yaml")
+    yield from _receiver_problems(catalog, document)
+    yield from _match_problems(catalog, document)
+    labels = alert_labels(catalog)
+    for index, inhibition in enumerate(routing.inhibitions):
+        for side, selector in (("source", inhibition.source), ("target", inhibition.target)):
+            path = ("inhibitions", index, side, "alerts")
+            for position, alert in enumerate(selector.alerts):
+                yield from _inhibited_problems(
+                    document, (*path, position), index, alert, inhibition.equal, labels, catalog
+                )
+
+
+def _receiver_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
+    routing = catalog.routing
+    used: dict[str, FieldPath] = {}
+    named = [(("default", "receiver"), routing.default.receiver)]
+    named += [(("routes", index, "receiver"), route.receiver) for index, route in enumerate(routing.routes)]
+    for path, receiver in named:
+        if receiver not in routing.receivers:
+            advice = "Name a receiver of this file, or add it"
+            yield not_allowed(document.place(path), receiver, routing.receivers, advice)
+        elif receiver in used:
+            line = document.place(used[receiver]).line
+            message = f"receiver {receiver} belongs to the route in line {line}; allowed: one route. Add a receiver"
+            yield Problem(document.place(path), message)
+        used.setdefault(receiver, path)
+    for name, receiver in routing.receivers.items():
+        if name not in used:
+            yield Problem(document.place(("receivers", name)), "is not reached by any route. Route to it or remove it")
+        for position, entry in enumerate(receiver.slack):
+            if entry.channel not in routing.channels:
+                place = document.place(("receivers", name, "slack", position, "channel"))
+                yield not_allowed(place, entry.channel, routing.channels, "Add it to `channels:`")
+    if routing.default.receiver in routing.receivers and routing.receivers[routing.default.receiver].page:
+        message = "the default route pages; allowed: a receiver without `page:`. Page by a route with a severity"
+        yield Problem(document.place(("default", "receiver")), message)
+
+
+def _match_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
+    known = {
+        "severity": tuple(Severity),
+        "team": tuple(catalog.teams),
+        "service": (*catalog.services, *catalog.teams),
+        "alertname": (*catalog.alerts(), *sorted(WITHOUT_A_RULE)),
+    }
+    for index, route in enumerate(catalog.routing.routes):
+        for label, values in route.match.items():
+            path = ("routes", index, "match", label)
+            if not values:
+                yield Problem(document.place(path), "found no value, which matches nothing. Add a value")
+            for position, value in enumerate(values):
+                if label in known and value not in known[label]:
+                    yield not_allowed(document.place((*path, position)), value, known[label], "Change it")
+
+
+def _inhibited_problems(
+    document: Document,
+    path: FieldPath,
+    index: int,
+    alert: str,
+    equal: tuple[str, ...],
+    labels: dict[str, AlertLabels],
+    catalog: Catalog,
+) -> Iterator[Problem]:
+    alerts = catalog.alerts()
+    if alert not in alerts:
+        yield not_allowed(document.place(path), alert, alerts, "Name an alert of rules/")
+        return
+    if alert not in labels:
+        return
+    for position, label in enumerate(equal):
+        if label not in labels[alert]:
+            place = document.place(("inhibitions", index, "equal", position))
+            carried = listed(labels[alert].names())
+            yield Problem(place, f'alert {alert} has no label "{label}"; allowed: {carried}. Change it, or the alert')

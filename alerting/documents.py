@@ -1,0 +1,127 @@
+"""YAML files read with the line of every value, so that an error can name it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from alerting.problems import CatalogError, Place, Problem
+
+FieldPath = tuple[str | int, ...]
+"""Where a value stands in a document: keys of mappings and positions in lists."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One YAML file. `data` is plain data; `lines` has the line of every value in it."""
+
+    file: str
+    data: object
+    lines: Mapping[FieldPath, int]
+
+    def place(self, path: FieldPath = ()) -> Place:
+        """Return where a value stands; of one that is not there, where the nearest thing around it stands."""
+        known = path
+        while known and known not in self.lines:
+            known = known[:-1]
+        return Place(file=self.file, line=self.lines.get(known, 1), field=".".join(str(part) for part in path))
+
+
+def read_document(root: Path, file: str) -> Document:
+    """Read `file`, relative to `root`.
+
+    Raises `CatalogError` if it is not there, is not UTF-8 or YAML, holds a key twice, or is not a mapping.
+    """
+    try:
+        text = (root / file).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise CatalogError([Problem(Place(file=file), "the file is not there. Write it")]) from None
+    except UnicodeDecodeError as error:
+        message = f"is not UTF-8 at byte {error.start}. Save it as UTF-8"
+        raise CatalogError([Problem(Place(file=file), message)]) from None
+    return parse_document(file, text)
+
+
+def parse_document(file: str, text: str) -> Document:
+    """Parse the text of `file`, with the errors of `read_document`."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        reading = _Reading(file, loader)
+        data = {} if node is None else reading.value(node, ())
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = error.problem or error.context or "unknown error"
+        place = Place(file=file, line=1 if mark is None else mark.line + 1)
+        raise CatalogError([Problem(place, f"is not YAML: {what}. Put the YAML right")]) from None
+    except yaml.reader.ReaderError as error:
+        message = f"is not YAML: character #x{error.character:04x} is not allowed. Remove it"
+        line = text.count("\n", 0, error.position) + 1
+        raise CatalogError([Problem(Place(file=file, line=line), message)]) from None
+    except ValueError as error:  # a date or number that YAML's own types cannot hold
+        raise CatalogError([Problem(Place(file=file), f"is not YAML: {error}. Quote the value")]) from None
+    finally:
+        loader.dispose()
+    if not isinstance(data, dict):
+        reading.problems.append(Problem(Place(file=file), "found no mapping at the top. Write `key: value` lines"))
+    if reading.problems:
+        raise CatalogError(reading.problems)
+    return Document(file=file, data=data, lines=reading.lines)  # pyright: ignore[reportUnknownArgumentType] - YAML's
+
+
+class _Reading:
+    """Turns YAML nodes into plain data, and keeps their lines."""
+
+    def __init__(self, file: str, loader: yaml.SafeLoader) -> None:
+        self.file = file
+        self.loader = loader
+        self.lines: dict[FieldPath, int] = {}
+        self.problems: list[Problem] = []
+        self._above: list[yaml.Node] = []
+
+    def value(self, node: yaml.Node, path: FieldPath) -> object:
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if node in self._above:
+            raise yaml.MarkedYAMLError(problem="an alias holds itself", problem_mark=node.start_mark)
+        if isinstance(node, yaml.MappingNode):
+            self._above.append(node)
+            result = self._mapping(node, path)
+            self._above.pop()
+            return result
+        if isinstance(node, yaml.SequenceNode):
+            self._above.append(node)
+            items = [self.value(item, (*path, position)) for position, item in enumerate(node.value)]
+            self._above.pop()
+            return items
+        return self._scalar(node)
+
+    def _scalar(self, node: yaml.Node) -> object:
+        # A date stays the text that was written: a model says what it takes.
+        if node.tag == "tag:yaml.org,2002:timestamp":
+            return node.value
+        return self.loader.construct_object(node, deep=True)  # pyright: ignore[reportUnknownMemberType] - untyped
+
+    def _mapping(self, node: yaml.MappingNode, path: FieldPath) -> dict[str, object]:
+        result: dict[str, object] = {}
+        first: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                place = Place(file=self.file, line=line, field=".".join(map(str, path)))
+                self.problems.append(Problem(place, "found a key that is not a text. Write a text as key"))
+                continue
+            key = key_node.value
+            here = (*path, key)
+            if key in first:
+                place = Place(file=self.file, line=line, field=".".join(map(str, here)))
+                self.problems.append(
+                    Problem(place, f"found twice, first in line {first[key]}; allowed: once. Remove one of them")
+                )
+                continue
+            first[key] = line
+            self.lines[here] = line
+            result[key] = self.value(value_node, here)
+        return result

@@ -1,0 +1,47 @@
+"""Durations as Prometheus and Alertmanager write them, such as `90s`, `1h30m` or `7d`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+_MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_536_000_000}
+# Prometheus takes each unit at most once, the largest first.
+_DURATION = re.compile(
+    r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?", re.ASCII
+)
+_UNITS = ("y", "w", "d", "h", "m", "s", "ms")
+
+
+def milliseconds(text: str) -> int:
+    """Return how long a duration is, in milliseconds.
+
+    Raises `ValueError` if it is not one.
+    """
+    if text == "0":
+        return 0
+    match = _DURATION.fullmatch(text)
+    if not text or match is None:
+        raise ValueError("a duration such as 30s, 5m, 1h30m or 7d is allowed")
+    return sum(
+        int(amount) * _MILLISECONDS[unit] for amount, unit in zip(match.groups(), _UNITS, strict=True) if amount
+    )
+
+
+def written(duration_milliseconds: int) -> str:
+    """Return a duration as text, in the largest unit up to hours that keeps it whole."""
+    for unit in ("h", "m", "s"):
+        if duration_milliseconds and duration_milliseconds % _MILLISECONDS[unit] == 0:
+            return f"{duration_milliseconds // _MILLISECONDS[unit]}{unit}"
+    return f"{duration_milliseconds}ms" if duration_milliseconds else "0s"
+
+
+def _checked(text: str) -> str:
+    milliseconds(text)
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_checked)]
+"""The text of a duration."""

@@ -1,0 +1,182 @@
+"""Reads catalog, rules and runbooks. Every error names file, line and field, what was found and what is allowed."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, TypeVar, Union, cast, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from alerting.catalog import (
+    ActionFile,
+    Catalog,
+    Page,
+    RemediationsFile,
+    RoutingFile,
+    RulesFile,
+    ScrapedSeriesFile,
+    ServicesFile,
+    TeamsFile,
+)
+from alerting.documents import Document, FieldPath, read_document
+from alerting.problems import CatalogError, Problem, listed, shown
+
+SCRAPED_SERIES = "rules/scraped_series.yaml"
+
+ModelType = TypeVar("ModelType", bound=BaseModel)
+
+
+class _Collector:
+    """Reads one file after the other and keeps the problems of all."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.documents: dict[str, Document] = {}
+        self.problems: list[Problem] = []
+
+    def read(self, file: str, model: type[ModelType]) -> ModelType | None:
+        """Read one file, or keep its problems and return None."""
+        try:
+            document = read_document(self.root, file)
+            value = validated(document, model)
+        except CatalogError as error:
+            self.problems += error.problems
+            return None
+        self.documents[file] = document
+        return value
+
+    def files(self, folder: str, suffix: str) -> list[str]:
+        """Return the files of a folder, by name."""
+        return sorted(f"{folder}/{path.name}" for path in (self.root / folder).glob(f"*{suffix}") if path.is_file())
+
+
+def read_catalog(root: Path) -> Catalog:
+    """Read everything below `root`, each file checked by itself; references are for `alerting.checks`.
+
+    Raises `CatalogError` with the problems of all files.
+    """
+    collector = _Collector(root)
+    services = collector.read("catalog/services.yaml", ServicesFile)
+    teams = collector.read("catalog/teams.yaml", TeamsFile)
+    routing = collector.read("catalog/routing.yaml", RoutingFile)
+    remediations = collector.read("catalog/remediations.yaml", RemediationsFile)
+    series = collector.read(SCRAPED_SERIES, ScrapedSeriesFile)
+    rules = {
+        Path(file).stem: collector.read(file, RulesFile)
+        for file in collector.files("rules", ".yaml")
+        if file != SCRAPED_SERIES
+    }
+    actions = [collector.read(file, ActionFile) for file in collector.files("runbooks/actions", ".yaml")]
+    pages = {Path(file).stem: _page(root / file) for file in collector.files("runbooks", ".md")}
+    if collector.problems or None in (services, teams, routing, remediations, series):
+        raise CatalogError(collector.problems)
+    return Catalog(
+        services=cast(ServicesFile, services).services,
+        teams=cast(TeamsFile, teams).teams,
+        routing=cast(RoutingFile, routing),
+        remediations=cast(RemediationsFile, remediations).remediations,
+        actions={action.name: action for action in actions if action is not None},
+        rules={domain: file for domain, file in rules.items() if file is not None},
+        series=cast(ScrapedSeriesFile, series),
+        pages=pages,
+        documents=collector.documents,
+    )
+
+
+def _page(path: Path) -> Page:
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return Page(headings=tuple(line[3:].strip() for line in lines if line.startswith("## ")))
+
+
+def validated(document: Document, model: type[ModelType]) -> ModelType:
+    """Return a document as a model.
+
+    Raises `CatalogError` with everything that the model does not allow.
+    """
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as error:
+        problems = [_problem(document, model, details) for details in error.errors(include_url=False)]
+        raise CatalogError(problems) from None
+
+
+def _problem(document: Document, model: type[BaseModel], details: ErrorDetails) -> Problem:
+    # pydantic marks a key of a mapping that is itself wrong by `[key]`.
+    path: FieldPath = tuple(part for part in details["loc"] if part != "[key]")
+    place = document.place(path)
+    field = str(path[-1]) if path else "the file"
+    found = shown(details["input"])
+    context = details.get("ctx", {})
+    match details["type"]:
+        case "missing":
+            message = f"found nothing; allowed: {_wanted(model, path)}. Add `{field}:`"
+        case "extra_forbidden":
+            message = f"found an unknown field; allowed: {_fields(model, path[:-1])}. Remove or rename it"
+        case "enum" | "literal_error":
+            message = f"found {found}; allowed: {context.get('expected')}. Change it"
+        case "string_pattern_mismatch":
+            message = f"found {found}; allowed: a text that matches {context.get('pattern')}. Change it"
+        case "value_error":
+            message = f"found {found}; {context.get('error')}. Change it"
+        case "too_short":
+            message = f"found {context.get('actual_length')} entries; allowed: {context.get('min_length')} or more. Add one"
+        case _:
+            message = f"found {found}; {details['msg'][:1].lower()}{details['msg'][1:]}. Change it"
+    return Problem(place, message)
+
+
+def _wanted(model: type[BaseModel], path: FieldPath) -> str:
+    """Return the description of a field that is missing, as far as its type says it."""
+    annotation = _annotation(model, path)
+    inner = _model_of(annotation)
+    if inner is not None:
+        return f"a mapping with {listed(_names(inner))}"
+    if get_origin(annotation) in {tuple, list}:
+        return "a list"
+    if get_origin(annotation) is Mapping:
+        return "a mapping"
+    return {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}.get(
+        cast(type, annotation), "a value"
+    )
+
+
+def _fields(model: type[BaseModel], path: FieldPath) -> str:
+    inner = _model_of(_annotation(model, path))
+    return "nothing" if inner is None else listed(_names(inner))
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _annotation(model: type[BaseModel], path: FieldPath) -> object:
+    """Return the type of the value at a path, or None where the path leads out of the model."""
+    annotation: object = model
+    for part in path:
+        inner = _model_of(annotation)
+        if inner is not None:
+            by_name = {field.alias or name: field.annotation for name, field in inner.model_fields.items()}
+            annotation = _bare(by_name.get(str(part)))
+        elif get_origin(annotation) is Mapping:
+            annotation = _bare(get_args(annotation)[1])
+        elif get_origin(annotation) is tuple:
+            annotation = _bare(get_args(annotation)[0])
+        else:
+            return None
+    return annotation
+
+
+def _bare(annotation: object) -> object:
+    """Return a type without `Annotated` and without `None`."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in {Union, types.UnionType}:
+        return _bare(next(part for part in get_args(annotation) if part is not type(None)))
+    return annotation
+
+
+def _model_of(annotation: object) -> type[BaseModel] | None:
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None

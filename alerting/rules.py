@@ -1,0 +1,92 @@
+"""Turns rules and services into PrometheusRules: scaled, and with what every alert has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from alerting.catalog import Catalog, Rule, RuleGroup, RulesFile
+from alerting.platform import RuleFile
+from alerting.scale import scaled_duration, scaled_expression
+from alerting.settings import Settings
+
+OWNER_SERIES = "orion:service:owner"
+ERROR_BUDGET_SERIES = "orion:service:error_budget"
+GENERATED_SERIES: Mapping[str, frozenset[str]] = {
+    OWNER_SERIES: frozenset({"service", "team"}),
+    ERROR_BUDGET_SERIES: frozenset({"service", "team"}),
+}
+"""The series recorded from catalog/services.yaml, and their labels."""
+
+
+def rule_files(catalog: Catalog, settings: Settings) -> tuple[RuleFile, ...]:
+    """Return one PrometheusRule per domain, and one that is made from the services."""
+    domains = [
+        RuleFile(
+            name=f"orion-{domain}",
+            groups=tuple(_group(group, domain, settings) for group in file.groups),
+        )
+        for domain, file in catalog.rules.items()
+    ]
+    return (_services(catalog), *domains)
+
+
+def rules_text(file: RuleFile) -> str:
+    """Return a rule file as Prometheus reads it. JSON is YAML too."""
+    return json.dumps({"groups": file.groups}, indent=2, ensure_ascii=False) + "\n"
+
+
+def as_rules_file(file: RuleFile) -> RulesFile:
+    """Return a generated file as the model that written ones are read into."""
+    return RulesFile.model_validate({"groups": file.groups})
+
+
+def _services(catalog: Catalog) -> RuleFile:
+    """Return the series that say whose a service is and which share of its requests may fail."""
+    rules: list[Mapping[str, Any]] = []
+    for name, service in catalog.services.items():
+        labels = {"service": name, "team": service.team}
+        budget = f"{1 - service.objective:.10g}"
+        rules.append({"record": OWNER_SERIES, "expr": "vector(1)", "labels": labels})
+        rules.append({"record": ERROR_BUDGET_SERIES, "expr": f"vector({budget})", "labels": labels})
+    return RuleFile(name="orion-services", groups=({"name": "orion.services", "rules": rules},))
+
+
+def _group(group: RuleGroup, domain: str, settings: Settings) -> Mapping[str, Any]:
+    result: dict[str, Any] = {"name": group.name}
+    if group.interval is not None:
+        result["interval"] = scaled_duration(group.interval, settings.time_scale)
+    if group.query_offset is not None:
+        result["query_offset"] = scaled_duration(group.query_offset, settings.time_scale)
+    if group.limit is not None:
+        result["limit"] = group.limit
+    result["rules"] = [_rule(rule, domain, settings) for rule in group.rules]
+    return result
+
+
+def _rule(rule: Rule, domain: str, settings: Settings) -> Mapping[str, Any]:
+    result: dict[str, Any] = {"alert": rule.alert} if rule.alert is not None else {"record": rule.record}
+    result["expr"] = scaled_expression(rule.expr, settings.time_scale)
+    if rule.for_ is not None:
+        result["for"] = scaled_duration(rule.for_, settings.time_scale)
+    if rule.keep_firing_for is not None:
+        result["keep_firing_for"] = scaled_duration(rule.keep_firing_for, settings.time_scale)
+    if rule.labels:
+        result["labels"] = dict(rule.labels)
+    if rule.alert is not None:
+        result["annotations"] = _annotations(rule, domain, settings)
+    return result
+
+
+def _annotations(rule: Rule, domain: str, settings: Settings) -> dict[str, str]:
+    """Return an alert's annotations; the links to its page and its domain's dashboard where it has none of its own.
+
+    A label stands in a link percent-encoded, so that no value can leave its place.
+    """
+    addresses = settings.addresses
+    links = {
+        "runbook_url": f"{addresses.runbooks}/{rule.alert}",
+        "dashboard_url": f"{addresses.grafana}/d/orion-{domain}?var-service={{{{ $labels.service | urlquery }}}}",
+    }
+    return links | dict(rule.annotations)

@@ -1,0 +1,217 @@
+"""Where repairs run: an instance that nobody logs in to, whose role may do in the cluster only what repairs need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+
+from alerting.settings import Settings
+from components.naming import BASTION, BASTION_TAG, BASTION_TAG_VALUE, REPAIRS_GROUP, arn, type_token
+from components.policies import Statement, policy_document, trust_policy
+
+INSTANCE_TYPE = "t4g.micro"
+ROOT_VOLUME_GIGABYTES = 10
+IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
+HTTPS_PORT = 443
+KUBERNETES_MINOR = "1.36"
+KUBECONFIG = "/etc/orion/kubeconfig"
+
+# What the actions' scripts call: `kubectl delete --raw` with a UID, and what diagnostics read of a pod and its owners.
+POLICY_RULES = (
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "delete"]},
+    {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+    {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["get", "list", "watch"]},
+    {
+        "apiGroups": ["apps"],
+        "resources": ["deployments", "replicasets", "statefulsets", "daemonsets"],
+        "verbs": ["get", "list"],
+    },
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BastionSpec:
+    """What is known now. `namespaces` are those that repairs may touch."""
+
+    settings: Settings
+    namespaces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BastionArgs:
+    """What the bastion is made from: its spec, the bucket that commands' output goes to, and that bucket's key."""
+
+    spec: BastionSpec
+    diagnostics_bucket_arn: pulumi.Input[str]
+    key_arn: pulumi.Input[str]
+
+
+class Bastion(pulumi.ComponentResource):
+    """The instance, its role, and its rights in the cluster."""
+
+    instance_id: pulumi.Output[str]
+    role_arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: BastionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(type_token("Bastion"), name, {}, opts)
+        self._name = name
+        self._settings = args.spec.settings
+        self._child = pulumi.ResourceOptions(parent=self)
+        role, profile = self._role(args)
+        instance = self._instance(profile, self._security_group())
+        aws.eks.AccessEntry(
+            f"{name}-access",
+            cluster_name=self._settings.cluster.name,
+            principal_arn=role.arn,
+            kubernetes_groups=[REPAIRS_GROUP],
+            type="STANDARD",
+            opts=self._child,
+        )
+        for namespace in args.spec.namespaces:
+            self._rights(namespace)
+        self.instance_id = instance.id
+        self.role_arn = role.arn
+        self.register_outputs({"instanceId": self.instance_id, "roleArn": self.role_arn})
+
+    def _role(self, args: BastionArgs) -> tuple[aws.iam.Role, aws.iam.InstanceProfile]:
+        role = aws.iam.Role(
+            f"{self._name}-role",
+            name=BASTION,
+            description="The bastion: takes commands from Systems Manager and runs repairs",
+            assume_role_policy=trust_policy("ec2.amazonaws.com"),
+            opts=self._child,
+        )
+        aws.iam.RolePolicyAttachment(
+            f"{self._name}-systems-manager",
+            role=role.name,
+            policy_arn="arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
+            opts=self._child,
+        )
+        aws.iam.RolePolicy(
+            f"{self._name}-role-policy",
+            name="repairs",
+            role=role.name,
+            policy=policy_document(
+                Statement(
+                    sid="FindTheCluster",
+                    actions=["eks:DescribeCluster"],
+                    resources=[arn(self._settings, "eks", f"cluster/{self._settings.cluster.name}")],
+                ),
+                Statement(
+                    sid="WriteOutput",
+                    actions=["s3:PutObject"],
+                    resources=[pulumi.Output.format("{0}/*", args.diagnostics_bucket_arn)],
+                ),
+                Statement(
+                    sid="FindHowOutputIsEncrypted",
+                    actions=["s3:GetEncryptionConfiguration"],
+                    resources=[args.diagnostics_bucket_arn],
+                ),
+                Statement(sid="EncryptOutput", actions=["kms:GenerateDataKey"], resources=[args.key_arn]),
+            ),
+            opts=self._child,
+        )
+        profile = aws.iam.InstanceProfile(f"{self._name}-profile", name=BASTION, role=role.name, opts=self._child)
+        return role, profile
+
+    def _security_group(self) -> aws.ec2.SecurityGroup:
+        """Nothing comes in. Out goes HTTPS only: Systems Manager, EKS, S3, and the packages at its first start."""
+        group = aws.ec2.SecurityGroup(
+            f"{self._name}-group",
+            name=BASTION,
+            description="Orion bastion: nothing in, HTTPS out",
+            vpc_id=self._settings.network.vpc_id,
+            tags={"Name": BASTION},
+            opts=self._child,
+        )
+        aws.vpc.SecurityGroupEgressRule(
+            f"{self._name}-https-out",
+            security_group_id=group.id,
+            description="HTTPS to AWS and to the cluster",
+            ip_protocol="tcp",
+            from_port=HTTPS_PORT,
+            to_port=HTTPS_PORT,
+            cidr_ipv4="0.0.0.0/0",
+            opts=self._child,
+        )
+        return group
+
+    def _instance(self, profile: aws.iam.InstanceProfile, group: aws.ec2.SecurityGroup) -> aws.ec2.Instance:
+        image = aws.ssm.get_parameter_output(name=IMAGE_PARAMETER, opts=pulumi.InvokeOptions(parent=self))
+        return aws.ec2.Instance(
+            f"{self._name}-instance",
+            ami=image.value,
+            instance_type=INSTANCE_TYPE,
+            subnet_id=self._settings.network.subnet_ids[0],
+            vpc_security_group_ids=[group.id],
+            associate_public_ip_address=False,
+            iam_instance_profile=profile.name,
+            metadata_options=aws.ec2.InstanceMetadataOptionsArgs(
+                http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
+            ),
+            root_block_device=aws.ec2.InstanceRootBlockDeviceArgs(
+                encrypted=True, volume_type="gp3", volume_size=ROOT_VOLUME_GIGABYTES, delete_on_termination=True
+            ),
+            user_data=user_data(self._settings),
+            user_data_replace_on_change=True,
+            tags={"Name": BASTION, BASTION_TAG: BASTION_TAG_VALUE},
+            # A newer image alone replaces nothing; `pulumi up --replace` on this resource takes it.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ami"]),
+        )
+
+    def _rights(self, namespace: str) -> None:
+        metadata = kubernetes.meta.v1.ObjectMetaArgs(name="orion-repairs", namespace=namespace)
+        role = kubernetes.rbac.v1.Role(
+            f"{self._name}-{namespace}-role",
+            metadata=metadata,
+            rules=[
+                kubernetes.rbac.v1.PolicyRuleArgs(
+                    api_groups=rule["apiGroups"], resources=rule["resources"], verbs=rule["verbs"]
+                )
+                for rule in POLICY_RULES
+            ],
+            opts=self._child,
+        )
+        kubernetes.rbac.v1.RoleBinding(
+            f"{self._name}-{namespace}-binding",
+            metadata=metadata,
+            role_ref=kubernetes.rbac.v1.RoleRefArgs(
+                api_group="rbac.authorization.k8s.io", kind="Role", name="orion-repairs"
+            ),
+            subjects=[
+                kubernetes.rbac.v1.SubjectArgs(api_group="rbac.authorization.k8s.io", kind="Group", name=REPAIRS_GROUP)
+            ],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
+        )
+
+
+def user_data(settings: Settings) -> str:
+    """Return what the instance does at its first start: kubectl from its signed repository, and how to find the cluster.
+
+    The agent is updated because documents that take values as environment variables need 3.3.2746.0 or newer.
+    """
+    packages = f"https://pkgs.k8s.io/core:/stable:/v{KUBERNETES_MINOR}/rpm/"
+    return f"""#!/bin/bash
+set -euo pipefail
+cat > /etc/yum.repos.d/kubernetes.repo <<'REPOSITORY'
+[kubernetes]
+name=Kubernetes
+baseurl={packages}
+enabled=1
+gpgcheck=1
+gpgkey={packages}repodata/repomd.xml.key
+REPOSITORY
+dnf install -y kubectl
+dnf update -y amazon-ssm-agent
+mkdir -p /etc/orion /etc/systemd/system/amazon-ssm-agent.service.d
+aws eks update-kubeconfig --region {settings.aws.region} --name {settings.cluster.name} --kubeconfig {KUBECONFIG}
+cat > /etc/systemd/system/amazon-ssm-agent.service.d/kubeconfig.conf <<'UNIT'
+[Service]
+Environment=KUBECONFIG={KUBECONFIG}
+UNIT
+systemctl daemon-reload
+systemctl restart amazon-ssm-agent
+"""

@@ -1,0 +1,275 @@
+"""What carries alerts and outcomes to the functions: topics, the queue with its dead-letter queue, and event rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from alerting import names
+from alerting.settings import Settings
+from components.naming import (
+    DEAD_LETTER_QUEUE,
+    FUNCTION_TIMEOUT_SECONDS,
+    KEY_ALIAS,
+    OUTCOME_RULE,
+    REPAIR_QUEUE,
+    SWEEP_RULE,
+    arn,
+    type_token,
+)
+from components.policies import Statement, policy_document
+
+VISIBILITY_SECONDS = 6 * FUNCTION_TIMEOUT_SECONDS
+"""AWS asks for at least six times the function's timeout, so that a throttled batch is not handed out twice."""
+MAXIMUM_RECEIVES = 5
+DAY_SECONDS = 24 * 60 * 60
+SWEEP_INPUT = {"source": "orion.sweep"}
+OUTCOME_DETAIL_TYPE = "EC2 Command Invocation Status-change Notification"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventBusSpec:
+    """What is known now: the teams that hear of failures, and the documents whose outcomes are wanted."""
+
+    settings: Settings
+    teams: tuple[str, ...]
+    documents: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventBusArgs:
+    """What the event bus is made from."""
+
+    spec: EventBusSpec
+
+
+class EventBus(pulumi.ComponentResource):
+    """Topics, the repairs' queue, the rules that feed it, and the key that encrypts all of them."""
+
+    key_arn: pulumi.Output[str]
+    alert_topic_arn: pulumi.Output[str]
+    notification_topic_arn: pulumi.Output[str]
+    team_topic_arns: Mapping[str, pulumi.Output[str]]
+    queue_arn: pulumi.Output[str]
+    queue_url: pulumi.Output[str]
+    dead_letter_queue_arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: EventBusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(type_token("EventBus"), name, {}, opts)
+        self._name = name
+        self._settings = args.spec.settings
+        self._child = pulumi.ResourceOptions(parent=self)
+
+        self._key = self._make_key()
+        alerts = self._topic("alerts", names.ALERT_TOPIC)
+        notifications = self._topic("notifications", names.NOTIFICATION_TOPIC)
+        team_topics = {team: self._topic(f"team-{team}", names.team_topic(team)) for team in args.spec.teams}
+        dead_letters = self._dead_letter_queue()
+        queue = self._queue(dead_letters)
+        queue_policy = self._queue_policies(queue, dead_letters)
+        self._subscription(alerts, queue, dead_letters, queue_policy)
+        self._rules(args.spec.documents, queue, dead_letters, queue_policy)
+
+        self.key_arn = self._key.arn
+        self.alert_topic_arn = alerts.arn
+        self.notification_topic_arn = notifications.arn
+        self.team_topic_arns = {team: topic.arn for team, topic in team_topics.items()}
+        self.queue_arn = queue.arn
+        self.queue_url = queue.url
+        self.dead_letter_queue_arn = dead_letters.arn
+        self.register_outputs(
+            {
+                "keyArn": self.key_arn,
+                "alertTopicArn": self.alert_topic_arn,
+                "notificationTopicArn": self.notification_topic_arn,
+                "teamTopicArns": dict(self.team_topic_arns),
+                "queueArn": self.queue_arn,
+                "queueUrl": self.queue_url,
+                "deadLetterQueueArn": self.dead_letter_queue_arn,
+            }
+        )
+
+    def _make_key(self) -> aws.kms.Key:
+        account = self._settings.aws.account_id
+        use = ["kms:GenerateDataKey*", "kms:Decrypt"]
+        # In a key's own policy "*" is that key, and its ARN is not known before it exists.
+        this_key = ["*"]
+        key = aws.kms.Key(
+            f"{self._name}-key",
+            description="Encrypts what Orion Alerting sends, queues and stores",
+            enable_key_rotation=True,
+            deletion_window_in_days=30,
+            policy=policy_document(
+                Statement(sid="Account", accounts=[account], actions=["kms:*"], resources=this_key),
+                Statement(
+                    sid="TopicsToEncryptedQueues", services=["sns.amazonaws.com"], actions=use, resources=this_key
+                ),
+                Statement(
+                    sid="AlarmsToEncryptedTopics",
+                    services=["cloudwatch.amazonaws.com"],
+                    actions=use,
+                    resources=this_key,
+                    conditions={"StringEquals": {"aws:SourceAccount": account}},
+                ),
+                # EventBridge sends no source with this: a condition on it stops delivery without an error.
+                Statement(
+                    sid="EventsToEncryptedQueues", services=["events.amazonaws.com"], actions=use, resources=this_key
+                ),
+            ),
+            opts=self._child,
+        )
+        aws.kms.Alias(f"{self._name}-key-alias", name=KEY_ALIAS, target_key_id=key.key_id, opts=self._child)
+        return key
+
+    def _topic(self, key: str, topic_name: str) -> aws.sns.Topic:
+        account = self._settings.aws.account_id
+        topic = aws.sns.Topic(
+            f"{self._name}-{key}-topic",
+            name=topic_name,
+            kms_master_key_id=self._key.arn,
+            opts=self._child,
+        )
+        statements = [
+            Statement(
+                sid="Account",
+                accounts=[account],
+                actions=["sns:Publish", "sns:Subscribe", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"],
+                resources=[topic.arn],
+            ),
+            Statement(
+                sid="Alarms",
+                services=["cloudwatch.amazonaws.com"],
+                actions=["sns:Publish"],
+                resources=[topic.arn],
+                conditions={"StringEquals": {"aws:SourceAccount": account}},
+            ),
+        ]
+        if self._settings.aws.require_tls:
+            statements.append(_refuse_plain_http("sns:Publish", topic.arn))
+        aws.sns.TopicPolicy(
+            f"{self._name}-{key}-topic-policy", arn=topic.arn, policy=policy_document(*statements), opts=self._child
+        )
+        return topic
+
+    def _dead_letter_queue(self) -> aws.sqs.Queue:
+        return aws.sqs.Queue(
+            f"{self._name}-dead-letters",
+            name=DEAD_LETTER_QUEUE,
+            kms_master_key_id=self._key.arn,
+            # A message keeps the age it had in the first queue: this one has to outlast it.
+            message_retention_seconds=14 * DAY_SECONDS,
+            redrive_allow_policy=json.dumps(
+                {"redrivePermission": "byQueue", "sourceQueueArns": [arn(self._settings, "sqs", REPAIR_QUEUE)]}
+            ),
+            opts=self._child,
+        )
+
+    def _queue(self, dead_letters: aws.sqs.Queue) -> aws.sqs.Queue:
+        return aws.sqs.Queue(
+            f"{self._name}-queue",
+            name=REPAIR_QUEUE,
+            kms_master_key_id=self._key.arn,
+            visibility_timeout_seconds=VISIBILITY_SECONDS,
+            message_retention_seconds=4 * DAY_SECONDS,
+            redrive_policy=pulumi.Output.json_dumps(
+                {"deadLetterTargetArn": dead_letters.arn, "maxReceiveCount": MAXIMUM_RECEIVES}
+            ),
+            opts=self._child,
+        )
+
+    def _queue_policies(self, queue: aws.sqs.Queue, dead_letters: aws.sqs.Queue) -> aws.sqs.QueuePolicy:
+        """What SNS and EventBridge cannot deliver goes to the dead-letter queue too, so both policies let them in."""
+        policies: list[aws.sqs.QueuePolicy] = []
+        for key, one in (("queue", queue), ("dead-letters", dead_letters)):
+            statements = [
+                Statement(
+                    sid="Alerts",
+                    services=["sns.amazonaws.com"],
+                    actions=["sqs:SendMessage"],
+                    resources=[one.arn],
+                    conditions={"ArnEquals": {"aws:SourceArn": names.topic_arn(self._settings, names.ALERT_TOPIC)}},
+                ),
+                *(
+                    Statement(
+                        sid=sid,
+                        services=["events.amazonaws.com"],
+                        actions=["sqs:SendMessage"],
+                        resources=[one.arn],
+                        conditions={"ArnEquals": {"aws:SourceArn": arn(self._settings, "events", f"rule/{rule}")}},
+                    )
+                    for sid, rule in (("Outcomes", OUTCOME_RULE), ("Sweep", SWEEP_RULE))
+                ),
+            ]
+            if self._settings.aws.require_tls:
+                statements.append(_refuse_plain_http("sqs:*", one.arn))
+            policies.append(
+                aws.sqs.QueuePolicy(
+                    f"{self._name}-{key}-policy",
+                    queue_url=one.url,
+                    policy=policy_document(*statements),
+                    opts=self._child,
+                )
+            )
+        return policies[0]
+
+    def _subscription(
+        self, alerts: aws.sns.Topic, queue: aws.sqs.Queue, dead_letters: aws.sqs.Queue, allowed: aws.sqs.QueuePolicy
+    ) -> None:
+        aws.sns.TopicSubscription(
+            f"{self._name}-alerts-to-queue",
+            topic=alerts.arn,
+            protocol="sqs",
+            endpoint=queue.arn,
+            raw_message_delivery=False,
+            redrive_policy=pulumi.Output.json_dumps({"deadLetterTargetArn": dead_letters.arn}),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),
+        )
+
+    def _rules(
+        self, documents: Sequence[str], queue: aws.sqs.Queue, dead_letters: aws.sqs.Queue, allowed: aws.sqs.QueuePolicy
+    ) -> None:
+        outcomes = aws.cloudwatch.EventRule(
+            f"{self._name}-outcomes",
+            name=OUTCOME_RULE,
+            description="Outcomes of repairs' commands",
+            event_pattern=json.dumps(
+                {
+                    "source": ["aws.ssm"],
+                    "detail-type": [OUTCOME_DETAIL_TYPE],
+                    "detail": {"document-name": sorted(documents)},
+                }
+            ),
+            opts=self._child,
+        )
+        sweep = aws.cloudwatch.EventRule(
+            f"{self._name}-sweep",
+            name=SWEEP_RULE,
+            description="Looks for repairs whose outcome was never heard of",
+            schedule_expression="rate(1 minute)",
+            opts=self._child,
+        )
+        for key, rule, constant in (("outcomes", outcomes, None), ("sweep", sweep, SWEEP_INPUT)):
+            aws.cloudwatch.EventTarget(
+                f"{self._name}-{key}-to-queue",
+                rule=rule.name,
+                target_id=REPAIR_QUEUE,
+                arn=queue.arn,
+                input=json.dumps(constant) if constant is not None else None,
+                dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(arn=dead_letters.arn),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),
+            )
+
+
+def _refuse_plain_http(actions: str, resource: pulumi.Input[str]) -> Statement:
+    return Statement(
+        sid="RefusePlainHttp",
+        effect="Deny",
+        everyone=True,
+        actions=[actions],
+        resources=[resource],
+        conditions={"Bool": {"aws:SecureTransport": "false"}},
+    )

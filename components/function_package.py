@@ -1,0 +1,120 @@
+"""Builds a function's zip, the same byte for byte wherever and whenever it is built.
+
+Names are sorted, times and modes fixed, nothing is compressed (a compressor's output differs between its versions), and
+no bytecode is taken. What it needs beyond the runtime's own boto3 is copied from the running environment, pure Python
+only, so that one zip runs on any processor.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from packaging.requirements import Requirement
+
+EARLIEST_TIME = (1980, 1, 1, 0, 0, 0)
+"""The earliest that a zip can say."""
+FILE_MODE = 0o100644
+RUNTIME_LIBRARIES = ("aws-lambda-powertools",)
+REMEDIATIONS = "remediations.json"
+COMPILED = frozenset({".so", ".pyd", ".dll", ".dylib"})
+LEFT_OUT = frozenset({"__pycache__", ".pytest_cache", "tests"})
+_UNIX = 3
+
+
+class NotPurePython(RuntimeError):
+    """A library holds compiled code: the function's processor is not this machine's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionPackage:
+    """A built zip. `sha256` is its hash in hex, `source_code_hash` the same in base64, as Lambda compares it."""
+
+    path: Path
+    sha256: str
+
+    @property
+    def source_code_hash(self) -> str:
+        """Return the hash as Lambda writes it."""
+        return base64.b64encode(bytes.fromhex(self.sha256)).decode()
+
+
+def build_function_package(
+    source: Path,
+    target: Path,
+    *,
+    data: Mapping[str, Any],
+    libraries: Sequence[str] = RUNTIME_LIBRARIES,
+) -> FunctionPackage:
+    """Build the zip of the package folder `source` at `target`, with `data` as `remediations.json` at its root.
+
+    Raises `FileNotFoundError` if there is no such package, `NotPurePython` if a library holds compiled code, and
+    `importlib.metadata.PackageNotFoundError` if one is not installed.
+    """
+    if not (source / "__init__.py").is_file():
+        raise FileNotFoundError(f"{source}: found no __init__.py; a package of the function's code is expected there")
+    contents = dict(_package_files(source))
+    for library in sorted(_with_requirements(libraries)):
+        contents |= _library_files(library)
+    contents[REMEDIATIONS] = json.dumps(data, sort_keys=True, indent=2).encode() + b"\n"
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Written beside and moved, so that nobody ever reads half a zip.
+    unfinished = target.with_suffix(f".{hashlib.sha256(str(id(contents)).encode()).hexdigest()[:8]}.partial")
+    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(contents):
+            entry = zipfile.ZipInfo(name, EARLIEST_TIME)
+            entry.create_system = _UNIX
+            entry.external_attr = FILE_MODE << 16
+            archive.writestr(entry, contents[name])
+    unfinished.replace(target)
+    return FunctionPackage(path=target, sha256=hashlib.sha256(target.read_bytes()).hexdigest())
+
+
+def _package_files(source: Path) -> Iterator[tuple[str, bytes]]:
+    for path in source.rglob("*"):
+        relative = path.relative_to(source.parent)
+        if path.is_file() and _is_wanted(PurePosixPath(relative.as_posix())):
+            yield relative.as_posix(), path.read_bytes()
+
+
+def _is_wanted(path: PurePosixPath) -> bool:
+    if path.suffix in COMPILED:
+        raise NotPurePython(f"{path}: compiled code runs on one kind of processor only; use a library in pure Python")
+    return path.suffix != ".pyc" and not LEFT_OUT.intersection(path.parts)
+
+
+def _with_requirements(libraries: Sequence[str]) -> set[str]:
+    """Return the libraries and everything that they need in turn, without their extras."""
+    found: set[str] = set()
+    waiting = list(libraries)
+    while waiting:
+        library = waiting.pop()
+        if library in found:
+            continue
+        found.add(library)
+        for text in metadata.requires(library) or ():
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                waiting.append(requirement.name)
+    return found
+
+
+def _library_files(library: str) -> dict[str, bytes]:
+    """Return an installed library's files, without what pip wrote beside them."""
+    contents: dict[str, bytes] = {}
+    for file in metadata.distribution(library).files or ():
+        path = PurePosixPath(file.as_posix())
+        # Scripts lie outside the folder of packages; a .dist-info holds what pip wrote (RECORD, INSTALLER).
+        if path.parts[0] == ".." or path.parts[0].endswith(".dist-info"):
+            continue
+        if _is_wanted(path):
+            contents[path.as_posix()] = Path(str(file.locate())).read_bytes()
+    return contents

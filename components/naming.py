@@ -1,0 +1,69 @@
+"""Names, tags and ARNs of what the components make, in one place.
+
+Names that other rooms need too are in `alerting.names`. An ARN here is made from account, region and name where the
+resource itself would close a circle (a queue and its dead-letter queue name each other).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from alerting import names
+from alerting.settings import Settings
+
+TYPE_PREFIX = "orion:alerting"
+
+FUNCTION = "orion-runbook-automation"
+FUNCTION_HANDLER = "runbook_automation.handler.handler"
+FUNCTION_TIMEOUT_SECONDS = 30
+"""A function waits for nobody: it claims, sends, records and returns."""
+REPAIR_QUEUE = "orion-runbook-automation"
+DEAD_LETTER_QUEUE = "orion-runbook-automation-dead-letters"
+OUTCOME_RULE = "orion-repair-outcomes"
+SWEEP_RULE = "orion-repair-sweep"
+STATE_TABLE = "orion-state"
+KEY_ALIAS = "alias/orion-alerting"
+
+BASTION = "orion-bastion"
+BASTION_TAG = "orion:role"
+BASTION_TAG_VALUE = "bastion"
+REPAIRS_GROUP = "orion:repairs"
+"""The Kubernetes group that the bastion's role belongs to, by its access entry."""
+
+ALERTMANAGER_ROLE = "orion-alertmanager"
+OPERATING_TEAM = "platform"
+"""The team that keeps this platform: alarms about its own machinery go to its topic."""
+
+# What the chart calls things, as its helpers derive it from the release's name.
+CHART = "kube-prometheus-stack"
+_CHART_FULL_NAME = f"{names.RELEASE}-{CHART}"[:26].rstrip("-")
+ALERTMANAGER = f"{_CHART_FULL_NAME}-alertmanager"
+PROMETHEUS = f"{_CHART_FULL_NAME}-prometheus"
+GRAFANA_ADMIN_SECRET = "grafana-admin"  # noqa: S105  (the name of a secret, not one)
+
+RELEASE_LABELS: Mapping[str, str] = {"release": names.RELEASE}
+
+
+def type_token(name: str) -> str:
+    """Return a component's type, such as `orion:alerting:EventBus`."""
+    return f"{TYPE_PREFIX}:{name}"
+
+
+def tags(settings: Settings) -> dict[str, str]:
+    """Return the tags that every AWS resource has, as the provider's default."""
+    return {"project": names.PROJECT, "environment": settings.environment.value, "managed-by": "pulumi"}
+
+
+def arn(settings: Settings, service: str, resource: str) -> str:
+    """Return the ARN of a regional resource of the stack's account."""
+    return f"arn:aws:{service}:{settings.aws.region}:{settings.aws.account_id}:{resource}"
+
+
+def functions_bucket(settings: Settings) -> str:
+    """Return the bucket of the functions' code. Bucket names are global, so it carries the account."""
+    return f"orion-functions-{settings.aws.account_id}"
+
+
+def diagnostics_bucket(settings: Settings) -> str:
+    """Return the bucket that diagnostics and commands' output go to."""
+    return f"orion-diagnostics-{settings.aws.account_id}"

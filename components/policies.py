@@ -1,0 +1,57 @@
+"""IAM policy documents: statements as typed values, written as JSON in one way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pulumi
+
+Conditions = Mapping[str, Mapping[str, pulumi.Input[str]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One statement. `services` and `accounts` are principals, for policies that are attached to a resource."""
+
+    sid: str
+    actions: Sequence[str]
+    resources: Sequence[pulumi.Input[str]]
+    effect: Literal["Allow", "Deny"] = "Allow"
+    services: Sequence[str] = ()
+    accounts: Sequence[str] = ()
+    everyone: bool = False
+    conditions: Conditions = field(default_factory=dict[str, Mapping[str, pulumi.Input[str]]])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the statement in IAM's own shape; lists are always lists."""
+        statement: dict[str, Any] = {
+            "Sid": self.sid,
+            "Effect": self.effect,
+            "Action": list(self.actions),
+            "Resource": list(self.resources),
+        }
+        if self.everyone:
+            statement["Principal"] = "*"
+        elif self.services:
+            statement["Principal"] = {"Service": list(self.services)}
+        elif self.accounts:
+            statement["Principal"] = {"AWS": [f"arn:aws:iam::{account}:root" for account in self.accounts]}
+        if self.conditions:
+            statement["Condition"] = {operator: dict(values) for operator, values in self.conditions.items()}
+        return statement
+
+
+def policy_document(*statements: Statement) -> pulumi.Output[str]:
+    """Return the JSON of a policy."""
+    return pulumi.Output.json_dumps(
+        {"Version": "2012-10-17", "Statement": [statement.as_json() for statement in statements]}
+    )
+
+
+def trust_policy(service: str, *, actions: Sequence[str] = ("sts:AssumeRole",)) -> str:
+    """Return the JSON that lets an AWS service take a role."""
+    statement = {"Effect": "Allow", "Principal": {"Service": [service]}, "Action": list(actions)}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -1,0 +1,116 @@
+"""A bucket that nobody outside the account reads: encrypted, versioned, no public access, TLS only, and cleaned up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.naming import type_token
+from components.policies import Statement, policy_document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateBucketSpec:
+    """What is known now. `expire_days` removes an object, `old_versions_days` a version that was replaced."""
+
+    bucket: str
+    account_id: str
+    require_tls: bool
+    expire_days: int | None
+    old_versions_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateBucketArgs:
+    """What a bucket is made from."""
+
+    spec: PrivateBucketSpec
+    key_arn: pulumi.Input[str]
+
+
+class PrivateBucket(pulumi.ComponentResource):
+    """One bucket and all that keeps it private."""
+
+    name: pulumi.Output[str]
+    arn: pulumi.Output[str]
+    versioning: aws.s3.BucketVersioning
+
+    def __init__(self, name: str, args: PrivateBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(type_token("PrivateBucket"), name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        spec = args.spec
+        bucket = aws.s3.Bucket(f"{name}-bucket", bucket=spec.bucket, opts=child)
+        self.versioning = aws.s3.BucketVersioning(
+            f"{name}-versioning",
+            bucket=bucket.id,
+            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+            opts=child,
+        )
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            f"{name}-encryption",
+            bucket=bucket.id,
+            rules=[
+                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                    apply_server_side_encryption_by_default=aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+                        sse_algorithm="aws:kms", kms_master_key_id=args.key_arn
+                    ),
+                    bucket_key_enabled=True,
+                )
+            ],
+            opts=child,
+        )
+        access = aws.s3.BucketPublicAccessBlock(
+            f"{name}-public-access",
+            bucket=bucket.id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=child,
+        )
+        self._lifecycle(name, spec, bucket)
+        if spec.require_tls:
+            aws.s3.BucketPolicy(
+                f"{name}-policy",
+                bucket=bucket.id,
+                policy=policy_document(
+                    Statement(
+                        sid="RefusePlainHttp",
+                        effect="Deny",
+                        everyone=True,
+                        actions=["s3:*"],
+                        resources=[bucket.arn, pulumi.Output.format("{0}/*", bucket.arn)],
+                        conditions={"Bool": {"aws:SecureTransport": "false"}},
+                    )
+                ),
+                # S3 answers two changes of a bucket's access at once with a conflict.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[access]),
+            )
+        self.name = bucket.bucket
+        self.arn = bucket.arn
+        self.register_outputs({"name": self.name, "arn": self.arn})
+
+    def _lifecycle(self, name: str, spec: PrivateBucketSpec, bucket: aws.s3.Bucket) -> None:
+        expiration = aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=spec.expire_days)
+        aws.s3.BucketLifecycleConfiguration(
+            f"{name}-lifecycle",
+            bucket=bucket.id,
+            rules=[
+                aws.s3.BucketLifecycleConfigurationRuleArgs(
+                    id="clean-up",
+                    status="Enabled",
+                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+                    expiration=expiration if spec.expire_days is not None else None,
+                    noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                        noncurrent_days=spec.old_versions_days
+                    ),
+                    abort_incomplete_multipart_upload=aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                        days_after_initiation=7
+                    ),
+                )
+            ],
+            # Rules about old versions need versioning to be on.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.versioning]),
+        )

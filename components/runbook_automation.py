@@ -1,0 +1,317 @@
+"""What answers alerts by itself: the function with its code, role and queue, its state, documents and diagnostics."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from alerting.platform import RepairAction, Repairs
+from alerting.settings import Settings
+from components.function_package import FunctionPackage
+from components.naming import (
+    BASTION_TAG,
+    BASTION_TAG_VALUE,
+    DEAD_LETTER_QUEUE,
+    FUNCTION,
+    FUNCTION_HANDLER,
+    FUNCTION_TIMEOUT_SECONDS,
+    OPERATING_TEAM,
+    STATE_TABLE,
+    arn,
+    diagnostics_bucket,
+    functions_bucket,
+    type_token,
+)
+from components.policies import Statement, policy_document, trust_policy
+from components.private_bucket import PrivateBucket, PrivateBucketArgs, PrivateBucketSpec
+
+FUNCTION_MEMORY_MEGABYTES = 256
+BATCH_SIZE = 10
+MAXIMUM_CONCURRENCY = 2
+"""The least that a mapping allows, and enough: a repair is claimed and sent in well under a second."""
+LOG_DAYS = 30
+DIAGNOSTICS_DAYS = 90
+OLD_CODE_DAYS = 90
+DEAD_LETTERS_PERIOD_SECONDS = 60
+UNREADABLE_PREFIX = "unreadable/"
+"""Where the function keeps, as they came, messages that it cannot read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunbookAutomationSpec:
+    """What is known now."""
+
+    settings: Settings
+    repairs: Repairs
+    package: FunctionPackage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunbookAutomationArgs:
+    """What runbook automation is made from: its spec, and the event bus' outputs."""
+
+    spec: RunbookAutomationSpec
+    key_arn: pulumi.Input[str]
+    queue_arn: pulumi.Input[str]
+    notification_topic_arn: pulumi.Input[str]
+    team_topic_arns: Mapping[str, pulumi.Input[str]]
+
+
+class RunbookAutomation(pulumi.ComponentResource):
+    """The function and everything that is its own."""
+
+    function_arn: pulumi.Output[str]
+    table_name: pulumi.Output[str]
+    diagnostics_bucket_name: pulumi.Output[str]
+    diagnostics_bucket_arn: pulumi.Output[str]
+    documents: Mapping[str, pulumi.Output[str]]
+
+    def __init__(self, name: str, args: RunbookAutomationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(type_token("RunbookAutomation"), name, {}, opts)
+        self._name = name
+        self._args = args
+        self._settings = args.spec.settings
+        self._child = pulumi.ResourceOptions(parent=self)
+        if OPERATING_TEAM not in args.team_topic_arns:
+            raise ValueError(
+                f"catalog/teams.yaml: no team {OPERATING_TEAM}; it hears of what this platform itself fails at"
+            )
+
+        documents = {action.name: self._document(action) for action in args.spec.repairs.actions}
+        diagnostics = self._bucket("diagnostics", diagnostics_bucket(self._settings), DIAGNOSTICS_DAYS)
+        code = self._bucket("code", functions_bucket(self._settings), None)
+        table = self._table()
+        log_group = aws.cloudwatch.LogGroup(
+            f"{name}-logs", name=f"/aws/lambda/{FUNCTION}", retention_in_days=LOG_DAYS, opts=self._child
+        )
+        role, role_policy = self._role(documents, table, log_group, diagnostics)
+        function = self._function(code, role, role_policy, table, log_group, diagnostics)
+        aws.lambda_.EventSourceMapping(
+            f"{name}-queue-to-function",
+            event_source_arn=args.queue_arn,
+            function_name=function.arn,
+            batch_size=BATCH_SIZE,
+            function_response_types=["ReportBatchItemFailures"],
+            # Reserved concurrency would throttle messages towards the dead-letter queue instead.
+            scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(maximum_concurrency=MAXIMUM_CONCURRENCY),
+            opts=self._child,
+        )
+        self._dead_letter_alarm()
+
+        self.function_arn = function.arn
+        self.table_name = table.name
+        self.diagnostics_bucket_name = diagnostics.name
+        self.diagnostics_bucket_arn = diagnostics.arn
+        self.documents = {action: document.name for action, document in documents.items()}
+        self.register_outputs(
+            {
+                "functionArn": self.function_arn,
+                "tableName": self.table_name,
+                "diagnosticsBucketName": self.diagnostics_bucket_name,
+                "diagnosticsBucketArn": self.diagnostics_bucket_arn,
+                "documents": dict(self.documents),
+            }
+        )
+
+    def _bucket(self, key: str, bucket: str, expire_days: int | None) -> PrivateBucket:
+        spec = PrivateBucketSpec(
+            bucket=bucket,
+            account_id=self._settings.aws.account_id,
+            require_tls=self._settings.aws.require_tls,
+            expire_days=expire_days,
+            old_versions_days=OLD_CODE_DAYS,
+        )
+        return PrivateBucket(
+            f"{self._name}-{key}", PrivateBucketArgs(spec=spec, key_arn=self._args.key_arn), opts=self._child
+        )
+
+    def _document(self, action: RepairAction) -> aws.ssm.Document:
+        return aws.ssm.Document(
+            f"{self._name}-document-{action.name}",
+            name=action.document_name,
+            document_type="Command",
+            document_format="JSON",
+            content=json.dumps(action.content, sort_keys=True),
+            opts=self._child,
+        )
+
+    def _table(self) -> aws.dynamodb.Table:
+        return aws.dynamodb.Table(
+            f"{self._name}-state",
+            name=STATE_TABLE,
+            billing_mode="PAY_PER_REQUEST",
+            hash_key="id",
+            attributes=[
+                aws.dynamodb.TableAttributeArgs(name="id", type="S"),
+                aws.dynamodb.TableAttributeArgs(name="command_id", type="S"),
+                aws.dynamodb.TableAttributeArgs(name="open", type="S"),
+                aws.dynamodb.TableAttributeArgs(name="due_at", type="N"),
+            ],
+            global_secondary_indexes=[
+                # Only repairs that have the attribute are in an index: those sent, and those still open.
+                aws.dynamodb.TableGlobalSecondaryIndexArgs(
+                    name="by-command", hash_key="command_id", projection_type="ALL"
+                ),
+                aws.dynamodb.TableGlobalSecondaryIndexArgs(
+                    name="by-status", hash_key="open", range_key="due_at", projection_type="ALL"
+                ),
+            ],
+            ttl=aws.dynamodb.TableTtlArgs(attribute_name="expires_at", enabled=True),
+            point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(enabled=True),
+            server_side_encryption=aws.dynamodb.TableServerSideEncryptionArgs(
+                enabled=True, kms_key_arn=self._args.key_arn
+            ),
+            opts=self._child,
+        )
+
+    def _role(
+        self,
+        documents: Mapping[str, aws.ssm.Document],
+        table: aws.dynamodb.Table,
+        log_group: aws.cloudwatch.LogGroup,
+        diagnostics: PrivateBucket,
+    ) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
+        args = self._args
+        role = aws.iam.Role(
+            f"{self._name}-role",
+            name=FUNCTION,
+            description="Runbook automation: reads alerts, sends repairs, publishes results",
+            assume_role_policy=trust_policy("lambda.amazonaws.com"),
+            opts=self._child,
+        )
+        policy = policy_document(
+            Statement(
+                sid="WriteLogs",
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                resources=[pulumi.Output.format("{0}:*", log_group.arn)],
+            ),
+            Statement(
+                sid="TakeMessages",
+                actions=[
+                    "sqs:ReceiveMessage",
+                    "sqs:DeleteMessage",
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:GetQueueAttributes",
+                ],
+                resources=[args.queue_arn],
+            ),
+            Statement(
+                sid="KeepState",
+                actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+                resources=[table.arn],
+            ),
+            Statement(
+                sid="FindState",
+                actions=["dynamodb:Query"],
+                resources=[
+                    pulumi.Output.format("{0}/index/by-command", table.arn),
+                    pulumi.Output.format("{0}/index/by-status", table.arn),
+                ],
+            ),
+            Statement(
+                sid="SendOurDocuments",
+                actions=["ssm:SendCommand"],
+                resources=[document.arn for document in documents.values()],
+            ),
+            Statement(
+                sid="SendToTheBastion",
+                actions=["ssm:SendCommand"],
+                # Which instance it is changes whenever it is replaced; its tag says that it is the one.
+                resources=[arn(self._settings, "ec2", "instance/*")],
+                conditions={"StringEquals": {f"ssm:resourceTag/{BASTION_TAG}": BASTION_TAG_VALUE}},
+            ),
+            Statement(
+                sid="AskForOutcomes",
+                actions=["ssm:ListCommandInvocations", "ssm:GetCommandInvocation"],
+                # A command has no ARN.
+                resources=["*"],
+            ),
+            Statement(
+                sid="PublishResults",
+                actions=["sns:Publish"],
+                resources=[args.notification_topic_arn, *args.team_topic_arns.values()],
+            ),
+            Statement(
+                sid="KeepUnreadableMessages",
+                actions=["s3:PutObject"],
+                resources=[pulumi.Output.format("{0}/{1}*", diagnostics.arn, UNREADABLE_PREFIX)],
+            ),
+            Statement(sid="UseTheKey", actions=["kms:GenerateDataKey*", "kms:Decrypt"], resources=[args.key_arn]),
+        )
+        role_policy = aws.iam.RolePolicy(
+            f"{self._name}-role-policy", name="repairs", role=role.name, policy=policy, opts=self._child
+        )
+        return role, role_policy
+
+    def _function(
+        self,
+        code: PrivateBucket,
+        role: aws.iam.Role,
+        role_policy: aws.iam.RolePolicy,
+        table: aws.dynamodb.Table,
+        log_group: aws.cloudwatch.LogGroup,
+        diagnostics: PrivateBucket,
+    ) -> aws.lambda_.Function:
+        args = self._args
+        package = args.spec.package
+        zip_object = aws.s3.BucketObject(
+            f"{self._name}-zip",
+            bucket=code.name,
+            key=f"{FUNCTION}.zip",
+            source=pulumi.FileAsset(str(package.path)),
+            source_hash=package.sha256,
+            # Without versioning there would be no version for the function to name.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[code.versioning]),
+        )
+        return aws.lambda_.Function(
+            f"{self._name}-function",
+            name=FUNCTION,
+            description="Answers alerts with the repairs that the catalog allows",
+            runtime="python3.13",
+            architectures=["arm64"],
+            handler=FUNCTION_HANDLER,
+            role=role.arn,
+            timeout=FUNCTION_TIMEOUT_SECONDS,
+            memory_size=FUNCTION_MEMORY_MEGABYTES,
+            s3_bucket=zip_object.bucket,
+            s3_key=zip_object.key,
+            s3_object_version=zip_object.version_id,
+            source_code_hash=package.source_code_hash,
+            logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="JSON", log_group=log_group.name),
+            environment=aws.lambda_.FunctionEnvironmentArgs(
+                variables={
+                    "REPAIR_TABLE": table.name,
+                    "NOTIFICATION_TOPIC_ARN": args.notification_topic_arn,
+                    "TEAM_TOPIC_ARNS": pulumi.Output.json_dumps(dict(args.team_topic_arns), sort_keys=True),
+                    "BASTION_TAG_VALUE": BASTION_TAG_VALUE,
+                    "DIAGNOSTICS_BUCKET": diagnostics.name,
+                    "REPAIR_MODE": self._settings.repairs.value,
+                }
+            ),
+            # A function that starts without its permissions fails its first messages.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[role_policy]),
+        )
+
+    def _dead_letter_alarm(self) -> None:
+        aws.cloudwatch.MetricAlarm(
+            f"{self._name}-dead-letters-alarm",
+            name=DEAD_LETTER_QUEUE,
+            alarm_description="Alerts or outcomes could not be handled by runbook automation: see the queue's messages",
+            namespace="AWS/SQS",
+            metric_name="ApproximateNumberOfMessagesVisible",
+            dimensions={"QueueName": DEAD_LETTER_QUEUE},
+            statistic="Maximum",
+            period=DEAD_LETTERS_PERIOD_SECONDS,
+            evaluation_periods=1,
+            comparison_operator="GreaterThanThreshold",
+            threshold=0,
+            # An empty queue that nobody uses sends no data after a few hours.
+            treat_missing_data="notBreaching",
+            alarm_actions=[self._args.team_topic_arns[OPERATING_TEAM]],
+            ok_actions=[self._args.team_topic_arns[OPERATING_TEAM]],
+            opts=self._child,
+        )

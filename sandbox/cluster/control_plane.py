@@ -1,0 +1,182 @@
+"""A real Kubernetes control plane on loopback ports: etcd, API server, controllers, scheduler, and kwok's nodes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import psutil
+import yaml
+
+from sandbox.ports import LOOPBACK, free_port
+from sandbox.service import ServiceFailed, end_recorded_processes, record_process
+from tools.paths import tool, tools_folder
+
+COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller")
+FAKE_NODE_ANNOTATION = "kwok.x-k8s.io/node"
+"""kwok's controller runs only the nodes that carry this annotation with the value `fake`."""
+START_ATTEMPTS = 3
+"""A port can be taken between the moment it was found free and its program's start; the cluster is then made anew."""
+START_TIMEOUT_SECONDS = 60
+STOP_TIMEOUT_SECONDS = 30
+
+
+class ControlPlane:
+    """One cluster made by `kwokctl`, in `directory` and nowhere else. Two at once don't meet.
+
+    `kwokctl` leaves daemons: their pids are recorded as they appear, so that `end_recorded_processes` ends what a
+    killed run left behind.
+    """
+
+    def __init__(self, name: str, directory: Path) -> None:
+        """Describe the cluster. `directory` is made when it is not there, and is this cluster's own."""
+        self.name = name
+        self.directory = directory.resolve()
+        self.kubeconfig = self.directory / "kubeconfig"
+        self._workdir = self.directory / "kwok"
+        self._cluster = self._workdir / "clusters" / name
+        self._log_path = self.directory / "kwokctl.log"
+        self._starter: subprocess.Popen[bytes] | None = None
+        self._attempts = 0
+        self._is_ready = False
+
+    @property
+    def pki(self) -> Path:
+        """The folder with the cluster's authority: ca.crt and ca.key."""
+        return self._cluster / "pki"
+
+    @property
+    def logs(self) -> Path:
+        """The folder with a log file for each component."""
+        return self._cluster / "logs"
+
+    @property
+    def address(self) -> str:
+        """The path of the administrator's kubeconfig."""
+        return str(self.kubeconfig)
+
+    def start(self) -> None:
+        """Begin making the cluster, after ending what an earlier run may have left in the same folder."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._end_everything()
+        self._attempts = 0
+        self._begin()
+
+    def ready(self) -> bool:
+        """Say whether the API server answers and every component runs.
+
+        Raises `ServiceFailed` if the cluster could not be made or a component has ended since.
+        """
+        if self._starter is None:
+            return False
+        self._record_daemons()
+        if self._is_ready:
+            self._check_daemons()
+            return True
+        code = self._starter.poll()
+        if code is None:
+            return False
+        if code == 0:
+            self._is_ready = True
+            return True
+        if self._attempts >= START_ATTEMPTS:
+            message = f"{self.name}: kwokctl ended with code {code}; {self._log_path} ends with:\n{self._log_tail()}"
+            raise ServiceFailed(message)
+        self._end_everything()
+        self._begin()
+        return False
+
+    def stop(self) -> None:
+        """End every component and delete what the cluster stored."""
+        if self._starter is not None and self._starter.poll() is None:
+            self._starter.kill()
+            self._starter.wait()
+        self._starter = None
+        self._is_ready = False
+        self._record_daemons()
+        self._end_everything()
+
+    def _begin(self) -> None:
+        self._attempts += 1
+        configuration = self.directory / "kwokctl.yaml"
+        configuration.write_text(yaml.safe_dump(_configuration()))
+        command: list[str] = [
+            *("--name", self.name, "--config", str(configuration), "create", "cluster", "--runtime", "binary"),
+            *("--kubeconfig", str(self.kubeconfig), "--wait", f"{START_TIMEOUT_SECONDS}s"),
+            *("--kube-authorization", "--kube-admission"),
+            *("--etcd-binary", str(tool("etcd"))),
+            *("--kube-apiserver-binary", str(tool("kube-apiserver"))),
+            *("--kube-controller-manager-binary", str(tool("kube-controller-manager"))),
+            *("--kube-scheduler-binary", str(tool("kube-scheduler"))),
+            *("--kwok-controller-binary", str(tool("kwok"))),
+            # Other nodes than kwok's own belong to the node agent.
+            *("--extra-args", "kwok-controller=manage-all-nodes=false"),
+            *("--extra-args", f"kwok-controller=manage-nodes-with-annotation-selector={FAKE_NODE_ANNOTATION}=fake"),
+        ]
+        tool("kubectl")  # kwokctl downloads one when there is none on its PATH
+        with self._log_path.open("wb") as log:
+            self._starter = subprocess.Popen(
+                [str(tool("kwokctl")), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment(),
+                start_new_session=True,
+            )
+        record_process(self.directory / "kwokctl.pid", self._starter.pid)
+
+    def _environment(self) -> dict[str, str]:
+        path = f"{tools_folder()}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        return {**os.environ, "PATH": path, "KWOK_WORKDIR": str(self._workdir)}
+
+    def _daemon_pid(self, component: str) -> int | None:
+        try:
+            return int((self._cluster / "pids" / f"{component}.pid").read_text())
+        except (FileNotFoundError, ValueError):
+            return None  # not started yet, or its file is being written
+
+    def _record_daemons(self) -> None:
+        for component in COMPONENTS:
+            record = self.directory / f"{component}.pid"
+            pid = self._daemon_pid(component)
+            if pid is None or record.exists():
+                continue
+            try:
+                record_process(record, pid)
+            except psutil.NoSuchProcess:
+                continue  # ended at once; `_check_daemons` or kwokctl says so
+
+    def _check_daemons(self) -> None:
+        for component in COMPONENTS:
+            pid = self._daemon_pid(component)
+            if pid is None or not psutil.pid_exists(pid):
+                log = self.logs / f"{component}.log"
+                tail = "\n".join(log.read_text(errors="replace").splitlines()[-12:]) if log.exists() else "(nothing)"
+                message = f"{self.name}: {component} has ended; its log ({log}) ends with:\n{tail}"
+                raise ServiceFailed(message)
+
+    def _end_everything(self) -> None:
+        # kwokctl is not asked to: it would end whatever has a pid of its files now, and keeps quiet about failures.
+        shutil.rmtree(self._cluster / "pids", ignore_errors=True)
+        end_recorded_processes(self.directory)
+        shutil.rmtree(self._workdir, ignore_errors=True)
+        self.kubeconfig.unlink(missing_ok=True)
+
+    def _log_tail(self) -> str:
+        return "\n".join(self._log_path.read_text(errors="replace").splitlines()[-12:])
+
+
+def _configuration() -> dict[str, object]:
+    # Left to itself, kwokctl binds 0.0.0.0 and counts down from port 32767, where two clusters started at once meet.
+    ports = ("kubeApiserverPort", "etcdPort", "etcdPeerPort", "kubeControllerManagerPort", "kubeSchedulerPort")
+    return {
+        "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
+        "kind": "KwokctlConfiguration",
+        "options": {
+            "bindAddress": LOOPBACK,
+            "kwokControllerPort": free_port(),
+            **{port: free_port() for port in ports},
+        },
+    }

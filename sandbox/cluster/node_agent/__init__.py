@@ -1,0 +1,1 @@
+"""Three nodes whose pods are processes of this machine: what a kubelet would do for the operator's StatefulSets."""
