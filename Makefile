@@ -1,4 +1,4 @@
-# `make sandbox` and `make test` set up everything they need. Nothing outside this folder and the cache folder is touched.
+# Each target sets up everything they need. Nothing outside this folder and the cache folder is touched.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ ORION := $(VENV)/bin/orion
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools sandbox test check bench lock clean
+.PHONY: help setup tools test check lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,17 +25,11 @@ setup: $(INSTALLED) ## Install the locked Python packages into .venv
 tools: setup ## Find or build the external programs (Pulumi, Prometheus, Alertmanager, Kubernetes, ...), once for all checkouts
 	@$(RUN) -m tools
 
-sandbox: tools ## Run everything on this machine and watch the drills. ONCE=1: stop after them; REALTIME=1: unscaled
-	@$(ORION) sandbox $(if $(ONCE),--once) $(if $(REALTIME),--realtime)
-
 check: setup ## Format, lint, types and import rules
 	@$(RUN) -m tests.checks
 
-test: tools ## Run every check: format, types, unit, rules, routing, infrastructure and the drills
+test: tools ## Run every check: format, lint, types, import rules, unit tests, rules and routing
 	@$(RUN) -m tests
-
-bench: tools ## Measure, print a table and write build/bench.json
-	@$(RUN) -m tests.bench
 
 lock: setup ## Write requirements.txt anew from pyproject.toml
 	@$(RUN) -m uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --extra dev pyproject.toml --output-file requirements.txt

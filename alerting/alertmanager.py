@@ -150,7 +150,7 @@ def _pagerduty(page: PageEntry, service: str, settings: Settings) -> dict[str, A
             "resolved": '{{ template "pagerduty.resolved" . }}',
             "cluster": "{{ .GroupLabels.cluster }}",
             "service": "{{ .GroupLabels.service }}",
-            "description": '{{ template "pagerduty.details" . }}',
+            "descriptions": '{{ template "pagerduty.descriptions" . }}',
             "runbook": '{{ template "link.runbook" . }}',
         },
         "links": [

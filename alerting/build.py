@@ -1,8 +1,8 @@
 """From a folder of YAML to the one immutable value that is deployed.
 
-    catalog = load_catalog(Path("."))            # raises CatalogError with every problem
-    platform = build_platform(catalog, settings)
-    platform = load_platform(Path("."), settings)  # both
+catalog = load_catalog(Path("."))            # raises CatalogError with every problem
+platform = build_platform(catalog, settings)
+platform = load_platform(Path("."), settings)  # both
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def parse_document(file: str, text: str) -> Document:
         reading.problems.append(Problem(Place(file=file), "found no mapping at the top. Write `key: value` lines"))
     if reading.problems:
         raise CatalogError(reading.problems)
-    return Document(file=file, data=data, lines=reading.lines)  # pyright: ignore[reportUnknownArgumentType] - YAML's
+    return Document(file=file, data=data, lines=reading.lines)
 
 
 class _Reading:
@@ -102,7 +102,7 @@ class _Reading:
         # A date stays the text that was written: a model says what it takes.
         if node.tag == "tag:yaml.org,2002:timestamp":
             return node.value
-        return self.loader.construct_object(node, deep=True)  # pyright: ignore[reportUnknownMemberType] - untyped
+        return self.loader.construct_object(node, deep=True)
 
     def _mapping(self, node: yaml.MappingNode, path: FieldPath) -> dict[str, object]:
         result: dict[str, object] = {}

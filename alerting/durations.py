@@ -7,11 +7,17 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-_MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000, "y": 31_536_000_000}
+_MILLISECONDS = {
+    "ms": 1,
+    "s": 1000,
+    "m": 60_000,
+    "h": 3_600_000,
+    "d": 86_400_000,
+    "w": 604_800_000,
+    "y": 31_536_000_000,
+}
 # Prometheus takes each unit at most once, the largest first.
-_DURATION = re.compile(
-    r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?", re.ASCII
-)
+_DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?", re.ASCII)
 _UNITS = ("y", "w", "d", "h", "m", "s", "ms")
 
 
@@ -25,9 +31,7 @@ def milliseconds(text: str) -> int:
     match = _DURATION.fullmatch(text)
     if not text or match is None:
         raise ValueError("a duration such as 30s, 5m, 1h30m or 7d is allowed")
-    return sum(
-        int(amount) * _MILLISECONDS[unit] for amount, unit in zip(match.groups(), _UNITS, strict=True) if amount
-    )
+    return sum(int(amount) * _MILLISECONDS[unit] for amount, unit in zip(match.groups(), _UNITS, strict=True) if amount)
 
 
 def written(duration_milliseconds: int) -> str:

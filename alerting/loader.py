@@ -122,7 +122,9 @@ def _problem(document: Document, model: type[BaseModel], details: ErrorDetails) 
         case "value_error":
             message = f"found {found}; {context.get('error')}. Change it"
         case "too_short":
-            message = f"found {context.get('actual_length')} entries; allowed: {context.get('min_length')} or more. Add one"
+            message = (
+                f"found {context.get('actual_length')} entries; allowed: {context.get('min_length')} or more. Add one"
+            )
         case _:
             message = f"found {found}; {details['msg'][:1].lower()}{details['msg'][1:]}. Change it"
     return Problem(place, message)

@@ -72,6 +72,7 @@ class Bastion(pulumi.ComponentResource):
         )
         for namespace in args.spec.namespaces:
             self._rights(namespace)
+        self._node_rights()
         self.instance_id = instance.id
         self.role_arn = role.arn
         self.register_outputs({"instanceId": self.instance_id, "roleArn": self.role_arn})
@@ -187,9 +188,30 @@ class Bastion(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
         )
 
+    def _node_rights(self) -> None:
+        """Diagnostics describe the node that a pod is on; nodes belong to no namespace."""
+        metadata = kubernetes.meta.v1.ObjectMetaArgs(name="orion-repairs-nodes")
+        role = kubernetes.rbac.v1.ClusterRole(
+            f"{self._name}-nodes-role",
+            metadata=metadata,
+            rules=[kubernetes.rbac.v1.PolicyRuleArgs(api_groups=[""], resources=["nodes"], verbs=["get"])],
+            opts=self._child,
+        )
+        kubernetes.rbac.v1.ClusterRoleBinding(
+            f"{self._name}-nodes-binding",
+            metadata=metadata,
+            role_ref=kubernetes.rbac.v1.RoleRefArgs(
+                api_group="rbac.authorization.k8s.io", kind="ClusterRole", name="orion-repairs-nodes"
+            ),
+            subjects=[
+                kubernetes.rbac.v1.SubjectArgs(api_group="rbac.authorization.k8s.io", kind="Group", name=REPAIRS_GROUP)
+            ],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
+        )
+
 
 def user_data(settings: Settings) -> str:
-    """Return what the instance does at its first start: kubectl from its signed repository, and how to find the cluster.
+    """Return what the instance does at its first start: kubectl from a signed repository, and the way to the cluster.
 
     The agent is updated because documents that take values as environment variables need 3.3.2746.0 or newer.
     """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def build_function_package(
 
     target.parent.mkdir(parents=True, exist_ok=True)
     # Written beside and moved, so that nobody ever reads half a zip.
-    unfinished = target.with_suffix(f".{hashlib.sha256(str(id(contents)).encode()).hexdigest()[:8]}.partial")
+    unfinished = target.with_suffix(f".{os.getpid()}.partial")
     with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(contents):
             entry = zipfile.ZipInfo(name, EARLIEST_TIME)

@@ -89,7 +89,14 @@ class RunbookAutomation(pulumi.ComponentResource):
             f"{name}-logs", name=f"/aws/lambda/{FUNCTION}", retention_in_days=LOG_DAYS, opts=self._child
         )
         role, role_policy = self._role(documents, table, log_group, diagnostics)
-        function = self._function(code, role, role_policy, table, log_group, diagnostics)
+        function = self._function(
+            code=code,
+            role=role,
+            role_policy=role_policy,
+            table=table,
+            log_group=log_group,
+            diagnostics=diagnostics,
+        )
         aws.lambda_.EventSourceMapping(
             f"{name}-queue-to-function",
             event_source_arn=args.queue_arn,
@@ -249,6 +256,7 @@ class RunbookAutomation(pulumi.ComponentResource):
 
     def _function(
         self,
+        *,
         code: PrivateBucket,
         role: aws.iam.Role,
         role_policy: aws.iam.RolePolicy,

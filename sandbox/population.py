@@ -57,14 +57,13 @@ def add_webhooks(slack: str, channels: Sequence[str]) -> dict[str, str]:
 
 def find_network(aws: str) -> Network:
     """Return the network that the stand-in for AWS begins with."""
-    ec2 = boto3.client("ec2", endpoint_url=aws, region_name=REGION, **_as_arguments())
+    ec2 = boto3.client(
+        "ec2",
+        endpoint_url=aws,
+        region_name=REGION,
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+    )
     vpc_id = ec2.describe_vpcs()["Vpcs"][0].get("VpcId", "")
     subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["Subnets"]
     return Network(vpc_id=vpc_id, subnet_ids=sorted(subnet.get("SubnetId", "") for subnet in subnets)[:3])
-
-
-def _as_arguments() -> dict[str, str]:
-    return {
-        "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-    }

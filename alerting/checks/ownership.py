@@ -31,13 +31,13 @@ def ownership_problems(catalog: Catalog) -> Iterator[Problem]:
         yield from _escalation_problems(document, path, team)
 
 
-def _schedule_problems(
-    document: Document, path: FieldPath, team: Team, schedules: dict[str, str]
-) -> Iterator[Problem]:
+def _schedule_problems(document: Document, path: FieldPath, team: Team, schedules: dict[str, str]) -> Iterator[Problem]:
     for name, schedule in team.schedules.items():
         here = (*path, "schedules", name)
         if name in schedules:
-            message = f"is a schedule of team {schedules[name]} too; allowed: one schedule of a name. Rename one of them"
+            message = (
+                f"is a schedule of team {schedules[name]} too; allowed: one schedule of a name. Rename one of them"
+            )
             yield Problem(document.place(here), message)
         schedules[name] = str(path[-1])
         if schedule.time_zone not in zoneinfo.available_timezones():
@@ -69,9 +69,7 @@ def _escalation_problems(document: Document, path: FieldPath, team: Team) -> Ite
         yield from _people_problems(document, (*here, index, "people"), level.people, team)
 
 
-def _people_problems(
-    document: Document, path: FieldPath, people: tuple[str, ...], team: Team
-) -> Iterator[Problem]:
+def _people_problems(document: Document, path: FieldPath, people: tuple[str, ...], team: Team) -> Iterator[Problem]:
     for position, person in enumerate(people):
         if person not in team.people:
             advice = "Name one of the team's people"

@@ -1,1 +1,1 @@
-"""The embedded Pulumi providers: one machine for check, diff, create, read, update and delete, and a table of resource types each."""
+"""The embedded Pulumi providers: one machine, and a table of resource types for each provider."""

@@ -1,0 +1,98 @@
+"""The rendered configuration, held to Alertmanager's own tool and to a golden file that a reviewer can read."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from alerting.build import load_platform
+from alerting.settings import Environment
+from cli.render import Part, render
+from tests.alerting_data import ROOT, settings, write_alertmanager
+from tools.paths import tool
+
+GOLDEN = ROOT / "tests" / "golden"
+SERVICES = {"orders": "trading", "positions": "trading", "market-data": "platform", "gateway": "platform"}
+
+
+@pytest.fixture(scope="module")
+def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_alertmanager(load_platform(ROOT, settings()).alertmanager, tmp_path_factory.mktemp("alertmanager"))
+
+
+def amtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([tool("amtool"), *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("environment", list(Environment))
+@pytest.mark.parametrize("paging", [True, False])
+def test_alertmanager_takes_the_configuration(tmp_path: Path, environment: Environment, paging: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    files = load_platform(ROOT, settings(environment, paging=paging)).alertmanager
+
+    done = amtool("check-config", write_alertmanager(files, tmp_path))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "SUCCESS" in done.stdout
+
+
+def _expected(severity: str, service: str, team: str) -> str:
+    """Return the receiver that the story means for an alert."""
+    if team == "trading" and severity in {"critical", "high"}:
+        return f"pagerduty-trading-{service}"
+    if severity in {"critical", "high"}:
+        return f"pagerduty-{severity}-{service}"
+    return f"slack-{severity}"
+
+
+@pytest.mark.parametrize(
+    ("severity", "service"), list(itertools.product(["critical", "high", "warning", "info"], sorted(SERVICES)))
+)
+def test_each_alert_reaches_exactly_the_receiver_meant(configuration: Path, severity: str, service: str) -> None:
+    team = SERVICES[service]
+    labels = ["alertname=CriticalLatency", f"severity={severity}", f"service={service}", f"team={team}"]
+
+    done = amtool("config", "routes", "test", "--config.file", configuration, *labels)
+
+    assert done.stdout.split() == [_expected(severity, service, team)], done.stderr
+
+
+def test_a_database_warning_reaches_both_channels(configuration: Path) -> None:
+    labels = ["alertname=AuroraHighCPU", "severity=warning", "service=database", "team=database"]
+
+    done = amtool("config", "routes", "test", "--config.file", configuration, *labels)
+
+    (receiver,) = done.stdout.split()
+    receivers = {one["name"]: one for one in yaml.safe_load(configuration.read_text())["receivers"]}
+    channels = {slack["channel"] for slack in receivers[receiver]["slack_configs"]}
+    assert channels == {"#orion-alerts", "#orion-database-team"}
+
+
+def test_pages_and_messages_to_the_alert_topic_share_a_receiver() -> None:
+    receivers = load_platform(ROOT, settings()).alertmanager.configuration["receivers"]
+    paging = [receiver for receiver in receivers if receiver.get("pagerduty_configs")]
+
+    assert len(paging) >= 5
+    assert all(len(receiver["pagerduty_configs"]) == 1 for receiver in paging)
+    assert all(len(receiver["sns_configs"]) == 1 for receiver in paging)
+
+
+def test_no_secret_is_in_the_configuration() -> None:
+    text = json.dumps(load_platform(ROOT, settings()).alertmanager.configuration)
+
+    assert '"routing_key"' not in text
+    assert '"api_url"' not in text
+    assert '"routing_key_file"' in text
+    assert '"api_url_file"' in text
+
+
+@pytest.mark.parametrize("part", [Part.ALERTMANAGER, Part.TEMPLATES])
+def test_what_is_rendered_is_what_was_reviewed(part: Part) -> None:
+    """Write the file anew with `orion render PART --stack prod` after reading the difference."""
+    name = {Part.ALERTMANAGER: "alertmanager.yaml", Part.TEMPLATES: "templates.tmpl"}[part]
+
+    assert render(load_platform(ROOT, settings()), part) == (GOLDEN / name).read_text()

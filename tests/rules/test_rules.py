@@ -1,0 +1,61 @@
+"""The rendered rules, held to Prometheus' own tool: they load, and each alert fires and resolves when it must."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from alerting.build import load_platform
+from alerting.settings import Environment
+from tests.alerting_data import ROOT, settings, write_rules
+from tools.paths import tool
+
+ALERTS_TESTED = {path.name.removesuffix("_test.yaml") for path in (ROOT / "rules" / "tests").glob("*_test.yaml")}
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("rules")
+    write_rules(load_platform(ROOT, settings()), folder)
+    shutil.copytree(ROOT / "rules" / "tests", folder / "tests")
+    return folder
+
+
+def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([tool("promtool"), *arguments], capture_output=True, text=True, check=False)
+
+
+def test_prometheus_takes_the_rules(rules: Path) -> None:
+    done = promtool("check", "rules", "--lint=all", "--lint-fatal", *sorted(rules.glob("*.yaml")))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("scale", [1, 20])
+def test_scaled_rules_load_too(tmp_path: Path, scale: int) -> None:
+    platform = load_platform(ROOT, settings(Environment.SANDBOX, time_scale=scale))
+
+    done = promtool("check", "rules", *write_rules(platform, tmp_path))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("domain", sorted(ALERTS_TESTED))
+def test_alerts_fire_at_their_boundary_and_resolve(rules: Path, domain: str) -> None:
+    done = promtool("test", "rules", rules / "tests" / f"{domain}_test.yaml")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_has_a_test() -> None:
+    tested = "\n".join(path.read_text() for path in (ROOT / "rules" / "tests").glob("*.yaml"))
+    platform = load_platform(ROOT, settings())
+    alerts = {
+        rule["alert"] for file in platform.rules for group in file.groups for rule in group["rules"] if "alert" in rule
+    }
+
+    assert len(alerts) == 7
+    assert {alert for alert in alerts if f'alertname="{alert}"' not in tested and alert not in tested} == set()
