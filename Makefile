@@ -1,4 +1,4 @@
-# Each target sets up everything they need. Nothing outside this folder and the cache folder is touched.
+# Each target sets up what it needs. Nothing outside this folder and the cache folder is touched.
 
 PYTHON ?= python3
 VENV := .venv

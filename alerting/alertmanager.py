@@ -8,9 +8,9 @@ A message to the alert topic is one JSON object:
     {"version": "1", "route": "<static key of the route>", "total": <number of alerts>, "notification": {...}}
 
 `notification` has the fields of Alertmanager's own (`receiver`, `status`, `notification_reason`, `groupLabels`,
-`commonLabels`, `commonAnnotations`, `externalURL`, `alerts`), with at most 100 alerts: SNS takes 256 KiB. `total` says
-how many there were. `alerting.group_key` turns `route` and `groupLabels` into the group's key and PagerDuty's
-`dedup_key`.
+`commonLabels`, `commonAnnotations`, `externalURL`, `alerts`), with at most 100 alerts, fewer where these are long: SNS
+takes 256 KiB. `total` says how many there were. `alerting.group_key` turns `route` and `groupLabels` into the group's
+key and PagerDuty's `dedup_key`.
 """
 
 from __future__ import annotations

@@ -160,12 +160,8 @@ class RunbookAutomation(pulumi.ComponentResource):
             ],
             global_secondary_indexes=[
                 # Only repairs that have the attribute are in an index: those sent, and those still open.
-                aws.dynamodb.TableGlobalSecondaryIndexArgs(
-                    name="by-command", hash_key="command_id", projection_type="ALL"
-                ),
-                aws.dynamodb.TableGlobalSecondaryIndexArgs(
-                    name="by-status", hash_key="open", range_key="due_at", projection_type="ALL"
-                ),
+                _index("by-command", hash_key="command_id"),
+                _index("by-status", hash_key="open", range_key="due_at"),
             ],
             ttl=aws.dynamodb.TableTtlArgs(attribute_name="expires_at", enabled=True),
             point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(enabled=True),
@@ -323,3 +319,10 @@ class RunbookAutomation(pulumi.ComponentResource):
             ok_actions=[self._args.team_topic_arns[OPERATING_TEAM]],
             opts=self._child,
         )
+
+
+def _index(name: str, *, hash_key: str, range_key: str | None = None) -> aws.dynamodb.TableGlobalSecondaryIndexArgs:
+    schema = [aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs(attribute_name=hash_key, key_type="HASH")]
+    if range_key is not None:
+        schema.append(aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs(attribute_name=range_key, key_type="RANGE"))
+    return aws.dynamodb.TableGlobalSecondaryIndexArgs(name=name, key_schemas=schema, projection_type="ALL")

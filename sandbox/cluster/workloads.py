@@ -64,9 +64,7 @@ class Workloads:
     def ready(self) -> bool:
         """Say whether every service has all its pods ready."""
         pods = self.pods()
-        return all(
-            sum(pod.ready for pod in pods if pod.service == service) >= REPLICAS for service in SERVICES
-        )
+        return all(sum(pod.ready for pod in pods if pod.service == service) >= REPLICAS for service in SERVICES)
 
 
 def fake_nodes() -> Iterator[Manifest]:

@@ -1,0 +1,122 @@
+"""Composes one stack from its settings and the catalog, and exports what people look up. Decides nothing itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pulumi
+
+from alerting.build import load_platform
+from alerting.platform import SecretSource
+from components.alertmanager_identity import AlertmanagerIdentity, AlertmanagerIdentityArgs
+from components.bastion import Bastion, BastionArgs, BastionSpec
+from components.configuration import read_secrets, read_settings
+from components.event_bus import EventBus, EventBusArgs, EventBusSpec
+from components.function_package import build_function_package
+from components.monitoring import Monitoring, MonitoringArgs
+from components.monitoring_values import MonitoringSpec
+from components.namespace import MonitoringNamespace, MonitoringNamespaceArgs
+from components.naming import FUNCTION
+from components.on_call import PagerDutyOnCall, PagerDutyOnCallArgs
+from components.providers import Providers, ProvidersArgs
+from components.rules import Rules, RulesArgs
+from components.runbook_automation import RunbookAutomation, RunbookAutomationArgs, RunbookAutomationSpec
+from components.secrets import Secrets, SecretsArgs
+
+ROOT = Path(__file__).resolve().parent
+
+config = pulumi.Config("orion-alerting")
+stack = pulumi.get_stack()
+settings = read_settings(config, stack)
+platform = load_platform(ROOT, settings)
+secrets = read_secrets(
+    config,
+    stack,
+    channels=sorted(
+        {file.reference for file in platform.alertmanager.secret_files if file.source is SecretSource.SLACK_WEBHOOK}
+    ),
+    grafana=settings.monitoring.grafana,
+)
+package = build_function_package(
+    ROOT / "lambda" / "runbook_automation",
+    ROOT / "build" / stack / f"{FUNCTION}.zip",
+    data=platform.repairs.as_function_data(),
+)
+
+providers = Providers("providers", ProvidersArgs(settings=settings, pagerduty_token=secrets.pagerduty_token))
+using = providers.options()
+
+namespace = MonitoringNamespace("namespace", MonitoringNamespaceArgs(namespace=settings.cluster.namespace), opts=using)
+on_call = PagerDutyOnCall("on-call", PagerDutyOnCallArgs(on_call=platform.on_call), opts=using)
+event_bus = EventBus(
+    "event-bus",
+    EventBusArgs(
+        spec=EventBusSpec(
+            settings=settings,
+            teams=platform.repairs.teams,
+            documents=tuple(action.document_name for action in platform.repairs.actions),
+        )
+    ),
+    opts=using,
+)
+runbook_automation = RunbookAutomation(
+    "runbook-automation",
+    RunbookAutomationArgs(
+        spec=RunbookAutomationSpec(settings=settings, repairs=platform.repairs, package=package),
+        key_arn=event_bus.key_arn,
+        queue_arn=event_bus.queue_arn,
+        notification_topic_arn=event_bus.notification_topic_arn,
+        team_topic_arns=event_bus.team_topic_arns,
+    ),
+    opts=using,
+)
+bastion = Bastion(
+    "bastion",
+    BastionArgs(
+        spec=BastionSpec(settings=settings, namespaces=platform.repairs.namespaces),
+        diagnostics_bucket_arn=runbook_automation.diagnostics_bucket_arn,
+        key_arn=event_bus.key_arn,
+    ),
+    opts=using,
+)
+identity = AlertmanagerIdentity(
+    "alertmanager-identity",
+    AlertmanagerIdentityArgs(settings=settings, alert_topic_arn=event_bus.alert_topic_arn, key_arn=event_bus.key_arn),
+    opts=using,
+)
+files = Secrets(
+    "secrets",
+    SecretsArgs(
+        files=platform.alertmanager,
+        namespace=namespace.namespace,
+        integration_keys=on_call.integration_keys,
+        slack_webhooks=secrets.slack_webhooks,
+        grafana_password=secrets.grafana_password,
+    ),
+    opts=using,
+)
+monitoring = Monitoring(
+    "monitoring",
+    MonitoringArgs(
+        spec=MonitoringSpec(settings=settings, secrets=files.secret_names, config_maps=files.config_map_names),
+        root=ROOT,
+        namespace=namespace.namespace,
+    ),
+    opts=pulumi.ResourceOptions.merge(using, pulumi.ResourceOptions(depends_on=[files, identity])),
+)
+rules = Rules(
+    "rules",
+    RulesArgs(files=platform.rules, namespace=namespace.namespace),
+    opts=pulumi.ResourceOptions.merge(using, pulumi.ResourceOptions(depends_on=[monitoring])),
+)
+
+pulumi.export("alertmanager", settings.addresses.alertmanager)
+pulumi.export("prometheus", settings.addresses.prometheus)
+pulumi.export("alertTopicArn", event_bus.alert_topic_arn)
+pulumi.export("notificationTopicArn", event_bus.notification_topic_arn)
+pulumi.export("repairQueueUrl", event_bus.queue_url)
+pulumi.export("functionArn", runbook_automation.function_arn)
+pulumi.export("stateTable", runbook_automation.table_name)
+pulumi.export("diagnosticsBucket", runbook_automation.diagnostics_bucket_name)
+pulumi.export("bastionInstanceId", bastion.instance_id)
+pulumi.export("rules", list(rules.rule_names))

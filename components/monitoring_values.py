@@ -1,0 +1,236 @@
+"""The monitoring stack's configuration as plain data: the chart's values, and the two custom resources made of them.
+
+Nothing here is secret, and nothing here is a resource: tests and reviewers read it as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from alerting import names
+from alerting.durations import written
+from alerting.settings import MonitoringSettings, Settings, Spread
+from components.naming import ALERTMANAGER, GRAFANA_ADMIN_SECRET, PROMETHEUS, RELEASE_LABELS
+
+ALERTMANAGER_RETENTION = "120h"
+"""How long silences and the notification log are kept: longer than the longest repeat interval."""
+MINIMUM_READY_SECONDS = 10
+"""A replica counts as updated once it has had time to join the others and to take over silences and notifications."""
+PEER_TIMEOUT_SECONDS = 15
+"""How long a replica waits for each one before it to have notified: Alertmanager's own default, scaled here."""
+SCALED_PEER_TIMEOUT_SECONDS = 1
+"""The least that it is scaled to: gossip itself is not any faster in the sandbox."""
+HOST_TOPOLOGY = "kubernetes.io/hostname"
+ZONE_TOPOLOGY = "topology.kubernetes.io/zone"
+WEB_PORT = "http-web"
+SCRAPE_SECRET = "prometheus-extra-targets"  # noqa: S105  (the name of a secret, not one)
+SCRAPE_SECRET_KEY = "extra-targets.yaml"  # noqa: S105  (the name of a key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitoringSpec:
+    """What the monitoring stack is made from. `secrets` and `config_maps` are mounted into Alertmanager."""
+
+    settings: Settings
+    secrets: tuple[str, ...]
+    config_maps: tuple[str, ...]
+
+
+def chart_values(spec: MonitoringSpec) -> dict[str, Any]:
+    """Return the values of kube-prometheus-stack."""
+    monitoring = spec.settings.monitoring
+    hidden_by_eks = {"enabled": False}
+    return {
+        # The chart's 155 alerts have no owner, runbook or dashboard here, and its Watchdog would be a second one.
+        "defaultRules": {"create": False},
+        "kubeControllerManager": hidden_by_eks,
+        "kubeScheduler": hidden_by_eks,
+        "kubeEtcd": hidden_by_eks,
+        "alertmanager": {
+            "podDisruptionBudget": _disruption_budget(monitoring.alertmanager_replicas),
+            "serviceAccount": {"create": True, "name": ALERTMANAGER},
+            "alertmanagerSpec": {
+                **_alertmanager(spec),
+                "useExistingSecret": True,
+                "configSecret": names.ALERTMANAGER_CONFIG_SECRET,
+                **_chart_affinity(monitoring),
+                "storage": _claim(monitoring.alertmanager_storage, monitoring),
+            },
+        },
+        "prometheus": {
+            "podDisruptionBudget": _disruption_budget(monitoring.prometheus_replicas),
+            "serviceAccount": {"create": True, "name": PROMETHEUS},
+            "prometheusSpec": {
+                **_prometheus(spec),
+                **_chart_affinity(monitoring),
+                "storageSpec": _claim(monitoring.prometheus_storage, monitoring),
+                "additionalScrapeConfigs": scrape_configurations(monitoring),
+            },
+        },
+        "prometheusOperator": {
+            "admissionWebhooks": {"enabled": monitoring.admission_webhooks},
+            "tls": {"enabled": monitoring.admission_webhooks},
+        },
+        "grafana": {
+            "enabled": monitoring.grafana,
+            "admin": {
+                "existingSecret": GRAFANA_ADMIN_SECRET,
+                "userKey": "admin-user",
+                "passwordKey": "admin-password",
+            },
+        },
+    }
+
+
+def alertmanager_resource(spec: MonitoringSpec) -> dict[str, Any]:
+    """Return the spec of the operator's Alertmanager that the chart would make from the same values."""
+    monitoring = spec.settings.monitoring
+    return {
+        **_alertmanager(spec),
+        "configSecret": names.ALERTMANAGER_CONFIG_SECRET,
+        "serviceAccountName": ALERTMANAGER,
+        "portName": WEB_PORT,
+        # The chart always says so; without it the operator would take the config Secret unread.
+        "alertmanagerConfigSelector": {},
+        "affinity": _affinity("alertmanager", ALERTMANAGER, monitoring),
+        "storage": _claim(monitoring.alertmanager_storage, monitoring),
+    }
+
+
+def prometheus_resource(spec: MonitoringSpec) -> dict[str, Any]:
+    """Return the spec of the operator's Prometheus that the chart would make from the same values."""
+    monitoring = spec.settings.monitoring
+    resource: dict[str, Any] = {
+        **_prometheus(spec),
+        "serviceAccountName": PROMETHEUS,
+        "portName": WEB_PORT,
+        "serviceMonitorSelector": {"matchLabels": dict(RELEASE_LABELS)},
+        "serviceMonitorNamespaceSelector": {},
+        "podMonitorSelector": {"matchLabels": dict(RELEASE_LABELS)},
+        "podMonitorNamespaceSelector": {},
+        "alerting": {
+            "alertmanagers": [
+                {
+                    "namespace": spec.settings.cluster.namespace,
+                    "name": ALERTMANAGER,
+                    "port": WEB_PORT,
+                    "apiVersion": "v2",
+                }
+            ]
+        },
+        "affinity": _affinity("prometheus", PROMETHEUS, monitoring),
+        "storage": _claim(monitoring.prometheus_storage, monitoring),
+    }
+    if monitoring.extra_scrape_targets:
+        resource["additionalScrapeConfigs"] = {"name": SCRAPE_SECRET, "key": SCRAPE_SECRET_KEY}
+    return resource
+
+
+def disruption_budget(application: str, instance: str, replicas: int) -> dict[str, Any]:
+    """Return the spec of the budget that the chart would make: a drain takes one replica at a time."""
+    return {"minAvailable": replicas - 1, "selector": {"matchLabels": selector_labels(application, instance)}}
+
+
+def selector_labels(application: str, instance: str) -> dict[str, str]:
+    """Return the labels that the operator gives to the pods of a custom resource."""
+    return {"app.kubernetes.io/name": application, application: instance}
+
+
+def scrape_configurations(monitoring: MonitoringSettings) -> list[dict[str, Any]]:
+    """Return Prometheus' own configuration of what is scraped outside the cluster."""
+    return [
+        {
+            "job_name": target.job,
+            # The exporter's own labels say which pod and namespace a series is about.
+            "honor_labels": True,
+            "metrics_path": target.path,
+            "static_configs": [{"targets": [target.address]}],
+        }
+        for target in monitoring.extra_scrape_targets
+    ]
+
+
+def _alertmanager(spec: MonitoringSpec) -> dict[str, Any]:
+    settings = spec.settings
+    monitoring = settings.monitoring
+    return {
+        "replicas": monitoring.alertmanager_replicas,
+        "retention": ALERTMANAGER_RETENTION,
+        "minReadySeconds": MINIMUM_READY_SECONDS,
+        "externalUrl": settings.addresses.alertmanager,
+        "logFormat": "json",
+        "secrets": list(spec.secrets),
+        "configMaps": list(spec.config_maps),
+        "clusterPeerTimeout": _peer_timeout(settings.time_scale),
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
+        "topologySpreadConstraints": _zone_spread("alertmanager", ALERTMANAGER, monitoring),
+    }
+
+
+def _prometheus(spec: MonitoringSpec) -> dict[str, Any]:
+    settings = spec.settings
+    monitoring = settings.monitoring
+    return {
+        "replicas": monitoring.prometheus_replicas,
+        "retention": monitoring.retention,
+        "minReadySeconds": MINIMUM_READY_SECONDS,
+        "externalUrl": settings.addresses.prometheus,
+        "logFormat": "json",
+        "scrapeInterval": _scaled(monitoring.scrape_interval_seconds, settings.time_scale),
+        "scrapeTimeout": _scaled(min(monitoring.scrape_interval_seconds, 10), settings.time_scale),
+        "evaluationInterval": _scaled(monitoring.evaluation_interval_seconds, settings.time_scale),
+        "externalLabels": {"cluster": settings.cluster.name},
+        "ruleSelector": {"matchLabels": dict(RELEASE_LABELS)},
+        "ruleNamespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings.cluster.namespace}},
+        "resources": {"requests": {"cpu": "200m", "memory": "512Mi"}},
+        "topologySpreadConstraints": _zone_spread("prometheus", PROMETHEUS, monitoring),
+    }
+
+
+def _scaled(seconds: float, scale: float) -> str:
+    return written(max(1, round(seconds * 1000 / scale)))
+
+
+def _peer_timeout(scale: float) -> str:
+    return written(round(max(SCALED_PEER_TIMEOUT_SECONDS, PEER_TIMEOUT_SECONDS / scale) * 1000))
+
+
+def _disruption_budget(replicas: int) -> dict[str, Any]:
+    return {"enabled": True, "minAvailable": replicas - 1}
+
+
+def _claim(size: str, monitoring: MonitoringSettings) -> dict[str, Any]:
+    claim: dict[str, Any] = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+    if monitoring.storage_class is not None:
+        claim["storageClassName"] = monitoring.storage_class
+    return {"volumeClaimTemplate": {"spec": claim}}
+
+
+def _chart_affinity(monitoring: MonitoringSettings) -> dict[str, str]:
+    hard = monitoring.spread is Spread.REQUIRED
+    return {"podAntiAffinity": "hard" if hard else "soft", "podAntiAffinityTopologyKey": HOST_TOPOLOGY}
+
+
+def _affinity(application: str, instance: str, monitoring: MonitoringSettings) -> Mapping[str, Any]:
+    term = {
+        "topologyKey": HOST_TOPOLOGY,
+        "labelSelector": {"matchLabels": selector_labels(application, instance)},
+    }
+    if monitoring.spread is Spread.REQUIRED:
+        return {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    weighted = {"weight": 100, "podAffinityTerm": term}
+    return {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [weighted]}}
+
+
+def _zone_spread(application: str, instance: str, monitoring: MonitoringSettings) -> list[dict[str, Any]]:
+    required = monitoring.spread is Spread.REQUIRED
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": ZONE_TOPOLOGY,
+            "whenUnsatisfiable": "DoNotSchedule" if required else "ScheduleAnyway",
+            "labelSelector": {"matchLabels": selector_labels(application, instance)},
+        }
+    ]

@@ -1,0 +1,277 @@
+"""What happens with each message: alerts are claimed and sent, outcomes are published, and the sweep finds the rest.
+
+A repair is claimed by a conditional write, then sent, then its command is recorded: nothing here waits for a command.
+Its end is written down before it is published, and it stays open until it was; whatever dies in between is found by
+the sweep. A claim of which no command is known may have run: the team hears of it, and it is never sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, assert_never
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from runbook_automation.commands import Commands, NotSent, TryLater
+from runbook_automation.configuration import (
+    CLAIM_SECONDS,
+    DELIVERY_SECONDS,
+    GIVE_UP_SECONDS,
+    GRACE_SECONDS,
+    Mode,
+    Remediations,
+)
+from runbook_automation.decisions import Plan, Refusal, decide, repair_id
+from runbook_automation.messages import (
+    Alert,
+    CommandEvent,
+    Notification,
+    NotOurs,
+    Sweep,
+    Unreadable,
+    read_message,
+)
+from runbook_automation.publisher import Publisher
+from runbook_automation.repair import UNDER_WAY, Ending, Repair, Status, shown_labels, time_text
+from runbook_automation.store import RepairStore
+
+RUNNING_STATUSES = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
+EARLY_SECONDS = 60
+"""An event this young may have come before its command was written down: it is tried again, an older one is not."""
+LOOK_AGAIN_SECONDS = 60
+MAXIMUM_NAME = 200
+"""How much of an alert's name is kept."""
+
+
+class Count(StrEnum):
+    """What is counted; each is a metric."""
+
+    HANDLED = "MessagesHandled"
+    SENT = "RepairsSent"
+    DRY_RUN = "RepairsDryRun"
+    REFUSED = "RepairsRefused"
+    SUCCEEDED = "RepairsSucceeded"
+    NOTHING_DONE = "RepairsNothingDone"
+    FAILED = "RepairsFailed"
+    NOT_TAKEN = "CommandsNotTaken"
+    UNCERTAIN = "CommandsUncertain"
+    DUPLICATE = "DuplicatesIgnored"
+    REPEAT = "RepeatsIgnored"
+    LEFT_OUT = "AlertsLeftOut"
+    UNREADABLE = "MessagesUnreadable"
+    NOT_OURS = "MessagesNotOurs"
+    UNKNOWN_COMMAND = "CommandsUnknown"
+
+
+_COUNTED: Mapping[Status, Count] = {
+    Status.SUCCEEDED: Count.SUCCEEDED,
+    Status.NOTHING_DONE: Count.NOTHING_DONE,
+    Status.DRY_RUN: Count.DRY_RUN,
+    Status.REFUSED: Count.REFUSED,
+}
+
+
+class Observer(Protocol):
+    """Who is told what happens: counts become metrics, and what is said a log line."""
+
+    def count(self, what: Count, number: int = 1) -> None:
+        """Count something."""
+        ...
+
+    def say(self, text: str, **details: object) -> None:
+        """Write something down."""
+        ...
+
+
+class EventTooEarly(RuntimeError):
+    """An event of a command that is not known yet; the queue brings it again."""
+
+
+class SweepIncomplete(RuntimeError):
+    """Some overdue repairs could not be looked after; the next sweep tries them again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Automation:
+    """Handles one message after another. `now` returns Unix seconds."""
+
+    mode: Mode
+    remediations: Remediations
+    store: RepairStore
+    commands: Commands
+    publisher: Publisher
+    observer: Observer
+    now: Callable[[], float]
+
+    def handle(self, body: str, message_id: str) -> None:
+        """Deal with one message of the queue. Raises when the queue should bring it again."""
+        self.observer.count(Count.HANDLED)
+        try:
+            message = read_message(body)
+        except Unreadable as error:
+            self._keep(Count.UNREADABLE, body, message_id, str(error))
+            return
+        except NotOurs as error:
+            self._keep(Count.NOT_OURS, body, message_id, str(error))
+            return
+        match message:
+            case Notification():
+                self._handle_notification(message)
+            case CommandEvent():
+                self._handle_event(message)
+            case Sweep():
+                self._sweep()
+            case _:
+                assert_never(message)
+
+    def _keep(self, what: Count, body: str, message_id: str, reason: str) -> None:
+        key = self.publisher.keep_unreadable(message_id, body, reason)
+        self.observer.count(what)
+        self.observer.say("message refused and kept", reason=reason, key=key)
+
+    def _handle_notification(self, notification: Notification) -> None:
+        if notification.is_repeat:
+            self.observer.count(Count.REPEAT)
+            return
+        left_out = notification.total - len(notification.alerts)
+        if left_out:
+            self._say_left_out(notification, left_out)
+        later: list[TryLater] = []
+        for alert in notification.alerts:
+            if alert.firing:
+                try:
+                    self._answer(alert)
+                except TryLater as error:  # the others get their turn first
+                    later.append(error)
+        if later:
+            raise later[0]
+
+    def _say_left_out(self, notification: Notification, left_out: int) -> None:
+        self.observer.count(Count.LEFT_OUT, left_out)
+        names = {alert.name for alert in notification.alerts if alert.name in self.remediations.by_alert}
+        for name in sorted(names):
+            self.publisher.publish_left_out(name, self.remediations.by_alert[name].team, left_out)
+
+    def _answer(self, alert: Alert) -> None:
+        decision = decide(alert, self.remediations, self.publisher.team_topic_arns)
+        match decision:
+            case None:
+                return
+            case Refusal():
+                self._claim_ended(alert, decision, Ending(status=Status.REFUSED, result=decision.reason))
+            case Plan() if self.mode is Mode.DRY_RUN:
+                would = f"would run {decision.action.document} with {dict(decision.parameters)}"
+                self._claim_ended(alert, decision, Ending(status=Status.DRY_RUN, result=would))
+            case Plan():
+                self._send(alert, decision)
+            case _:
+                assert_never(decision)
+
+    def _claimed(self, alert: Alert, decision: Plan | Refusal) -> Repair:
+        now = int(self.now())
+        return Repair(
+            id=repair_id(alert, decision.action),
+            alert=alert.name[:MAXIMUM_NAME],
+            action=decision.action.name,
+            team=decision.team,
+            labels=shown_labels(alert.labels),
+            parameters=decision.parameters if isinstance(decision, Plan) else {},
+            status=Status.CLAIMED,
+            started_at=now,
+            due_at=now + CLAIM_SECONDS,
+            timeout_seconds=decision.action.timeout_seconds,
+        )
+
+    def _claim_ended(self, alert: Alert, decision: Plan | Refusal, ending: Ending) -> None:
+        repair = self._claimed(alert, decision).ended(ending, int(self.now()))
+        if not self.store.claim(repair):
+            self.observer.count(Count.DUPLICATE)
+            return
+        self._publish(repair)
+
+    def _send(self, alert: Alert, plan: Plan) -> None:
+        repair = self._claimed(alert, plan)
+        if not self.store.claim(repair):
+            self.observer.count(Count.DUPLICATE)
+            return
+        try:
+            command_id = self.commands.send(plan, f"{alert.name} {alert.fingerprint}")
+        except TryLater:
+            self.store.release(repair)
+            self.observer.count(Count.NOT_TAKEN)
+            raise
+        except NotSent as error:
+            self._end(repair, Ending(status=Status.FAILED, result=f"Systems Manager refused the command: {error}"))
+            return
+        except (ClientError, BotoCoreError) as error:
+            # It may have been taken all the same: the sweep tells the team, and nothing sends it again.
+            self.observer.count(Count.UNCERTAIN)
+            self.observer.say("no answer to a command", repair=repair.id, error=str(error))
+            return
+        due_at = int(self.now()) + DELIVERY_SECONDS + plan.action.timeout_seconds + GRACE_SECONDS
+        self.store.record_command(repair, command_id, due_at)
+        self.observer.count(Count.SENT)
+        self.observer.say("repair sent", repair=repair.id, command=command_id)
+
+    def _handle_event(self, event: CommandEvent) -> None:
+        if event.status in RUNNING_STATUSES:
+            return
+        repair = self.store.find_by_command(event.command_id)
+        if repair is None:
+            if self.now() - event.time.timestamp() < EARLY_SECONDS:
+                raise EventTooEarly(event.command_id)
+            self.observer.count(Count.UNKNOWN_COMMAND)
+            self.observer.say("event of a command that no repair sent", command=event.command_id)
+            return
+        if repair.finished_at is not None:
+            self.observer.count(Count.DUPLICATE)
+            return
+        ending = self.commands.ending_on(event.command_id, event.instance_id)
+        if ending is not None:
+            self._end(repair, ending)
+
+    def _sweep(self) -> None:
+        now = int(self.now())
+        failures: list[str] = []
+        for repair in self.store.overdue(now):
+            try:
+                self._look_after(repair, now)
+            except (ClientError, BotoCoreError) as error:  # the others get their turn
+                failures.append(f"{repair.id}: {error}")
+        if failures:
+            raise SweepIncomplete("; ".join(failures))
+
+    def _look_after(self, repair: Repair, now: int) -> None:
+        if repair.finished_at is not None or repair.status not in UNDER_WAY:
+            self._publish(repair)
+            return
+        if repair.command_id is None:
+            text = (
+                f"Claimed at {time_text(repair.started_at)}, and no command is known: it may have run or not. "
+                "It is not sent again: look at the pod"
+            )
+            self._end(repair, Ending(status=Status.LOST, result=text))
+            return
+        ending = self.commands.ending(repair.command_id)
+        if ending is not None:
+            self._end(repair, ending)
+        elif now - repair.started_at > repair.timeout_seconds + GIVE_UP_SECONDS:
+            text = f"Systems Manager calls the command running since {time_text(repair.started_at)}"
+            self._end(repair, Ending(status=Status.TIMED_OUT, result=text))
+        else:
+            self.store.postpone(repair, now + LOOK_AGAIN_SECONDS)
+
+    def _end(self, repair: Repair, ending: Ending) -> None:
+        ended = repair.ended(ending, int(self.now()))
+        if self.store.record_ending(ended):
+            self._publish(ended)
+        else:
+            self.observer.count(Count.DUPLICATE)
+
+    def _publish(self, repair: Repair) -> None:
+        self.publisher.publish(repair)
+        self.store.close(repair)
+        self.observer.count(_COUNTED.get(repair.status, Count.FAILED))
+        self.observer.say("repair ended", repair=repair.id, status=repair.status.value, result=repair.result)

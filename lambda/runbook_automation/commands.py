@@ -1,0 +1,114 @@
+"""Sends documents by Systems Manager and reads what became of them.
+
+    NotSent     Systems Manager refused the command: nothing ran
+    TryLater    it did not take the command now: nothing ran
+
+`SendCommand` takes no client token, so nothing here ever sends twice: any other error leaves open whether it ran.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
+
+from runbook_automation.configuration import DELIVERY_SECONDS
+from runbook_automation.decisions import Plan
+from runbook_automation.repair import Ending, Status
+
+if TYPE_CHECKING:
+    from mypy_boto3_ssm import SSMClient
+
+BASTION_TAG = "orion:role"
+THROTTLED = frozenset({"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded"})
+RUNNING = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
+NOTHING_DONE = "nothing done:"
+"""What an action's output begins with when it found the state gone or changed."""
+RESULT_CHARACTERS = 300
+
+
+class NotSent(RuntimeError):
+    """Systems Manager refused the command; the text is its own."""
+
+
+class TryLater(RuntimeError):
+    """Systems Manager did not take the command now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commands:
+    """Systems Manager, for the bastion. The client must not retry: a second try may be a second command."""
+
+    client: SSMClient
+    bastion_tag_value: str
+    output_bucket: str
+
+    def send(self, plan: Plan, comment: str) -> str:
+        """Send a plan's document and return the command's id. Raises `NotSent`, `TryLater`, or leaves it open."""
+        try:
+            answer = self.client.send_command(
+                DocumentName=plan.action.document,
+                Targets=[{"Key": f"tag:{BASTION_TAG}", "Values": [self.bastion_tag_value]}],
+                Parameters={name: [value] for name, value in plan.parameters.items()},
+                TimeoutSeconds=DELIVERY_SECONDS,
+                Comment=comment[:100],
+                OutputS3BucketName=self.output_bucket,
+                OutputS3KeyPrefix=f"commands/{plan.action.name}",
+            )
+        except (EndpointConnectionError, ConnectTimeoutError) as error:
+            raise TryLater(str(error)) from error
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in THROTTLED:
+                raise TryLater(str(error)) from error
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise NotSent(str(error)) from error
+            raise
+        return answer["Command"].get("CommandId", "")
+
+    def ending(self, command_id: str) -> Ending | None:
+        """Return how a command ended, or None while it runs."""
+        try:
+            found = self.client.list_command_invocations(CommandId=command_id)["CommandInvocations"]
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "InvalidCommandId":
+                raise
+            found = []
+        if not found:
+            return Ending(
+                status=Status.FAILED,
+                result=f"No instance took the command: none that Systems Manager manages has the tag {BASTION_TAG}",
+            )
+        return self.ending_on(command_id, found[0].get("InstanceId", ""))
+
+    def ending_on(self, command_id: str, instance_id: str) -> Ending | None:
+        """Return how a command ended on an instance, or None while it runs."""
+        answer = self.client.get_command_invocation(CommandId=command_id, InstanceId=instance_id)
+        status = answer["Status"]
+        if status in RUNNING:
+            return None
+        output, errors = answer["StandardOutputContent"], answer["StandardErrorContent"]
+        location = answer.get("StandardOutputUrl", "")
+        if status == "Success":
+            done = not output.startswith(NOTHING_DONE)
+            return Ending(
+                status=Status.SUCCEEDED if done else Status.NOTHING_DONE,
+                result=_last_line(output) if done else output.splitlines()[0][:RESULT_CHARACTERS],
+                output=output,
+                errors=errors,
+                location=location,
+            )
+        return Ending(
+            status=Status.TIMED_OUT if status == "TimedOut" else Status.FAILED,
+            result=f"{answer.get('StatusDetails') or status}: {_last_line(errors) or _last_line(output)}",
+            output=output,
+            errors=errors,
+            location=location,
+        )
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1][:RESULT_CHARACTERS] if lines else "(it wrote nothing)"

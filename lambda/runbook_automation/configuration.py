@@ -1,0 +1,109 @@
+"""What the function is told: its environment, and the remediations that lie in its zip."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+DELIVERY_SECONDS = 60
+"""How long a command may wait for the bastion. A repair that comes later may meet another state than the one seen."""
+GRACE_SECONDS = 60
+"""How long after a command must have ended its event may take."""
+CLAIM_SECONDS = 120
+"""After this, whoever claimed a repair has ended: a function lives for 30 seconds."""
+GIVE_UP_SECONDS = 15 * 60
+"""How long after its due time a command that Systems Manager still calls running is asked about."""
+
+
+class Mode(StrEnum):
+    """What repairs do. `dry-run` says what it would do and touches nothing."""
+
+    DRY_RUN = "dry-run"
+    ON = "on"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A document's parameter: the label that it is taken from, and what its value must match as a whole."""
+
+    name: str
+    label: str
+    pattern: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """A document of Systems Manager. `timeout_seconds` is how long it may run."""
+
+    name: str
+    document: str
+    timeout_seconds: int
+    parameters: tuple[Parameter, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remediation:
+    """What answers an alert, and the team that hears of a failure when the alert names none."""
+
+    action: Action
+    team: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remediations:
+    """What may be done: a remediation by alert, in these namespaces."""
+
+    by_alert: Mapping[str, Remediation]
+    namespaces: frozenset[str]
+
+    @classmethod
+    def from_json(cls, text: str) -> Remediations:
+        """Read `remediations.json`. Raises `KeyError`, `ValueError` or `re.error` if it is not what it should be."""
+        data: dict[str, Any] = json.loads(text)
+        actions = {
+            name: Action(
+                name=name,
+                document=action["document"],
+                timeout_seconds=int(action["timeout_seconds"]),
+                parameters=tuple(
+                    Parameter(name=parameter, label=source["label"], pattern=re.compile(source["pattern"]))
+                    for parameter, source in action["parameters"].items()
+                ),
+            )
+            for name, action in data["actions"].items()
+        }
+        return cls(
+            by_alert={
+                alert: Remediation(action=actions[repair["action"]], team=repair["team"])
+                for alert, repair in data["repairs"].items()
+            },
+            namespaces=frozenset(data["namespaces"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """The function's environment: names of what it uses, and its mode."""
+
+    table: str
+    notification_topic_arn: str
+    team_topic_arns: Mapping[str, str]
+    bastion_tag_value: str
+    diagnostics_bucket: str
+    mode: Mode
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Configuration:
+        """Read it. Raises `KeyError` or `ValueError` naming the variable that is missing or wrong."""
+        return cls(
+            table=environment["REPAIR_TABLE"],
+            notification_topic_arn=environment["NOTIFICATION_TOPIC_ARN"],
+            team_topic_arns=json.loads(environment["TEAM_TOPIC_ARNS"]),
+            bastion_tag_value=environment["BASTION_TAG_VALUE"],
+            diagnostics_bucket=environment["DIAGNOSTICS_BUCKET"],
+            mode=Mode(environment["REPAIR_MODE"]),
+        )

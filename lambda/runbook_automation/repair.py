@@ -1,0 +1,160 @@
+"""One repair: the record that is kept of it, and what is said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Self
+
+OPEN = "repair"
+"""The value of the attribute `open`, which only a repair that still has to be looked after has."""
+KEEP_SECONDS = 90 * 24 * 60 * 60
+LABEL_CHARACTERS = 500
+MAXIMUM_LABELS = 64
+
+
+class Status(StrEnum):
+    """Where a repair stands. The first three are on the way, the others final."""
+
+    CLAIMED = "claimed"
+    RELEASED = "released"  # nothing was sent; whoever comes next may claim it
+    SENT = "sent"
+    SUCCEEDED = "succeeded"
+    NOTHING_DONE = "nothing done"  # what the alert saw had gone or changed
+    DRY_RUN = "dry run"
+    REFUSED = "refused"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    LOST = "lost"  # nobody can say whether it ran
+
+
+RESULTS = frozenset({Status.SUCCEEDED, Status.NOTHING_DONE, Status.DRY_RUN})
+"""What goes to the notification topic; every other end goes to the team's."""
+UNDER_WAY = frozenset({Status.CLAIMED, Status.RELEASED, Status.SENT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a repair ended. `output` and `errors` are what the command wrote, `location` where all of it is kept."""
+
+    status: Status
+    result: str
+    output: str = ""
+    errors: str = ""
+    location: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """One repair's record. Times are Unix seconds."""
+
+    id: str
+    alert: str
+    action: str
+    team: str
+    labels: Mapping[str, str]
+    status: Status
+    started_at: int
+    due_at: int
+    timeout_seconds: int
+    parameters: Mapping[str, str] = field(default_factory=dict[str, str])
+    command_id: str | None = None
+    finished_at: int | None = None
+    result: str = ""
+    output: str = ""
+    errors: str = ""
+    location: str = ""
+
+    def ended(self, ending: Ending, now: int) -> Repair:
+        """Return the record of the ended repair."""
+        return replace(
+            self,
+            status=ending.status,
+            result=ending.result,
+            output=ending.output,
+            errors=ending.errors,
+            location=ending.location,
+            finished_at=now,
+        )
+
+    def to_item(self) -> dict[str, Any]:
+        """Return the table's item of a repair that is open."""
+        item = {
+            "id": self.id,
+            "open": OPEN,
+            "alert": self.alert,
+            "action": self.action,
+            "team": self.team,
+            "labels": dict(self.labels),
+            "parameters": dict(self.parameters),
+            "status": self.status.value,
+            "started_at": self.started_at,
+            "due_at": self.due_at,
+            "timeout_seconds": self.timeout_seconds,
+            "expires_at": self.started_at + KEEP_SECONDS,
+        }
+        if self.finished_at is not None:
+            item |= {"finished_at": self.finished_at, "result": self.result}
+        return item
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        """Read a table's item."""
+        return cls(
+            id=item["id"],
+            alert=item["alert"],
+            action=item["action"],
+            team=item["team"],
+            labels=item["labels"],
+            parameters=item["parameters"],
+            status=Status(item["status"]),
+            started_at=int(item["started_at"]),
+            due_at=int(item["due_at"]),
+            timeout_seconds=int(item["timeout_seconds"]),
+            command_id=item.get("command_id"),
+            finished_at=int(item["finished_at"]) if "finished_at" in item else None,
+            result=item.get("result", ""),
+            output=item.get("output", ""),
+            errors=item.get("errors", ""),
+            location=item.get("location", ""),
+        )
+
+    def as_message(self) -> dict[str, Any]:
+        """Return what is published about it."""
+        return {
+            "version": "1",
+            "id": self.id,
+            "alert": self.alert,
+            "action": self.action,
+            "status": self.status.value,
+            "team": self.team,
+            "labels": dict(self.labels),
+            "parameters": dict(self.parameters),
+            "result": self.result,
+            "output": self.output,
+            "errors": self.errors,
+            "output_location": self.location,
+            "command_id": self.command_id,
+            "started": time_text(self.started_at),
+            "finished": None if self.finished_at is None else time_text(self.finished_at),
+        }
+
+
+def time_text(seconds: float) -> str:
+    """Return a time as text, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def shown_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return labels as they are kept and published: the first ones, long values cut and said to be."""
+    return {
+        _cut(name): _cut(value) for name, value in sorted(labels.items(), key=lambda item: item[0])[:MAXIMUM_LABELS]
+    }
+
+
+def _cut(text: str) -> str:
+    if len(text) <= LABEL_CHARACTERS:
+        return text
+    return f"{text[:LABEL_CHARACTERS]}… ({len(text)} characters)"

@@ -1,0 +1,128 @@
+"""The table of repairs. Every change is conditional, so that whoever is second finds nothing left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from boto3.dynamodb.conditions import Attr, Key
+from botocore.exceptions import ClientError
+
+from runbook_automation.repair import OPEN, Repair, Status
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+BY_COMMAND = "by-command"
+BY_STATUS = "by-status"
+SWEPT_AT_ONCE = 50
+PUBLISH_SECONDS = 60
+"""How long after its end a repair's result may take to be published before the sweep does it."""
+
+
+class RepairStore:
+    """What is known of repairs."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def claim(self, repair: Repair) -> bool:
+        """Write a new repair. Says False if somebody else has claimed it already."""
+        condition = Attr("id").not_exists() | Attr("status").eq(Status.RELEASED.value)
+        return self._conditional(
+            lambda: self._table.put_item(Item=repair.to_item(), ConditionExpression=condition),
+        )
+
+    def release(self, repair: Repair) -> None:
+        """Give up a claim of which nothing was sent."""
+        self._conditional(
+            lambda: self._table.update_item(
+                Key={"id": repair.id},
+                UpdateExpression="SET #status = :released REMOVE #open",
+                ConditionExpression="#status = :claimed",
+                ExpressionAttributeNames={"#status": "status", "#open": "open"},
+                ExpressionAttributeValues={":released": Status.RELEASED.value, ":claimed": Status.CLAIMED.value},
+            )
+        )
+
+    def record_command(self, repair: Repair, command_id: str, due_at: int) -> None:
+        """Write down the command that was sent for a claimed repair, and when it must have ended."""
+        self._table.update_item(
+            Key={"id": repair.id},
+            UpdateExpression="SET command_id = :command, #status = :sent, due_at = :due",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":command": command_id, ":sent": Status.SENT.value, ":due": due_at},
+        )
+
+    def find_by_command(self, command_id: str) -> Repair | None:
+        """Return the repair that a command was sent for."""
+        found = self._table.query(
+            IndexName=BY_COMMAND, KeyConditionExpression=Key("command_id").eq(command_id), Limit=1
+        )["Items"]
+        return Repair.from_item(found[0]) if found else None
+
+    def overdue(self, now: int) -> Iterator[Repair]:
+        """Yield the open repairs whose time is over, the longest overdue first."""
+        found = self._table.query(
+            IndexName=BY_STATUS,
+            KeyConditionExpression=Key("open").eq(OPEN) & Key("due_at").lte(now),
+            Limit=SWEPT_AT_ONCE,
+        )["Items"]
+        yield from (Repair.from_item(item) for item in found)
+
+    def record_ending(self, repair: Repair) -> bool:
+        """Write down how a repair ended; it stays open until that is published. Says False if it had ended before."""
+        if repair.finished_at is None:
+            raise ValueError(f"{repair.id}: has not ended")
+        due_at = repair.finished_at + PUBLISH_SECONDS
+        return self._conditional(
+            lambda: self._table.update_item(
+                Key={"id": repair.id},
+                UpdateExpression=(
+                    "SET #status = :status, #result = :result, #output = :output, #errors = :errors, "
+                    "#location = :location, finished_at = :finished, due_at = :due"
+                ),
+                ConditionExpression="attribute_exists(id) AND attribute_not_exists(finished_at)",
+                ExpressionAttributeNames={
+                    name: name.removeprefix("#") for name in ("#status", "#result", "#output", "#errors", "#location")
+                },
+                ExpressionAttributeValues={
+                    ":status": repair.status.value,
+                    ":result": repair.result,
+                    ":output": repair.output,
+                    ":errors": repair.errors,
+                    ":location": repair.location,
+                    ":finished": repair.finished_at,
+                    ":due": due_at,
+                },
+            )
+        )
+
+    def close(self, repair: Repair) -> None:
+        """Take a repair whose end was published out of what the sweep looks after."""
+        self._table.update_item(
+            Key={"id": repair.id},
+            UpdateExpression="REMOVE #open",
+            ExpressionAttributeNames={"#open": "open"},
+        )
+
+    def postpone(self, repair: Repair, due_at: int) -> None:
+        """Have the sweep look at an open repair again later."""
+        self._conditional(
+            lambda: self._table.update_item(
+                Key={"id": repair.id},
+                UpdateExpression="SET due_at = :due",
+                ConditionExpression="attribute_not_exists(finished_at)",
+                ExpressionAttributeValues={":due": due_at},
+            )
+        )
+
+    @staticmethod
+    def _conditional(change: Callable[[], object]) -> bool:
+        try:
+            change()
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True

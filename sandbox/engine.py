@@ -1,0 +1,403 @@
+"""The real Pulumi engine, with its state, its secrets' key and its plugins in one folder, and no network.
+
+It runs a project's `__main__.py` as it is, in this process, as the Automation API does with inline programs.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from pulumi import automation
+from pulumi.automation.errors import create_command_error
+from semver import VersionInfo
+
+from sandbox.providers.plugins import Plugin, embedded, install
+from sandbox.service import dying_with_its_starter
+from tools.paths import tool, tools_folder
+
+INTERRUPT_SECONDS = 30.0
+"""How long what is under way may take after Ctrl-C, before it is cut off."""
+_KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_KEPT_PREFIXES = ("ORION_",)
+_KEPT_SUFFIXES = ("_PROXY", "_proxy")
+_LOOPBACK = "127.0.0.1,localhost"
+
+
+class DeploymentFailed(RuntimeError):
+    """The engine refused or could not do something; each line names a resource and the reason."""
+
+
+class Interrupted(RuntimeError):
+    """A run was stopped by `Engine.interrupt`. What was done is in the state; the next run goes on from there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One step that began, ended or failed. `operation` is the engine's word: create, update, same, delete, ..."""
+
+    operation: str
+    type: str
+    name: str
+    urn: str
+    stage: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a run came to. `changes` counts resources by operation."""
+
+    changes: Mapping[str, int]
+    outputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Say whether anything was, or would be, done."""
+        return any(count for operation, count in self.changes.items() if operation != "same")
+
+
+def _ignore(_: Progress) -> None:
+    return None
+
+
+class Engine:
+    """Deploys one stack of one project. Only one engine may use a `directory` at a time; the caller sees to it."""
+
+    def __init__(
+        self,
+        directory: Path,
+        environment: Mapping[str, str],
+        *,
+        project: Path,
+        stack: str = "sandbox",
+        on_progress: Callable[[Progress], None] = _ignore,
+        providers: Sequence[Plugin] = (),
+    ) -> None:
+        """Use `directory` for everything that is kept, `project` for Pulumi.yaml, the stack's file and `__main__.py`.
+
+        `environment` is what the providers get besides PATH, proxies and the project's own variables; nothing else of
+        this process' environment reaches them, so that no real account can be meant. `providers` are the
+        embedded ones when none are given.
+        """
+        self.directory = directory.resolve()
+        self.project = project.resolve()
+        self.stack_name = stack
+        self._on_progress = on_progress
+        self._work = self.directory / "work"
+        self._home = self.directory / "pulumi"
+        self._backend = self.directory / "state"
+        for folder in (self._work, self._home, self._backend, self.directory / "home"):
+            folder.mkdir(parents=True, exist_ok=True)
+        install(self._home, providers or embedded())
+        self._command = _PulumiCommand(self._environment(environment))
+        self._project_name = self._copy_project()
+        self._stack = automation.create_or_select_stack(
+            stack_name=stack,
+            project_name=self._project_name,
+            program=self._run_program,
+            opts=automation.LocalWorkspaceOptions(
+                work_dir=str(self._work),
+                pulumi_home=str(self._home),
+                pulumi_command=self._command,
+                env_vars=self._command.environment,
+            ),
+        )
+
+    def configure(self, config: Mapping[str, Any], secret: Mapping[str, Any] | None = None) -> None:
+        """Set configuration: nested plain data, and nested secrets. Keys without a namespace are the project's."""
+        path = self._work / f"Pulumi.{self.stack_name}.yaml"
+        settings = cast("dict[str, Any]", yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
+        merged = settings.setdefault("config", {})
+        for key, value in config.items():
+            name = self._key(key)
+            merged[name] = _merged(merged.get(name), value)
+        path.write_text(yaml.safe_dump(settings, sort_keys=False))
+        values = {
+            name: automation.ConfigValue(value=text, secret=True)
+            for key, value in (secret or {}).items()
+            for name, text in _flat(self._key(key), value)
+        }
+        if values:
+            self._stack.set_all_config(values, path=True)
+
+    def preview(self) -> Result:
+        """Say what `up` would do. Raises `DeploymentFailed`, `Interrupted`."""
+        with self._watched() as watched:
+            self._stack.preview(on_event=watched.take, color="never")
+        return watched.result({})
+
+    def up(self) -> Result:
+        """Make everything so. Raises `DeploymentFailed`, `Interrupted`."""
+        self._clear_pending()
+        with self._watched() as watched:
+            done = self._stack.up(on_event=watched.take, color="never")
+        return watched.result(_plain(done.outputs))
+
+    def destroy(self) -> Result:
+        """Remove everything. Raises `DeploymentFailed`, `Interrupted`."""
+        self._clear_pending()
+        with self._watched() as watched:
+            self._stack.destroy(on_event=watched.take, color="never")
+        return watched.result({})
+
+    def refresh(self) -> Result:
+        """Read into the state what is really there. Raises `DeploymentFailed`, `Interrupted`."""
+        with self._watched() as watched:
+            self._stack.refresh(on_event=watched.take, color="never", clear_pending_creates=True)
+        return watched.result({})
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the stack's outputs, secret ones in plain text."""
+        return _plain(self._stack.outputs())
+
+    def state(self) -> Mapping[str, Any]:
+        """Return the state as it is kept, with secrets encrypted."""
+        return cast("Mapping[str, Any]", self._stack.export_stack().deployment or {})
+
+    def interrupt(self) -> None:
+        """Have a run that is under way in another thread stop as Ctrl-C does."""
+        self._command.interrupt()
+
+    def _key(self, key: str) -> str:
+        return key if ":" in key else f"{self._project_name}:{key}"
+
+    def _environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES) or name.endswith(_KEPT_SUFFIXES)
+        }
+        direct = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), _LOOPBACK]))
+        return {
+            **kept,
+            "NO_PROXY": direct,
+            "no_proxy": direct,
+            "HOME": str(self.directory / "home"),
+            "ORION_TOOLS": str(tools_folder()),
+            **given,
+            "PULUMI_HOME": str(self._home),
+            "PULUMI_BACKEND_URL": f"file://{self._backend}",
+            "PULUMI_CONFIG_PASSPHRASE": self._passphrase(),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
+        }
+
+    def _passphrase(self) -> str:
+        path = self.directory / "passphrase"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(24))
+        return path.read_text()
+
+    def _copy_project(self) -> str:
+        """Copy the project's files, so that what the engine writes stays here, and return the project's name.
+
+        The copy of the stack's file keeps the salt that an earlier run wrote, or its secrets could not be read.
+        """
+        shutil.copy(self.project / "Pulumi.yaml", self._work)
+        name = f"Pulumi.{self.stack_name}.yaml"
+        original, copy = self.project / name, self._work / name
+        settings = cast("dict[str, Any]", yaml.safe_load(original.read_text()) or {}) if original.exists() else {}
+        if copy.exists():
+            salt = (yaml.safe_load(copy.read_text()) or {}).get("encryptionsalt")
+            if salt:
+                settings["encryptionsalt"] = salt
+        copy.write_text(yaml.safe_dump(settings, sort_keys=False))
+        return str(yaml.safe_load((self.project / "Pulumi.yaml").read_text())["name"])
+
+    def _run_program(self) -> None:
+        if str(self.project) not in sys.path:
+            sys.path.insert(0, str(self.project))
+        runpy.run_path(str(self.project / "__main__.py"), run_name="__main__")
+
+    def _clear_pending(self) -> None:
+        """Deal with what a killed run left: its lock, and operations of which it never heard the end."""
+        self._unlock()
+        if self.state().get("pending_operations"):
+            self.refresh()
+
+    def _unlock(self) -> None:
+        if any(self._backend.glob(".pulumi/locks/**/*.json")):
+            self._stack.cancel()
+
+    @contextmanager
+    def _watched(self) -> Generator[_Watch]:
+        self._unlock()
+        self._command.interrupted.clear()
+        watch = _Watch(self._on_progress)
+        try:
+            yield watch
+        except automation.CommandError as error:
+            if self._command.interrupted.is_set():
+                raise Interrupted("stopped; what was done is kept, and the next run goes on") from None
+            raise DeploymentFailed(watch.explain(str(error))) from None
+
+
+class _Watch:
+    """Reads the engine's events of one run."""
+
+    def __init__(self, on_progress: Callable[[Progress], None]) -> None:
+        self._on_progress = on_progress
+        self._changes: dict[str, int] = {}
+        self._errors: dict[str, None] = {}
+        self._warnings: dict[str, None] = {}
+
+    def take(self, event: automation.EngineEvent) -> None:
+        if event.resource_pre_event is not None:
+            self._step(event.resource_pre_event.metadata, "began")
+        elif event.res_outputs_event is not None:
+            self._step(event.res_outputs_event.metadata, "done")
+        elif event.res_op_failed_event is not None:
+            self._step(event.res_op_failed_event.metadata, "failed")
+        elif event.summary_event is not None:
+            self._changes = {str(operation): n for operation, n in event.summary_event.resource_changes.items()}
+        elif event.diagnostic_event is not None and not event.diagnostic_event.ephemeral:
+            self._diagnostic(event.diagnostic_event)
+
+    def _step(self, metadata: automation.StepEventMetadata, stage: str) -> None:
+        *_, types, name = metadata.urn.split("::", 3)
+        self._on_progress(
+            Progress(
+                operation=str(metadata.op.value),
+                type=types.rpartition("$")[2],
+                name=name,
+                urn=metadata.urn,
+                stage=stage,
+            )
+        )
+
+    def _diagnostic(self, event: automation.DiagnosticEvent) -> None:
+        kinds = {"error": self._errors, "warning": self._warnings}
+        if event.severity not in kinds:
+            return
+        # The program's own faults come with a trace, which is in the log of whoever wants it.
+        message = event.message.partition("\nTraceback (most recent call last)")[0].strip()
+        message = message.removeprefix("python inline source runtime error: ")
+        if event.urn:
+            *_, types, name = event.urn.split("::", 3)
+            message = f"{types.rpartition('$')[2]} {name}: {message}"
+        kinds[event.severity][message] = None
+
+    def result(self, outputs: Mapping[str, Any]) -> Result:
+        return Result(changes=self._changes, outputs=outputs, warnings=tuple(self._warnings))
+
+    def explain(self, otherwise: str) -> str:
+        return "\n".join(self._errors) or otherwise.strip()
+
+
+class _PulumiCommand(automation.PulumiCommand):
+    """Runs the `pulumi` binary from the tools folder in an environment of its own, out of Ctrl-C's direct reach."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.command = str(tool("pulumi"))
+        self.environment = dict(environment)
+        self.interrupted = threading.Event()
+        self._process: subprocess.Popen[str] | None = None
+        answer = subprocess.run(
+            [self.command, "version"], env=self.environment, capture_output=True, text=True, check=True
+        )
+        self.version = VersionInfo.parse(answer.stdout.strip().removeprefix("v"))
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: Callable[[str], Any] | None = None,
+        on_error: Callable[[str], Any] | None = None,
+    ) -> automation.CommandResult:
+        """Run one command. Raises `CommandError` if it fails, `KeyboardInterrupt` once it has stopped for Ctrl-C."""
+        process = subprocess.Popen(
+            dying_with_its_starter([self.command, "--non-interactive", *args]),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            env={**self.environment, **additional_env, "PULUMI_AUTOMATION_API": "true"},
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+        self._process = process
+        try:
+            try:
+                output, errors = process.communicate()
+            except KeyboardInterrupt:
+                self.interrupt()
+                self._wait_after_interrupt(process)
+                raise
+        finally:
+            self._process = None
+            _kill_rest(process.pid)
+        for lines, callback in ((output, on_output), (errors, on_error)):
+            if callback is not None:
+                for line in lines.splitlines():
+                    callback(line)
+        result = automation.CommandResult(stdout=output.rstrip(), stderr=errors.rstrip(), code=process.returncode)
+        if result.code != 0:
+            raise create_command_error(result)
+        return result
+
+    def interrupt(self) -> None:
+        """Ask the command that runs, if one does, to finish what is under way and end."""
+        process = self._process
+        if process is not None and process.poll() is None:
+            self.interrupted.set()
+            process.send_signal(signal.SIGINT)
+
+    def _wait_after_interrupt(self, process: subprocess.Popen[str]) -> None:
+        try:
+            process.communicate(timeout=INTERRUPT_SECONDS)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            process.kill()
+            process.communicate()
+
+
+def _kill_rest(group: int) -> None:
+    """End what a command left in its session: providers that still wait for their own end."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _merged(old: Any, new: Any) -> Any:
+    if isinstance(old, dict) and isinstance(new, Mapping):
+        return {**old, **{key: _merged(old.get(key), value) for key, value in new.items()}}
+    return _unwrapped(new)
+
+
+def _unwrapped(value: Any) -> Any:
+    match value:
+        case Mapping():
+            return {key: _unwrapped(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_unwrapped(item) for item in value]
+        case _:
+            return value
+
+
+def _flat(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _flat(f'{key}["{name}"]', item)
+    else:
+        yield key, str(value)
+
+
+def _plain(outputs: Mapping[str, automation.OutputValue]) -> dict[str, Any]:
+    return {name: output.value for name, output in outputs.items()}
