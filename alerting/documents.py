@@ -47,10 +47,12 @@ def read_document(root: Path, file: str) -> Document:
 
 def parse_document(file: str, text: str) -> Document:
     """Parse the text of `file`, with the errors of `read_document`."""
-    loader = yaml.SafeLoader(text)
+    lines: dict[FieldPath, int] = {}
+    problems: list[Problem] = []
     try:
+        loader = yaml.SafeLoader(text)
+        reading = _Reading(file, loader, lines, problems)
         node = loader.get_single_node()
-        reading = _Reading(file, loader)
         data = {} if node is None else reading.value(node, ())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -58,28 +60,29 @@ def parse_document(file: str, text: str) -> Document:
         place = Place(file=file, line=1 if mark is None else mark.line + 1)
         raise CatalogError([Problem(place, f"is not YAML: {what}. Put the YAML right")]) from None
     except yaml.reader.ReaderError as error:
-        message = f"is not YAML: character #x{error.character:04x} is not allowed. Remove it"
+        # The library's type says bytes; for text it is the character's number.
+        message = f"is not YAML: character #x{int(error.character):04x} is not allowed. Remove it"
         line = text.count("\n", 0, error.position) + 1
         raise CatalogError([Problem(Place(file=file, line=line), message)]) from None
-    except ValueError as error:  # a date or number that YAML's own types cannot hold
+    except ValueError as error:  # a number that YAML's own types cannot hold
         raise CatalogError([Problem(Place(file=file), f"is not YAML: {error}. Quote the value")]) from None
-    finally:
-        loader.dispose()
     if not isinstance(data, dict):
-        reading.problems.append(Problem(Place(file=file), "found no mapping at the top. Write `key: value` lines"))
-    if reading.problems:
-        raise CatalogError(reading.problems)
-    return Document(file=file, data=data, lines=reading.lines)
+        problems.append(Problem(Place(file=file), "found no mapping at the top. Write `key: value` lines"))
+    if problems:
+        raise CatalogError(problems)
+    return Document(file=file, data=data, lines=lines)
 
 
 class _Reading:
     """Turns YAML nodes into plain data, and keeps their lines."""
 
-    def __init__(self, file: str, loader: yaml.SafeLoader) -> None:
+    def __init__(
+        self, file: str, loader: yaml.SafeLoader, lines: dict[FieldPath, int], problems: list[Problem]
+    ) -> None:
         self.file = file
         self.loader = loader
-        self.lines: dict[FieldPath, int] = {}
-        self.problems: list[Problem] = []
+        self.lines = lines
+        self.problems = problems
         self._above: list[yaml.Node] = []
 
     def value(self, node: yaml.Node, path: FieldPath) -> object:

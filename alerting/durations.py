@@ -35,11 +35,14 @@ def milliseconds(text: str) -> int:
 
 
 def written(duration_milliseconds: int) -> str:
-    """Return a duration as text, in the largest unit up to hours that keeps it whole."""
-    for unit in ("h", "m", "s"):
-        if duration_milliseconds and duration_milliseconds % _MILLISECONDS[unit] == 0:
-            return f"{duration_milliseconds // _MILLISECONDS[unit]}{unit}"
-    return f"{duration_milliseconds}ms" if duration_milliseconds else "0s"
+    """Return a duration as text: hours, minutes, seconds and milliseconds, those that it has."""
+    parts: list[str] = []
+    rest = duration_milliseconds
+    for unit in ("h", "m", "s", "ms"):
+        amount, rest = divmod(rest, _MILLISECONDS[unit])
+        if amount:
+            parts.append(f"{amount}{unit}")
+    return "".join(parts) or "0s"
 
 
 def _checked(text: str) -> str:

@@ -74,6 +74,8 @@ def read_settings(config: pulumi.Config, stack: str) -> Settings:
             if not (one["loc"] and one["loc"][0] in already)
         ]
         raise ConfigurationError(stack, problems) from None
+    if problems:
+        raise ConfigurationError(stack, problems)
     return settings
 
 

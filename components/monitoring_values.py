@@ -23,6 +23,14 @@ PEER_TIMEOUT_SECONDS = 15
 SCALED_PEER_TIMEOUT_SECONDS = 1
 """The least that it is scaled to: gossip itself is not any faster in the sandbox."""
 HOST_TOPOLOGY = "kubernetes.io/hostname"
+SECURITY_CONTEXT: Mapping[str, Any] = {
+    "fsGroup": 2000,
+    "runAsGroup": 2000,
+    "runAsNonRoot": True,
+    "runAsUser": 1000,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+"""The chart's own, so that pods made without the chart run as nobody too."""
 ZONE_TOPOLOGY = "topology.kubernetes.io/zone"
 WEB_PORT = "http-web"
 SCRAPE_SECRET = "prometheus-extra-targets"  # noqa: S105  (the name of a secret, not one)
@@ -161,6 +169,7 @@ def _alertmanager(spec: MonitoringSpec) -> dict[str, Any]:
         "minReadySeconds": MINIMUM_READY_SECONDS,
         "externalUrl": settings.addresses.alertmanager,
         "logFormat": "json",
+        "securityContext": dict(SECURITY_CONTEXT),
         "secrets": list(spec.secrets),
         "configMaps": list(spec.config_maps),
         "clusterPeerTimeout": _peer_timeout(settings.time_scale),
@@ -178,6 +187,7 @@ def _prometheus(spec: MonitoringSpec) -> dict[str, Any]:
         "minReadySeconds": MINIMUM_READY_SECONDS,
         "externalUrl": settings.addresses.prometheus,
         "logFormat": "json",
+        "securityContext": dict(SECURITY_CONTEXT),
         "scrapeInterval": _scaled(monitoring.scrape_interval_seconds, settings.time_scale),
         "scrapeTimeout": _scaled(min(monitoring.scrape_interval_seconds, 10), settings.time_scale),
         "evaluationInterval": _scaled(monitoring.evaluation_interval_seconds, settings.time_scale),

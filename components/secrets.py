@@ -48,7 +48,8 @@ class Secrets(pulumi.ComponentResource):
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
 
-        # It names files and holds no secret, so it stays readable in a preview's diff. JSON is YAML too.
+        # It names files and holds no secret; `orion render` shows what a preview, which masks Secrets, does not.
+        # JSON is YAML too.
         configuration = json.dumps(args.files.configuration, indent=2, ensure_ascii=False)
         self._secret(names.ALERTMANAGER_CONFIG_SECRET, {CONFIGURATION_KEY: configuration})
         mounted: dict[str, dict[str, pulumi.Input[str]]] = {}

@@ -286,7 +286,8 @@ class _Watch:
             return
         # The program's own faults come with a trace, which is in the log of whoever wants it.
         message = event.message.partition("\nTraceback (most recent call last)")[0].strip()
-        message = message.removeprefix("python inline source runtime error: ")
+        for preface in ("an unhandled error occurred: ", "python inline source runtime error: "):
+            message = message.removeprefix(preface)
         if event.urn:
             *_, types, name = event.urn.split("::", 3)
             message = f"{types.rpartition('$')[2]} {name}: {message}"

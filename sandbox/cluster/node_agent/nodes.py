@@ -135,9 +135,13 @@ def admission_policy() -> Iterator[Mapping[str, Any]]:
             },
             "mutations": [
                 {
-                    "patchType": "ApplyConfiguration",
-                    "applyConfiguration": {
-                        "expression": f'Object{{spec: Object.spec{{nodeSelector: {{"{NODE_LABEL}": "{NODE_VALUE}"}}}}}}'
+                    "patchType": "JSONPatch",
+                    "jsonPatch": {
+                        "expression": "has(object.spec.nodeSelector) "
+                        f'? [JSONPatch{{op: "add", path: "/spec/nodeSelector/" + jsonpatch.escapeKey("{NODE_LABEL}"), '
+                        f'value: "{NODE_VALUE}"}}] '
+                        f': [JSONPatch{{op: "add", path: "/spec/nodeSelector", '
+                        f'value: {{"{NODE_LABEL}": "{NODE_VALUE}"}}}}]'
                     },
                 },
                 {

@@ -1,0 +1,46 @@
+"""`python -m sandbox.clouds.aws --port N`: AWS on a loopback port, until SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import threading
+from pathlib import Path
+
+from sandbox.clouds.aws.server import AwsServer
+from sandbox.journal import Journal
+from tools.paths import tool
+
+
+def main() -> None:
+    """Serve."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.clouds.aws", description="AWS on a loopback port")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--cluster-name", help="the name that EKS knows the sandbox's cluster by")
+    parser.add_argument("--cluster-kubeconfig", type=Path, help="the administrator's kubeconfig of that cluster")
+    parser.add_argument("--pki", type=Path, help="the folder with that cluster's ca.crt and ca.key")
+    arguments = parser.parse_args()
+    given = [arguments.cluster_name, arguments.cluster_kubeconfig, arguments.pki]
+    if any(given) and not all(given):
+        parser.error("--cluster-name, --cluster-kubeconfig and --pki belong together")
+    os.environ.setdefault("MOTO_LOG_LEVEL", "WARNING")
+    server = AwsServer(
+        port=arguments.port,
+        journal=Journal.from_environment(),
+        cluster=(arguments.cluster_name, arguments.cluster_kubeconfig, arguments.pki) if all(given) else None,
+        kubectl=tool("kubectl") if all(given) else None,
+    )
+    ended = threading.Event()
+
+    def end(*_: object) -> None:
+        ended.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    server.start()
+    ended.wait()
+    server.stop()
+
+
+main()

@@ -1,0 +1,363 @@
+"""Systems Manager's commands: taken as AWS takes them, run for real, and told to EventBridge."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import botocore.session
+from botocore.exceptions import ClientError
+from botocore.model import Shape
+from botocore.validate import ParamValidator
+
+from sandbox.clouds.aws.agent import Agent, StepResult
+from sandbox.clouds.aws.clients import Clients
+from sandbox.clouds.aws.documents import Document, parameter_values, read_document
+from sandbox.clouds.aws.wire import Answer, AwsError, Request, json_answer
+from sandbox.journal import Journal, Kind
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import FilterTypeDef
+
+SOURCE = "systems manager"
+TARGET_PREFIX = "AmazonSSM."
+OUTPUT_CHARACTERS = 24_000
+ERROR_CHARACTERS = 8_000
+PLUGIN_CHARACTERS = 2_500
+"""What GetCommandInvocation and ListCommandInvocations show of a command's output."""
+DEFAULT_DELIVERY_SECONDS = 3600
+EVENT = "EC2 Command Invocation Status-change Notification"
+PLUGIN = "awsrunShellScript"
+RUNNING = ("Pending", "InProgress")
+JSON = "application/x-amz-json-1.1"
+
+
+@dataclass(slots=True, kw_only=True)
+class Invocation:
+    """One command on one instance."""
+
+    instance_id: str
+    status: str = "Pending"
+    details: str = "Pending"
+    steps: list[StepResult] = field(default_factory=list[StepResult])
+    output_url: str = ""
+    error_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One command. `request` is what it was sent with; times are Unix seconds."""
+
+    id: str
+    document: Document
+    parameters: Mapping[str, str]
+    request: Mapping[str, Any]
+    requested_at: float
+    delivery_seconds: float
+    invocations: Mapping[str, Invocation]
+
+
+class SystemsManager:
+    """Answers the requests that are about commands. It is asked from many threads."""
+
+    def __init__(self, clients: Clients, agent_of: Callable[[str], Agent], journal: Journal) -> None:
+        """`agent_of` returns an instance's agent."""
+        self._clients = clients
+        self._agent_of = agent_of
+        self._journal = journal
+        self._commands: dict[str, Command] = {}
+        self._lock = threading.Lock()
+        self._model = botocore.session.get_session().get_service_model("ssm")
+
+    def answer(self, request: Request) -> Answer | None:
+        """Answer a request about commands, or return None for any other."""
+        operation = request.target.removeprefix(TARGET_PREFIX)
+        match operation:
+            case "SendCommand":
+                answer = self._send
+            case "GetCommandInvocation":
+                answer = self._get_invocation
+            case "ListCommandInvocations":
+                answer = self._list_invocations
+            case "ListCommands":
+                answer = self._list_commands
+            case "CancelCommand":
+                raise AwsError("InternalServerError", "the sandbox cancels no commands", 500)
+            case _:
+                return None
+        content = request.json()
+        shape = cast("Shape", self._model.operation_model(operation).input_shape)  # none of these takes nothing
+        report = ParamValidator().validate(content, shape)
+        if report.has_errors():
+            raise AwsError("ValidationException", report.generate_report())
+        return json_answer(answer(content), kind=JSON)
+
+    def commands(self) -> list[dict[str, Any]]:
+        """Return every command, for a person to read."""
+        with self._lock:
+            return [
+                {
+                    "command": command.id,
+                    "document": command.document.name,
+                    "parameters": dict(command.parameters),
+                    "status": _overall(command),
+                    "output": {one.instance_id: _text(one, "output") for one in command.invocations.values()},
+                    "errors": {one.instance_id: _text(one, "errors") for one in command.invocations.values()},
+                }
+                for command in self._commands.values()
+            ]
+
+    def _send(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        document = self._document(content["DocumentName"], content.get("DocumentVersion"))
+        parameters = parameter_values(document, content.get("Parameters", {}))
+        instances = self._instances(content.get("InstanceIds", []), content.get("Targets", []))
+        command = Command(
+            id=str(uuid.uuid4()),
+            document=document,
+            parameters=parameters,
+            request=content,
+            requested_at=time.time(),
+            delivery_seconds=content.get("TimeoutSeconds", DEFAULT_DELIVERY_SECONDS),
+            invocations={instance: Invocation(instance_id=instance) for instance in instances},
+        )
+        with self._lock:
+            self._commands[command.id] = command
+            # As it was taken: AWS' answer too comes before anything runs, and finds the targets later.
+            described = _described(command)
+        for invocation in command.invocations.values():
+            agent = self._agent_of(invocation.instance_id)
+            agent.submit(lambda agent=agent, invocation=invocation: self._run(command, invocation, agent))
+        return {"Command": described}
+
+    def _document(self, name: str, version: str | None) -> Document:
+        try:
+            if version is None:
+                found = self._clients.ssm.get_document(Name=name)
+            else:
+                found = self._clients.ssm.get_document(Name=name, DocumentVersion=version)
+        except ClientError as error:
+            raise AwsError("InvalidDocument", f"Document with name {name} does not exist.") from error
+        return read_document(name, found.get("DocumentVersion", "1"), found.get("Content", ""))
+
+    def _instances(self, named: Sequence[str], targets: Sequence[Mapping[str, Any]]) -> list[str]:
+        if bool(named) == bool(targets):
+            raise AwsError("InvalidParameters", "either InstanceIds or Targets must be given")
+        if named:
+            running = self._running_instances([])
+            unknown = [instance for instance in named if instance not in running]
+            if unknown:
+                message = f"Instances not in a valid state for account: {', '.join(unknown)}"
+                raise AwsError("InvalidInstanceId", message)
+            return list(dict.fromkeys(named))
+        for target in targets:
+            if not target["Key"].startswith("tag:"):
+                raise AwsError("InvalidTarget", f"the sandbox takes targets by tag only: {target['Key']}")
+        return self._running_instances([{"Name": one["Key"], "Values": list(one["Values"])} for one in targets])
+
+    def _running_instances(self, filters: Sequence[FilterTypeDef]) -> list[str]:
+        state: FilterTypeDef = {"Name": "instance-state-name", "Values": ["running"]}
+        pages = self._clients.ec2.get_paginator("describe_instances").paginate(Filters=[*filters, state])
+        return [
+            instance.get("InstanceId", "")
+            for page in pages
+            for reservation in page["Reservations"]
+            for instance in reservation.get("Instances", [])
+        ]
+
+    def _run(self, command: Command, invocation: Invocation, agent: Agent) -> None:
+        ids = {"command": command.id, "document": command.document.name}
+        if time.time() > command.requested_at + command.delivery_seconds:
+            self._set(command, invocation, "TimedOut", "DeliveryTimedOut")
+            self._journal.append(SOURCE, Kind.COMMAND_FINISHED, {**ids, "status": "TimedOut"}, output="not delivered")
+            return
+        self._set(command, invocation, "InProgress", "InProgress")
+        self._journal.append(
+            SOURCE,
+            Kind.COMMAND_STARTED,
+            ids,
+            instance=invocation.instance_id,
+            parameters=dict(command.parameters),
+        )
+        status, details = "Success", "Success"
+        for step in command.document.steps:
+            result = agent.run(command.id, step, command.parameters)
+            with self._lock:
+                invocation.steps.append(result)
+            self._write_output(command, invocation, result)
+            if result.status != "Success":
+                status, details = result.status, result.details
+        self._set(command, invocation, status, details)
+        self._journal.append(
+            SOURCE,
+            Kind.COMMAND_FINISHED,
+            {**ids, "status": status},
+            parameters=dict(command.parameters),
+            status=status,
+            output=_text(invocation, "output")[:OUTPUT_CHARACTERS],
+            errors=_text(invocation, "errors")[:ERROR_CHARACTERS],
+        )
+
+    def _set(self, command: Command, invocation: Invocation, status: str, details: str) -> None:
+        with self._lock:
+            invocation.status, invocation.details = status, details
+        instance_arn = self._clients.arn("ec2", f"instance/{invocation.instance_id}")
+        self._clients.events.put_events(
+            Entries=[
+                {
+                    "Source": "aws.ssm",
+                    "DetailType": EVENT,
+                    "Time": datetime.now(UTC),
+                    "Resources": [instance_arn],
+                    "Detail": json.dumps(
+                        {
+                            "command-id": command.id,
+                            "document-name": command.document.name,
+                            "instance-id": invocation.instance_id,
+                            "requested-date-time": _iso(command.requested_at),
+                            "status": status,
+                        }
+                    ),
+                }
+            ]
+        )
+
+    def _write_output(self, command: Command, invocation: Invocation, result: StepResult) -> None:
+        bucket = command.request.get("OutputS3BucketName")
+        if not bucket:
+            return
+        prefix = command.request.get("OutputS3KeyPrefix", "").strip("/")
+        parts = [prefix, command.id, invocation.instance_id, PLUGIN, result.step]
+        key = "/".join(part for part in parts if part)
+        written: dict[str, str] = {}
+        for stream, text in (("stdout", result.output), ("stderr", result.errors)):
+            if not text:
+                continue
+            try:
+                self._clients.s3.put_object(Bucket=bucket, Key=f"{key}/{stream}", Body=text.encode())
+            except ClientError as error:
+                # The agent too only logs this: the command's status is its scripts'.
+                self._journal.append(SOURCE, Kind.REQUEST_REFUSED, {"command": command.id}, reason=str(error))
+                continue
+            written[stream] = f"https://s3.{self._clients.region}.amazonaws.com/{bucket}/{key}/{stream}"
+        with self._lock:
+            invocation.output_url = written.get("stdout", invocation.output_url)
+            invocation.error_url = written.get("stderr", invocation.error_url)
+
+    def _get_invocation(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            command = self._commands.get(content["CommandId"])
+            invocation = None if command is None else command.invocations.get(content["InstanceId"])
+            if command is None or invocation is None:
+                raise AwsError("InvocationDoesNotExist", "")
+            steps = invocation.steps
+            ended = bool(steps) and invocation.status not in RUNNING
+            return {
+                "CommandId": command.id,
+                "InstanceId": invocation.instance_id,
+                "Comment": command.request.get("Comment", ""),
+                "DocumentName": command.document.name,
+                "DocumentVersion": command.document.version,
+                "PluginName": steps[0].step if steps else "",
+                "ResponseCode": next((step.code for step in steps if step.code), 0) if ended else -1,
+                "ExecutionStartDateTime": _iso(steps[0].started) if steps else "",
+                "ExecutionEndDateTime": _iso(steps[-1].ended) if ended else "",
+                "Status": invocation.status,
+                "StatusDetails": invocation.details,
+                "StandardOutputContent": _text(invocation, "output")[:OUTPUT_CHARACTERS],
+                "StandardOutputUrl": invocation.output_url,
+                "StandardErrorContent": _text(invocation, "errors")[:ERROR_CHARACTERS],
+                "StandardErrorUrl": invocation.error_url,
+            }
+
+    def _list_invocations(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            found = [
+                _listed(command, invocation, with_plugins=content.get("Details", False))
+                for command in self._commands.values()
+                for invocation in command.invocations.values()
+                if content.get("CommandId") in {None, command.id}
+                and content.get("InstanceId") in {None, invocation.instance_id}
+            ]
+        return {"CommandInvocations": found}
+
+    def _list_commands(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            found = [
+                _described(command)
+                for command in self._commands.values()
+                if content.get("CommandId") in {None, command.id}
+                and (content.get("InstanceId") is None or content["InstanceId"] in command.invocations)
+            ]
+        return {"Commands": found}
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _text(invocation: Invocation, stream: str) -> str:
+    return "".join(getattr(step, stream) for step in invocation.steps)
+
+
+def _overall(command: Command) -> str:
+    statuses = {invocation.status for invocation in command.invocations.values()}
+    return next((one for one in ("InProgress", "Pending", "TimedOut", "Failed") if one in statuses), "Success")
+
+
+def _described(command: Command) -> dict[str, Any]:
+    invocations = command.invocations.values()
+    status = _overall(command)
+    return {
+        "CommandId": command.id,
+        "DocumentName": command.document.name,
+        "DocumentVersion": command.document.version,
+        "Comment": command.request.get("Comment", ""),
+        "ExpiresAfter": command.requested_at + command.delivery_seconds,
+        "Parameters": command.request.get("Parameters", {}),
+        "InstanceIds": command.request.get("InstanceIds", []),
+        "Targets": command.request.get("Targets", []),
+        "RequestedDateTime": command.requested_at,
+        "Status": status,
+        "StatusDetails": status if invocations else "NoInstancesInTag",
+        "OutputS3BucketName": command.request.get("OutputS3BucketName", ""),
+        "OutputS3KeyPrefix": command.request.get("OutputS3KeyPrefix", ""),
+        "TargetCount": len(invocations),
+        "CompletedCount": sum(invocation.status not in RUNNING for invocation in invocations),
+        "ErrorCount": sum(invocation.status == "Failed" for invocation in invocations),
+        "DeliveryTimedOutCount": sum(invocation.details == "DeliveryTimedOut" for invocation in invocations),
+        "TimeoutSeconds": int(command.delivery_seconds),
+    }
+
+
+def _listed(command: Command, invocation: Invocation, *, with_plugins: bool) -> dict[str, Any]:
+    plugins = [
+        {
+            "Name": step.step,
+            "Status": step.status,
+            "StatusDetails": step.details,
+            "ResponseCode": step.code,
+            "ResponseStartDateTime": step.started,
+            "ResponseFinishDateTime": step.ended,
+            "Output": (step.output + step.errors)[:PLUGIN_CHARACTERS],
+        }
+        for step in invocation.steps
+    ]
+    return {
+        "CommandId": command.id,
+        "InstanceId": invocation.instance_id,
+        "Comment": command.request.get("Comment", ""),
+        "DocumentName": command.document.name,
+        "DocumentVersion": command.document.version,
+        "RequestedDateTime": command.requested_at,
+        "Status": invocation.status,
+        "StatusDetails": invocation.details,
+        "StandardOutputUrl": invocation.output_url,
+        "StandardErrorUrl": invocation.error_url,
+        "CommandPlugins": plugins if with_plugins else [],
+    }

@@ -1,0 +1,98 @@
+"""Systems Manager's documents, as far as ours go: typed parameters as environment variables, and shell scripts."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from sandbox.clouds.aws.wire import AwsError
+
+SCHEMA_VERSION = "2.2"
+SHELL_SCRIPT = "aws:runShellScript"
+DEFAULT_EXECUTION_SECONDS = 3600.0
+"""What aws:runShellScript gives a script that says nothing else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One script, and how many seconds it may run."""
+
+    name: str
+    script: str
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A document that can be run: `parameters` as it declares them."""
+
+    name: str
+    version: str
+    parameters: Mapping[str, Mapping[str, Any]]
+    steps: tuple[Step, ...]
+
+
+def read_document(name: str, version: str, content: str) -> Document:
+    """Read a document. Raises `AwsError` for what the sandbox does not run as AWS would."""
+    document: dict[str, Any] = yaml.safe_load(content)
+    if document.get("schemaVersion") != SCHEMA_VERSION:
+        raise AwsError("InvalidDocument", f"{name}: the sandbox runs documents of schema {SCHEMA_VERSION} only")
+    parameters: dict[str, dict[str, Any]] = document.get("parameters", {})
+    for parameter, declared in parameters.items():
+        if declared.get("type") != "String" or declared.get("interpolationType") != "ENV_VAR":
+            message = f"{name}: the sandbox takes parameters of type String and interpolationType ENV_VAR: {parameter}"
+            raise AwsError("InvalidDocument", message)
+    steps = tuple(_step(name, step) for step in document["mainSteps"])
+    return Document(name=name, version=version, parameters=parameters, steps=steps)
+
+
+def _step(document: str, step: Mapping[str, Any]) -> Step:
+    if step.get("action") != SHELL_SCRIPT or set(step) - {"action", "name", "inputs"}:
+        message = f"{document}: the sandbox runs steps that have an action {SHELL_SCRIPT}, a name and inputs only"
+        raise AwsError("InvalidDocument", message)
+    inputs: Mapping[str, Any] = step["inputs"]
+    unknown = set(inputs) - {"runCommand", "timeoutSeconds"}
+    if unknown:
+        raise AwsError("InvalidDocument", f"{document}: the sandbox does not know the inputs {sorted(unknown)}")
+    script = "\n".join(inputs["runCommand"])
+    if "{{" in json.dumps(script):
+        raise AwsError("InvalidDocument", f"{document}: the sandbox pastes no parameter into a script")
+    return Step(
+        name=step["name"],
+        script=script,
+        timeout_seconds=float(inputs.get("timeoutSeconds", DEFAULT_EXECUTION_SECONDS)),
+    )
+
+
+def parameter_values(document: Document, given: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return each parameter's value. Raises `AwsError` (InvalidParameters) as Systems Manager does."""
+    unknown = sorted(set(given) - set(document.parameters))
+    if unknown:
+        raise _invalid(f"document {document.name} does not support parameters: [{', '.join(unknown)}]")
+    values: dict[str, str] = {}
+    for name, declared in document.parameters.items():
+        if name not in given:
+            if "default" not in declared:
+                raise _invalid(f"document {document.name} requires parameter {name}")
+            values[name] = str(declared["default"])
+            continue
+        if len(given[name]) != 1:
+            raise _invalid(f"parameter {name} is of type String: it takes one value")
+        value = given[name][0]
+        pattern = declared.get("allowedPattern")
+        if pattern is not None and not re.fullmatch(pattern, value):
+            raise _invalid(f"Parameter {name} value does not match the allowedPattern of {pattern}")
+        allowed = declared.get("allowedValues")
+        if allowed is not None and value not in allowed:
+            raise _invalid(f"Parameter {name} value is not one of {allowed}")
+        values[name] = value
+    return values
+
+
+def _invalid(message: str) -> AwsError:
+    return AwsError("InvalidParameters", message)

@@ -1,0 +1,154 @@
+"""The front: answers for what moto has not, watches what it has, and lets everything else through."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from pathlib import Path
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from sandbox.clouds.aws.agent import Agent
+from sandbox.clouds.aws.clients import Clients
+from sandbox.clouds.aws.cluster_access import ClusterAccess
+from sandbox.clouds.aws.commands import SystemsManager
+from sandbox.clouds.aws.functions import Functions
+from sandbox.clouds.aws.identity import ClusterIdentities
+from sandbox.clouds.aws.topics import Topics
+from sandbox.clouds.aws.wire import Answer, AwsError, Request, error_answer, json_answer, pass_on, read_request
+from sandbox.journal import Journal, Kind
+
+SOURCE = "aws"
+NO_CLUSTER = "apiVersion: v1\nkind: Config\n"
+
+
+class Front:
+    """A WSGI application before another one, moto's."""
+
+    def __init__(
+        self,
+        moto: WSGIApplication,
+        *,
+        clients: Clients,
+        journal: Journal,
+        cluster: tuple[str, ClusterIdentities] | None,
+        kubectl: Path | None,
+    ) -> None:
+        """`cluster` is the name that EKS knows the sandbox's cluster by, and who signs for it; `kubectl` a binary."""
+        self._moto = moto
+        self._clients = clients
+        self._journal = journal
+        self._kubectl = kubectl
+        self._identities = None if cluster is None else cluster[1]
+        self._access = (
+            None
+            if cluster is None
+            else ClusterAccess(cluster[1].describe(cluster[0]), region=clients.region, account_id=clients.account_id)
+        )
+        self._systems_manager = SystemsManager(clients, self._agent, journal)
+        self._topics = Topics(journal)
+        self._functions = Functions(region=clients.region, account_id=clients.account_id)
+        self._agents: dict[str, Agent] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+        request = read_request(environ)
+        try:
+            answer = self._answer(request)
+        except AwsError as error:
+            self._journal.append(
+                SOURCE,
+                Kind.REQUEST_REFUSED,
+                {
+                    "service": request.service,
+                    "request": request.target or f"{request.method} /{'/'.join(request.path)}",
+                },
+                code=error.code,
+                reason=error.message,
+            )
+            answer = error_answer(error)
+        if answer is not None:
+            return answer.send(start_response)
+        watch = self._watcher(request)
+        if watch is None:
+            return self._moto(environ, start_response)
+        answer = pass_on(self._moto, environ)
+        watch(request, answer)
+        return answer.send(start_response)
+
+    def stop(self) -> None:
+        """End the commands that run."""
+        with self._lock:
+            agents = list(self._agents.values())
+        for agent in agents:
+            agent.stop()
+
+    def _answer(self, request: Request) -> Answer | None:
+        if request.path[:1] == ("sandbox",):
+            return self._own(request)
+        match request.service:
+            case "ssm":
+                return self._systems_manager.answer(request)
+            case "eks" if self._access is not None:
+                return self._access.answer(request)
+            case "lambda":
+                self._functions.check(request)
+                return None
+            case _:
+                return None
+
+    def _watcher(self, request: Request) -> Callable[[Request, Answer], None] | None:
+        match request.service:
+            case "sns":
+                return self._topics.watch
+            case "lambda":
+                return self._functions.watch
+            case _:
+                return None
+
+    def _own(self, request: Request) -> Answer:
+        match request.method, request.path[1:]:
+            case "GET", ("health",):
+                return json_answer({"status": "ok"})
+            case "GET", ("topics",):
+                return json_answer(self._topics.messages())
+            case "GET", ("topics", name):
+                return json_answer(self._topics.messages().get(name, []))
+            case "GET", ("commands",):
+                return json_answer(self._systems_manager.commands())
+            case "GET", ("functions", name):
+                return json_answer(self._functions.code(name))
+            case _:
+                raise AwsError("NotFound", f"/{'/'.join(request.path)}", HTTPStatus.NOT_FOUND)
+
+    def _agent(self, instance_id: str) -> Agent:
+        with self._lock:
+            if instance_id not in self._agents:
+                self._agents[instance_id] = Agent(
+                    instance_id,
+                    kubectl=self._kubectl,
+                    kubeconfig=lambda: self._kubeconfig(instance_id),
+                    region=self._clients.region,
+                )
+            return self._agents[instance_id]
+
+    def _kubeconfig(self, instance_id: str) -> str:
+        """Return what an instance is to the cluster: what the access entry of its role says at this moment."""
+        if self._identities is None or self._access is None:
+            return NO_CLUSTER
+        role_arn = self._role_of(instance_id)
+        if role_arn is None:
+            return self._identities.kubeconfig(instance_id, None)
+        role = role_arn.rsplit("/", maxsplit=1)[-1]
+        user = f"arn:aws:sts::{self._clients.account_id}:assumed-role/{role}/{instance_id}"
+        return self._identities.kubeconfig(user, self._access.groups_of(role_arn))
+
+    def _role_of(self, instance_id: str) -> str | None:
+        reservations = self._clients.ec2.describe_instances(InstanceIds=[instance_id])["Reservations"]
+        profile_arn = reservations[0].get("Instances", [{}])[0].get("IamInstanceProfile", {}).get("Arn")
+        if profile_arn is None:
+            return None
+        name = profile_arn.rsplit("/", maxsplit=1)[-1]
+        roles = self._clients.iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
+        return roles[0]["Arn"] if roles else None

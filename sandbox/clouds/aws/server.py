@@ -1,0 +1,73 @@
+"""Serves the front and moto behind it from threads of this process."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+from sandbox.clouds.aws.clients import Clients
+from sandbox.clouds.aws.front import Front
+from sandbox.clouds.aws.identity import ClusterIdentities
+from sandbox.journal import Journal
+from sandbox.population import ACCOUNT_ID, REGION
+from sandbox.ports import LOOPBACK, free_port
+
+STOP_SECONDS = 10.0
+
+
+class _QuietHandler(MotoRequestHandler):
+    """Writes no line for each request."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
+
+
+class AwsServer:
+    """AWS on a loopback port. moto's state is the process': one server a process."""
+
+    name = "aws"
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        port: int | None = None,
+        cluster: tuple[str, Path, Path] | None = None,
+        kubectl: Path | None = None,
+    ) -> None:
+        """Take the port. `cluster` is EKS' name for the cluster, its administrator's kubeconfig, and its PKI folder."""
+        self._port = port or free_port()
+        moto = DomainDispatcherApplication(create_backend_app)
+        self._front = Front(
+            moto,
+            clients=Clients.of(self.address, account_id=ACCOUNT_ID, region=REGION),
+            journal=journal,
+            cluster=None if cluster is None else (cluster[0], ClusterIdentities(cluster[1], cluster[2])),
+            kubectl=kubectl,
+        )
+        self._server = make_server(LOOPBACK, self._port, self._front, threaded=True, request_handler=_QuietHandler)
+        self._thread = threading.Thread(target=self._server.serve_forever, name="aws", daemon=True)
+
+    @property
+    def address(self) -> str:
+        """The endpoint of every service."""
+        return f"http://{LOOPBACK}:{self._port}"
+
+    def start(self) -> None:
+        """Begin serving."""
+        self._thread.start()
+
+    def ready(self) -> bool:
+        """Say whether requests are answered: the port is open from the beginning."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """End the commands that run, and close the port."""
+        self._front.stop()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join(STOP_SECONDS)
+        self._server.server_close()

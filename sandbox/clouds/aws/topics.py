@@ -1,0 +1,56 @@
+"""What topics were told: every publication that was taken, for the journal and for a person to read."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from typing import Any
+
+from sandbox.clouds.aws.wire import Answer, Request
+from sandbox.journal import Journal, Kind
+
+SOURCE = "sns"
+KEPT = 1000
+"""How many of a topic's messages can be read here. The journal has all."""
+
+
+class Topics:
+    """Watches what is published."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._messages: dict[str, deque[dict[str, Any]]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self._lock = threading.Lock()
+
+    def watch(self, request: Request, answer: Answer) -> None:
+        """Look at a request to SNS and at what came of it."""
+        form = request.form()
+        match form.get("Action"):
+            case "Publish":
+                publications = [{name: form.get(name, "") for name in ("Subject", "Message")}]
+            case "PublishBatch":
+                publications = [
+                    {name: form.get(f"{start}.{name}", "") for name in ("Subject", "Message")}
+                    for number in range(1, 11)
+                    if f"{(start := f'PublishBatchRequestEntries.member.{number}')}.Id" in form
+                ]
+            case _:
+                return
+        topic = form.get("TopicArn", form.get("TargetArn", "")).rsplit(":", maxsplit=1)[-1]
+        for one in publications:
+            if not answer.succeeded:
+                self._journal.append(
+                    SOURCE, Kind.REQUEST_REFUSED, {"topic": topic}, reason=answer.body.decode(errors="replace")[:500]
+                )
+                continue
+            event = self._journal.append(
+                SOURCE, Kind.RESULT_PUBLISHED, {"topic": topic}, subject=one["Subject"], message=one["Message"]
+            )
+            with self._lock:
+                message = {"time": event.time, "subject": one["Subject"], "message": one["Message"]}
+                self._messages[topic].append(message)
+
+    def messages(self) -> dict[str, list[dict[str, Any]]]:
+        """Return each topic's last messages, oldest first."""
+        with self._lock:
+            return {topic: list(messages) for topic, messages in self._messages.items()}

@@ -1,0 +1,92 @@
+"""The whole stand-in as one ASGI application: the Events API, the REST API, and what it received."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sandbox.clock import Clock
+from sandbox.clouds.pagerduty.agenda import Agenda
+from sandbox.clouds.pagerduty.escalation import Responders
+from sandbox.clouds.pagerduty.events import EVENTS_PER_MINUTE, EventsApi
+from sandbox.clouds.pagerduty.limits import RateLimit
+from sandbox.clouds.pagerduty.model import Account
+from sandbox.clouds.pagerduty.rest import incidents, people, policies, schedules, services, shifts
+from sandbox.clouds.pagerduty.rest.call import REQUESTS_PER_MINUTE, Refused, RestApi
+from sandbox.clouds.pagerduty.rest.render import Renderer
+from sandbox.journal import Journal
+
+
+def create_application(
+    journal: Journal, clock: Clock, *, agenda: Agenda | None = None, account: Account | None = None
+) -> Starlette:
+    """Return the stand-in, with an empty account.
+
+    Timers run on `clock`, from a thread that lives as long as the application is served. A test may give an `agenda`,
+    whose time is its own: it is then the test that runs what is due.
+    """
+    kept = agenda or Agenda(clock)
+    responders = Responders(account or Account(), journal, kept)
+    now: Callable[[], float] = kept.now
+    events = EventsApi(responders, journal, RateLimit(EVENTS_PER_MINUTE, clock, now))
+    rest = RestApi(responders, journal, RateLimit(REQUESTS_PER_MINUTE, clock, now))
+
+    async def received(_: Request) -> JSONResponse:
+        return JSONResponse({"events": list(events.received)})
+
+    async def state(request: Request) -> JSONResponse:
+        with responders.account.lock:
+            render = Renderer(responders.account, str(request.base_url).rstrip("/"))
+            found = [
+                {
+                    **render.incident(incident),
+                    "alerts": [render.alert(incident, alert) for alert in incident.alerts],
+                    "log_entries": [render.log_entry(incident, entry) for entry in incident.log],
+                    "notes": [render.note(note) for note in incident.notes],
+                }
+                for incident in responders.account.incidents.values()
+            ]
+        return JSONResponse({"incidents": found})
+
+    async def ready(_: Request) -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    async def no_route(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 404
+        message = "Not Found" if status == 404 else "Method Not Allowed"  # noqa: PLR2004 - not found
+        refused = Refused(status, 2100, message, [f"{request.method} {request.url.path} is not part of this stand-in"])
+        journaled = Refused(400, 2100, str(refused))  # a route that is missing is worth a look, reads included
+        rest.note(request, b"", journaled)
+        return refused.response()
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        if agenda is None:
+            kept.start()
+        try:
+            yield
+        finally:
+            if agenda is None:
+                kept.stop()
+
+    return Starlette(
+        routes=[
+            *events.routes(),
+            *(
+                route
+                for part in (people, services, policies, schedules, shifts, incidents)
+                for route in part.routes(rest)
+            ),
+            Route("/sandbox/received", received),
+            Route("/sandbox/incidents", state),
+            Route("/sandbox/ready", ready),
+        ],
+        exception_handlers={404: no_route, 405: no_route},
+        lifespan=lifespan,
+    )

@@ -1,0 +1,424 @@
+"""What a PagerDuty account holds. All of it is in memory, behind the account's one lock."""
+
+from __future__ import annotations
+
+import itertools
+import string
+import threading
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from enum import StrEnum
+from typing import Any, Literal, Protocol, TypeVar
+
+Stored = TypeVar("Stored")
+ID_LETTERS = string.digits + string.ascii_uppercase
+RESOURCE_ID_LENGTH = 7
+INCIDENT_ID_LENGTH = 14
+V3_ID_LENGTH = 26
+
+
+class Status(StrEnum):
+    """Where an incident is in its life."""
+
+    TRIGGERED = "triggered"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class Severity(StrEnum):
+    """What an event says of itself. PagerDuty has no others."""
+
+    CRITICAL = "critical"
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Urgency(StrEnum):
+    """How people are notified of an incident. Only a high one escalates."""
+
+    HIGH = "high"
+    LOW = "low"
+
+
+class Named(Protocol):
+    """What has an id and a text by which people know it."""
+
+    @property
+    def id(self) -> str:
+        """The id."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """The text."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class User:
+    """A person."""
+
+    id: str
+    name: str
+    email: str
+    time_zone: str
+    role: str
+    job_title: str | None
+    description: str | None
+
+    @property
+    def summary(self) -> str:
+        """The person's name."""
+        return self.name
+
+
+@dataclass(slots=True, kw_only=True)
+class Team:
+    """A team: a name that policies and schedules may carry."""
+
+    id: str
+    name: str
+    description: str | None
+
+    @property
+    def summary(self) -> str:
+        """The team's name."""
+        return self.name
+
+
+@dataclass(slots=True, kw_only=True)
+class Integration:
+    """A way for events into a service. `key` is the routing key."""
+
+    id: str
+    service: str
+    name: str
+    type: str
+    key: str
+    created_at: datetime
+
+    @property
+    def summary(self) -> str:
+        """The integration's name."""
+        return self.name
+
+
+UrgencyChoice = Literal["high", "low", "severity_based"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupportHours:
+    """When a service is supported. `days` are ISO weekdays, Monday is 1."""
+
+    time_zone: str
+    start: time
+    end: time
+    days: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UrgencyRule:
+    """How urgent a service's incidents are; `outside` counts outside of the support hours, where there are any."""
+
+    during: UrgencyChoice
+    outside: UrgencyChoice | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Service:
+    """What incidents are about. Timeouts are in seconds of the story; None is never."""
+
+    id: str
+    name: str
+    description: str | None
+    escalation_policy: str
+    acknowledgement_timeout: int | None
+    auto_resolve_timeout: int | None
+    urgency_rule: UrgencyRule
+    support_hours: SupportHours | None
+    enabled: bool
+    created_at: datetime
+    last_incident_at: datetime | None = None
+
+    @property
+    def summary(self) -> str:
+        """The service's name."""
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Whom a level of an escalation policy reaches: a person, or who is on call on a schedule."""
+
+    kind: Literal["user", "schedule"]
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscalationRule:
+    """A level of an escalation policy. `delay_minutes` are the story's, until the next level."""
+
+    id: str
+    delay_minutes: int
+    targets: tuple[Target, ...]
+    strategy: Literal["assign_to_everyone", "round_robin"]
+
+
+@dataclass(slots=True, kw_only=True)
+class EscalationPolicy:
+    """Who is told of an incident, level by level, `num_loops` times more after the last."""
+
+    id: str
+    name: str
+    description: str | None
+    num_loops: int
+    handoff_notifications: str
+    rules: tuple[EscalationRule, ...]
+    teams: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        """The policy's name."""
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A place in a shift: a person's id, or None where nobody is meant to be."""
+
+    user: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """Who covers an event's occurrences. With `shifts_per_member` None, all members cover each."""
+
+    members: tuple[Member, ...]
+    shifts_per_member: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotationEvent:
+    """A recurring window of on-call duty. Times carry the zone that the recurrence is counted in."""
+
+    id: str
+    name: str
+    start: datetime
+    end: datetime
+    time_zone: str
+    recurrence: tuple[str, ...]
+    assignment: Assignment
+    effective_since: datetime
+    effective_until: datetime | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Rotation:
+    """A group of events of a schedule."""
+
+    id: str
+    events: list[RotationEvent] = field(default_factory=list[RotationEvent])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomShift:
+    """A shift outside of every rotation."""
+
+    id: str
+    assignment_id: str
+    start: datetime
+    end: datetime
+    member: Member
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """One member in another's place for a while, in a rotation or in a custom shift."""
+
+    id: str
+    rotation: str | None
+    custom_shift: str | None
+    start: datetime
+    end: datetime
+    overridden: Member
+    overriding: Member
+
+
+@dataclass(slots=True, kw_only=True)
+class Schedule:
+    """A schedule of the third version of the API: rotations, custom shifts, overrides."""
+
+    id: str
+    name: str
+    time_zone: str
+    description: str
+    teams: tuple[str, ...]
+    rotations: list[Rotation] = field(default_factory=list[Rotation])
+    custom_shifts: list[CustomShift] = field(default_factory=list[CustomShift])
+    overrides: list[Override] = field(default_factory=list[Override])
+
+    @property
+    def summary(self) -> str:
+        """The schedule's name."""
+        return self.name
+
+
+@dataclass(slots=True, kw_only=True)
+class Alert:
+    """What an integration's trigger events with one key became, until it is resolved."""
+
+    id: str
+    key: str
+    integration: str
+    incident: str
+    resolved: bool
+    severity: Severity
+    summary: str
+    created_at: datetime
+    details: Mapping[str, Any]
+    payload: Mapping[str, Any]
+    contexts: Sequence[Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """Who did something: a person, a service, an integration, or nobody but a timer (None)."""
+
+    kind: Literal["user", "service", "integration"]
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """Something that happened to an incident. `kind` is the type's name without `_log_entry`."""
+
+    id: str
+    kind: str
+    at: datetime
+    incident: str
+    summary: str
+    agent: Agent
+    channel: Mapping[str, Any]
+    people: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What a person wrote about an incident."""
+
+    id: str
+    incident: str
+    user: str
+    content: str
+    at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class Incident:
+    """A problem that somebody has to look at. `level` counts from 1, `loops_left` what the policy still repeats."""
+
+    id: str
+    number: int
+    title: str
+    service: str
+    escalation_policy: str
+    urgency: Urgency
+    created_at: datetime
+    status: Status = Status.TRIGGERED
+    level: int = 1
+    loops_left: int = 0
+    assignees: tuple[str, ...] = ()
+    assigned_at: datetime
+    directly_assigned: bool = False
+    changed_at: datetime
+    changed_by: Agent | None = None
+    acknowledged: tuple[tuple[Agent, datetime], ...] = ()
+    log: list[LogEntry] = field(default_factory=list[LogEntry])
+    notes: list[Note] = field(default_factory=list[Note])
+    alerts: list[Alert] = field(default_factory=list[Alert])
+
+    @property
+    def summary(self) -> str:
+        """The number and the title."""
+        return f"[#{self.number}] {self.title}"
+
+
+class Account:
+    """One account. Whoever reads or writes it holds `lock`."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.lock = threading.RLock()
+        self.users: dict[str, User] = {}
+        self.teams: dict[str, Team] = {}
+        self.services: dict[str, Service] = {}
+        self.integrations: dict[str, Integration] = {}
+        self.policies: dict[str, EscalationPolicy] = {}
+        self.schedules: dict[str, Schedule] = {}
+        self.incidents: dict[str, Incident] = {}
+        self._counter = itertools.count(1)
+        self._incident_numbers = itertools.count(1)
+
+    def new_id(self, first: str = "P", length: int = RESOURCE_ID_LENGTH) -> str:
+        """Return an id that nothing else has: letters and digits, with the length that PagerDuty's have."""
+        number = next(self._counter) * 7919 + 104729  # spread, so that neighbours do not look alike
+        digits = ""
+        while number:
+            number, digit = divmod(number, len(ID_LETTERS))
+            digits = ID_LETTERS[digit] + digits
+        return first + digits.rjust(length - len(first), "0")
+
+    def new_v3_id(self) -> str:
+        """Return an id as schedules' parts have."""
+        return self.new_id("S", V3_ID_LENGTH)
+
+    def new_incident(self) -> tuple[str, int]:
+        """Return the id and the number of the next incident."""
+        return self.new_id("Q", INCIDENT_ID_LENGTH), next(self._incident_numbers)
+
+    @staticmethod
+    def new_key() -> str:
+        """Return a routing key or a dedup key: 32 hexadecimal digits."""
+        return uuid.uuid4().hex
+
+    def user_by_email(self, email: str) -> User | None:
+        """Return the person with this address; case does not count."""
+        return next((user for user in self.users.values() if user.email.casefold() == email.casefold()), None)
+
+    def integration_by_key(self, key: str) -> Integration | None:
+        """Return the integration that a routing key belongs to."""
+        return next((each for each in self.integrations.values() if each.key == key), None)
+
+    def open_alert(self, integration: str, key: str) -> Alert | None:
+        """Return the unresolved alert that an event with this key of this integration is about."""
+        return next(
+            (
+                alert
+                for incident in self.incidents.values()
+                if incident.status is not Status.RESOLVED
+                for alert in incident.alerts
+                if alert.integration == integration and alert.key == key and not alert.resolved
+            ),
+            None,
+        )
+
+    def integrations_of(self, service: str) -> list[Integration]:
+        """Return a service's integrations."""
+        return [each for each in self.integrations.values() if each.service == service]
+
+    def policies_with(self, kind: Literal["user", "schedule"], target: str) -> list[EscalationPolicy]:
+        """Return the escalation policies that reach a person or a schedule."""
+        wanted = Target(kind=kind, id=target)
+        return [policy for policy in self.policies.values() if any(wanted in rule.targets for rule in policy.rules)]
+
+    def services_of(self, policy: str) -> list[Service]:
+        """Return the services that an escalation policy is for."""
+        return [service for service in self.services.values() if service.escalation_policy == policy]
+
+
+def by_id(stored: Mapping[str, Stored], ids: Iterable[str]) -> list[Stored]:
+    """Return what is stored under these ids, leaving out what has gone."""
+    return [stored[each] for each in ids if each in stored]

@@ -1,0 +1,1 @@
+"""PagerDuty's REST API, version 2, as far as the program manages it and people read it."""

@@ -1,0 +1,336 @@
+"""The node agent: what a kubelet on each of three nodes would do for the operator's two StatefulSets."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from sandbox.clock import Clock
+from sandbox.cluster.node_agent.addresses import Addresses
+from sandbox.cluster.node_agent.api import Api, ApiRefused, JsonObject
+from sandbox.cluster.node_agent.discovery import targets
+from sandbox.cluster.node_agent.mirror import Mirror
+from sandbox.cluster.node_agent.nodes import (
+    HEARTBEAT_SECONDS,
+    LEASE_NAMESPACE,
+    NODE_NAMES,
+    admission_policy,
+    lease,
+    node,
+    node_status,
+    timestamp,
+)
+from sandbox.cluster.node_agent.pod_runner import SOURCE, EnvironmentFor, PodRunner, Surroundings
+from sandbox.cluster.node_agent.volumes import Sources
+from sandbox.journal import Journal, Kind
+from sandbox.service import ServiceFailed
+
+STEP_SECONDS = 0.1
+STOP_SECONDS = 15.0
+PROBE_THREADS = 8
+EVERY_VOLUME_SECONDS = 60.0
+"""Volumes follow changes at once; this often they are looked over anyway, for tokens that run out."""
+STOP_GRACE_SECONDS = 3.0
+DEFAULT_GRACE_SECONDS = 30.0
+"""Kubernetes' own."""
+
+
+def nothing_more(_pod: JsonObject) -> Mapping[str, str]:
+    """Add nothing to a pod's environment."""
+    return {}
+
+
+class NodeAgent:
+    """Owns the nodes of `nodes.NODE_NAMES` and runs what the scheduler binds to them as processes on loopback."""
+
+    def __init__(
+        self,
+        kubeconfig: Path,
+        directory: Path,
+        journal: Journal,
+        clock: Clock,
+        environment_for: EnvironmentFor = nothing_more,
+    ) -> None:
+        """Describe the agent. `directory` gets pods' volumes, containers' logs and `addresses.json`."""
+        self.name = "node-agent"
+        self.directory = directory.resolve()
+        self.addresses_path = self.directory / "addresses.json"
+        self._kubeconfig = kubeconfig
+        self._journal = journal
+        self._clock = clock
+        self._environment_for = environment_for
+        self._addresses = Addresses()
+        self._runners: dict[str, PodRunner] = {}
+        self._reported: dict[str, JsonObject] = {}
+        self._told: dict[tuple[str, str], str] = {}
+        self._sequence = 0
+        self._written: dict[Path, str] = {}
+        self._wake = threading.Event()
+        self._content_changed = threading.Event()
+        self._stopping = threading.Event()
+        self._registered = threading.Event()
+        self._failure: str | None = None
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Register the nodes and begin to run pods."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._api = Api(self._kubeconfig)
+        self._pods = Mirror(self._api, "/api/v1/pods", self._wake.set)
+        self._services = Mirror(self._api, "/api/v1/services", self._wake.set)
+        self._secrets = Mirror(self._api, "/api/v1/secrets", self._notice_content)
+        self._config_maps = Mirror(self._api, "/api/v1/configmaps", self._notice_content)
+        for mirror in self._mirrors():
+            mirror.start()
+        # The kernel ends a process with the thread that started it: this one lives until `stop`.
+        self._threads = [
+            threading.Thread(target=self._run, name=self.name, daemon=True),
+            threading.Thread(target=self._beat, name=f"{self.name} heartbeat", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def ready(self) -> bool:
+        """Say whether the nodes are registered and ready. Raises `ServiceFailed` if the agent has ended by itself."""
+        if self._failure is not None:
+            message = f"{self.name}: {self._failure}"
+            raise ServiceFailed(message)
+        return self._registered.is_set() and all(mirror.is_filled for mirror in self._mirrors())
+
+    @property
+    def address(self) -> str:
+        """The file with every pod's addresses and processes."""
+        return str(self.addresses_path)
+
+    def stop(self) -> None:
+        """End every process, then the agent."""
+        if not self._threads:
+            return
+        self._stopping.set()
+        self._wake.set()
+        for mirror in self._mirrors():
+            mirror.stop()
+        for thread in self._threads:
+            thread.join(STOP_SECONDS)
+        self._threads = []
+        self._api.close()
+
+    def addresses(self) -> dict[str, dict[str, str]]:
+        """Return the loopback address of every named port of every pod here, by `pod` and port name."""
+        with self._lock:
+            return {name: dict(entry["ports"]) for name, entry in self._table().items()}
+
+    def processes(self) -> dict[str, dict[str, int]]:
+        """Return the ids of the running processes, by pod and container."""
+        with self._lock:
+            return {name: dict(entry["processes"]) for name, entry in self._table().items()}
+
+    def logs(self, namespace: str, pod: str, container: str) -> Path:
+        """Return the file that a container's output goes to."""
+        return self.directory / "logs" / namespace / pod / f"{container}.log"
+
+    def _mirrors(self) -> tuple[Mirror, ...]:
+        return (self._pods, self._services, self._secrets, self._config_maps)
+
+    def _notice_content(self) -> None:
+        self._content_changed.set()
+        self._wake.set()
+
+    def _beat(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                if not self._registered.is_set():
+                    self._register()
+                    self._registered.set()
+                for name in NODE_NAMES:
+                    self._api.apply(
+                        f"/apis/coordination.k8s.io/v1/namespaces/{LEASE_NAMESPACE}/leases/{name}", lease(name)
+                    )
+            except (httpx.TransportError, ApiRefused) as error:
+                if not self._registered.is_set():
+                    self._failure = f"nodes could not be registered: {error}"
+                    return
+            self._stopping.wait(HEARTBEAT_SECONDS)
+
+    def _register(self) -> None:
+        group = "/apis/admissionregistration.k8s.io/v1"
+        for manifest in admission_policy():
+            plural = {
+                "MutatingAdmissionPolicy": "mutatingadmissionpolicies",
+                "MutatingAdmissionPolicyBinding": "mutatingadmissionpolicybindings",
+            }[manifest["kind"]]
+            self._api.apply(f"{group}/{plural}/{manifest['metadata']['name']}", manifest)
+        for number, name in enumerate(NODE_NAMES):
+            self._api.apply(f"/api/v1/nodes/{name}", node(name))
+            self._api.merge(f"/api/v1/nodes/{name}/status", node_status(number))
+
+    def _run(self) -> None:
+        with ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe") as executor:
+            surroundings = Surroundings(
+                directory=self.directory,
+                sources=Sources(api=self._api, secrets=self._secrets, config_maps=self._config_maps),
+                addresses=self._addresses,
+                journal=self._journal,
+                clock=self._clock,
+                executor=executor,
+                environment_for=self._environment_for,
+                report=self._tell,
+            )
+            look_over = time.monotonic() + EVERY_VOLUME_SECONDS
+            try:
+                while not self._stopping.is_set():
+                    self._wake.wait(STEP_SECONDS)
+                    self._wake.clear()
+                    if self._content_changed.is_set() or time.monotonic() >= look_over:
+                        self._content_changed.clear()
+                        look_over = time.monotonic() + EVERY_VOLUME_SECONDS
+                        for runner in self._runners.values():
+                            runner.refresh()
+                    # An API server that is away for a moment is asked again at the next step.
+                    with contextlib.suppress(httpx.TransportError):
+                        self._step(surroundings)
+            except (OSError, ApiRefused, KeyError, ValueError) as error:
+                self._failure = f"{type(error).__name__}: {error}"
+                raise
+            finally:
+                self._end_everything()
+
+    def _step(self, surroundings: Surroundings) -> None:
+        if not self.ready():
+            return
+        now = time.monotonic()
+        bound = {
+            pod["metadata"]["uid"]: pod
+            for pod in self._pods.all()
+            if pod["spec"].get("nodeName") in NODE_NAMES
+        }
+        with self._lock:
+            for uid, pod in bound.items():
+                if uid not in self._runners:
+                    self._sequence += 1
+                    self._runners[uid] = PodRunner(pod, self._sequence, surroundings)
+        for uid, runner in list(self._runners.items()):
+            pod = bound.get(uid)
+            if pod is None:
+                runner.begin_stop(0.0, now)  # removed by force
+            else:
+                runner.pod = pod
+                if "deletionTimestamp" in pod["metadata"]:
+                    grace = pod["metadata"].get("deletionGracePeriodSeconds", DEFAULT_GRACE_SECONDS)
+                    runner.begin_stop(float(grace), now)
+            runner.step(now)
+            if runner.is_gone or (runner.is_refused and pod is None):
+                self._finish(runner, is_known=pod is not None)
+            elif pod is not None:
+                self._report_status(runner)
+        self._write_discovery()
+        self._write_addresses()
+
+    def _finish(self, runner: PodRunner, *, is_known: bool) -> None:
+        if is_known:
+            self._api.delete_now(_pod_path(runner.pod), runner.uid)
+        runner.forget()
+        self._reported.pop(runner.uid, None)
+        with self._lock:
+            del self._runners[runner.uid]
+
+    def _report_status(self, runner: PodRunner) -> None:
+        status = runner.status()
+        if self._reported.get(runner.uid) == status:
+            return
+        try:
+            runner.pod = self._api.merge(f"{_pod_path(runner.pod)}/status", {"status": status})
+        except ApiRefused as refused:
+            if refused.code not in (httpx.codes.NOT_FOUND, httpx.codes.CONFLICT):
+                raise
+            return
+        # Transition times come from the pod as it is known; with the answer they are stable.
+        self._reported[runner.uid] = runner.status()
+
+    def _tell(self, pod: JsonObject, reason: str, message: str) -> None:
+        metadata = pod["metadata"]
+        if self._told.get((metadata["uid"], reason)) == message:
+            return
+        self._told[metadata["uid"], reason] = message
+        if reason == "UnsupportedByNodeAgent":
+            ids = {"namespace": metadata["namespace"], "pod": metadata["name"]}
+            self._journal.append(SOURCE, Kind.REQUEST_REFUSED, ids, reason=message)
+        now = timestamp()
+        event: Mapping[str, Any] = {
+            "metadata": {"generateName": f"{metadata['name']}.", "namespace": metadata["namespace"]},
+            "type": "Warning",
+            "reason": reason,
+            "message": message[:1024],
+            "involvedObject": {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "namespace": metadata["namespace"],
+                "name": metadata["name"],
+                "uid": metadata["uid"],
+            },
+            "source": {"component": self.name, "host": pod["spec"]["nodeName"]},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        with contextlib.suppress(ApiRefused):  # an event is a courtesy; its namespace may be ending
+            self._api.create(f"/api/v1/namespaces/{metadata['namespace']}/events", event)
+
+    def _write_discovery(self) -> None:
+        services, pods = self._services.all(), [runner.pod for runner in self._runners.values()]
+        for runner in self._runners.values():
+            for request in runner.volumes.requests:
+                path = runner.volumes.discovery_folder / request.file_name
+                found = targets(request, services, pods, self._addresses)
+                self._write(path, json.dumps(found, indent=1))
+
+    def _write_addresses(self) -> None:
+        with self._lock:
+            self._write(self.addresses_path, json.dumps(self._table(), indent=1, sort_keys=True))
+
+    def _write(self, path: Path, text: str) -> None:
+        if self._written.get(path) == text or not path.parent.is_dir():
+            return
+        following = path.with_suffix(".next")
+        following.write_text(text)
+        os.replace(following, path)
+        self._written[path] = text
+
+    def _table(self) -> dict[str, JsonObject]:
+        return {
+            runner.name: {
+                "namespace": runner.namespace,
+                "uid": runner.uid,
+                "ports": {
+                    port["name"]: self._addresses.address(runner.namespace, runner.name, port["containerPort"])
+                    for container in runner.pod["spec"]["containers"]
+                    for port in container.get("ports", [])
+                    if "name" in port and not runner.is_refused
+                },
+                "processes": runner.processes(),
+            }
+            for runner in self._runners.values()
+        }
+
+    def _end_everything(self) -> None:
+        now = time.monotonic()
+        for runner in self._runners.values():
+            runner.begin_stop(0.0, now)
+        while any(not runner.is_gone for runner in self._runners.values()):
+            for runner in self._runners.values():
+                runner.step(time.monotonic())
+            time.sleep(STEP_SECONDS / 2)
+
+
+def _pod_path(pod: JsonObject) -> str:
+    return f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"

@@ -1,0 +1,146 @@
+"""The few requests that a kubelet makes to the API server, on plain JSON, so that no field goes unseen."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+JsonObject = dict[str, Any]
+
+REQUEST_SECONDS = 10.0
+WATCH_SECONDS = 300
+QUIET_SECONDS = 5.0
+"""A watch that says nothing for so long is begun again where it was: a stopping agent notices in that time."""
+MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+FIELD_MANAGER = "orion-node-agent"
+
+
+class ApiRefused(RuntimeError):
+    """The API server refused a request; `code` is its HTTP status."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Api:
+    """An API server, spoken to with a kubeconfig's client certificate. Safe for many threads."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        """Read the kubeconfig's current context. Raises `ValueError` if it has no client certificate."""
+        server, context = _connection(kubeconfig)
+        self._http = httpx.Client(
+            base_url=server,
+            verify=context,
+            trust_env=False,
+            timeout=REQUEST_SECONDS,
+            limits=httpx.Limits(max_connections=64),
+        )
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._http.close()
+
+    def get(self, path: str) -> JsonObject | None:
+        """Return an object or a list, or None when it is not there."""
+        try:
+            return self._request("GET", path)
+        except ApiRefused as refused:
+            if refused.code == httpx.codes.NOT_FOUND:
+                return None
+            raise
+
+    def create(self, path: str, body: Mapping[str, Any]) -> JsonObject:
+        """Create an object in the collection at `path`."""
+        return self._request("POST", path, body)
+
+    def apply(self, path: str, body: Mapping[str, Any]) -> JsonObject:
+        """Apply an object on the server, as its owner."""
+        query = f"?fieldManager={FIELD_MANAGER}&force=true"
+        return self._request("PATCH", f"{path}{query}", body, content_type=APPLY_PATCH)
+
+    def merge(self, path: str, body: Mapping[str, Any]) -> JsonObject:
+        """Merge `body` into the object at `path`."""
+        return self._request("PATCH", path, body, content_type=MERGE_PATCH)
+
+    def delete_now(self, path: str, uid: str) -> None:
+        """Remove the object with this UID, without a grace period. One that is gone already is fine."""
+        try:
+            self._request("DELETE", path, {"gracePeriodSeconds": 0, "preconditions": {"uid": uid}})
+        except ApiRefused as refused:
+            if refused.code not in (httpx.codes.NOT_FOUND, httpx.codes.CONFLICT):
+                raise
+
+    def watch(self, path: str, resource_version: str) -> Iterator[tuple[str, JsonObject]]:
+        """Yield (event's type, object) until the server or a quiet spell ends the watch.
+
+        Raises `ApiRefused` if the version is too old, and `httpx.TransportError` when the connection breaks.
+        """
+        query = {"watch": "1", "resourceVersion": resource_version, "timeoutSeconds": str(WATCH_SECONDS)}
+        timeout = httpx.Timeout(REQUEST_SECONDS, read=QUIET_SECONDS)
+        try:
+            with self._http.stream("GET", path, params=query, timeout=timeout) as response:
+                if response.is_error:
+                    raise ApiRefused(response.status_code, response.read().decode(errors="replace"))
+                for line in response.iter_lines():
+                    event: JsonObject = json.loads(line)
+                    if event["type"] == "ERROR":
+                        raise ApiRefused(int(event["object"].get("code", 500)), str(event["object"].get("message")))
+                    yield event["type"], event["object"]
+        except httpx.ReadTimeout:
+            return
+
+    def _request(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, content_type: str = "application/json"
+    ) -> JsonObject:
+        content = None if body is None else json.dumps(body)
+        response = self._http.request(method, path, content=content, headers={"Content-Type": content_type})
+        if response.is_error:
+            raise ApiRefused(response.status_code, f"{method} {path}: {_reason(response)}")
+        answer: JsonObject = response.json()
+        return answer
+
+
+def _reason(response: httpx.Response) -> str:
+    try:
+        answer: JsonObject = response.json()
+    except json.JSONDecodeError:
+        return response.text
+    return str(answer.get("message", response.text))
+
+
+def _connection(kubeconfig: Path) -> tuple[str, ssl.SSLContext]:
+    document: JsonObject = yaml.safe_load(kubeconfig.read_text())
+    context = _named(document, "contexts", document["current-context"])["context"]
+    cluster = _named(document, "clusters", context["cluster"])["cluster"]
+    user = _named(document, "users", context["user"])["user"]
+    tls = ssl.create_default_context(cadata=_text(cluster, "certificate-authority"))
+    with tempfile.TemporaryDirectory() as folder:  # the ssl module reads a certificate from files only
+        certificate, key = Path(folder, "client.crt"), Path(folder, "client.key")
+        certificate.write_text(_text(user, "client-certificate"))
+        key.touch(mode=0o600)
+        key.write_text(_text(user, "client-key"))
+        tls.load_cert_chain(certificate, key)
+    return str(cluster["server"]), tls
+
+
+def _named(document: JsonObject, kind: str, name: str) -> JsonObject:
+    return next(entry for entry in document[kind] if entry["name"] == name)
+
+
+def _text(holder: JsonObject, key: str) -> str:
+    if f"{key}-data" in holder:
+        return base64.b64decode(holder[f"{key}-data"]).decode()
+    if key in holder:
+        return Path(holder[key]).read_text()
+    message = f"kubeconfig: {key} is missing; the node agent signs in with a client certificate"
+    raise ValueError(message)

@@ -1,0 +1,129 @@
+"""Hand-made values that components are built from in tests: settings, files, repairs and people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from alerting.platform import (
+    AlertmanagerFiles,
+    EscalationLevel,
+    EscalationPolicy,
+    OnCall,
+    PagedService,
+    Repair,
+    RepairAction,
+    RepairParameter,
+    Repairs,
+    Rotation,
+    RuleFile,
+    Schedule,
+    SecretFile,
+    SecretSource,
+)
+from alerting.settings import Environment, MonitoringSettings, Settings
+from components.function_package import FunctionPackage
+from components.providers import Providers, ProvidersArgs
+from tests.alerting_data import settings as plain_settings
+
+WEEK_SECONDS = 604800
+DOCUMENT = {"schemaVersion": "2.2", "parameters": {"pod": {"type": "String", "interpolationType": "ENV_VAR"}}}
+
+
+def settings(environment: Environment = Environment.PROD, **monitoring: Any) -> Settings:
+    """Return a stack's settings with these of the monitoring stack."""
+    return plain_settings(environment).model_copy(update={"monitoring": MonitoringSettings(**monitoring)})
+
+
+def repairs() -> Repairs:
+    """Return one repair."""
+    action = RepairAction(
+        name="restart_pod",
+        document_name="orion-restart-pod",
+        content=DOCUMENT,
+        digest="0" * 64,
+        parameters=(RepairParameter(name="pod", label="pod", pattern="^[a-z]+$"),),
+        timeout_seconds=60,
+    )
+    return Repairs(
+        actions=(action,),
+        repairs=(Repair(alert="HighMemoryUsage", action="restart_pod", team="trading"),),
+        teams=("trading", "platform"),
+        namespaces=("orion",),
+    )
+
+
+def alertmanager_files() -> AlertmanagerFiles:
+    """Return a configuration that reads two secrets."""
+    return AlertmanagerFiles(
+        configuration={"route": {"receiver": "nobody"}, "receivers": [{"name": "nobody"}]},
+        templates={"slack.tmpl": '{{ define "slack.title" }}x{{ end }}'},
+        template_config_map="alertmanager-templates",
+        secret_files=(
+            SecretFile(
+                secret="alertmanager-pagerduty",
+                key="orders",
+                source=SecretSource.PAGERDUTY_INTEGRATION,
+                reference="orders",
+            ),
+            SecretFile(
+                secret="alertmanager-slack",
+                key="orion-alerts",
+                source=SecretSource.SLACK_WEBHOOK,
+                reference="#orion-alerts",
+            ),
+        ),
+    )
+
+
+def rule_files() -> tuple[RuleFile, ...]:
+    """Return one alert."""
+    rule = {
+        "alert": "ServiceDown",
+        "expr": "up == 0",
+        "labels": {"severity": "critical", "pod_name": "{{ $labels.pod }}"},
+        "annotations": {"runbook_url": "https://runbooks.orion.example.com/ServiceDown"},
+    }
+    return (RuleFile(name="orion-services", groups=({"name": "orion.services", "rules": [rule]},)),)
+
+
+def on_call(*, shift_seconds: int = WEEK_SECONDS) -> OnCall:
+    """Return a service that three people look after."""
+    rotation = Rotation(
+        name="weekly",
+        people=("ada@orion.example.com", "bob@orion.example.com"),
+        start="2027-01-04T09:00:00+01:00",
+        shift_seconds=shift_seconds,
+    )
+    levels = (
+        EscalationLevel(schedules=("trading-primary",), people=(), timeout_minutes=5),
+        EscalationLevel(schedules=(), people=("cyd@orion.example.com",), timeout_minutes=10),
+    )
+    return OnCall(
+        people=("ada@orion.example.com", "bob@orion.example.com", "cyd@orion.example.com"),
+        schedules=(Schedule(name="trading-primary", time_zone="Europe/London", rotations=(rotation,)),),
+        escalation_policies=(EscalationPolicy(name="trading", team="trading", levels=levels, repeats=2),),
+        services=(
+            PagedService(
+                name="orders",
+                description="Takes orders",
+                escalation_policy="trading",
+                acknowledgement_timeout_seconds=1800,
+            ),
+        ),
+    )
+
+
+def package(folder: Path) -> FunctionPackage:
+    """Return a file that stands for a built zip."""
+    path = folder / "function.zip"
+    path.write_bytes(b"zip")
+    return FunctionPackage(path=path, sha256="ab" * 32)
+
+
+def providers(stack: Settings) -> pulumi.ResourceOptions:
+    """Make the program's own providers and return the options that use them."""
+    args = ProvidersArgs(settings=stack, pagerduty_token=pulumi.Output.secret("TOKEN"))
+    return Providers("providers", args).options()

@@ -1,0 +1,108 @@
+"""The function's zip: the same bytes wherever it is built, pure Python only, with everything that it imports."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from components.function_package import FunctionPackage, NotPurePython, build_function_package
+from tests.alerting_data import ROOT
+
+SOURCE = ROOT / "lambda" / "runbook_automation"
+DATA = {"repairs": {"HighMemoryUsage": {"action": "restart_pod", "team": "trading"}}, "namespaces": ["orion"]}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> FunctionPackage:
+    return build_function_package(SOURCE, tmp_path_factory.mktemp("zip") / "function.zip", data=DATA)
+
+
+def small_source(folder: Path) -> Path:
+    source = folder / "runbook_automation"
+    source.mkdir(parents=True)
+    (source / "__init__.py").write_text("")
+    (source / "handler.py").write_text("def handler(): ...\n")
+    return source
+
+
+def test_two_folders_two_times_and_two_modes_give_the_same_bytes(tmp_path: Path, built: FunctionPackage) -> None:
+    other = tmp_path / "elsewhere" / "runbook_automation"
+    shutil.copytree(SOURCE, other)
+    for path in other.rglob("*.py"):
+        path.chmod(0o755)
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    (other / "__pycache__").mkdir(exist_ok=True)
+    (other / "__pycache__" / "handler.cpython-399.pyc").write_bytes(b"bytecode")
+    again = build_function_package(other, tmp_path / "deep" / "other.zip", data=dict(reversed(DATA.items())))
+
+    assert again.path.read_bytes() == built.path.read_bytes()
+    assert again.source_code_hash == built.source_code_hash
+
+
+def test_a_changed_line_changes_the_hash(tmp_path: Path) -> None:
+    source = small_source(tmp_path)
+    before = build_function_package(source, tmp_path / "a.zip", data=DATA, libraries=())
+    (source / "handler.py").write_text("def handler(): return 1\n")
+    after = build_function_package(source, tmp_path / "b.zip", data=DATA, libraries=())
+
+    assert before.sha256 != after.sha256
+
+
+def test_entries_are_sorted_stored_and_dated_alike(built: FunctionPackage) -> None:
+    with zipfile.ZipFile(built.path) as archive:
+        entries = archive.infolist()
+
+    names = [entry.filename for entry in entries]
+    assert names == sorted(names)
+    assert {entry.compress_type for entry in entries} == {zipfile.ZIP_STORED}
+    assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
+    assert {entry.external_attr >> 16 for entry in entries} == {0o100644}
+    assert {"runbook_automation/handler.py", "remediations.json", "typing_extensions.py"} <= set(names)
+    assert any(name.startswith("aws_lambda_powertools/") for name in names)
+    assert any(name.startswith("jmespath/") for name in names)
+    assert not [name for name in names if name.endswith((".pyc", ".so")) or "__pycache__" in name or ".." in name]
+    assert not [name for name in names if name.startswith(("boto3/", "botocore/")) or ".dist-info/" in name]
+
+
+def test_the_zip_imports_with_nothing_but_the_runtime_beside_it(built: FunctionPackage) -> None:
+    """Only boto3 and what it needs may come from outside, as in Lambda's own runtime."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import runbook_automation.handler, aws_lambda_powertools as p; "
+        "print(runbook_automation.handler.__file__); print(p.__file__)"
+    )
+    environment = {**os.environ, "AWS_DEFAULT_REGION": "us-east-1", "PYTHONDONTWRITEBYTECODE": "1"}
+    answer = subprocess.run(
+        [sys.executable, "-c", program, str(built.path)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=built.path.parent,
+    )
+
+    assert all(line.startswith(str(built.path)) for line in answer.stdout.split())
+
+
+def test_compiled_code_is_refused_in_the_source(tmp_path: Path) -> None:
+    source = small_source(tmp_path)
+    (source / "fast.cpython-313-aarch64-linux-gnu.so").write_bytes(b"ELF")
+
+    with pytest.raises(NotPurePython, match=r"fast.*pure Python"):
+        build_function_package(source, tmp_path / "a.zip", data=DATA, libraries=())
+    assert not list(tmp_path.glob("*.zip"))
+
+
+def test_compiled_code_is_refused_in_a_library(tmp_path: Path) -> None:
+    with pytest.raises(NotPurePython, match="pydantic_core"):
+        build_function_package(small_source(tmp_path), tmp_path / "a.zip", data=DATA, libraries=("pydantic-core",))
+
+
+def test_no_package_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nothing-here"):
+        build_function_package(tmp_path / "nothing-here", tmp_path / "a.zip", data=DATA)
