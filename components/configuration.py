@@ -55,6 +55,8 @@ def read_settings(config: pulumi.Config, stack: str) -> Settings:
     for key, field in Settings.model_fields.items():
         text = get_config(f"{config.name}:{key}")
         if text is None:
+            if field.is_required() and _is_object(field.annotation):
+                values[key] = {}  # so that each part that is missing is named, with the command that sets it
             continue
         if not _is_object(field.annotation):
             values[key] = text

@@ -11,6 +11,7 @@ STEPS = (
     *STATIC_CHECKS,
     Step(name="unit tests", command=(PYTHON, "-m", "pytest", "tests/unit", "-n", "2")),
     Step(name="rules and routing", command=(PYTHON, "-m", "pytest", "tests/rules")),
+    Step(name="infrastructure", command=(PYTHON, "-m", "pytest", "tests/integration")),
 )
 
 if __name__ == "__main__":

@@ -39,12 +39,12 @@ def kubectl(kubeconfig: Path, *arguments: str, standard_input: str | None = None
 def apply(kubeconfig: Path, manifests: Iterable[Manifest]) -> None:
     """Apply manifests, in order. Raises `ServiceFailed` if one is refused."""
     documents = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
-    kubectl(kubeconfig, *_APPLY, "-f", "-", standard_input=json.dumps(documents))
+    kubectl(kubeconfig, *_APPLY, f"--field-manager={FIELD_MANAGER}", "-f", "-", standard_input=json.dumps(documents))
 
 
-def apply_files(kubeconfig: Path, paths: Sequence[Path]) -> None:
-    """Apply the manifests of files. Raises `ServiceFailed` if one is refused."""
-    kubectl(kubeconfig, *_APPLY, *(f"--filename={path}" for path in paths))
+def apply_files(kubeconfig: Path, paths: Sequence[Path], *, field_manager: str = FIELD_MANAGER) -> None:
+    """Apply the manifests of files, as `field_manager`. Raises `ServiceFailed` if one is refused."""
+    kubectl(kubeconfig, *_APPLY, f"--field-manager={field_manager}", *(f"--filename={path}" for path in paths))
 
 
-_APPLY = ("apply", "--server-side", "--force-conflicts", f"--field-manager={FIELD_MANAGER}")
+_APPLY = ("apply", "--server-side", "--force-conflicts")

@@ -15,11 +15,12 @@ from tools.paths import tool, tools_folder
 VERSION = "0.85.0"
 RELOADER_IMAGE = f"quay.io/prometheus-operator/prometheus-config-reloader:v{VERSION}"
 """Only its name is read: the node agent runs the binary of that name."""
+HELM_FIELD_MANAGER = "helm"
 PROBE_SECONDS = 0.5
 
 
 class Operator(ProcessService):
-    """prometheus-operator against one cluster. `install_definitions` first, unless a chart brings them."""
+    """prometheus-operator against one cluster. `install_definitions` comes before `start`."""
 
     def __init__(self, kubeconfig: Path, directory: Path) -> None:
         """Describe the process. `directory` gets its log and pid."""
@@ -45,14 +46,15 @@ class Operator(ProcessService):
     def install_definitions(self) -> None:
         """Apply the operator's own custom resource definitions and wait until they are served.
 
-        Applied again over a chart's, they put back the ones that this operator was written for.
+        The operator needs them before it starts: what is missing then, it never looks at. They are applied in helm's
+        name, so that a chart which brings newer ones takes them over without a conflict.
         Raises `ServiceFailed` if they are refused or missing from the tools.
         """
         files = sorted((tools_folder() / "crds").glob("*.yaml"))
         if not files:
             message = f"no custom resource definitions in {tools_folder() / 'crds'}. Run `make tools`"
             raise ServiceFailed(message)
-        apply_files(self.kubeconfig, files)
+        apply_files(self.kubeconfig, files, field_manager=HELM_FIELD_MANAGER)
         names = [f"customresourcedefinition/{file.stem.split('_')[1]}.monitoring.coreos.com" for file in files]
         kubectl(self.kubeconfig, "wait", "--for=condition=Established", "--timeout=30s", *names)
 

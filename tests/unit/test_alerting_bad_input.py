@@ -1,4 +1,4 @@
-"""What teams write wrongly is refused with file, line and field, what was found, what is allowed and what to do."""
+"""What a team can get wrong, and that each is told with its file, line, field, what is allowed and what to do."""
 
 from __future__ import annotations
 
@@ -8,81 +8,369 @@ import pytest
 
 from alerting.build import load_catalog
 from alerting.problems import CatalogError
-from tests.alerting_data import copied_root
-
-ROUTING, RULES = "catalog/routing.yaml", "rules/infrastructure.yaml"
-WRONG_WORDS = [
-    (ROUTING, "    receiver: slack-warning\n", "    receiver: slack-warnin\n", ["slack-warnin", "slack-warning"]),
-    (ROUTING, "source: {alerts: [ServiceDown]}", "source: {alerts: [ServicDown]}", ["ServicDown", "ServiceDown"]),
-    (ROUTING, "equal: [service, namespace]", "equal: [servic, namespace]", ["servic"]),
-    ("catalog/remediations.yaml", "  HighMemoryUsage:", "  HighMemoryUsag:", ["HighMemoryUsag", "HighMemoryUsage"]),
-    ("catalog/remediations.yaml", "action: restart_pod", "action: restart_pot", ["restart_pot", "restart_pod"]),
-    ("rules/database.yaml", "severity: warning", "severity: warnin", ["warnin", "critical"]),
-    ("rules/database.yaml", "          severity: warning\n", "", ["severity"]),
-    ("rules/latency.yaml", "alert: CriticalLatency", "alert: ServiceDown", ["ServiceDown"]),
-    (RULES, "orion:service:replicas_available == 0", "orion:service:replicas_available ==", ["expr"]),
-    (RULES, "orion:service:replicas_available == 0", "orion:service:replica == 0", ["orion:service:replica"]),
-    ("catalog/teams.yaml", "- schedules: [platform-primary]", "- schedules: [platform-primar]", ["platform-primar"]),
-    ("catalog/services.yaml", "services:\n", "services:\n  - [\n", ["catalog/services.yaml"]),
-]
-"""File, text, what it is replaced by, and the words that must be said of it."""
+from tests.alerting_data import ROOT, copied_root
 
 
-def refusal(root: Path, file: str, old: str, new: str) -> list[str]:
-    """Replace one text of one file and return what is said of it."""
+def changed(folder: Path, file: str, old: str, new: str) -> Path:
+    """Copy the repository's data and change one place of one file."""
+    root = copied_root(folder)
     path = root / file
     text = path.read_text()
-    assert old in text
+    assert old in text, f"{file} no longer holds {old!r}"
     path.write_text(text.replace(old, new, 1))
-    with pytest.raises(CatalogError) as refused:
+    return root
+
+
+def problems(root: Path) -> list[str]:
+    with pytest.raises(CatalogError) as raised:
         load_catalog(root)
-    return str(refused.value).splitlines()
+    return [str(problem) for problem in raised.value.problems]
 
 
 def line_of(root: Path, file: str, text: str) -> int:
-    return next(number for number, line in enumerate((root / file).read_text().splitlines(), 1) if text in line)
+    lines = (root / file).read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if text in line)
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return copied_root(tmp_path)
+ALERTS = "AuroraHighCPU, ServiceDown, PodNotReady, HighMemoryUsage, CriticalLatency, Watchdog, HighErrorBudgetBurn"
+TEAMS = "trading, platform, database"
+
+ONE_PROBLEM = [
+    pytest.param(
+        "catalog/services.yaml",
+        "team: trading",
+        "team: tradin",
+        "team: tradin",
+        f'services.orders.team: found "tradin"; allowed: {TEAMS}. Name a team of catalog/teams.yaml',
+        id="a service of an unknown team",
+    ),
+    pytest.param(
+        "catalog/services.yaml",
+        "    objective: 0.999",
+        "    objectiv: 0.999\n    objective: 0.999",
+        "objectiv: 0.999",
+        "services.orders.objectiv: found an unknown field; "
+        "allowed: description, team, namespace, objective. Remove or rename it",
+        id="an unknown field",
+    ),
+    pytest.param(
+        "catalog/services.yaml",
+        "    namespace: orion\n",
+        "",
+        "orders:",
+        "services.orders.namespace: found nothing; allowed: a text. Add `namespace:`",
+        id="a missing field",
+    ),
+    pytest.param(
+        "catalog/services.yaml",
+        "objective: 0.999",
+        "objective: 1",
+        "objective: 1",
+        "services.orders.objective: found 1; input should be less than 1. Change it",
+        id="an objective that leaves no budget",
+    ),
+    pytest.param(
+        "catalog/services.yaml",
+        "    team: trading\n",
+        "    team: trading\n    team: platform\n",
+        "team: platform",
+        "services.orders.team: found twice, first in line 5; allowed: once. Remove one of them",
+        id="a key twice",
+    ),
+    pytest.param(
+        "catalog/services.yaml",
+        "  positions:",
+        "  trading:",
+        "  trading:",
+        "services.trading: is a team of catalog/teams.yaml too; "
+        "both are names of PagerDuty services. Rename one of them",
+        id="a service named as a team",
+    ),
+    pytest.param(
+        "catalog/routing.yaml",
+        "receiver: slack-warning-database",
+        "receiver: slack-warnings",
+        "receiver: slack-warnings",
+        'routes.7.receiver: found "slack-warnings"; allowed: default-receiver, watchdog, nobody, ',
+        id="a route to a receiver that is not there",
+    ),
+    pytest.param(
+        "catalog/routing.yaml",
+        "receiver: nobody",
+        "receiver: watchdog # again",
+        "receiver: watchdog # again",
+        "routes.1.receiver: receiver watchdog belongs to the route in line 56; allowed: one route. Add a receiver",
+        id="a receiver of two routes",
+    ),
+    pytest.param(
+        "catalog/routing.yaml",
+        "match: {severity: [high]}",
+        "match: {severity: [hgih]}",
+        "hgih",
+        'routes.6.match.severity.0: found "hgih"; allowed: critical, high, warning, info, none. Change it',
+        id="an unknown severity in a route",
+    ),
+    pytest.param(
+        "catalog/routing.yaml",
+        "target: {alerts: [PodNotReady]}",
+        "target: {alerts: [HighLatency]}",
+        "HighLatency",
+        f'inhibitions.0.target.alerts.0: found "HighLatency"; allowed: {ALERTS}. Name an alert of rules/',
+        id="an inhibition of an unknown alert",
+    ),
+    pytest.param(
+        "catalog/routing.yaml",
+        "equal: [service, namespace]",
+        "equal: [service, pod]",
+        "equal:",
+        'inhibitions.0.equal.1: alert ServiceDown has no label "pod"; '
+        "allowed: alertname, namespace, service, severity, team. Change it, or the alert",
+        id="an inhibition by a label that an alert lacks",
+    ),
+    pytest.param(
+        "catalog/routing.yaml",
+        'channels: ["#orion-alerts", ',
+        'channels: ["#orion-alert", ',
+        'slack: [{channel: "#orion-alerts"}]',
+        'receivers.default-receiver.slack.0.channel: found "#orion-alerts"; '
+        "allowed: #orion-alert, #orion-alerts-info, #orion-database-team. Add it to `channels:`",
+        id="a message to an unknown channel",
+    ),
+    pytest.param(
+        "catalog/routing.yaml",
+        "resolve_timeout: 5m",
+        "resolve_timeout: 5 minutes",
+        "resolve_timeout",
+        'resolve_timeout: found "5 minutes"; a duration such as 30s, 5m, 1h30m or 7d is allowed. Change it',
+        id="a wait that is no duration",
+    ),
+    pytest.param(
+        "catalog/teams.yaml",
+        "- schedules: [trading-secondary]",
+        "- schedules: [trading-third]",
+        "trading-third",
+        'teams.trading.escalation.levels.1.schedules.0: found "trading-third"; '
+        "allowed: trading-primary, trading-secondary. Name a schedule of the team",
+        id="an escalation to an unknown schedule",
+    ),
+    pytest.param(
+        "catalog/teams.yaml",
+        "people: [platform-primary@orion.example.com, platform-secondary@orion.example.com]",
+        "people: []",
+        "people: []",
+        "teams.platform.schedules.platform-primary.rotations.weekly.people: "
+        "has nobody in it, which leaves every hour uncovered. Add a person",
+        id="a rotation of nobody",
+    ),
+    pytest.param(
+        "catalog/teams.yaml",
+        'start: "2026-01-05T09:00:00-05:00"',
+        'start: "2026-01-05T09:00:00"',
+        "start:",
+        'teams.trading.schedules.trading-primary.rotations.weekly.start: found "2026-01-05T09:00:00"; ',
+        id="a rotation whose start has no offset",
+    ),
+    pytest.param(
+        "catalog/teams.yaml",
+        "time_zone: Europe/London",
+        "time_zone: Europe/Londn",
+        "Londn",
+        'teams.platform.schedules.platform-primary.time_zone: found "Europe/Londn"; '
+        "allowed: IANA names such as Europe/London. Change it",
+        id="an unknown time zone",
+    ),
+    pytest.param(
+        "catalog/remediations.yaml",
+        "action: restart_pod",
+        "action: restart_pods",
+        "restart_pods",
+        'remediations.HighMemoryUsage.action: found "restart_pods"; '
+        "allowed: collect_diagnostics, restart_pod. Name an action of runbooks/actions, or write it",
+        id="a repair by an unknown action",
+    ),
+    pytest.param(
+        "catalog/remediations.yaml",
+        "HighMemoryUsage:",
+        "HighMemory:",
+        "HighMemory:",
+        f'remediations.HighMemory: found "HighMemory"; allowed: {ALERTS}. Name an alert of rules/',
+        id="a repair of an unknown alert",
+    ),
+    pytest.param(
+        "catalog/remediations.yaml",
+        "PodNotReady:",
+        "ServiceDown:",
+        "action: collect_diagnostics",
+        "remediations.ServiceDown.action: action collect_diagnostics "
+        'reads the label "pod", which alert ServiceDown does not carry; '
+        "allowed: alertname, namespace, service, severity, team. Change the action, or the alert",
+        id="a repair that reads a label which its alert lacks",
+    ),
+    pytest.param(
+        "rules/latency.yaml",
+        "          severity: critical\n",
+        "          tier: one\n",
+        "labels:",
+        "groups.1.rules.0.labels: alert CriticalLatency has no severity; "
+        "allowed: critical, high, warning, info, none. Add `severity:`",
+        id="an alert without severity",
+    ),
+    pytest.param(
+        "rules/latency.yaml",
+        "- alert: CriticalLatency",
+        "- alert: ServiceDown",
+        "- alert: ServiceDown",
+        "groups.1.rules.0.alert: alert ServiceDown is there already (rules/infrastructure.yaml:51); allowed: once. ",
+        id="a duplicate alert",
+    ),
+    pytest.param(
+        "rules/latency.yaml",
+        "expr: orion:http_latency:p95 * on",
+        "expr: orion:http_latency:p95 * * on",
+        "* * on",
+        "groups.1.rules.0.expr: is not PromQL: ",
+        id="an expression that does not parse",
+    ),
+    pytest.param(
+        "rules/latency.yaml",
+        "orion:http_latency:p95 * on",
+        "orion:http_latency:p90 * on",
+        "p90 * on",
+        "groups.1.rules.0.expr: series orion:http_latency:p90 is neither scraped nor recorded. "
+        "Add it to rules/scraped_series.yaml with its exporter, or record it",
+        id="a series that nobody makes",
+    ),
+    pytest.param(
+        "rules/latency.yaml",
+        " * on (service) group_left (team) orion:service:owner",
+        "",
+        "labels:",
+        "groups.1.rules.0.labels.team: alert CriticalLatency has no label team; "
+        "the alert carries alertname, service, severity. Join it in `expr:` or set it in `labels:`",
+        id="an alert without a team",
+    ),
+    pytest.param(
+        "rules/database.yaml",
+        "          summary:",
+        "          sumary:",
+        "annotations:",
+        "groups.0.rules.0.annotations.summary: alert AuroraHighCPU has no summary. Add `summary:`",
+        id="an alert without a summary",
+    ),
+    pytest.param(
+        "rules/database.yaml",
+        "service: database",
+        "service: databse",
+        "databse",
+        'groups.0.rules.0.labels.service: found "databse"; '
+        f"allowed: orders, positions, market-data, gateway, {TEAMS}. Change it",
+        id="an alert of an unknown service",
+    ),
+    pytest.param(
+        "rules/database.yaml",
+        "(aws_rds_cpuutilization_average)",
+        '(aws_rds_cpuutilization_average{db="orion-1"})',
+        'db="orion-1"',
+        "groups.0.rules.0.expr: label db of aws_rds_cpuutilization_average is not there; "
+        "allowed: dbinstance_identifier, instance, job. Change it, or rules/scraped_series.yaml",
+        id="a selector by a label that a series lacks",
+    ),
+    pytest.param(
+        "rules/meta.yaml",
+        "groups:",
+        "groups: [",
+        "orion.meta.alerts",
+        "is not YAML: ",
+        id="YAML that does not parse",
+    ),
+    pytest.param(
+        "runbooks/ServiceDown.md",
+        "## Mitigation",
+        "## Mitigations",
+        "",
+        "rules/infrastructure.yaml:51: groups.1.rules.0.alert: runbooks/ServiceDown.md lacks Mitigation. Add each",
+        id="a page without a heading",
+    ),
+    pytest.param(
+        "runbooks/actions/restart_pod.yaml",
+        'runCommand: ["true"]',
+        'runCommand: ["kubectl delete pod {{ pod }}"]',
+        "{{ pod }}",
+        'document.mainSteps.0: found "{{"; allowed: parameters as environment variables. Read "$SSM_name" instead',
+        id="a parameter pasted into a script",
+    ),
+    pytest.param(
+        "runbooks/actions/restart_pod.yaml",
+        "uid: {type: String, allowedPattern: ",
+        "uid: {type: String, allowedPatern: ",
+        "allowedPatern",
+        "document.parameters.uid.allowedPattern: found nothing; allowed: a text. Add `allowedPattern:`",
+        id="a parameter without a pattern",
+    ),
+]
 
 
-def test_the_repositorys_own_data_is_sound(root: Path) -> None:
-    catalog = load_catalog(root)
+@pytest.mark.parametrize(("file", "old", "new", "where", "message"), ONE_PROBLEM)
+def test_each_mistake_is_told_where_it_was_made(
+    tmp_path: Path, file: str, old: str, new: str, where: str, message: str
+) -> None:
+    root = changed(tmp_path / "root", file, old, new)
 
-    assert set(catalog.services) == {"orders", "positions", "market-data", "gateway"}
+    found = problems(root)
+
+    place = f"{file}:{line_of(root, file, where)}: " if where else ""
+    assert any(problem.startswith(place + message) for problem in found), found
 
 
-def test_a_misspelled_team(root: Path) -> None:
-    said = refusal(root, "catalog/services.yaml", "team: trading", "team: tradin")
+def test_the_repository_itself_is_right(tmp_path: Path) -> None:
+    assert load_catalog(copied_root(tmp_path / "root")).services
+    assert load_catalog(ROOT).services
 
-    line = line_of(root, "catalog/services.yaml", "tradin\n".strip())
-    assert said[0].startswith(f"catalog/services.yaml:{line}: services.orders.team")
-    assert 'found "tradin"; allowed: trading, platform, database' in said[0]
+
+def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+    root = changed(tmp_path / "root", "catalog/services.yaml", "team: trading", "taem: trading")
+    (root / "rules" / "meta.yaml").write_text("groups: [")
+    (root / "catalog" / "teams.yaml").unlink()
+
+    files = {problem.split(":")[0] for problem in problems(root)}
+
+    assert files == {"catalog/services.yaml", "rules/meta.yaml", "catalog/teams.yaml"}
+
+
+def test_an_alert_needs_a_page(tmp_path: Path) -> None:
+    root = copied_root(tmp_path / "root")
+    (root / "runbooks" / "ServiceDown.md").unlink()
+
+    (problem,) = problems(root)
+
+    line = line_of(root, "rules/infrastructure.yaml", "alert: ServiceDown")
+    assert problem == (
+        f"rules/infrastructure.yaml:{line}: groups.1.rules.0.alert: "
+        "alert ServiceDown has no runbook page. Write runbooks/ServiceDown.md"
+    )
+
+
+def test_a_page_needs_an_alert(tmp_path: Path) -> None:
+    root = copied_root(tmp_path / "root")
+    (root / "runbooks" / "Nothing.md").write_text("# Nothing\n")
+
+    (problem,) = problems(root)
+
+    assert problem.startswith('runbooks/Nothing.md:1: there is no alert "Nothing"; allowed: ')
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "words"),
-    WRONG_WORDS,
+    "text", ["", "- a\n- b\n", "just text", "a: &x [*x]\n", "a: \x00\n", "? [1]\n: 2\n", "\ttab: 1"]
 )
-def test_each_wrong_word_is_named_with_its_place(root: Path, file: str, old: str, new: str, words: list[str]) -> None:
-    said = refusal(root, file, old, new)
+def test_files_that_are_no_catalog_are_refused(tmp_path: Path, text: str) -> None:
+    root = copied_root(tmp_path / "root")
+    (root / "catalog" / "services.yaml").write_text(text)
 
-    assert any(line.startswith(f"{file}:") and all(word in line for word in words) for line in said), said
-
-
-def test_an_alert_without_a_runbook_page(root: Path) -> None:
-    (root / "runbooks" / "AuroraHighCPU.md").unlink()
-
-    with pytest.raises(CatalogError, match=r"(?s)rules/database\.yaml:\d+.*runbooks/AuroraHighCPU\.md"):
-        load_catalog(root)
+    assert all(problem.startswith("catalog/services.yaml:1: ") for problem in problems(root))
 
 
-def test_every_problem_of_every_file_is_told_at_once(root: Path) -> None:
-    (root / "catalog" / "services.yaml").write_text("services: 3\n")
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    root = copied_root(tmp_path / "root")
+    (root / "catalog" / "services.yaml").write_bytes(b"a: \xff")
 
-    said = refusal(root, "catalog/teams.yaml", "teams:", "team:")
-
-    assert any(line.startswith("catalog/services.yaml:") for line in said)
-    assert any(line.startswith("catalog/teams.yaml:") for line in said)
+    assert problems(root) == ["catalog/services.yaml:1: is not UTF-8 at byte 3. Save it as UTF-8"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,7 @@ class NodeAgent:
         self._environment_for = environment_for
         self._addresses = Addresses()
         self._runners: dict[str, PodRunner] = {}
+        self._finished: set[str] = set()
         self._reported: dict[str, JsonObject] = {}
         self._told: dict[tuple[str, str], str] = {}
         self._sequence = 0
@@ -191,14 +192,16 @@ class NodeAgent:
                 while not self._stopping.is_set():
                     self._wake.wait(STEP_SECONDS)
                     self._wake.clear()
-                    if self._content_changed.is_set() or time.monotonic() >= look_over:
-                        self._content_changed.clear()
+                    if time.monotonic() >= look_over:
+                        self._content_changed.set()
                         look_over = time.monotonic() + EVERY_VOLUME_SECONDS
-                        for runner in self._runners.values():
-                            runner.refresh()
-                    # An API server that is away for a moment is asked again at the next step.
+                    # An API server that is away or busy for a moment is asked again at the next step.
                     with contextlib.suppress(httpx.TransportError):
-                        self._step(surroundings)
+                        try:
+                            self._step(surroundings)
+                        except ApiRefused as refused:
+                            if not refused.is_passing:
+                                raise
             except (OSError, ApiRefused, KeyError, ValueError) as error:
                 self._failure = f"{type(error).__name__}: {error}"
                 raise
@@ -208,38 +211,41 @@ class NodeAgent:
     def _step(self, surroundings: Surroundings) -> None:
         if not self.ready():
             return
-        now = time.monotonic()
-        bound = {
-            pod["metadata"]["uid"]: pod
-            for pod in self._pods.all()
-            if pod["spec"].get("nodeName") in NODE_NAMES
-        }
+        if self._content_changed.is_set():
+            self._content_changed.clear()
+            for runner in self._runners.values():
+                runner.refresh()
+        bound = {pod["metadata"]["uid"]: pod for pod in self._pods.all() if pod["spec"].get("nodeName") in NODE_NAMES}
+        self._finished &= bound.keys()  # what was removed stays in the mirror until the watch says so
         with self._lock:
             for uid, pod in bound.items():
-                if uid not in self._runners:
+                if uid not in self._runners and uid not in self._finished:
                     self._sequence += 1
                     self._runners[uid] = PodRunner(pod, self._sequence, surroundings)
         for uid, runner in list(self._runners.items()):
-            pod = bound.get(uid)
-            if pod is None:
-                runner.begin_stop(0.0, now)  # removed by force
-            else:
-                runner.pod = pod
-                if "deletionTimestamp" in pod["metadata"]:
-                    grace = pod["metadata"].get("deletionGracePeriodSeconds", DEFAULT_GRACE_SECONDS)
-                    runner.begin_stop(float(grace), now)
-            runner.step(now)
-            if runner.is_gone or (runner.is_refused and pod is None):
-                self._finish(runner, is_known=pod is not None)
-            elif pod is not None:
-                self._report_status(runner)
+            self._step_pod(runner, bound.get(uid), time.monotonic())
         self._write_discovery()
         self._write_addresses()
+
+    def _step_pod(self, runner: PodRunner, pod: JsonObject | None, now: float) -> None:
+        if pod is None:
+            runner.begin_stop(0.0, now)  # removed by force
+        else:
+            runner.pod = pod
+            if "deletionTimestamp" in pod["metadata"]:
+                grace = pod["metadata"].get("deletionGracePeriodSeconds", DEFAULT_GRACE_SECONDS)
+                runner.begin_stop(float(grace), now)
+        runner.step(now)
+        if runner.is_gone:
+            self._finish(runner, is_known=pod is not None)
+        elif pod is not None:
+            self._report_status(runner)
 
     def _finish(self, runner: PodRunner, *, is_known: bool) -> None:
         if is_known:
             self._api.delete_now(_pod_path(runner.pod), runner.uid)
         runner.forget()
+        self._finished.add(runner.uid)
         self._reported.pop(runner.uid, None)
         with self._lock:
             del self._runners[runner.uid]
@@ -251,7 +257,7 @@ class NodeAgent:
         try:
             runner.pod = self._api.merge(f"{_pod_path(runner.pod)}/status", {"status": status})
         except ApiRefused as refused:
-            if refused.code not in (httpx.codes.NOT_FOUND, httpx.codes.CONFLICT):
+            if refused.code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 raise
             return
         # Transition times come from the pod as it is known; with the answer they are stable.
@@ -303,7 +309,7 @@ class NodeAgent:
             return
         following = path.with_suffix(".next")
         following.write_text(text)
-        os.replace(following, path)
+        following.replace(path)
         self._written[path] = text
 
     def _table(self) -> dict[str, JsonObject]:

@@ -7,6 +7,7 @@ import json
 import ssl
 import tempfile
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ class ApiRefused(RuntimeError):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same request may well succeed a moment later."""
+        return self.code >= HTTPStatus.INTERNAL_SERVER_ERROR or self.code == HTTPStatus.TOO_MANY_REQUESTS
 
 
 class Api:
@@ -55,7 +61,7 @@ class Api:
         try:
             return self._request("GET", path)
         except ApiRefused as refused:
-            if refused.code == httpx.codes.NOT_FOUND:
+            if refused.code == HTTPStatus.NOT_FOUND:
                 return None
             raise
 
@@ -77,7 +83,7 @@ class Api:
         try:
             self._request("DELETE", path, {"gracePeriodSeconds": 0, "preconditions": {"uid": uid}})
         except ApiRefused as refused:
-            if refused.code not in (httpx.codes.NOT_FOUND, httpx.codes.CONFLICT):
+            if refused.code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 raise
 
     def watch(self, path: str, resource_version: str) -> Iterator[tuple[str, JsonObject]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from sandbox.cluster.node_agent.addresses import Addresses
 from sandbox.cluster.node_agent.api import JsonObject
+from sandbox.cluster.node_agent.nodes import node
 from sandbox.cluster.node_agent.translate import DiscoveryRequest
 
 Target = dict[str, object]
@@ -26,8 +27,8 @@ def targets(
         found = _pods(pods, addresses)
     else:
         return []
-    chosen = [
-        {"targets": [address], "labels": labels}
+    chosen: list[Target] = [
+        {"targets": [address], "labels": labels | (_node_labels(labels) if request.with_node_labels else {})}
         for address, labels in found
         if not request.namespaces or labels["__meta_kubernetes_namespace"] in request.namespaces
     ]
@@ -115,6 +116,11 @@ def _pod_labels(pod: JsonObject) -> dict[str, str]:
         **_named("pod_label", metadata.get("labels", {})),
         **_named("pod_annotation", metadata.get("annotations", {})),
     }
+
+
+def _node_labels(labels: dict[str, str]) -> dict[str, str]:
+    name = labels["__meta_kubernetes_pod_node_name"]
+    return {"__meta_kubernetes_node_name": name, **_named("node_label", node(name)["metadata"]["labels"])}
 
 
 def _named(kind: str, values: dict[str, str]) -> dict[str, str]:

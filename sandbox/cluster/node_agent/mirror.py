@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from http import HTTPStatus
 
 import httpx
 
@@ -62,7 +63,7 @@ class Mirror:
     def _list(self) -> str:
         listed = self._api.get(self._path)
         if listed is None:
-            raise ApiRefused(httpx.codes.NOT_FOUND, self._path)
+            raise ApiRefused(HTTPStatus.NOT_FOUND, self._path)
         with self._lock:
             self._objects = {_key(item): item for item in listed["items"]}
         self._listed.set()

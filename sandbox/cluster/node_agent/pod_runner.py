@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -30,8 +29,10 @@ SHORTEST_GRACE_SECONDS = 3.0
 """However fast the sandbox's clock runs, a program gets this long to end by itself."""
 
 START_GAP_SECONDS = 0.4
-"""Between two containers of a pod, as a container runtime takes it too. Without it the config-reloader asks for its first
-reload before Alertmanager listens, waits five seconds, and misses what changes in them."""
+"""Between two containers of a pod, as a container runtime takes it too.
+
+Without it the config-reloader asks for its first reload before Alertmanager listens, tries again five seconds later,
+and only then begins to watch: what changed in between it would see three minutes later."""
 
 EnvironmentFor = Callable[[JsonObject], Mapping[str, str]]
 """What an identity webhook would add to a pod's environment, given the pod."""
@@ -348,8 +349,3 @@ class PodRunner:
 
     def _tell(self, reason: str, message: str) -> None:
         self._around.report(self.pod, reason, message)
-
-
-def monotonic() -> float:
-    """Return the agent's time: seconds that only ever grow."""
-    return time.monotonic()

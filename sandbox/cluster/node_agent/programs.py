@@ -6,6 +6,7 @@ name: it may hold a path or an address that has to be translated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -108,4 +109,4 @@ PROGRAMS: Mapping[str, Program] = {
 
 def program_of(image: str) -> Program | None:
     """Return the program that an image stands for, or None: `quay.io/prometheus/alertmanager:v0.34.0`."""
-    return PROGRAMS.get(image.rsplit("/", 1)[-1].split("@")[0].split(":")[0])
+    return PROGRAMS.get(re.split("[@:]", image.rsplit("/", 1)[-1], maxsplit=1)[0])

@@ -51,11 +51,13 @@ class DiscoveryRequest:
 
     role: str
     namespaces: tuple[str, ...]
+    with_node_labels: bool = False
 
     @property
     def file_name(self) -> str:
         """The file, in the pod's own folder, that answers it."""
-        return f"{'-'.join((self.role, *self.namespaces))}.json"
+        nodes = ("with-nodes",) if self.with_node_labels else ()
+        return f"{'-'.join((self.role, *nodes, *self.namespaces))}.json"
 
 
 def expanded(text: str, environment: Mapping[str, str]) -> str:
@@ -169,10 +171,19 @@ def _requests(value: object) -> Iterator[DiscoveryRequest]:
 
 def _request(entry: JsonObject) -> DiscoveryRequest:
     namespaces: JsonObject = entry.get("namespaces", {})
-    unknown = sorted((set(entry) - {"role", "namespaces"}) | (set(namespaces) - {"names"}))
+    attached: JsonObject = entry.get("attach_metadata", {})
+    unknown = [
+        *sorted(set(entry) - {"role", "namespaces", "attach_metadata"}),
+        *sorted(f"namespaces.{name}" for name in set(namespaces) - {"names"}),
+        *sorted(f"attach_metadata.{name}" for name in set(attached) - {"node"} if attached[name]),
+    ]
     if unknown:
         raise Untranslatable(f"{KUBERNETES_DISCOVERY}: {', '.join(unknown)}: not known to the node agent")
-    return DiscoveryRequest(role=entry["role"], namespaces=tuple(namespaces.get("names", ())))
+    return DiscoveryRequest(
+        role=entry["role"],
+        namespaces=tuple(namespaces.get("names", ())),
+        with_node_labels=bool(attached.get("node")),
+    )
 
 
 def _value(value: object, root: Root, discovery_folder: Path) -> Any:

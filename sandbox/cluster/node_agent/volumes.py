@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import secrets
 import shutil
 import time
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.cluster.node_agent.api import Api, JsonObject
+from sandbox.cluster.node_agent.api import Api, ApiRefused, JsonObject
 from sandbox.cluster.node_agent.mirror import Mirror
 from sandbox.cluster.node_agent.translate import DiscoveryRequest, Root, configuration, discovery_requests
 
@@ -78,7 +77,7 @@ class Volumes:
                 continue
             try:
                 payload = self._payload(self._volumes[volume])
-            except NotMountable:
+            except (NotMountable, ApiRefused):
                 continue
             changed |= self._write(path, payload)
         return changed
@@ -200,7 +199,7 @@ def swap(folder: Path, payload: Mapping[str, bytes]) -> None:
     following = folder / "..data_tmp"
     following.unlink(missing_ok=True)
     following.symlink_to(versioned.name)
-    os.replace(following, link)
+    following.replace(link)
     visible = {name.split("/", 1)[0] for name in payload}
     for name in visible:
         if not (folder / name).is_symlink():

@@ -1,0 +1,233 @@
+"""A cluster with the operator and the node agent, and the program's own monitoring stack on it, for tests."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import time
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from alerting.settings import Environment, ScrapeTarget
+from components.monitoring_values import (
+    SCRAPE_SECRET,
+    SCRAPE_SECRET_KEY,
+    MonitoringSpec,
+    alertmanager_resource,
+    chart_values,
+    prometheus_resource,
+    scrape_configurations,
+    selector_labels,
+)
+from components.naming import ALERTMANAGER, GRAFANA_ADMIN_SECRET, PROMETHEUS, RELEASE_LABELS
+from sandbox.clock import Clock
+from sandbox.cluster.control_plane import ControlPlane
+from sandbox.cluster.kubectl import apply, kubectl
+from sandbox.cluster.node_agent import NodeAgent
+from sandbox.cluster.operator import Operator
+from sandbox.cluster.workloads import Workloads
+from sandbox.journal import Journal
+from sandbox.service import wait_until_ready
+from tests.component_data import settings
+from tools.paths import tool
+
+NAMESPACE = "monitoring"
+POLL_SECONDS = 0.1
+CHART = Path(__file__).resolve().parents[2] / "shared" / "charts" / "kube-prometheus-stack-88.5.3.tgz"
+SPEC = MonitoringSpec(
+    settings=settings(
+        Environment.PROD,
+        admission_webhooks=False,
+        scrape_interval_seconds=1,
+        evaluation_interval_seconds=1,
+        extra_scrape_targets=(ScrapeTarget(job="orion", address="127.0.0.1:9"),),
+    ),
+    secrets=("alertmanager-slack",),
+    config_maps=("alertmanager-templates",),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What runs."""
+
+    kubeconfig: Path
+    operator: Operator
+    agent: NodeAgent
+    workloads: Workloads
+    journal: Journal
+
+    def alertmanagers(self) -> list[str]:
+        """Return the base address of every Alertmanager."""
+        found = self.agent.addresses()
+        return [f"http://{found[pod]['http-web']}" for pod in sorted(found) if pod.startswith("alertmanager-")]
+
+    def prometheus(self) -> str:
+        """Return the base address of the first Prometheus."""
+        return f"http://{self.agent.addresses()[f'prometheus-{PROMETHEUS}-0']['http-web']}"
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        """Return an object of the monitoring namespace."""
+        return json.loads(kubectl(self.kubeconfig, "get", kind, name, f"--namespace={NAMESPACE}", "--output=json"))
+
+    def ready_pods(self, count: int) -> bool:
+        """Say whether so many of the operator's pods are there, and ready."""
+        pods = [pod for pod in self.workloads.pods(NAMESPACE) if pod.node.startswith("agent-")]
+        return len(pods) == count and all(pod.ready for pod in pods)
+
+
+@contextmanager
+def cluster(directory: Path) -> Generator[Stage]:
+    """Bring up the control plane, the services, the operator and the agent; end everything afterwards."""
+    journal = Journal(directory / "journal.jsonl")
+    with ExitStack() as undo:
+        plane = ControlPlane("test", directory / "control-plane")
+        undo.callback(plane.stop)
+        plane.start()
+        wait_until_ready(plane, timeout_seconds=90)
+        workloads = Workloads(plane.kubeconfig, directory)
+        workloads.install()
+        operator = Operator(plane.kubeconfig, directory)
+        operator.install_definitions()
+        agent = NodeAgent(plane.kubeconfig, directory / "agent", journal, Clock(10), lambda _pod: {"AWS_REGION": "x"})
+        for service in (operator, agent):
+            undo.callback(service.stop)
+            service.start()
+        for service in (operator, agent):
+            wait_until_ready(service, timeout_seconds=60)
+        yield Stage(kubeconfig=plane.kubeconfig, operator=operator, agent=agent, workloads=workloads, journal=journal)
+
+
+def until(holds: Callable[[], bool], *, timeout_seconds: float = 60) -> float:
+    """Wait for a condition and return how long it took. An answer that is not there yet counts as no."""
+    started = time.monotonic()
+    while True:
+        try:
+            if holds():
+                return time.monotonic() - started
+        except (httpx.TransportError, KeyError, IndexError):
+            pass
+        waited = time.monotonic() - started
+        assert waited < timeout_seconds, f"not so within {timeout_seconds} s"
+        time.sleep(POLL_SECONDS)
+
+
+def configuration(group_wait: str) -> str:
+    """Return an Alertmanager configuration, as the config Secret holds it."""
+    return yaml.safe_dump(
+        {
+            "route": {"receiver": "hook", "group_by": ["alertname"], "group_wait": group_wait},
+            "receivers": [
+                {
+                    "name": "hook",
+                    "slack_configs": [
+                        {
+                            "api_url_file": "/etc/alertmanager/secrets/alertmanager-slack/hook",
+                            "title": "see /etc/alertmanager/secrets/alertmanager-slack/hook",
+                        }
+                    ],
+                }
+            ],
+            "templates": ["/etc/alertmanager/configmaps/alertmanager-templates/*.tmpl"],
+        }
+    )
+
+
+def prerequisites() -> list[dict[str, Any]]:
+    """Return what the program puts beside the monitoring stack."""
+    rule = {"alert": "Watchdog", "expr": "vector(1)", "labels": {"severity": "info"}}
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        _secret("alertmanager-config", {"alertmanager.yaml": configuration("1s")}),
+        _secret("alertmanager-slack", {"hook": "http://127.0.0.1:9/hook"}),
+        _secret(GRAFANA_ADMIN_SECRET, {"admin-user": "admin", "admin-password": "admin"}),
+        _namespaced("v1", "ConfigMap", "alertmanager-templates", data={"t.tmpl": '{{ define "x" }}y{{ end }}'}),
+        _namespaced(
+            "monitoring.coreos.com/v1",
+            "PrometheusRule",
+            "rules",
+            spec={"groups": [{"name": "group", "rules": [rule]}]},
+        ),
+    ]
+
+
+def custom_resources() -> list[dict[str, Any]]:
+    """Return the stack without a chart: the two custom resources and what a user of the operator gives them."""
+    monitoring = SPEC.settings.monitoring
+    ports = [{"name": "http-web", "port": 9093, "targetPort": "http-web"}]
+    return [
+        _secret(SCRAPE_SECRET, {SCRAPE_SECRET_KEY: json.dumps(scrape_configurations(monitoring))}),
+        _namespaced("v1", "ServiceAccount", ALERTMANAGER),
+        _namespaced("v1", "ServiceAccount", PROMETHEUS),
+        _namespaced(
+            "v1",
+            "Service",
+            ALERTMANAGER,
+            spec={"selector": selector_labels("alertmanager", ALERTMANAGER), "ports": ports},
+        ),
+        _namespaced(
+            "monitoring.coreos.com/v1",
+            "ServiceMonitor",
+            "alertmanagers",
+            spec={"selector": {"matchLabels": dict(RELEASE_LABELS)}, "endpoints": [{"port": "http-web"}]},
+        ),
+        _namespaced("monitoring.coreos.com/v1", "Alertmanager", ALERTMANAGER, spec=alertmanager_resource(SPEC)),
+        _namespaced("monitoring.coreos.com/v1", "Prometheus", PROMETHEUS, spec=prometheus_resource(SPEC)),
+    ]
+
+
+def install_chart(kubeconfig: Path, directory: Path) -> None:
+    """Install the chart by helm, with the program's values."""
+    values = directory / "values.yaml"
+    values.write_text(yaml.safe_dump(chart_values(SPEC)))
+    command = [str(tool("helm")), "upgrade", "--install", "prometheus", str(CHART), f"--namespace={NAMESPACE}"]
+    subprocess.run([*command, f"--values={values}", f"--kubeconfig={kubeconfig}"], check=True, capture_output=True)
+
+
+def change_configuration(stage: Stage, group_wait: str) -> None:
+    """Change the config Secret in place."""
+    encoded = base64.b64encode(configuration(group_wait).encode()).decode()
+    patch = json.dumps({"data": {"alertmanager.yaml": encoded}})
+    arguments = (
+        "patch",
+        "secret",
+        "alertmanager-config",
+        f"--namespace={NAMESPACE}",
+        "--type=merge",
+        f"--patch={patch}",
+    )
+    kubectl(stage.kubeconfig, *arguments)
+
+
+def _secret(name: str, texts: dict[str, str]) -> dict[str, Any]:
+    return _namespaced("v1", "Secret", name, stringData=texts)
+
+
+def _namespaced(version: str, kind: str, name: str, **rest: Any) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": NAMESPACE, "labels": dict(RELEASE_LABELS)}
+    return {"apiVersion": version, "kind": kind, "metadata": metadata, **rest}
+
+
+def install_custom_resources(kubeconfig: Path) -> None:
+    """Apply the stack without a chart."""
+    apply(kubeconfig, custom_resources())
+
+
+__all__ = [
+    "CHART",
+    "NAMESPACE",
+    "Stage",
+    "change_configuration",
+    "cluster",
+    "install_chart",
+    "install_custom_resources",
+    "prerequisites",
+    "until",
+]

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sandbox.cluster.control_plane import COMPONENTS, ControlPlane
+from sandbox.cluster.kubectl import kubectl
+from sandbox.cluster.workloads import SERVICES, Workloads
+from sandbox.service import ServiceFailed, end_recorded_processes, wait_until_ready
+from tests.cluster_stage import until
+
+pytestmark = pytest.mark.integration
+
+
+def processes_of(directory: Path) -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if str(directory) in " ".join(process.info["cmdline"] or [])
+    ]
+
+
+def test_two_clusters_at_once_are_two_and_leave_nothing(tmp_path: Path) -> None:
+    planes = [ControlPlane(name, tmp_path / name) for name in ("one", "two")]
+    try:
+        for plane in planes:
+            plane.start()
+        for plane in planes:
+            wait_until_ready(plane, timeout_seconds=90)
+        kubectl(planes[0].kubeconfig, "create", "namespace", "only-one")
+
+        with pytest.raises(ServiceFailed, match="not found"):
+            kubectl(planes[1].kubeconfig, "get", "namespace", "only-one")
+        assert (planes[0].pki / "ca.key").exists()
+        listening = {
+            connection.laddr.ip
+            for process in processes_of(tmp_path)
+            for connection in process.net_connections()
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert listening == {"127.0.0.1"}
+
+        processes_of(tmp_path / "one")[0].kill()
+        until(lambda: any("has ended" in str(failure) for failure in failures(planes[0])))
+    finally:
+        for plane in planes:
+            plane.stop()
+            plane.stop()
+    assert processes_of(tmp_path) == []
+    assert not (tmp_path / "one" / "kwok").exists()
+
+
+def failures(plane: ControlPlane) -> list[ServiceFailed]:
+    try:
+        plane.ready()
+    except ServiceFailed as failed:
+        return [failed]
+    return []
+
+
+def test_what_a_killed_run_left_is_ended_from_its_records(tmp_path: Path) -> None:
+    program = f"""
+        import os, pathlib, signal
+        from sandbox.cluster.control_plane import ControlPlane
+        from sandbox.service import wait_until_ready
+        plane = ControlPlane("killed", pathlib.Path({str(tmp_path / "plane")!r}))
+        plane.start()
+        wait_until_ready(plane, timeout_seconds=90)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=False, timeout=120)
+
+    assert len(processes_of(tmp_path)) >= len(COMPONENTS)
+    assert set(COMPONENTS) <= set(end_recorded_processes(tmp_path))
+    until(lambda: processes_of(tmp_path) == [])
+
+
+def test_services_pods_are_ready_at_once_and_a_deleted_one_is_replaced(tmp_path: Path) -> None:
+    plane = ControlPlane("workloads", tmp_path / "plane")
+    try:
+        plane.start()
+        wait_until_ready(plane, timeout_seconds=90)
+        workloads = Workloads(plane.kubeconfig, tmp_path)
+        workloads.install()
+        until(workloads.ready)
+        before = workloads.pods()
+        assert {pod.service for pod in before} == set(SERVICES)
+
+        victim = next(pod for pod in before if pod.service == "orders")
+        kubectl(plane.kubeconfig, "delete", "pod", victim.name, "--namespace=orion")
+        until(lambda: workloads.ready() and victim.uid not in {pod.uid for pod in workloads.pods()})
+    finally:
+        plane.stop()

@@ -1,0 +1,108 @@
+"""Secrets, templates and rules in the cluster, and the provider that changes them in place."""
+
+from __future__ import annotations
+
+import json
+
+import pulumi
+import pytest
+
+from components.rules import Rules, RulesArgs
+from components.secrets import Secrets, SecretsArgs
+from tests.component_data import alertmanager_files, providers, rule_files, settings
+from tests.pulumi_program import Run, run_program
+
+SECRET, CONFIG_MAP = "kubernetes:core/v1:Secret", "kubernetes:core/v1:ConfigMap"
+
+
+def deployed(*, preview: bool, webhook_channel: str = "#orion-alerts") -> Run:
+    def program() -> None:
+        options = providers(settings())
+        args = SecretsArgs(
+            files=alertmanager_files(),
+            namespace="monitoring",
+            integration_keys={"orders": pulumi.Output.secret("ROUTING-KEY")},
+            slack_webhooks={webhook_channel: pulumi.Output.secret("https://hooks.example.com/WEBHOOK")},
+            grafana_password=pulumi.Output.secret("PASSWORD"),
+        )
+        made = Secrets("secrets", args, options)
+        assert made.secret_names == ("alertmanager-pagerduty", "alertmanager-slack")
+        assert made.config_map_names == ("alertmanager-templates",)
+
+    return run_program(program, preview=preview)
+
+
+@pytest.fixture(params=[False, True], ids=["update", "preview"])
+def run(request: pytest.FixtureRequest) -> Run:
+    return deployed(preview=request.param)
+
+
+def secret(run: Run, name: str) -> tuple[dict[str, str], frozenset[str]]:
+    (found,) = [one for one in run.of_type(SECRET) if one.inputs["metadata"]["name"] == name]
+    assert found.inputs["metadata"]["namespace"] == "monitoring"
+    assert (found.parent, found.provider) == ("secrets", "providers-kubernetes")
+    return found.inputs["stringData"], found.secrets
+
+
+def test_the_configuration_is_written_as_it_is_and_under_the_operators_key(run: Run) -> None:
+    data, _ = secret(run, "alertmanager-config")
+
+    assert list(data) == ["alertmanager.yaml"]
+    assert json.loads(data["alertmanager.yaml"]) == alertmanager_files().configuration
+
+
+def test_values_of_secrets_are_marked_secret(run: Run) -> None:
+    for name, expected in {
+        "alertmanager-pagerduty": {"orders": "ROUTING-KEY"},
+        "alertmanager-slack": {"orion-alerts": "https://hooks.example.com/WEBHOOK"},
+        "grafana-admin": {"admin-user": "admin", "admin-password": "PASSWORD"},
+    }.items():
+        data, marked = secret(run, name)
+
+        assert data == expected
+        assert marked, f"{name} is not marked"
+
+
+def test_no_secret_lies_in_anything_that_is_not_marked(run: Run) -> None:
+    for one in run.resources.values():
+        text = json.dumps(one.inputs)
+        if any(value in text for value in ("ROUTING-KEY", "WEBHOOK", "PASSWORD", "TOKEN")):
+            assert one.secrets, one.name
+
+
+def test_templates_are_a_config_map(run: Run) -> None:
+    made = run.one(CONFIG_MAP)
+
+    assert made.inputs["metadata"]["name"] == "alertmanager-templates"
+    assert made.inputs["data"] == alertmanager_files().templates
+
+
+def test_the_provider_changes_secrets_and_config_maps_in_place(run: Run) -> None:
+    provider = run.one("pulumi:providers:kubernetes").inputs
+
+    # A provider's own inputs are text.
+    assert provider["enableSecretMutable"] == "true"
+    assert provider["enableConfigMapMutable"] == "true"
+    assert provider["enableServerSideApply"] == "true"
+
+
+def test_a_channel_without_a_webhook_is_named() -> None:
+    with pytest.raises(KeyError, match=r"orion-alerts.*no Slack webhook for #orion-alerts.*#another"):
+        deployed(preview=False, webhook_channel="#another")
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_rules_are_written_as_they_are_and_selected_by_their_label(*, preview: bool) -> None:
+    def program() -> None:
+        Rules("rules", RulesArgs(files=rule_files(), namespace="monitoring"), providers(settings()))
+
+    made = run_program(program, preview=preview).one("kubernetes:monitoring.coreos.com/v1:PrometheusRule")
+
+    assert (made.name, made.parent) == ("rules-orion-services", "rules")
+    assert made.inputs["metadata"] == {
+        "name": "orion-services",
+        "namespace": "monitoring",
+        "labels": {"release": "prometheus"},
+    }
+    # Not a letter of a label or an annotation is changed on the way, however much it looks like an SDK's own name.
+    assert made.inputs["spec"] == {"groups": [dict(group) for group in rule_files()[0].groups]}

@@ -1,0 +1,199 @@
+"""The monitoring stack: highly available in prod, the same by the chart as without it, and no secret in its values."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from alerting.durations import milliseconds
+from alerting.settings import ChartFromFile, CustomResourcesOnly, Environment, ScrapeTarget, Settings
+from components.monitoring import Monitoring, MonitoringArgs
+from components.monitoring_values import (
+    MonitoringSpec,
+    alertmanager_resource,
+    chart_values,
+    disruption_budget,
+    prometheus_resource,
+)
+from components.naming import ALERTMANAGER, PROMETHEUS
+from tests.alerting_data import ROOT
+from tests.component_data import providers, settings
+from tests.pulumi_program import Run, run_program
+
+TARGET = ScrapeTarget(job="sandbox", address="metrics.example.com:9100", path="/all")
+SECRETS = ("alertmanager-pagerduty", "alertmanager-slack")
+CUSTOM_RESOURCES = CustomResourcesOnly(source="custom-resources")
+CHART_VARIABLE = "ORION_CHART"
+CHARTS = ROOT.parent / "shared" / "charts"
+
+
+def spec(stack: Settings | None = None) -> MonitoringSpec:
+    return MonitoringSpec(settings=stack or settings(), secrets=SECRETS, config_maps=("alertmanager-templates",))
+
+
+def deployed(stack: Settings, *, preview: bool = False) -> Run:
+    def program() -> None:
+        Monitoring(
+            "monitoring",
+            MonitoringArgs(spec=spec(stack), root=Path("/program"), namespace="monitoring"),
+            providers(stack),
+        )
+
+    return run_program(program, preview=preview)
+
+
+def test_prod_has_three_alertmanagers_that_share_neither_node_nor_zone() -> None:
+    alertmanager = chart_values(spec())["alertmanager"]
+    part = alertmanager["alertmanagerSpec"]
+
+    assert part["replicas"] == 3
+    assert part["podAntiAffinity"] == "hard"
+    assert part["podAntiAffinityTopologyKey"] == "kubernetes.io/hostname"
+    assert [(one["topologyKey"], one["whenUnsatisfiable"]) for one in part["topologySpreadConstraints"]] == [
+        ("topology.kubernetes.io/zone", "DoNotSchedule")
+    ]
+    assert alertmanager["podDisruptionBudget"] == {"enabled": True, "minAvailable": 2}
+    assert part["minReadySeconds"] == 10
+    assert part["storage"]["volumeClaimTemplate"]["spec"]["resources"]["requests"]["storage"] == "2Gi"
+
+
+def test_where_it_is_preferred_only_a_lone_node_still_runs_all_replicas() -> None:
+    stack = settings(Environment.DEV, spread="preferred")
+    part = chart_values(spec(stack))["alertmanager"]["alertmanagerSpec"]
+    affinity = alertmanager_resource(spec(stack))["affinity"]["podAntiAffinity"]
+
+    assert part["podAntiAffinity"] == "soft"
+    assert part["topologySpreadConstraints"][0]["whenUnsatisfiable"] == "ScheduleAnyway"
+    assert list(affinity) == ["preferredDuringSchedulingIgnoredDuringExecution"]
+
+
+def test_alertmanager_takes_our_secret_and_mounts_files() -> None:
+    part = chart_values(spec())["alertmanager"]["alertmanagerSpec"]
+
+    assert (part["useExistingSecret"], part["configSecret"]) == (True, "alertmanager-config")
+    assert part["secrets"] == list(SECRETS)
+    assert part["configMaps"] == ["alertmanager-templates"]
+
+
+def test_what_eks_hides_and_the_charts_own_alerts_are_off() -> None:
+    values = chart_values(spec())
+
+    assert values["defaultRules"]["create"] is False
+    assert not any(values[part]["enabled"] for part in ("kubeControllerManager", "kubeScheduler", "kubeEtcd"))
+
+
+def test_rules_are_selected_by_release_and_alerts_carry_their_cluster() -> None:
+    part = chart_values(spec())["prometheus"]["prometheusSpec"]
+
+    assert part["ruleSelector"] == {"matchLabels": {"release": "prometheus"}}
+    assert part["externalLabels"] == {"cluster": "orion"}
+
+
+def test_intervals_are_divided_by_the_time_scale() -> None:
+    stack = settings(Environment.SANDBOX).model_copy(update={"time_scale": 20.0})
+    prometheus = prometheus_resource(spec(stack))
+
+    assert milliseconds(prometheus["scrapeInterval"]) == milliseconds(prometheus["evaluationInterval"]) == 1500
+    assert prometheus["scrapeTimeout"] == "500ms"
+    assert alertmanager_resource(spec(stack))["clusterPeerTimeout"] == "1s"
+    assert alertmanager_resource(spec())["clusterPeerTimeout"] == "15s"
+
+
+def test_values_hold_no_secret_only_the_name_of_one() -> None:
+    values = chart_values(spec())
+
+    assert values["grafana"]["admin"]["existingSecret"] == "grafana-admin"
+    assert "adminPassword" not in json.dumps(values)
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_the_release_has_a_fixed_name_and_comes_from_the_pinned_chart(*, preview: bool) -> None:
+    release = deployed(settings(), preview=preview).one("kubernetes:helm.sh/v3:Release")
+
+    assert release.inputs["name"] == "prometheus"
+    assert (release.inputs["chart"], release.inputs["version"]) == ("kube-prometheus-stack", "88.5.3")
+    assert release.inputs["repositoryOpts"] == {"repo": "https://prometheus-community.github.io/helm-charts"}
+    assert release.inputs["values"] == json.loads(json.dumps(chart_values(spec())))
+    assert (release.parent, release.provider) == ("monitoring", "providers-kubernetes")
+    assert not release.inputs.get("skipAwait")
+
+
+def test_a_charts_path_is_relative_to_the_program() -> None:
+    stack = settings(chart=ChartFromFile(source="file", path="charts/stack.tgz"))
+    release = deployed(stack).one("kubernetes:helm.sh/v3:Release")
+
+    assert release.inputs["chart"] == "/program/charts/stack.tgz"
+    assert "version" not in release.inputs
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_without_a_chart_the_custom_resources_stand_alone(*, preview: bool) -> None:
+    stack = settings(chart=CUSTOM_RESOURCES, extra_scrape_targets=(TARGET,))
+    run = deployed(stack, preview=preview)
+    alertmanager = run.one("kubernetes:monitoring.coreos.com/v1:Alertmanager")
+    prometheus = run.one("kubernetes:monitoring.coreos.com/v1:Prometheus")
+
+    assert alertmanager.inputs["spec"] == json.loads(json.dumps(alertmanager_resource(spec(stack))))
+    assert prometheus.inputs["spec"] == json.loads(json.dumps(prometheus_resource(spec(stack))))
+    assert alertmanager.inputs["metadata"]["name"] == ALERTMANAGER
+    assert "monitoring-prometheus-binding" in prometheus.dependencies
+    accounts = {one.inputs["metadata"]["name"] for one in run.of_type("kubernetes:core/v1:ServiceAccount")}
+    assert accounts == {ALERTMANAGER, PROMETHEUS}
+    services = {one.inputs["metadata"]["name"] for one in run.of_type("kubernetes:core/v1:Service")}
+    assert services == {ALERTMANAGER, PROMETHEUS}
+    targets = run.one("kubernetes:core/v1:Secret").inputs
+    where = prometheus.inputs["spec"]["additionalScrapeConfigs"]
+    assert where["name"] == targets["metadata"]["name"]
+    assert yaml.safe_load(targets["stringData"][where["key"]]) == [
+        {
+            "job_name": "sandbox",
+            "honor_labels": True,
+            "metrics_path": "/all",
+            "static_configs": [{"targets": ["metrics.example.com:9100"]}],
+        }
+    ]
+
+
+def rendered_chart(folder: Path, values: dict[str, Any]) -> list[dict[str, Any]]:
+    """Render the real chart. Skipped where there is no chart or no helm; a run that says it has them must."""
+    chosen = os.environ.get(CHART_VARIABLE)
+    charts = [Path(chosen)] if chosen else sorted(CHARTS.glob("kube-prometheus-stack-*.tgz"))
+    if not charts:
+        pytest.skip(f"no chart: none in {CHARTS}, and {CHART_VARIABLE} names none")
+    from tools.paths import tool  # noqa: PLC0415  (only this test needs a binary)
+
+    path = folder / "values.json"
+    path.write_text(json.dumps(values))
+    command = [tool("helm"), "template", "prometheus", charts[-1], "--kube-version", "1.36.1"]
+    command += ["--namespace", "monitoring", "--values", path]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return [document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document]
+
+
+@pytest.mark.integration
+def test_the_real_chart_makes_the_custom_resources_that_stand_alone(tmp_path: Path) -> None:
+    asked = spec(settings(extra_scrape_targets=(TARGET,)))
+    documents = rendered_chart(tmp_path, chart_values(asked))
+    for kind, ours in (("Alertmanager", alertmanager_resource(asked)), ("Prometheus", prometheus_resource(asked))):
+        (made,) = [document for document in documents if document["kind"] == kind]
+        # The chart writes affinity with matchExpressions, keeps the targets in a Secret of its own, and says "/".
+        same = {key for key in ours if key not in {"affinity", "additionalScrapeConfigs", "alerting"}}
+
+        assert {key: made["spec"].get(key) for key in same} == {key: ours[key] for key in same}
+        assert list(made["spec"]["affinity"]["podAntiAffinity"]) == list(ours["affinity"]["podAntiAffinity"])
+        assert made["metadata"]["name"] in {ALERTMANAGER, PROMETHEUS}
+
+    assert not [document for document in documents if document["kind"] == "PrometheusRule"]
+    accounts = {document["metadata"]["name"] for document in documents if document["kind"] == "ServiceAccount"}
+    assert {ALERTMANAGER, PROMETHEUS} <= accounts
+    (sending,) = [document["spec"]["alerting"] for document in documents if document["kind"] == "Prometheus"]
+    ours = prometheus_resource(asked)["alerting"]["alertmanagers"][0]
+    assert ours.items() <= sending["alertmanagers"][0].items()
+    budgets = {one["metadata"]["name"]: one["spec"] for one in documents if one["kind"] == "PodDisruptionBudget"}
+    assert disruption_budget("alertmanager", ALERTMANAGER, 3).items() <= budgets[ALERTMANAGER].items()

@@ -1,0 +1,189 @@
+"""The whole program, as the engine runs it: parented, named, on explicit providers, and nothing secret shown."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from alerting.build import load_catalog
+from components.configuration import ConfigurationError
+from tests.alerting_data import ROOT
+from tests.pulumi_program import PROJECT, Run, run_program
+
+CHANNELS = ("#orion-alerts", "#orion-alerts-info", "#orion-database-team")
+SECRETS = {
+    "pagerdutyToken": "SECRET-token",
+    "grafanaAdminPassword": "SECRET-password",
+    "slackWebhooks": json.dumps({channel: f"https://hooks.example.com/SECRET-{channel[1:]}" for channel in CHANNELS}),
+}
+COMPONENTS = {
+    "providers",
+    "namespace",
+    "on-call",
+    "event-bus",
+    "runbook-automation",
+    "bastion",
+    "alertmanager-identity",
+    "secrets",
+    "monitoring",
+    "rules",
+}
+PROVIDER_OF = {"aws": "providers-aws", "kubernetes": "providers-kubernetes", "pagerduty": "providers-pagerduty"}
+
+
+def configuration(stack: str) -> dict[str, str]:
+    values = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return {
+        key.removeprefix(f"{PROJECT}:"): value if isinstance(value, str) else json.dumps(value)
+        for key, value in values.items()
+        if key.startswith(f"{PROJECT}:")
+    }
+
+
+def deployed(stack: str, *, preview: bool = False, **changed: str) -> Run:
+    return run_program(
+        lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
+        preview=preview,
+        stack=stack,
+        config={**configuration(stack), **SECRETS, **changed},
+        secret_keys=tuple(SECRETS),
+    )
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+@pytest.fixture(params=[False, True], ids=["update", "preview"], scope="module")
+def run(request: pytest.FixtureRequest, elsewhere: Path) -> Run:
+    """The program in prod, run from another folder, as the engine does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(elsewhere)
+        return deployed("prod", preview=request.param)
+
+
+def test_everything_is_the_child_of_a_component_and_named_after_it(run: Run) -> None:
+    roots = {one.name for one in run.resources.values() if one.parent == "orion-alerting-prod"}
+
+    assert roots == COMPONENTS
+    for one in run.resources.values():
+        if one.name not in roots:
+            assert one.name.startswith(f"{one.parent}-"), one.name
+
+
+def test_every_component_says_that_it_is_finished(run: Run) -> None:
+    components = {one.name for one in run.resources.values() if not one.custom}
+
+    assert components >= COMPONENTS
+    assert components <= run.finished
+
+
+def test_every_resource_and_lookup_uses_an_explicit_provider(run: Run) -> None:
+    for one in run.resources.values():
+        package = one.type.split(":")[0]
+        if one.custom and package in PROVIDER_OF:
+            assert one.provider == PROVIDER_OF[package], one.name
+    for call in run.calls:
+        assert call.provider == PROVIDER_OF[call.token.split(":")[0]], call.token
+
+
+def test_the_account_is_held_to_and_tags_are_the_providers(run: Run) -> None:
+    provider = run.one("pulumi:providers:aws").inputs
+
+    assert json.loads(provider["allowedAccountIds"]) == ["222222222222"]
+    assert json.loads(provider["defaultTags"])["tags"] == {
+        "project": "orion-alerting",
+        "environment": "prod",
+        "managed-by": "pulumi",
+    }
+
+
+def test_no_secret_lies_in_anything_that_is_not_marked(run: Run) -> None:
+    holding = [one for one in run.resources.values() if "SECRET-" in json.dumps(one.inputs)]
+
+    assert {one.type for one in holding} == {"pulumi:providers:pagerduty", "kubernetes:core/v1:Secret"}
+    assert all(one.secrets for one in holding)
+
+
+def test_secrets_are_there_before_what_mounts_them_and_rules_come_last(run: Run) -> None:
+    monitoring = run.one("kubernetes:helm.sh/v3:Release")
+    rule = run.of_type("kubernetes:monitoring.coreos.com/v1:PrometheusRule")[0]
+
+    assert {"secrets-alertmanager-config", "alertmanager-identity-association"} <= set(
+        run.resources["monitoring"].dependencies
+    ) | set(monitoring.dependencies)
+    assert "monitoring-release" in {*run.resources["rules"].dependencies, *rule.dependencies}
+
+
+def test_alertmanager_mounts_exactly_the_secrets_that_are_made(run: Run) -> None:
+    mounted = run.one("kubernetes:helm.sh/v3:Release").inputs["values"]["alertmanager"]["alertmanagerSpec"]
+    made = {one.inputs["metadata"]["name"] for one in run.of_type("kubernetes:core/v1:Secret")}
+
+    assert {*mounted["secrets"], mounted["configSecret"], "grafana-admin"} == made
+
+
+def test_every_service_of_the_catalog_can_be_paged_about(run: Run) -> None:
+    paged = {one.inputs["name"] for one in run.of_type("pagerduty:index/service:Service")}
+
+    assert set(load_catalog(ROOT).services) <= paged
+
+
+def test_documents_take_values_as_environment_variables(run: Run) -> None:
+    for document in run.of_type("aws:ssm/document:Document"):
+        parameters = json.loads(document.inputs["content"])["parameters"]
+        assert parameters
+        for name, parameter in parameters.items():
+            assert parameter["interpolationType"] == "ENV_VAR", (document.name, name)
+            assert parameter["allowedPattern"].startswith("^"), (document.name, name)
+            assert parameter["allowedPattern"].endswith("$"), (document.name, name)
+
+
+def test_preview_and_update_name_the_same_resources() -> None:
+    update, preview = deployed("prod"), deployed("prod", preview=True)
+
+    assert {name: one.type for name, one in update.resources.items()} == {
+        name: one.type for name, one in preview.resources.items()
+    }
+    assert not any(one.unknown for one in update.resources.values())
+    assert any(one.unknown for one in preview.resources.values())
+
+
+def test_the_sandbox_refuses_no_plain_http_and_needs_no_grafana() -> None:
+    run = deployed("sandbox", monitoring='{"chart": {"source": "custom-resources"}, "grafana": false}')
+
+    assert not [one for one in run.resources.values() if one.type == "aws:s3/bucketPolicy:BucketPolicy"]
+    assert "SecureTransport" not in json.dumps([one.inputs for one in run.resources.values()])
+    assert "secrets-grafana-admin" not in run.resources
+    assert run.one("kubernetes:monitoring.coreos.com/v1:Alertmanager").inputs["spec"]["replicas"] == 3
+
+
+def test_a_missing_webhook_stops_the_program_before_anything_is_registered() -> None:
+    with pytest.raises(ConfigurationError, match=r"no webhook for channel #orion-database-team"):
+        deployed("prod", slackWebhooks='{"#orion-alerts": "https://hooks.example.com/SECRET"}')
+
+
+def test_a_wrong_setting_stops_the_program() -> None:
+    with pytest.raises(ConfigurationError, match=r"repairs: found 'perhaps'.*pulumi config set --stack prod repairs"):
+        deployed("prod", repairs="perhaps")
+
+
+def test_a_cluster_reached_by_a_file_needs_no_eks() -> None:
+    cluster = json.dumps({"name": "orion", "kubeconfig_path": "/home/ada/kubeconfig", "kubeconfig_context": "orion"})
+    run = deployed("prod", cluster=cluster)
+    provider = run.one("pulumi:providers:kubernetes").inputs
+
+    assert (provider["kubeconfig"], provider["context"]) == ("/home/ada/kubeconfig", "orion")
+    assert not [call for call in run.calls if call.token.startswith("aws:eks")]
+
+
+def test_an_eks_cluster_is_reached_by_a_token_asked_for_each_time() -> None:
+    provider = deployed("prod").one("pulumi:providers:kubernetes")
+    kubeconfig = json.loads(provider.inputs["kubeconfig"])
+
+    assert kubeconfig["clusters"][0]["cluster"]["server"] == "https://cluster.example.com"
+    assert kubeconfig["users"][0]["user"]["exec"]["args"][-3:] == ["orion-prod", "--output", "json"]
