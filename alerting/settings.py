@@ -64,12 +64,13 @@ class AwsSettings(_Model):
     """The account that the stack belongs to; preflight compares it with the credentials in use.
 
     `require_tls` has buckets, topics and queues refuse plain HTTP; only the sandbox, whose clouds speak nothing else,
-    has it off.
+    has it off. `keep_data` refuses to remove a bucket that still holds something; without it a destroy empties it.
     """
 
     account_id: str = Field(pattern=r"^\d{12}$")
     region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
     require_tls: bool = True
+    keep_data: bool = True
 
 
 class ClusterSettings(_Model):
@@ -164,6 +165,9 @@ class Settings(_Model):
             raise ValueError(message)
         if not self.aws.require_tls:
             message = "aws.require_tls: found False; allowed outside the sandbox: True. Remove it from this stack"
+            raise ValueError(message)
+        if self.environment is Environment.PROD and not self.aws.keep_data:
+            message = "aws.keep_data: found False; allowed in prod: True. Remove it from this stack"
             raise ValueError(message)
         if self.environment is Environment.PROD and self.monitoring.spread is not Spread.REQUIRED:
             message = f"monitoring.spread: found {self.monitoring.spread.value}; allowed in prod: required"

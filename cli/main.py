@@ -11,10 +11,19 @@ from rich.console import Console
 
 from alerting.build import load_platform
 from alerting.problems import CatalogError
+from cli.chart import ChartUnusable
 from cli.render import Part, render
+from cli.sandbox import drill_by_hand, run_sandbox
 from cli.stacks import StackUnreadable, read_settings, stack_names
+from sandbox.engine import DeploymentFailed
+from sandbox.metrics.faults import UnknownFault
+from sandbox.runs import NoSandbox
+from sandbox.service import ServiceFailed
+from tools.paths import ToolMissing
 
 ROOT = Path(__file__).parent.parent
+STORY_SCALE = 20.0
+"""How much faster than the story the sandbox runs unless told otherwise: its longest wait, 11 minutes, takes 33 s."""
 application = typer.Typer(
     help="Orion Alerting: alerts, routes, rotations and repairs as reviewed data.",
     no_args_is_help=True,
@@ -48,10 +57,41 @@ def check_command() -> None:
         console.print(f"[green]✓[/] {stack}: {alerts} alerts, {services} paged services, {repairs} automatic repairs")
 
 
+@application.command("sandbox")
+def sandbox_command(
+    once: Annotated[bool, typer.Option("--once", help="Take everything down after the drills.")] = False,
+    realtime: Annotated[bool, typer.Option("--realtime", help="Keep the story's own timings.")] = False,
+    chart: Annotated[
+        str | None,
+        typer.Option(envvar="ORION_CHART", help="A chart archive to install, or `none` for no chart."),
+    ] = None,
+) -> None:
+    """Bring everything up on this machine, run the drills, and stay up until Ctrl-C."""
+    raise typer.Exit(run_sandbox(ROOT, console, scale=1.0 if realtime else STORY_SCALE, once=once, chart=chart))
+
+
+@application.command("drill")
+def drill_command(
+    alert: Annotated[str, typer.Argument(help="The alert to set off, such as HighMemoryUsage.")],
+    label: Annotated[list[str] | None, typer.Option(help="Where: NAME=VALUE, once per label.")] = None,
+) -> None:
+    """Set one alert off in the running sandbox and tell what follows, until Ctrl-C mends it."""
+    raise typer.Exit(drill_by_hand(ROOT, console, alert, label or []))
+
+
 def main() -> None:
     """Run the command line. Whatever a person can put right is told in plain lines, without a stack trace."""
     try:
         application()
-    except (CatalogError, StackUnreadable) as problem:
+    except (
+        CatalogError,
+        ChartUnusable,
+        DeploymentFailed,
+        NoSandbox,
+        ServiceFailed,
+        StackUnreadable,
+        ToolMissing,
+        UnknownFault,
+    ) as problem:
         errors.print(str(problem), markup=False)
         sys.exit(1)

@@ -18,6 +18,7 @@ class PrivateBucketSpec:
     bucket: str
     account_id: str
     require_tls: bool
+    keep_data: bool
     expire_days: int | None
     old_versions_days: int
 
@@ -41,7 +42,7 @@ class PrivateBucket(pulumi.ComponentResource):
         super().__init__(type_token("PrivateBucket"), name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         spec = args.spec
-        bucket = aws.s3.Bucket(f"{name}-bucket", bucket=spec.bucket, opts=child)
+        bucket = aws.s3.Bucket(f"{name}-bucket", bucket=spec.bucket, force_destroy=not spec.keep_data, opts=child)
         self.versioning = aws.s3.BucketVersioning(
             f"{name}-versioning",
             bucket=bucket.id,

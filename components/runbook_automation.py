@@ -129,6 +129,7 @@ class RunbookAutomation(pulumi.ComponentResource):
             bucket=bucket,
             account_id=self._settings.aws.account_id,
             require_tls=self._settings.aws.require_tls,
+            keep_data=self._settings.aws.keep_data,
             expire_days=expire_days,
             old_versions_days=OLD_CODE_DAYS,
         )

@@ -9,31 +9,26 @@ import os
 import runpy
 import secrets
 import shutil
-import signal
-import subprocess
 import sys
-import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 from pulumi import automation
-from pulumi.automation.errors import create_command_error
-from semver import VersionInfo
 
+from sandbox.engine_command import PulumiCommand
+from sandbox.engine_events import Progress, Result, Watch, quiet_program
 from sandbox.providers.plugins import Plugin, embedded, install
-from sandbox.service import dying_with_its_starter
-from tools.paths import tool, tools_folder
+from tools.paths import tools_folder
 
-INTERRUPT_SECONDS = 30.0
-"""How long what is under way may take after Ctrl-C, before it is cut off."""
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _KEPT_PREFIXES = ("ORION_",)
 _KEPT_SUFFIXES = ("_PROXY", "_proxy")
 _LOOPBACK = "127.0.0.1,localhost"
+
+__all__ = ["DeploymentFailed", "Engine", "Interrupted", "Progress", "Result"]
 
 
 class DeploymentFailed(RuntimeError):
@@ -42,31 +37,6 @@ class DeploymentFailed(RuntimeError):
 
 class Interrupted(RuntimeError):
     """A run was stopped by `Engine.interrupt`. What was done is in the state; the next run goes on from there."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """One step that began, ended or failed. `operation` is the engine's word: create, update, same, delete, ..."""
-
-    operation: str
-    type: str
-    name: str
-    urn: str
-    stage: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What a run came to. `changes` counts resources by operation."""
-
-    changes: Mapping[str, int]
-    outputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def changed(self) -> bool:
-        """Say whether anything was, or would be, done."""
-        return any(count for operation, count in self.changes.items() if operation != "same")
 
 
 def _ignore(_: Progress) -> None:
@@ -102,7 +72,8 @@ class Engine:
         for folder in (self._work, self._home, self._backend, self.directory / "home"):
             folder.mkdir(parents=True, exist_ok=True)
         install(self._home, providers or embedded())
-        self._command = _PulumiCommand(self._environment(environment))
+        self.environment: Mapping[str, str] = self._environment(environment)
+        self._command = PulumiCommand(self.environment)
         self._project_name = self._copy_project()
         self._stack = automation.create_or_select_stack(
             stack_name=stack,
@@ -227,7 +198,9 @@ class Engine:
     def _clear_pending(self) -> None:
         """Deal with what a killed run left: its lock, and operations of which it never heard the end."""
         self._unlock()
-        if self.state().get("pending_operations"):
+        kept = self._backend / ".pulumi" / "stacks" / self._project_name / f"{self.stack_name}.json"
+        # Asking the engine for its state takes half a second; the file says at once whether that is worth it.
+        if kept.exists() and '"pending_operations"' in kept.read_text() and self.state().get("pending_operations"):
             self.refresh()
 
     def _unlock(self) -> None:
@@ -235,145 +208,17 @@ class Engine:
             self._stack.cancel()
 
     @contextmanager
-    def _watched(self) -> Generator[_Watch]:
+    def _watched(self) -> Generator[Watch]:
         self._unlock()
         self._command.interrupted.clear()
-        watch = _Watch(self._on_progress)
+        watch = Watch(self._on_progress)
         try:
-            yield watch
+            with quiet_program():
+                yield watch
         except automation.CommandError as error:
             if self._command.interrupted.is_set():
                 raise Interrupted("stopped; what was done is kept, and the next run goes on") from None
             raise DeploymentFailed(watch.explain(str(error))) from None
-
-
-class _Watch:
-    """Reads the engine's events of one run."""
-
-    def __init__(self, on_progress: Callable[[Progress], None]) -> None:
-        self._on_progress = on_progress
-        self._changes: dict[str, int] = {}
-        self._errors: dict[str, None] = {}
-        self._warnings: dict[str, None] = {}
-
-    def take(self, event: automation.EngineEvent) -> None:
-        if event.resource_pre_event is not None:
-            self._step(event.resource_pre_event.metadata, "began")
-        elif event.res_outputs_event is not None:
-            self._step(event.res_outputs_event.metadata, "done")
-        elif event.res_op_failed_event is not None:
-            self._step(event.res_op_failed_event.metadata, "failed")
-        elif event.summary_event is not None:
-            self._changes = {str(operation): n for operation, n in event.summary_event.resource_changes.items()}
-        elif event.diagnostic_event is not None and not event.diagnostic_event.ephemeral:
-            self._diagnostic(event.diagnostic_event)
-
-    def _step(self, metadata: automation.StepEventMetadata, stage: str) -> None:
-        *_, types, name = metadata.urn.split("::", 3)
-        self._on_progress(
-            Progress(
-                operation=str(metadata.op.value),
-                type=types.rpartition("$")[2],
-                name=name,
-                urn=metadata.urn,
-                stage=stage,
-            )
-        )
-
-    def _diagnostic(self, event: automation.DiagnosticEvent) -> None:
-        kinds = {"error": self._errors, "warning": self._warnings}
-        if event.severity not in kinds:
-            return
-        # The program's own faults come with a trace, which is in the log of whoever wants it.
-        message = event.message.partition("\nTraceback (most recent call last)")[0].strip()
-        for preface in ("an unhandled error occurred: ", "python inline source runtime error: "):
-            message = message.removeprefix(preface)
-        if event.urn:
-            *_, types, name = event.urn.split("::", 3)
-            message = f"{types.rpartition('$')[2]} {name}: {message}"
-        kinds[event.severity][message] = None
-
-    def result(self, outputs: Mapping[str, Any]) -> Result:
-        return Result(changes=self._changes, outputs=outputs, warnings=tuple(self._warnings))
-
-    def explain(self, otherwise: str) -> str:
-        return "\n".join(self._errors) or otherwise.strip()
-
-
-class _PulumiCommand(automation.PulumiCommand):
-    """Runs the `pulumi` binary from the tools folder in an environment of its own, out of Ctrl-C's direct reach."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self.command = str(tool("pulumi"))
-        self.environment = dict(environment)
-        self.interrupted = threading.Event()
-        self._process: subprocess.Popen[str] | None = None
-        answer = subprocess.run(
-            [self.command, "version"], env=self.environment, capture_output=True, text=True, check=True
-        )
-        self.version = VersionInfo.parse(answer.stdout.strip().removeprefix("v"))
-
-    def run(
-        self,
-        args: list[str],
-        cwd: str,
-        additional_env: Mapping[str, str],
-        on_output: Callable[[str], Any] | None = None,
-        on_error: Callable[[str], Any] | None = None,
-    ) -> automation.CommandResult:
-        """Run one command. Raises `CommandError` if it fails, `KeyboardInterrupt` once it has stopped for Ctrl-C."""
-        process = subprocess.Popen(
-            dying_with_its_starter([self.command, "--non-interactive", *args]),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=cwd,
-            env={**self.environment, **additional_env, "PULUMI_AUTOMATION_API": "true"},
-            text=True,
-            encoding="utf-8",
-            start_new_session=True,
-        )
-        self._process = process
-        try:
-            try:
-                output, errors = process.communicate()
-            except KeyboardInterrupt:
-                self.interrupt()
-                self._wait_after_interrupt(process)
-                raise
-        finally:
-            self._process = None
-            _kill_rest(process.pid)
-        for lines, callback in ((output, on_output), (errors, on_error)):
-            if callback is not None:
-                for line in lines.splitlines():
-                    callback(line)
-        result = automation.CommandResult(stdout=output.rstrip(), stderr=errors.rstrip(), code=process.returncode)
-        if result.code != 0:
-            raise create_command_error(result)
-        return result
-
-    def interrupt(self) -> None:
-        """Ask the command that runs, if one does, to finish what is under way and end."""
-        process = self._process
-        if process is not None and process.poll() is None:
-            self.interrupted.set()
-            process.send_signal(signal.SIGINT)
-
-    def _wait_after_interrupt(self, process: subprocess.Popen[str]) -> None:
-        try:
-            process.communicate(timeout=INTERRUPT_SECONDS)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.kill()
-            process.communicate()
-
-
-def _kill_rest(group: int) -> None:
-    """End what a command left in its session: providers that still wait for their own end."""
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 def _merged(old: Any, new: Any) -> Any:

@@ -12,8 +12,9 @@ from lightkube import Client, KubeConfig
 from lightkube.resources.core_v1 import Pod
 
 from sandbox.journal import Journal, Kind
+from sandbox.service import ServiceFailed
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.1
 REQUEST_TIMEOUT_SECONDS = 5.0
 
 
@@ -46,7 +47,7 @@ class _Poller:
             try:
                 self._look()
                 self._seen.set()
-            except httpx.HTTPError:
+            except (httpx.HTTPError, ServiceFailed):
                 pass  # what is watched may be restarted by a drill; the next look sees it again
             self._stopped.wait(POLL_SECONDS)
 

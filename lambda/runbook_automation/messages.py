@@ -46,7 +46,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """A group of alerts. `total` is how many there were; at most 100 of them are here."""
+    """A group of alerts. `total` is how many there were; a message holds 100 at most, fewer where these are long."""
 
     route: str
     reason: str

@@ -53,7 +53,7 @@ class Publisher:
                     "version": "1",
                     "alert": alert,
                     "status": "left out",
-                    "result": f"{left_out} alerts of this group came in no message: a notification carries 100",
+                    "result": f"{left_out} alerts of this group came in no message: it would have been too long",
                 }
             ),
         )

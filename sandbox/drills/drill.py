@@ -13,7 +13,9 @@ from sandbox.journal import Event, Journal, Kind
 MACHINE_SECONDS = 60.0
 """How long this machine may take for its own part of a hop, whatever the time scale. A limit, not a measurement."""
 PEER_SECONDS = 15.0
-"""How long an Alertmanager waits for each peer before it, by its own default: the flag --cluster.peer-timeout."""
+"""How long an Alertmanager waits for each peer before it, in story seconds: --cluster.peer-timeout, by default."""
+LEAST_PEER_SECONDS = 1.0
+"""The least real seconds that the program scales it to."""
 CONDITION_POLL_SECONDS = 0.1
 
 
@@ -178,7 +180,9 @@ class Drill:
 
         What must not happen has no condition to wait for. `peers` is how many Alertmanagers would have had their turn.
         """
-        time.sleep(self.scene.clock.real(story_seconds) + peers * PEER_SECONDS)
+        time.sleep(
+            self.scene.clock.real(story_seconds) + peers * max(self.scene.clock.real(PEER_SECONDS), LEAST_PEER_SECONDS)
+        )
 
     def _found(self, kind: Kind, ids: Mapping[str, str], where: Callable[[Event], bool]) -> list[Event]:
         return [

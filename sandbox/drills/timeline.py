@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from alerting.names import ALERT_TOPIC
 from sandbox.drills.runner import Result
 from sandbox.journal import Event, Journal, Kind
 
-FOLLOW_SECONDS = 0.2
+FOLLOW_SECONDS = 1.0
+"""How long events are gathered, so that twenty-five of a kind are told as one."""
 TEXT_WIDTH = 110
 
 
@@ -93,45 +93,39 @@ class Timeline:
 
 
 def _collapsed(events: list[Event]) -> list[tuple[Event, int]]:
-    """Put neighbours together that differ in nothing but which pod or command they are about."""
-    groups: list[tuple[Event, int]] = []
+    """Put those together that differ in nothing but which pod or command they are about, in the place of the first."""
+    first: dict[tuple[str, ...], Event] = {}
+    counts: Counter[tuple[str, ...]] = Counter()
     for event in (one for one in events if describe(one) is not None):
-        if groups and _alike(groups[-1][0], event):
-            groups[-1] = (groups[-1][0], groups[-1][1] + 1)
-        else:
-            groups.append((event, 1))
-    return groups
+        key = _key(event)
+        first.setdefault(key, event)
+        counts[key] += 1
+    return [(event, counts[key]) for key, event in first.items()]
 
 
-def _alike(one: Event, other: Event) -> bool:
-    if one.kind is not other.kind:
-        return False
-    match one.kind:
+def _key(event: Event) -> tuple[str, ...]:
+    """Return what makes an event one of many."""
+    match event.kind:
         case Kind.ALERT_FIRING | Kind.ALERT_RESOLVED:
-            return (one.ids["alertname"], one.ids.get("service")) == (other.ids["alertname"], other.ids.get("service"))
+            return (event.kind, event.ids["alertname"], event.ids.get("service", ""))
         case Kind.POD_READY | Kind.POD_DELETED:
-            return True
+            return (event.kind, event.ids["pod"].rsplit("-", 2)[0])
         case Kind.COMMAND_STARTED | Kind.COMMAND_FINISHED:
-            return one.ids["document"] == other.ids["document"]
+            return (event.kind, event.ids["document"], str(event.details.get("status", "")))
+        case Kind.RESULT_PUBLISHED:
+            return (event.kind, event.ids["topic"], str(event.details.get("subject", "")))
         case _:
-            return False
+            return (event.kind, describe(event) or "")
 
 
 def print_results(console: Console, results: list[Result], scale: float) -> None:
     """Print each drill with its hops, and how it went."""
-    table = Table(title="The drills", title_justify="left", show_lines=False, pad_edge=False, box=None)
-    table.add_column("drill")
-    table.add_column("what was seen")
-    table.add_column("after", justify="right", no_wrap=True)
     for result in results:
         outcome = "[green]held[/]" if result.failure is None else "[bold red]FAILED[/]"
-        table.add_row(
-            f"[bold]{result.name}[/] {outcome}", f"[bold]{result.promise}[/]", f"[bold]{result.seconds:.1f} s[/]"
-        )
+        console.print(f"[bold]{result.name}[/] {outcome} ({result.seconds:.1f} s): {result.promise}")
         for hop in result.hops:
-            table.add_row("", escape(hop.what), f"{hop.seconds:.2f} s since {hop.since}")
+            console.print(f"  {hop.seconds:8.2f} s since {hop.since:<20} {escape(hop.what)}")
         if result.failure is not None:
-            table.add_row("", f"[red]{escape(result.failure)}[/]", "")
-    console.print(table)
+            console.print(f"  [red]{escape(result.failure)}[/]")
     if scale > 1:
         console.print(f"Times are this machine's own. Waits and intervals ran {scale:g} times faster than the story's.")

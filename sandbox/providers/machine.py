@@ -61,6 +61,7 @@ from sandbox.providers.machine_diff import Difference, Kind, differences
 from sandbox.providers.machine_values import UNKNOWN, Path, Properties, contains_unknown, dotted, value_at
 
 __all__ = [
+    "DEFAULTS",
     "UNKNOWN",
     "Created",
     "Difference",
@@ -133,7 +134,8 @@ class Request:
     """What a function of a table is asked to do.
 
     `inputs` is what the program says (for `read` and `delete`: said), `old_inputs` what it said before, `state` the
-    outputs so far, `id` the resource's own. `cancelled` is set when the user wants to stop: waits should end then.
+    outputs so far, `id` the resource's own; `seed` is for making up a name in `check` or `prepare`. `cancelled` is set
+    when the user wants to stop: waits should end then. `timeout_seconds` is 0 when the program gives none.
     """
 
     token: str
@@ -143,6 +145,7 @@ class Request:
     inputs: Properties = field(default_factory=dict[str, Any])
     old_inputs: Properties = field(default_factory=dict[str, Any])
     state: Properties = field(default_factory=dict[str, Any])
+    seed: bytes = b""
     timeout_seconds: float = 0
     preview: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -174,6 +177,8 @@ class ResourceType:
     - `runs_in_preview`: `create` and `update` are called in previews too, with `request.preview`, maybe with unknown
       inputs, and return what would be there.
     - `diff`: what a change comes to, when comparing inputs is not enough.
+    - `replaces_also`: as `replaces`, for what depends on the other inputs too.
+    - `recomputed`: the computed outputs that an update will change: in its preview they are unknown, not as they were.
     """
 
     token: str
@@ -191,6 +196,8 @@ class ResourceType:
     secret_outputs: Collection[str] = ()
     runs_in_preview: bool = False
     diff: Callable[[Request], Difference] | None = None
+    replaces_also: Callable[[Request, Path], bool] | None = None
+    recomputed: Callable[[Request], Collection[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,14 +264,14 @@ class Machine:
             raise ProviderFailed(f"there is no resource type {token} here; {_allowed(self.table.resources)}")
         return found
 
-    def check(self, request: Request, *, seed: bytes) -> tuple[Properties, list[Failure]]:
+    def check(self, request: Request) -> tuple[Properties, list[Failure]]:
         """Return the inputs as they are kept, and all that is wrong with them."""
         try:
             described = self.resource_type(request.token)
         except ProviderFailed as error:
             return request.inputs, [Failure(property="", reason=str(error))]
         inputs = {name: value for name, value in request.inputs.items() if value is not None and name != DEFAULTS}
-        request = replace(request, inputs=_with_defaults(described, request, inputs, seed))
+        request = replace(request, inputs=_with_defaults(described, request, inputs))
         failures = check_properties(described.token, described.properties, request.inputs)
         if not failures:
             failures = list(described.check(request))
@@ -278,7 +285,7 @@ class Machine:
         if described.diff is not None:
             return described.diff(request)
         changes = self._changes(described, request)
-        replaces = frozenset(path for path in changes if _needs_another(described, path))
+        replaces = frozenset(path for path in changes if _needs_another(described, request, path))
         return Difference(
             changes=changes,
             replaces=replaces,
@@ -311,6 +318,8 @@ class Machine:
         described = self.resource_type(request.token)
         if request.preview and not described.runs_in_preview:
             kept = {name: request.state.get(name, UNKNOWN) for name in described.computed}
+            if described.recomputed is not None:
+                kept |= dict.fromkeys(described.recomputed(request), UNKNOWN)
             return {**kept, **_visible(request.inputs)}
         if described.update is None:
             raise ProviderFailed(f"{request.token} can't be changed, only replaced")
@@ -324,7 +333,7 @@ class Machine:
         if found is None:
             return None
         if request.inputs:
-            inputs = {name: found.get(name, value) for name, value in request.inputs.items()}
+            inputs = {name: as_given(value, found.get(name, value)) for name, value in request.inputs.items()}
         else:  # an import: everything that a program could have said
             inputs = {name: value for name, value in found.items() if name in (described.properties or found)}
         return inputs, _outputs(described, replace(request, inputs=inputs), {**request.state, **found}, strict=False)
@@ -369,7 +378,7 @@ def made_up_name(name: str, seed: bytes) -> str:
     return f"{name}-{hashlib.sha256(seed + name.encode()).hexdigest()[:_NAME_SUFFIX_LENGTH]}"
 
 
-def _with_defaults(described: ResourceType, request: Request, inputs: Properties, seed: bytes) -> Properties:
+def _with_defaults(described: ResourceType, request: Request, inputs: Properties) -> Properties:
     made = dict(inputs)
     given: list[str] = []
     for name, one in (described.properties or {}).items():
@@ -379,13 +388,15 @@ def _with_defaults(described: ResourceType, request: Request, inputs: Properties
     named = described.name_property
     if named is not None and named not in made:
         was_given = named in request.old_inputs.get(DEFAULTS, [])
-        made[named] = request.old_inputs[named] if was_given else made_up_name(request.name, seed)
+        made[named] = request.old_inputs[named] if was_given else made_up_name(request.name, request.seed)
         given.append(named)
     return {**made, DEFAULTS: given} if given else made
 
 
-def _needs_another(described: ResourceType, path: Path) -> bool:
+def _needs_another(described: ResourceType, request: Request, path: Path) -> bool:
     if described.update is None:
+        return True
+    if described.replaces_also is not None and described.replaces_also(request, path):
         return True
     one = (described.properties or {}).get(str(path[0]))
     return (one is not None and one.replaces) or (described.replaces is not None and described.replaces(path))
@@ -410,6 +421,17 @@ def _outputs(described: ResourceType, request: Request, returned: Properties, *,
         if extra:
             raise TypeError(f"{request.token}: returned {sorted(extra)}, neither a property nor computed")
     return {**_visible(request.inputs), **returned}
+
+
+def as_given(given: Any, found: Any) -> Any:
+    """Return what is found of what was given: without what the other side adds to it by itself."""
+    match given, found:
+        case dict(), dict():
+            return {name: as_given(value, found[name]) for name, value in given.items() if name in found}
+        case list(), list() if len(given) == len(found):
+            return [as_given(one, other) for one, other in zip(given, found, strict=True)]
+        case _:
+            return found
 
 
 def secret_names(described: ResourceType, outputs: Properties) -> set[Path]:

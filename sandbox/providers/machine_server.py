@@ -11,9 +11,9 @@ import argparse
 import functools
 import json
 import os
+import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -84,8 +84,8 @@ class ProviderServer:
     def check(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse:
         """Refuse what the table does not allow; fill in names and defaults."""
         news, secrets = decode(request.news)
-        asked = self._request(request, inputs=news, old_inputs=decode(request.olds)[0])
-        inputs, failures = self.machine.check(asked, seed=request.randomSeed)
+        asked = self._request(request, inputs=news, old_inputs=decode(request.olds)[0], seed=request.randomSeed)
+        inputs, failures = self.machine.check(asked)
         marked = encode(inputs, secret_paths(inputs, news, secrets))
         return provider_pb2.CheckResponse(inputs=marked, failures=_failures(failures))
 
@@ -198,6 +198,22 @@ class ProviderServer:
         always = secret_names(self.machine.resource_type(token), outputs)
         return encode(outputs, always | set(known) | secret_paths(outputs, inputs, secrets))
 
+    def details(self, request: provider_pb2.CreateRequest | provider_pb2.UpdateRequest, error: Incomplete) -> bytes:
+        """Return what tells the engine to keep a resource that is not what it should be."""
+        message = request.properties if isinstance(request, provider_pb2.CreateRequest) else request.news
+        inputs, secrets = decode(message)
+        token = self._request(request, inputs=inputs).token
+        incomplete = provider_pb2.ErrorResourceInitFailed(
+            id=error.id,
+            properties=self._encode(token, error.outputs, inputs, secrets),
+            inputs=encode(inputs, secrets),
+            reasons=[str(error)],
+        )
+        packed = any_pb2.Any()
+        packed.Pack(incomplete)
+        code = grpc.StatusCode.UNKNOWN.value[0]
+        return status_pb2.Status(code=code, message=str(error), details=[packed]).SerializeToString()
+
     def _request(
         self,
         request: Any,
@@ -206,6 +222,7 @@ class ProviderServer:
         inputs: Properties,
         old_inputs: Properties | None = None,
         state: Properties | None = None,
+        seed: bytes = b"",
         timeout: float = 0,
         preview: bool = False,
     ) -> Request:
@@ -218,6 +235,7 @@ class ProviderServer:
             inputs=inputs,
             old_inputs=old_inputs or {},
             state=state or {},
+            seed=seed,
             timeout_seconds=timeout,
             preview=preview,
             cancelled=self._cancelled,
@@ -257,7 +275,7 @@ def handlers(server: ProviderServer) -> grpc.GenericRpcHandler:
                 return method(request)
             except expected as error:
                 if isinstance(error, Incomplete):
-                    context.set_trailing_metadata((("grpc-status-details-bin", _details(request, error)),))
+                    context.set_trailing_metadata((("grpc-status-details-bin", server.details(request, error)),))
                 context.abort(grpc.StatusCode.UNKNOWN, str(error))
                 raise AssertionError("abort raises") from error
 
@@ -279,21 +297,6 @@ def handlers(server: ProviderServer) -> grpc.GenericRpcHandler:
 def message_bytes(message: Message) -> bytes:
     """Return a message as it is sent."""
     return message.SerializeToString()
-
-
-def _details(request: provider_pb2.CreateRequest | provider_pb2.UpdateRequest, error: Incomplete) -> bytes:
-    """Return what tells the engine to keep a resource that is not what it should be."""
-    inputs, secrets = decode(request.properties if isinstance(request, provider_pb2.CreateRequest) else request.news)
-    incomplete = provider_pb2.ErrorResourceInitFailed(
-        id=error.id,
-        properties=encode(error.outputs, secret_paths(error.outputs, inputs, secrets)),
-        inputs=encode(inputs, secrets),
-        reasons=[str(error)],
-    )
-    packed = any_pb2.Any()
-    packed.Pack(incomplete)
-    code = grpc.StatusCode.UNKNOWN.value[0]
-    return status_pb2.Status(code=code, message=str(error), details=[packed]).SerializeToString()
 
 
 _KINDS = {
@@ -344,11 +347,11 @@ def run(machine: Machine) -> None:
         server.start()
         sys.stdout.write(f"{port}\n")
         sys.stdout.flush()
-        try:
-            while os.getppid() == starter:  # an engine that was killed can't end its providers
-                time.sleep(PARENT_POLL_SECONDS)
-        except KeyboardInterrupt:
-            # Ctrl-C reaches the whole foreground group; the engine asks for what it wants, then ends this process.
-            while os.getppid() == starter:
-                time.sleep(PARENT_POLL_SECONDS)
+        # The engine ends its providers by SIGINT, and waits five seconds for one that a shell had it ignore.
+        ended = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda _number, _frame: ended.set())
+        # An engine that was killed can't end its providers.
+        while os.getppid() == starter and not ended.wait(PARENT_POLL_SECONDS):
+            pass
         os._exit(0)  # whatever a thread still waits for

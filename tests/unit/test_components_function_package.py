@@ -39,6 +39,7 @@ def test_two_folders_two_times_and_two_modes_give_the_same_bytes(tmp_path: Path,
         os.utime(path, (1_000_000_000, 1_000_000_000))
     (other / "__pycache__").mkdir(exist_ok=True)
     (other / "__pycache__" / "handler.cpython-399.pyc").write_bytes(b"bytecode")
+    (other / "left_behind.pyc").write_bytes(b"bytecode")
     again = build_function_package(other, tmp_path / "deep" / "other.zip", data=dict(reversed(DATA.items())))
 
     assert again.path.read_bytes() == built.path.read_bytes()

@@ -25,6 +25,7 @@ def main() -> None:
     if any(given) and not all(given):
         parser.error("--cluster-name, --cluster-kubeconfig and --pki belong together")
     os.environ.setdefault("MOTO_LOG_LEVEL", "WARNING")
+    os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")  # AWS has its own policies from the start
     server = AwsServer(
         port=arguments.port,
         journal=Journal.from_environment(),

@@ -73,9 +73,7 @@ class Front:
         watch = self._watcher(request)
         if watch is None:
             return self._moto(environ, start_response)
-        answer = pass_on(self._moto, environ)
-        watch(request, answer)
-        return answer.send(start_response)
+        return watch(request, pass_on(self._moto, environ)).send(start_response)
 
     def stop(self) -> None:
         """End the commands that run."""
@@ -98,7 +96,7 @@ class Front:
             case _:
                 return None
 
-    def _watcher(self, request: Request) -> Callable[[Request, Answer], None] | None:
+    def _watcher(self, request: Request) -> Callable[[Request, Answer], Answer] | None:
         match request.service:
             case "sns":
                 return self._topics.watch

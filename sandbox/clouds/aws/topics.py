@@ -22,8 +22,12 @@ class Topics:
         self._messages: dict[str, deque[dict[str, Any]]] = defaultdict(lambda: deque(maxlen=KEPT))
         self._lock = threading.Lock()
 
-    def watch(self, request: Request, answer: Answer) -> None:
-        """Look at a request to SNS and at what came of it."""
+    def watch(self, request: Request, answer: Answer) -> Answer:
+        """Look at a request to SNS and at what came of it, and return that."""
+        self._write_down(request, answer)
+        return answer
+
+    def _write_down(self, request: Request, answer: Answer) -> None:
         form = request.form()
         match form.get("Action"):
             case "Publish":

@@ -81,7 +81,7 @@ class Team:
 
     id: str
     name: str
-    description: str | None
+    description: str
 
     @property
     def summary(self) -> str:
@@ -133,7 +133,7 @@ class Service:
 
     id: str
     name: str
-    description: str | None
+    description: str
     escalation_policy: str
     acknowledgement_timeout: int | None
     auto_resolve_timeout: int | None
@@ -173,7 +173,7 @@ class EscalationPolicy:
 
     id: str
     name: str
-    description: str | None
+    description: str
     num_loops: int
     handoff_notifications: str
     rules: tuple[EscalationRule, ...]

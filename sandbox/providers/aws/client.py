@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -36,13 +35,19 @@ class Aws:
     Clients may be used by many threads at once; a session may not, so each is made under a lock, and once.
     """
 
-    def __init__(self, *, region: str = DEFAULT_REGION, default_tags: dict[str, str] | None = None) -> None:
-        """Take the provider's settings."""
-        self.region = region
-        self.default_tags = default_tags or {}
-        self._session = boto3.Session(region_name=region)
-        self._clients: dict[str, Any] = {}
+    def __init__(self, *, region: str | None = None, default_tags: dict[str, str] | None = None) -> None:
+        """Take a region (otherwise the environment's) and the tags that everything gets."""
         self._lock = threading.RLock()
+        self.use(region=region, default_tags=default_tags)
+
+    def use(self, *, region: str | None = None, default_tags: dict[str, str] | None = None) -> None:
+        """Take other settings from now on."""
+        with self._lock:
+            self._session = boto3.Session(region_name=region)
+            self.region = region or self._session.region_name or DEFAULT_REGION
+            self.default_tags = default_tags or {}
+            self._clients: dict[str, Any] = {}
+            self._account_id: str | None = None
 
     def _client(self, service: str) -> Any:
         with self._lock:
@@ -50,14 +55,16 @@ class Aws:
                 # A bucket's name in front of a loopback address is no host.
                 config = Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "max_attempts": 3})
                 # A name from this file, not one of the stubs' literals.
-                client: Any = self._session.client(service, config=config)  # pyright: ignore[reportCallIssue, reportArgumentType]
+                client: Any = self._session.client(service, region_name=self.region, config=config)  # pyright: ignore[reportCallIssue, reportArgumentType]
                 self._clients[service] = client
             return self._clients[service]
 
-    @cached_property
+    @property
     def account_id(self) -> str:
         """The account's number."""
-        return self.sts.get_caller_identity()["Account"]
+        if self._account_id is None:
+            self._account_id = self.sts.get_caller_identity()["Account"]
+        return self._account_id
 
     def arn(self, service: str, resource: str, *, region: bool = True) -> str:
         """Return the ARN of something of this account."""

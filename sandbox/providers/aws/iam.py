@@ -7,7 +7,15 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sandbox.providers.aws.client import Aws
-from sandbox.providers.aws.mapping import TAGS, TEXTS_BY_NAME, WHETHER, WHOLE_NUMBER, json_text, properties, without_twin
+from sandbox.providers.aws.mapping import (
+    TAGS,
+    TEXTS_BY_NAME,
+    WHETHER,
+    WHOLE_NUMBER,
+    json_text,
+    properties,
+    without_twin,
+)
 from sandbox.providers.aws.resource import AwsType, Found, Wanted, gone_as_none, gone_is_fine, tags_of
 
 _GONE = ("NoSuchEntity", "NoSuchEntityException")

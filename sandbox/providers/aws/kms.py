@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import cast
 
 from sandbox.providers.aws.client import Aws
-from sandbox.providers.aws.mapping import TAGS, json_text, properties
+from sandbox.providers.aws.mapping import TAGS, Document, json_text, properties
 from sandbox.providers.aws.resource import AwsType, Found, Wanted, gone_as_none, gone_is_fine
 
 _GONE = ("NotFoundException",)
@@ -39,7 +40,7 @@ def _set_rotation(aws: Aws, key: str, wanted: Wanted) -> None:
 
 @gone_as_none(*_GONE)
 def _find_key(aws: Aws, wanted: Wanted) -> Found | None:
-    key = aws.kms.describe_key(KeyId=wanted.id)["KeyMetadata"]
+    key = cast("Document", aws.kms.describe_key(KeyId=wanted.id)["KeyMetadata"])
     if key.get("KeyState") == "PendingDeletion":
         return None
     document = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, TypeAlias, cast
 
 from sandbox.providers.machine import UNKNOWN, Path, Properties
@@ -77,7 +78,7 @@ def without_twin(reason: str, schema: Mapping[str, Any], *, required: bool = Fal
 
 def json_text(place: str) -> Mapped:
     """Return a property that is JSON text here, and an object there."""
-    return Mapped(target=target(place), forth=_parsed, back=_written, is_json=True)
+    return Mapped(target=target(place), forth=parsed, back=_written, is_json=True)
 
 
 def pairs(place: str, key: str = "Key", value: str = "Value") -> Mapped:
@@ -94,7 +95,8 @@ def pairs(place: str, key: str = "Key", value: str = "Value") -> Mapped:
     return shaped(place, forth, back)
 
 
-def _parsed(text: Any) -> Any:
+def parsed(text: Any) -> Any:
+    """Return what a JSON text says. Raises `Unusable` if it is none."""
     try:
         return json.loads(text)
     except (TypeError, json.JSONDecodeError) as error:
@@ -146,7 +148,9 @@ def to_cloudformation(fields: Fields, values: Properties) -> Translation:
 
 
 def _add(translation: Translation, fields: Fields, values: Properties, place: Path, source: Path) -> None:
-    translation.missing += [(*source, name) for name, one in fields.items() if one.required and values.get(name) is None]
+    translation.missing += [
+        (*source, name) for name, one in fields.items() if one.required and values.get(name) is None
+    ]
     for name, value in values.items():
         here = (*source, name)
         one = fields.get(name)
@@ -182,8 +186,8 @@ def _add_one(translation: Translation, one: Mapped, value: Any, place: Path, sou
 
 def _put(document: Any, place: Path, value: Any) -> None:
     """Put a value at a place, making what leads there. What is there already and holds more stays."""
-    *way, last = place
-    for part, following in zip(way, [*way[1:], last], strict=True):
+    last = place[-1]
+    for part, following in pairwise(place):
         document = _member(document, part, [] if isinstance(following, int) else {})
     if value in ({}, []):
         _member(document, last, value)

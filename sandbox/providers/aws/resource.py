@@ -23,6 +23,7 @@ from sandbox.providers.aws.mapping import (
 from sandbox.providers.machine import (
     Created,
     Failure,
+    Incomplete,
     Path,
     Properties,
     Property,
@@ -79,6 +80,8 @@ class AwsType:
     - `tag`: how tags are put (and the names of those that go) on a resource that is there; None: it has no tags.
     - `create` returns the id, `find` what is there now, or None. Reading is done after `create` and `update`, too.
     - `check`: what is wrong beyond the schema.
+    - `replaces_also`: whether a change at a path needs another resource because of what else the program says.
+    - `recomputed`: the outputs that an update will change, unknown in its preview.
     """
 
     token: str
@@ -97,6 +100,8 @@ class AwsType:
     replaces: Mapping[str, str] = field(default_factory=dict[str, str])
     updates: Mapping[str, str] = field(default_factory=dict[str, str])
     check: Callable[[Request], Iterable[Failure]] | None = None
+    replaces_also: Callable[[Request, Path], bool] | None = None
+    recomputed: Callable[[Request], Collection[str]] | None = None
     is_regional: bool = True
 
 
@@ -105,10 +110,12 @@ def has_code(error: ClientError, *codes: str) -> bool:
     return error.response.get("Error", {}).get("Code", "") in codes
 
 
-def gone_as_none(*codes: str) -> Callable[[Callable[[Aws, Wanted], Found]], Callable[[Aws, Wanted], Found | None]]:
+def gone_as_none(
+    *codes: str,
+) -> Callable[[Callable[[Aws, Wanted], Found | None]], Callable[[Aws, Wanted], Found | None]]:
     """Have a reading function return None where AWS says that there is no such thing."""
 
-    def decorate(read: Callable[[Aws, Wanted], Found]) -> Callable[[Aws, Wanted], Found | None]:
+    def decorate(read: Callable[[Aws, Wanted], Found | None]) -> Callable[[Aws, Wanted], Found | None]:
         def found(aws: Aws, wanted: Wanted) -> Found | None:
             try:
                 return read(aws, wanted)
@@ -156,17 +163,12 @@ def described(aws: Aws, one: AwsType) -> ResourceType:
         check=lambda request: _check(aws, one, request),
         prepare=lambda request: _with_default_tags(aws, one, request.inputs),
         replaces=lambda path: _replaces(one, path),
-        delete_before_replace=_deletes_first(one),
+        replaces_also=one.replaces_also,
+        recomputed=one.recomputed,
         name_property=one.name,
         computed=_computed(one),
         secret_outputs=one.secrets,
     )
-
-
-def _deletes_first(one: AwsType) -> bool:
-    if one.cloudformation is None:
-        return False
-    return schemas.schema(one.cloudformation).get("replacementStrategy") == "delete_then_create"
 
 
 def _computed(one: AwsType) -> frozenset[str]:
@@ -264,7 +266,10 @@ def _wanted(one: AwsType, request: Request, *, old: Properties | None = None) ->
 
 def _create(aws: Aws, one: AwsType, request: Request) -> Created:
     made = one.create(aws, _wanted(one, request))
-    return Created(id=made, outputs=_outputs(aws, one, replace(request, id=made)))
+    try:
+        return Created(id=made, outputs=_outputs(aws, one, replace(request, id=made)))
+    except ClientError as error:
+        raise Incomplete(f"made, but it can't be read: {error}", id=made, outputs=request.inputs) from error
 
 
 def _update(aws: Aws, one: AwsType, request: Request) -> Properties:

@@ -9,7 +9,17 @@ from typing import Any, cast
 from botocore.exceptions import ClientError
 
 from sandbox.providers.aws.client import Aws
-from sandbox.providers.aws.mapping import TAGS, TEXT, WHETHER, Document, Mapped, json_text, nested, properties, without_twin
+from sandbox.providers.aws.mapping import (
+    TAGS,
+    TEXT,
+    WHETHER,
+    Document,
+    Mapped,
+    json_text,
+    nested,
+    properties,
+    without_twin,
+)
 from sandbox.providers.aws.resource import AwsType, Found, Wanted, gone_as_none, gone_is_fine, has_code, tags_of
 
 _BUCKET = "AWS::S3::Bucket"
@@ -243,15 +253,17 @@ _RULE = properties(
     "id",
     "status",
     filter=nested("", properties("prefix")),
-    expiration=nested(
-        "", properties("expiredObjectDeleteMarker", days="ExpirationInDays", date="ExpirationDate")
-    ),
+    expiration=nested("", properties("expiredObjectDeleteMarker", days="ExpirationInDays", date="ExpirationDate")),
     noncurrentVersionExpiration=nested(
         "NoncurrentVersionExpiration", properties("noncurrentDays", "newerNoncurrentVersions")
     ),
     abortIncompleteMultipartUpload=nested("AbortIncompleteMultipartUpload", properties("daysAfterInitiation")),
 )
-_EXPIRATION = {"ExpirationInDays": "Days", "ExpirationDate": "Date", "ExpiredObjectDeleteMarker": "ExpiredObjectDeleteMarker"}
+_EXPIRATION = {
+    "ExpirationInDays": "Days",
+    "ExpirationDate": "Date",
+    "ExpiredObjectDeleteMarker": "ExpiredObjectDeleteMarker",
+}
 _ALIKE = ("Status", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload")
 
 

@@ -153,6 +153,12 @@ _FIELDS = properties(
 )
 
 
+def _recomputed(request: Request) -> Collection[str]:
+    names = (*_CONTENTS, "sourceHash", "etag", *_HEADERS)
+    changed = any(request.inputs.get(name) != request.old_inputs.get(name) for name in names)
+    return ("versionId",) if changed else ()
+
+
 def _object_type(token: str) -> AwsType:
     return AwsType(
         token=token,
@@ -162,6 +168,7 @@ def _object_type(token: str) -> AwsType:
         computed=("arn", "versionId"),
         replaces={"bucket": "an object can't be moved", "key": "an object can't be moved"},
         check=_check,
+        recomputed=_recomputed,
         create=_create,
         find=_find,
         update=_update,

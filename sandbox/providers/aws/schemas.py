@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any, cast
 
 from cfnlint.jsonschema import StandardValidator, ValidationError
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from sandbox.providers.aws.mapping import Fields, Mapped, Translation, static_target
+from sandbox.providers.aws.mapping import Fields, Mapped, Translation, Unusable, parsed
 from sandbox.providers.machine import Failure, Path, contains_unknown
 from sandbox.providers.machine_values import dotted
 
@@ -20,14 +20,14 @@ COMBINATIONS = frozenset({"anyOf", "oneOf", "allOf", "not", "if", "contains", "u
 SHOWN_CHARACTERS = 80
 
 
-@lru_cache(maxsize=None)
+@cache
 def schema(cloudformation: str) -> Mapping[str, Any]:
     """Return the schema of a type, such as `AWS::SNS::Topic`."""
     found = PROVIDER_SCHEMA_MANAGER.get_resource_schema(SCHEMA_REGION, cloudformation)
     return cast("Mapping[str, Any]", found.schema)
 
 
-@lru_cache(maxsize=None)
+@cache
 def pointers(cloudformation: str, list_name: str) -> frozenset[tuple[str, ...]]:
     """Return one of a schema's lists of properties (`createOnlyProperties`, ...) as paths without positions."""
     return frozenset(
@@ -54,6 +54,19 @@ def subschema(cloudformation: str, place: Path) -> Mapping[str, Any]:
     return _resolved(whole, found)
 
 
+def knows(cloudformation: str, place: Path) -> bool:
+    """Say whether a schema has such a place."""
+    names = [part for part in place if isinstance(part, str)]
+    if len(names) == 0:
+        return True
+    *_, last = names
+    parent = place[: max(index for index, part in enumerate(place) if part == last)]
+    around = subschema(cloudformation, parent)
+    if around.get("type") == "array":
+        around = _resolved(schema(cloudformation), around.get("items", {}))
+    return last in around.get("properties", {}) and (not parent or knows(cloudformation, parent))
+
+
 def _resolved(whole: Mapping[str, Any], part: Mapping[str, Any]) -> Mapping[str, Any]:
     while "$ref" in part:
         part = whole["definitions"][part["$ref"].rpartition("/")[2]]
@@ -65,12 +78,7 @@ def wrong(cloudformation: str | None, fields: Fields, translation: Translation, 
 
     `is_part`: the resource is only a part of what CloudFormation has the type for, so that the rest may be missing.
     """
-    for path, _, value in translation.alone:
-        one = next(mapped for found, mapped, _ in translation.alone if found == path)
-        for error in _errors(one.schema, value):
-            yield Failure(property=dotted((*path, *error.path)), reason=_reason(error, dotted(path), lambda name: name))
-    for path in translation.missing:
-        yield Failure(property=dotted(path), reason=f"{dotted(path)}: missing; it is required")
+    yield from _wrong_without_twin(translation)
     for path, reason in translation.unusable:
         yield Failure(property=dotted(path), reason=f"{dotted(path)}: {reason}")
     if cloudformation is None:
@@ -79,14 +87,28 @@ def wrong(cloudformation: str | None, fields: Fields, translation: Translation, 
         if is_part and not error.path and error.validator in PRESENCE:
             continue
         path = _source(translation, tuple(error.path))
-        inner = fields
-        for part in path:
-            if isinstance(part, str):
-                inner = inner[part].fields or {} if part in inner else {}
-        names = _names(inner, _rest(translation, tuple(error.path)))
-        yield Failure(
-            property=dotted(path), reason=_reason(error, dotted(path), lambda name, names=names: names.get(name, name))
-        )
+        names = _names(_fields_at(fields, path), _rest(translation, tuple(error.path)))
+        yield Failure(property=dotted(path), reason=_reason(error, dotted(path), names))
+
+
+def _wrong_without_twin(translation: Translation) -> Iterator[Failure]:
+    for path in translation.missing:
+        yield Failure(property=dotted(path), reason=f"{dotted(path)}: missing; it is required")
+    for path, one, value in translation.alone:
+        for error in _errors(one.schema, value):
+            yield Failure(property=dotted((*path, *error.path)), reason=_reason(error, dotted(path), {}))
+        if one.is_json and isinstance(value, str):
+            try:
+                parsed(value)
+            except Unusable as error:
+                yield Failure(property=dotted(path), reason=f"{dotted(path)}: {error}")
+
+
+def _fields_at(fields: Fields, path: Path) -> Fields:
+    for part in path:
+        if isinstance(part, str):
+            fields = fields[part].fields or {} if part in fields else {}
+    return fields
 
 
 def _errors(allowed: Mapping[str, Any], instance: Any) -> Iterator[ValidationError]:
@@ -128,12 +150,17 @@ def _names(fields: Fields, below: tuple[str, ...]) -> dict[str, str]:
     return names
 
 
-def _reason(error: ValidationError, where: str, name: Any) -> str:
-    """Return an error as a person reads it: what, found, allowed."""
+def _reason(error: ValidationError, where: str, names: Mapping[str, str]) -> str:
+    """Return an error as a person reads it: what, found, allowed. `names` are Pulumi's for CloudFormation's."""
     allowed: Any = error.validator_value
     prefix = f"{where}: " if where else ""
-    instance: dict[str, Any] = error.instance if isinstance(error.instance, dict) else {}
-    match error.validator:
+    instance: Any = error.instance
+    kind = str(error.validator)
+
+    def name(there: str) -> str:
+        return names.get(there, there)
+
+    match kind:
         case "required":
             lacking = [name(one) for one in allowed if one not in instance]
             return f"{prefix}{', '.join(lacking)}: missing; it is required"
@@ -151,9 +178,9 @@ def _reason(error: ValidationError, where: str, name: Any) -> str:
         case "pattern":
             return f"{prefix}found {_shown(error)}; allowed: what matches {allowed}"
         case "minimum" | "minLength" | "minItems":
-            return f"{prefix}found {_shown(error)}; allowed: {_of_what(error.validator)}{allowed} or more"
+            return f"{prefix}found {_shown(error)}; allowed: {_of_what(kind)}{allowed} or more"
         case "maximum" | "maxLength" | "maxItems":
-            return f"{prefix}found {_shown(error)}; allowed: {_of_what(error.validator)}at most {allowed}"
+            return f"{prefix}found {_shown(error)}; allowed: {_of_what(kind)}at most {allowed}"
         case _:
             return f"{prefix}{error.message}"
 
@@ -175,7 +202,7 @@ def is_unordered(cloudformation: str, one: Mapped) -> bool:
     return found.get("type") == "array" and found.get("insertionOrder") is False
 
 
-def typed(cloudformation: str, texts: Mapping[str, str]) -> dict[str, Any]:
+def typed(cloudformation: str, texts: Mapping[Any, str]) -> dict[str, Any]:
     """Return what an API gives as texts (SNS and SQS attributes) in the types of the schema; others are left out."""
     known: Mapping[str, Any] = schema(cloudformation)["properties"]
     return {name: _typed(subschema(cloudformation, (name,)), text) for name, text in texts.items() if name in known}
@@ -190,8 +217,3 @@ def _typed(allowed: Mapping[str, Any], text: str) -> Any:
             return int(text)
         case _:
             return text
-
-
-def target_of(fields: Fields, path: Path) -> tuple[Mapped | None, Path]:
-    """Return the property at a Pulumi path, and its place in CloudFormation."""
-    return static_target(fields, path)

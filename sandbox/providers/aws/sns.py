@@ -42,6 +42,15 @@ def _without_twins(wanted: Wanted) -> dict[str, str]:
     }
 
 
+def _said_policies(wanted: Wanted, attributes: Mapping[str, str]) -> dict[str, str]:
+    """Return the policies that are the topic's own: what a resource for the policy says is that one's."""
+    return {
+        here: attributes.get(there, "")
+        for here, there in (("policy", "Policy"), ("deliveryPolicy", "DeliveryPolicy"))
+        if here in wanted.inputs
+    }
+
+
 @gone_as_none(*_GONE)
 def _find_topic(aws: Aws, wanted: Wanted) -> Found:
     attributes = aws.sns.get_topic_attributes(TopicArn=wanted.id)["Attributes"]
@@ -49,7 +58,7 @@ def _find_topic(aws: Aws, wanted: Wanted) -> Found:
     document["TopicName"] = wanted.id.rpartition(":")[2]
     return Found(
         document=document,
-        outputs={"arn": wanted.id, "owner": attributes["Owner"], "policy": attributes.get("Policy", "")},
+        outputs={"arn": wanted.id, "owner": attributes["Owner"], **_said_policies(wanted, attributes)},
         tags=tags_of(aws.sns.list_tags_for_resource(ResourceArn=wanted.id)["Tags"]),
     )
 

@@ -255,4 +255,4 @@ def _create_note(call: Call) -> Response:
     incident = _incident(call)
     body = call.parse("note", NoteBody)
     note = call.responders.annotate(incident, user, body.content)
-    return JSONResponse({"note": call.render.note(note)}, 201)
+    return JSONResponse({"note": call.render.note(note)})

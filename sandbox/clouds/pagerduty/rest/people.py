@@ -116,7 +116,7 @@ def _list_teams(call: Call) -> Response:
 def _create_team(call: Call) -> Response:
     body = call.parse("team", TeamBody)
     _refuse_taken_name(call, body.name, but=None)
-    team = Team(id=call.account.new_id(), name=body.name, description=body.description)
+    team = Team(id=call.account.new_id(), name=body.name, description=body.description or "")
     call.account.teams[team.id] = team
     return JSONResponse({"team": call.render.team(team)}, 201)
 
@@ -129,7 +129,7 @@ def _update_team(call: Call) -> Response:
     team = call.named("id", call.account.teams)
     body = call.parse("team", TeamBody)
     _refuse_taken_name(call, body.name, but=team.id)
-    team.name, team.description = body.name, body.description
+    team.name, team.description = body.name, body.description or ""
     return JSONResponse({"team": call.render.team(team)})
 
 

@@ -103,7 +103,7 @@ def _policy(call: Call, policy_id: str) -> EscalationPolicy:
     return EscalationPolicy(
         id=policy_id,
         name=body.name,
-        description=body.description,
+        description=body.description or "",
         num_loops=body.num_loops,
         handoff_notifications=body.on_call_handoff_notifications,
         rules=tuple(_rule(call, rule) for rule in body.escalation_rules),

@@ -145,7 +145,7 @@ def _create(call: Call) -> Response:
     service = Service(
         id=call.account.new_id(),
         name=body.name,
-        description=body.description,
+        description=body.description or "",
         escalation_policy=body.escalation_policy.id,
         acknowledgement_timeout=None,
         auto_resolve_timeout=None,
@@ -193,7 +193,7 @@ def _fill(call: Call, service: Service, body: ServiceBody, given: set[str]) -> N
     rule = _urgency_rule(body, hours) if body.incident_urgency_rule else service.urgency_rule
     service.name, service.escalation_policy, service.support_hours, service.urgency_rule = name, policy, hours, rule
     if "description" in given:
-        service.description = body.description
+        service.description = body.description or ""
     if "auto_resolve_timeout" in given:
         service.auto_resolve_timeout = body.auto_resolve_timeout or None
     if "acknowledgement_timeout" in given:

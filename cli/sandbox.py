@@ -1,0 +1,198 @@
+"""`orion sandbox` and `orion drill`: the sandbox as a person at a terminal sees it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from alerting.build import load_catalog
+from cli.chart import choose_chart
+from sandbox.clock import Clock
+from sandbox.drills.runner import Result, run_story
+from sandbox.drills.timeline import Timeline, print_results
+from sandbox.engine import Progress
+from sandbox.journal import Journal, Kind
+from sandbox.metrics.faults import FAULT_OF_ALERT, UnknownFault, fault
+from sandbox.population import Population
+from sandbox.runs import Run, end_stale_runs, running_sandbox
+from sandbox.stack import Plan, Sandbox
+
+RUNS = Path("build") / "sandbox"
+REQUEST_SECONDS = 5.0
+INTERRUPTED = 130
+
+
+def run_sandbox(root: Path, console: Console, *, scale: float, once: bool, chart: str | None) -> int:
+    """Bring the sandbox up, run the drills, and stay up until Ctrl-C unless `once`. Return the exit code."""
+    with _terminate_as_interrupt():
+        try:
+            return _run(root, console, scale=scale, once=once, chart=chart)
+        except KeyboardInterrupt:
+            console.print("stopped; nothing is left running")
+            return INTERRUPTED
+
+
+def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str | None) -> int:
+    began = time.monotonic()
+    catalog = load_catalog(root)
+    people = sorted({person for team in catalog.teams.values() for person in team.people})
+    population = Population(people=people, channels=sorted(catalog.routing.channels))
+    setting, notice = choose_chart(root, chart)
+    left = end_stale_runs(root / RUNS)
+    if left:
+        console.print(f"ended what a killed run had left: {', '.join(left)}")
+    console.print(_pace(scale))
+    console.print(notice)
+    plan = Plan(project=root, population=population, clock=Clock(scale), chart=setting)
+    progress = _Steps(console, began)
+    with Run(root / RUNS) as run, Sandbox(plan, run, progress.tell, progress.tell_progress) as sandbox:
+        started = time.monotonic()
+        deployed = sandbox.deploy()
+        resources = sum(deployed.changes.values())
+        progress.end()
+        console.print(
+            f"[bold green]ready[/]: {resources} resources, {time.monotonic() - started:.0f} s from up to ready, "
+            f"{time.monotonic() - began:.0f} s in all"
+        )
+        results = _drill(sandbox, console, scale)
+        failed = [result for result in results if result.failure is not None]
+        if once:
+            return _close(sandbox, console, failed=bool(failed))
+        _say_what_to_try(console, sandbox)
+        while True:
+            time.sleep(1)
+
+
+def _drill(sandbox: Sandbox, console: Console, scale: float) -> list[Result]:
+    console.print("\nThe drills run side by side; what follows is what everybody sees.\n")
+    timeline = Timeline(sandbox.journal, console)
+    timeline.start()
+
+    def told(result: Result) -> None:
+        outcome = "[green]held[/]" if result.failure is None else "[bold red]FAILED[/]"
+        console.print(f"           [bold]drill: {result.name}[/] {outcome} after {result.seconds:.1f} s")
+
+    try:
+        results = run_story(sandbox, told)
+    finally:
+        timeline.stop()
+    console.print()
+    print_results(console, results, scale)
+    return results
+
+
+def _close(sandbox: Sandbox, console: Console, *, failed: bool) -> int:
+    """Hold that a second deployment changes nothing and that the removal leaves nothing; return the exit code."""
+    again = sandbox.deploy_again()
+    changed = {operation: count for operation, count in again.changes.items() if operation != "same" and count}
+    console.print(f"a second up changes {changed or 'nothing'}")
+    gone = sandbox.destroy()
+    left = len(sandbox.engine.state().get("resources", []))
+    console.print(f"destroy removed {gone.changes.get('delete', 0)} resources and left {left or 'nothing'}")
+    return 1 if failed or changed or left else 0
+
+
+def _pace(scale: float) -> str:
+    if scale == 1:
+        return "time: the story's own; the longest wait is eleven minutes"
+    return f"time: every wait, interval and window is {scale:g} times shorter than the story's (REALTIME=1 keeps them)"
+
+
+def _say_what_to_try(console: Console, sandbox: Sandbox) -> None:
+    table = Table(title="What is up", title_justify="left", box=None, show_header=False, pad_edge=False)
+    for name, address in sandbox.addresses().items():
+        table.add_row(name, address)
+    console.print(table)
+    console.print("\nTry, in another terminal:")
+    console.print("  .venv/bin/orion drill HighMemoryUsage --label service=orders")
+    console.print("  .venv/bin/orion drill ServiceDown --label service=gateway")
+    console.print("\nCtrl-C takes everything down.")
+
+
+class _Steps:
+    """Tells the way up: on a terminal in one line that changes, elsewhere a line for each step but no resource."""
+
+    def __init__(self, console: Console, began: float) -> None:
+        self._console = console
+        self._began = began
+        self._status = console.status("starting")
+        if console.is_terminal:
+            self._status.start()
+
+    def tell(self, step: str) -> None:
+        """Tell one step."""
+        if self._console.is_terminal:
+            self._status.update(self._line(step))
+        else:
+            self._console.print(self._line(step))
+
+    def tell_progress(self, progress: Progress) -> None:
+        """Tell that the engine has done something to a resource."""
+        if self._console.is_terminal and progress.stage == "done":
+            self._status.update(self._line(f"{progress.operation} {progress.type.split(':')[-1]} {progress.name}"))
+
+    def _line(self, step: str) -> str:
+        return f"{time.monotonic() - self._began:5.1f} s  {step}"
+
+    def end(self) -> None:
+        """Leave the line to others."""
+        self._status.stop()
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Generator[None]:
+    """Have SIGTERM take the same way out as Ctrl-C."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def drill_by_hand(root: Path, console: Console, alert: str, labels: Sequence[str]) -> int:
+    """Set one alert off in the running sandbox, tell what follows until Ctrl-C, and mend it. Return the exit code.
+
+    Raises `NoSandbox` if none runs and `UnknownFault` if nothing sets this alert off, there.
+    """
+    known = FAULT_OF_ALERT.get(alert)
+    if known is None:
+        raise UnknownFault(f"ALERT: found {alert!r}; allowed: {', '.join(sorted(FAULT_OF_ALERT))}")
+    wanted = fault(known.name, _labels(labels))
+    _, addresses = running_sandbox(root / RUNS)
+    body = {"fault": wanted.kind, "labels": dict(wanted.labels)}
+    timeline = Timeline(Journal(Path(addresses["journal"])), console)
+    timeline.start()
+    console.print(f"{known.effect}; {alert} sees it. Ctrl-C mends it.")
+    faults = f"{addresses['metrics']}/faults"
+    try:
+        httpx.post(faults, json=body, timeout=REQUEST_SECONDS).raise_for_status()
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        httpx.request("DELETE", faults, json=body, timeout=REQUEST_SECONDS).raise_for_status()
+        journal = Journal(Path(addresses["journal"]))
+        journal.wait_for(lambda event: event.kind is Kind.FAULT_ENDED, timeout_seconds=REQUEST_SECONDS)
+    finally:
+        timeline.stop()
+    return 0
+
+
+def _labels(given: Sequence[str]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for one in given:
+        name, separator, value = one.partition("=")
+        if not separator or not name or not value:
+            raise UnknownFault(f"--label: found {one!r}; allowed: NAME=VALUE")
+        labels[name] = value
+    return labels

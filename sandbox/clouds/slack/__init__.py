@@ -1,0 +1,7 @@
+"""A stand-in for Slack: incoming webhooks, with their limits and errors."""
+
+from __future__ import annotations
+
+from sandbox.clouds.slack.application import create_application
+
+__all__ = ["create_application"]

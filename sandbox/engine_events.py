@@ -1,0 +1,131 @@
+"""What the engine tells of a run while it goes on, and what is worth a person's reading of it."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import logging
+import re
+import sys
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from pulumi import automation
+
+_COUNTED = re.compile(r"^\d+ errors? occurred:\s*\* ")
+"""How the engine begins a list of reasons, even of one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One step that began, ended or failed. `operation` is the engine's word: create, update, same, delete, ..."""
+
+    operation: str
+    type: str
+    name: str
+    urn: str
+    stage: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a run came to. `changes` counts resources by operation."""
+
+    changes: Mapping[str, int]
+    outputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Say whether anything was, or would be, done."""
+        return any(count for operation, count in self.changes.items() if operation != "same")
+
+
+class Watch:
+    """Reads the engine's events of one run."""
+
+    def __init__(self, on_progress: Callable[[Progress], None]) -> None:
+        self._on_progress = on_progress
+        self._changes: dict[str, int] = {}
+        self._errors: dict[str, None] = {}
+        self._warnings: dict[str, None] = {}
+
+    def take(self, event: automation.EngineEvent) -> None:
+        """Take note of one event."""
+        if event.resource_pre_event is not None:
+            self._step(event.resource_pre_event.metadata, "began")
+        elif event.res_outputs_event is not None:
+            self._step(event.res_outputs_event.metadata, "done")
+        elif event.res_op_failed_event is not None:
+            self._step(event.res_op_failed_event.metadata, "failed")
+        elif event.summary_event is not None:
+            self._changes = {str(operation): n for operation, n in event.summary_event.resource_changes.items()}
+        elif event.diagnostic_event is not None and not event.diagnostic_event.ephemeral:
+            self._diagnostic(event.diagnostic_event)
+
+    def _step(self, metadata: automation.StepEventMetadata, stage: str) -> None:
+        *_, types, name = metadata.urn.split("::", 3)
+        self._on_progress(
+            Progress(
+                operation=str(metadata.op.value),
+                type=types.rpartition("$")[2],
+                name=name,
+                urn=metadata.urn,
+                stage=stage,
+            )
+        )
+
+    def _diagnostic(self, event: automation.DiagnosticEvent) -> None:
+        kinds = {"error": self._errors, "warning": self._warnings}
+        if event.severity not in kinds:
+            return
+        # The program's own faults come with a trace, which is in the log of whoever wants it.
+        message = event.message.partition("\nTraceback (most recent call last)")[0].strip()
+        for preface in ("an unhandled error occurred: ", "python inline source runtime error: "):
+            message = message.removeprefix(preface)
+        message = _COUNTED.sub("", message).removesuffix("update failed").strip()
+        if message in {"", "preview failed", "update failed"}:
+            return
+        if event.urn:
+            *_, types, name = event.urn.split("::", 3)
+            message = f"{types.rpartition('$')[2]} {name}: {message}"
+        kinds[event.severity][message] = None
+
+    def result(self, outputs: Mapping[str, Any]) -> Result:
+        """Return what the run came to."""
+        return Result(changes=self._changes, outputs=outputs, warnings=tuple(self._warnings))
+
+    def explain(self, otherwise: str) -> str:
+        """Return the reasons of a failure, one a line; `otherwise` if no event told any."""
+        return "\n".join(self._errors) or otherwise.strip()
+
+
+def _is_about_a_gone_engine(record: logging.LogRecord) -> bool:
+    return bool(record.exc_info) and isinstance(record.exc_info[1], grpc.RpcError)
+
+
+@contextmanager
+def quiet_program() -> Generator[None]:
+    """Keep to itself what a program says because the engine has left it: it has told the reason, by its events."""
+
+    def spoken(record: logging.LogRecord) -> bool:
+        return not _is_about_a_gone_engine(record)
+
+    def unraisable(fault: sys.UnraisableHookArgs) -> None:
+        # A program's coroutine that was never finished complains that its loop is gone.
+        if not inspect.iscoroutine(fault.object):
+            before(fault)
+
+    logger = logging.getLogger("grpc._server")
+    logger.addFilter(spoken)
+    before = sys.unraisablehook
+    sys.unraisablehook = unraisable
+    try:
+        yield
+    finally:
+        gc.collect()
+        sys.unraisablehook = before
+        logger.removeFilter(spoken)

@@ -1,0 +1,191 @@
+"""The functions' runtime: finds what is deployed, feeds it from its queues, and keeps the schedules."""
+
+from __future__ import annotations
+
+import threading
+import zipfile
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import httpx
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sandbox.clock import Clock
+from sandbox.functions.event_source import DEFAULT_CONCURRENCY, REPORT_FAILURES, SOURCE, EventSource, Mapped
+from sandbox.functions.process import FunctionFailed, FunctionProcess, FunctionVersion, runtime_libraries
+from sandbox.functions.schedules import Schedules
+from sandbox.journal import Journal, Kind
+from sandbox.population import CREDENTIALS, REGION
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
+
+LOOK_SECONDS = 0.5
+STOP_SECONDS = 15.0
+DEFAULT_BATCH_SIZE = 10
+VISIBILITY_MARGIN_SECONDS = 5
+_CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 2}, max_pool_connections=20)
+
+
+class FunctionRuntime:
+    """A service: looks again and again at what is deployed behind `endpoint` and runs it."""
+
+    name = "functions"
+
+    def __init__(self, endpoint: str, clock: Clock, journal: Journal, directory: Path) -> None:
+        """`directory` gets the extracted zips and a log for each function."""
+        self._endpoint = endpoint
+        self._clock = clock
+        self._journal = journal
+        self._directory = directory.resolve()
+        session = boto3.session.Session(
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            region_name=REGION,
+        )
+        self._lambda = session.client("lambda", endpoint_url=endpoint, config=_CONFIG)
+        self._sqs = session.client("sqs", endpoint_url=endpoint, config=_CONFIG)
+        self._s3 = session.client("s3", endpoint_url=endpoint, config=_CONFIG)
+        self._schedules = Schedules(
+            events=session.client("events", endpoint_url=endpoint, config=_CONFIG),
+            sqs=self._sqs,
+            clock=clock,
+            journal=journal,
+        )
+        self._sources: dict[str, EventSource] = {}
+        self._extracting = threading.Lock()
+        self._libraries: Path | None = None
+        self._stopped = threading.Event()
+        self._looked = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+
+    def start(self) -> None:
+        """Begin looking."""
+        self._libraries = runtime_libraries(self._directory)
+        self._thread.start()
+
+    def ready(self) -> bool:
+        """Say whether it has looked at what is deployed at least once."""
+        return self._looked.is_set()
+
+    @property
+    def address(self) -> str:
+        """The folder with the functions' logs."""
+        return str(self._directory)
+
+    def stop(self) -> None:
+        """Take no more messages and end every function."""
+        self._stopped.set()
+        if self._thread.ident is not None:
+            self._thread.join(STOP_SECONDS)
+        for source in self._sources.values():
+            source.stop()
+        self._sources.clear()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._follow_mappings()
+                self._schedules.turn()
+                self._looked.set()
+            except (ClientError, BotoCoreError) as error:
+                # A queue may go between two looks. It is written down, and the next look finds what is there.
+                self._journal.append(SOURCE, Kind.REQUEST_REFUSED, {"endpoint": self._endpoint}, reason=str(error))
+            self._stopped.wait(LOOK_SECONDS)
+
+    def _follow_mappings(self) -> None:
+        found = {mapped.uuid: mapped for mapped in self._mappings()}
+        for uuid, source in list(self._sources.items()):
+            if found.get(uuid) != source.mapped:
+                source.stop()
+                del self._sources[uuid]
+        for uuid, mapped in found.items():
+            if uuid not in self._sources:
+                self._sources[uuid] = EventSource(
+                    mapped,
+                    sqs=self._sqs,
+                    process=lambda name=mapped.function: self._deployed(name),
+                    journal=self._journal,
+                )
+                self._sources[uuid].start()
+
+    def _mappings(self) -> Iterator[Mapped]:
+        for one in self._lambda.list_event_source_mappings()["EventSourceMappings"]:
+            if one.get("State") == "Enabled" and ":sqs:" in one.get("EventSourceArn", ""):
+                try:
+                    yield self._mapped(one)
+                except ClientError as error:
+                    # Its queue or function is not there: what is deployed now may go in any order.
+                    if (
+                        error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+                        >= HTTPStatus.INTERNAL_SERVER_ERROR
+                    ):
+                        raise
+
+    def _mapped(self, one: EventSourceMappingConfigurationTypeDef) -> Mapped:
+        queue_arn, function = one.get("EventSourceArn", ""), one.get("FunctionArn", "").split(":")[6]
+        url = self._sqs.get_queue_url(QueueName=queue_arn.rsplit(":", maxsplit=1)[-1])["QueueUrl"]
+        attributes = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
+        timeout = self._lambda.get_function_configuration(FunctionName=function)["Timeout"]
+        # A function's own timeout is not scaled, so a message must not come back while it may still be handled.
+        visibility = max(self._clock.real(int(attributes["VisibilityTimeout"])), timeout + VISIBILITY_MARGIN_SECONDS)
+        return Mapped(
+            uuid=one.get("UUID", ""),
+            function=function,
+            queue_arn=queue_arn,
+            queue_url=url,
+            batch_size=one.get("BatchSize", DEFAULT_BATCH_SIZE),
+            window_seconds=self._clock.real(one.get("MaximumBatchingWindowInSeconds", 0)),
+            visibility_seconds=int(visibility),
+            concurrency=one.get("ScalingConfig", {}).get("MaximumConcurrency", DEFAULT_CONCURRENCY),
+            reports_failures=REPORT_FAILURES in one.get("FunctionResponseTypes", []),
+        )
+
+    def _deployed(self, name: str) -> FunctionProcess:
+        """Return a process, not yet started, of a function as it is deployed now."""
+        configuration = self._lambda.get_function_configuration(FunctionName=name)
+        code: Mapping[str, Any] = {
+            # A key may hold other code than it did.
+            "CodeSha256": configuration["CodeSha256"],
+            **httpx.get(f"{self._endpoint}/sandbox/functions/{name}", timeout=5.0).raise_for_status().json(),
+        }
+        function = FunctionVersion(
+            name=name,
+            arn=configuration["FunctionArn"],
+            handler=configuration["Handler"],
+            runtime=configuration["Runtime"],
+            timeout_seconds=configuration["Timeout"],
+            memory_megabytes=configuration["MemorySize"],
+            environment=tuple(sorted(configuration.get("Environment", {}).get("Variables", {}).items())),
+            code=tuple(sorted(code.items())),
+        )
+        if self._libraries is None:
+            raise FunctionFailed(f"{name}: the runtime has not been started")
+        return FunctionProcess(
+            function,
+            task_root=self._extracted(name, code),
+            libraries=self._libraries,
+            log=self._directory / f"{name}.log",
+            endpoint=self._endpoint,
+        )
+
+    def _extracted(self, name: str, code: Mapping[str, Any]) -> Path:
+        """Return the folder of a function's code, fetched from its bucket the first time that version is wanted."""
+        mark = sha256(repr(sorted(code.items())).encode()).hexdigest()[:16]
+        folder = self._directory / f"{name}-{mark}"
+        with self._extracting:
+            if not folder.exists():
+                version = {"VersionId": code["S3ObjectVersion"]} if "S3ObjectVersion" in code else {}
+                answer = self._s3.get_object(Bucket=code["S3Bucket"], Key=code["S3Key"], **version)
+                package = folder.with_suffix(".zip")
+                package.write_bytes(answer["Body"].read())
+                unfinished = folder.with_suffix(".partial")
+                with zipfile.ZipFile(package) as archive:
+                    archive.extractall(unfinished)
+                unfinished.replace(folder)
+        return folder

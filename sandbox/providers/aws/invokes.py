@@ -1,0 +1,212 @@
+"""The functions of pulumi-aws that a program may call: they look something up and change nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+from sandbox.providers.aws.client import PARTITION, Aws
+from sandbox.providers.aws.mapping import Document
+from sandbox.providers.aws.policy_document import POLICY_DOCUMENT
+from sandbox.providers.aws.resource import tags_of
+from sandbox.providers.machine import Invoke, Properties, Property, ProviderFailed
+
+DNS_SUFFIX = "amazonaws.com"
+
+
+def _caller_identity(aws: Aws, _: Properties) -> Properties:
+    identity = aws.sts.get_caller_identity()
+    account = identity["Account"]
+    return {"accountId": account, "arn": identity["Arn"], "id": account, "userId": identity["UserId"]}
+
+
+def _region(aws: Aws, arguments: Properties) -> Properties:
+    region = str(arguments.get("region") or arguments.get("name") or aws.region)
+    if region != aws.region:
+        raise ProviderFailed(f"region: found {region!r}; allowed: {aws.region}, the provider's own")
+    endpoint = f"ec2.{region}.{DNS_SUFFIX}"
+    return {"description": region, "endpoint": endpoint, "id": region, "name": region, "region": region}
+
+
+def _partition(_aws: Aws, _: Properties) -> Properties:
+    reverse = ".".join(reversed(DNS_SUFFIX.split(".")))
+    return {"dnsSuffix": DNS_SUFFIX, "id": PARTITION, "partition": PARTITION, "reverseDnsPrefix": reverse}
+
+
+def _parameter(aws: Aws, arguments: Properties) -> Properties:
+    decrypt = bool(arguments.get("withDecryption", True))
+    found = cast("Document", aws.ssm.get_parameter(Name=arguments["name"], WithDecryption=decrypt)["Parameter"])
+    value, kind = found["Value"], found["Type"]
+    return {
+        "arn": found["ARN"],
+        "id": found["Name"],
+        "insecureValue": "" if kind == "SecureString" else value,
+        "name": found["Name"],
+        "region": aws.region,
+        "type": kind,
+        "value": value,
+        "version": found["Version"],
+        "withDecryption": decrypt,
+    }
+
+
+def _filters(arguments: Properties) -> list[Any]:
+    filters = [{"Name": one["name"], "Values": one["values"]} for one in arguments.get("filters", [])]
+    filters += [{"Name": f"tag:{name}", "Values": [value]} for name, value in arguments.get("tags", {}).items()]
+    return filters
+
+
+def _only(kind: str, found: list[Any]) -> Document:
+    if len(found) != 1:
+        raise ProviderFailed(f"found {len(found)} {kind} that fit; exactly one has to. Say which by id, filter or tag")
+    return cast("Document", found[0])
+
+
+def _image(aws: Aws, arguments: Properties) -> Properties:
+    asked: Document = {"Filters": _filters(arguments)}
+    if "owners" in arguments:
+        asked["Owners"] = arguments["owners"]
+    images = cast("list[Document]", aws.ec2.describe_images(**asked)["Images"])
+    pattern = re.compile(str(arguments.get("nameRegex", "")))
+    images = sorted(
+        (one for one in images if pattern.search(str(one.get("Name", "")))), key=lambda one: str(one["CreationDate"])
+    )
+    image = images[-1] if images and arguments.get("mostRecent") else _only("images", images)
+    return {
+        **arguments,
+        "architecture": image.get("Architecture"),
+        "arn": f"arn:{PARTITION}:ec2:{aws.region}::image/{image['ImageId']}",
+        "creationDate": image.get("CreationDate"),
+        "description": image.get("Description", ""),
+        "id": image["ImageId"],
+        "imageId": image["ImageId"],
+        "name": image.get("Name"),
+        "ownerId": image.get("OwnerId"),
+        "rootDeviceName": image.get("RootDeviceName"),
+        "rootDeviceType": image.get("RootDeviceType"),
+        "state": image.get("State"),
+        "tags": tags_of(image.get("Tags", [])),
+        "virtualizationType": image.get("VirtualizationType"),
+    }
+
+
+def _vpc(aws: Aws, arguments: Properties) -> Properties:
+    asked: Document = {"Filters": _filters(arguments)}
+    if "id" in arguments:
+        asked["VpcIds"] = [arguments["id"]]
+    if "default" in arguments:
+        asked["Filters"].append({"Name": "isDefault", "Values": [str(arguments["default"]).lower()]})
+    if "cidrBlock" in arguments:
+        asked["Filters"].append({"Name": "cidr", "Values": [arguments["cidrBlock"]]})
+    vpc = _only("VPCs", cast("list[Any]", aws.ec2.describe_vpcs(**asked)["Vpcs"]))
+    return {
+        "arn": aws.arn("ec2", f"vpc/{vpc['VpcId']}"),
+        "cidrBlock": vpc["CidrBlock"],
+        "default": vpc["IsDefault"],
+        "id": vpc["VpcId"],
+        "ownerId": vpc.get("OwnerId", aws.account_id),
+        "region": aws.region,
+        "state": vpc["State"],
+        "tags": tags_of(vpc.get("Tags", [])),
+    }
+
+
+def _subnet(aws: Aws, arguments: Properties) -> Properties:
+    asked: Document = {"Filters": _filters(arguments)}
+    if "id" in arguments:
+        asked["SubnetIds"] = [arguments["id"]]
+    for name, there in (("vpcId", "vpc-id"), ("availabilityZone", "availability-zone"), ("cidrBlock", "cidr-block")):
+        if name in arguments:
+            asked["Filters"].append({"Name": there, "Values": [arguments[name]]})
+    subnet = _only("subnets", cast("list[Any]", aws.ec2.describe_subnets(**asked)["Subnets"]))
+    return {
+        "arn": aws.arn("ec2", f"subnet/{subnet['SubnetId']}"),
+        "availabilityZone": subnet["AvailabilityZone"],
+        "availabilityZoneId": subnet.get("AvailabilityZoneId", ""),
+        "availableIpAddressCount": subnet["AvailableIpAddressCount"],
+        "cidrBlock": subnet["CidrBlock"],
+        "defaultForAz": subnet["DefaultForAz"],
+        "id": subnet["SubnetId"],
+        "mapPublicIpOnLaunch": subnet["MapPublicIpOnLaunch"],
+        "ownerId": subnet.get("OwnerId", aws.account_id),
+        "region": aws.region,
+        "state": subnet["State"],
+        "tags": tags_of(subnet.get("Tags", [])),
+        "vpcId": subnet["VpcId"],
+    }
+
+
+def _subnets(aws: Aws, arguments: Properties) -> Properties:
+    subnets = aws.ec2.describe_subnets(Filters=_filters(arguments))["Subnets"]
+    ids = sorted(one.get("SubnetId", "") for one in subnets)
+    return {**arguments, "id": aws.region, "ids": ids, "region": aws.region}
+
+
+def _cluster(aws: Aws, arguments: Properties) -> Properties:
+    found = cast("Document", aws.eks.describe_cluster(name=arguments["name"])["cluster"])
+    access = found.get("accessConfig", {})
+    network = found.get("resourcesVpcConfig", {})
+    identity = found.get("identity", {}).get("oidc", {})
+    created = found.get("createdAt")
+    return {
+        "accessConfigs": [
+            {
+                "authenticationMode": access.get("authenticationMode", ""),
+                "bootstrapClusterCreatorAdminPermissions": access.get("bootstrapClusterCreatorAdminPermissions", False),
+            }
+        ],
+        "arn": found["arn"],
+        "certificateAuthorities": [{"data": found.get("certificateAuthority", {}).get("data", "")}],
+        "createdAt": created.isoformat() if created is not None else "",
+        "enabledClusterLogTypes": [],
+        "endpoint": found.get("endpoint", ""),
+        "id": found["name"],
+        "identities": [{"oidcs": [{"issuer": identity.get("issuer", "")}]}],
+        "name": found["name"],
+        "platformVersion": found.get("platformVersion", ""),
+        "region": aws.region,
+        "roleArn": found.get("roleArn", ""),
+        "status": found.get("status", ""),
+        "tags": found.get("tags", {}),
+        "version": found.get("version", ""),
+        "vpcConfig": {
+            "clusterSecurityGroupId": network.get("clusterSecurityGroupId", ""),
+            "endpointPrivateAccess": network.get("endpointPrivateAccess", False),
+            "endpointPublicAccess": network.get("endpointPublicAccess", True),
+            "publicAccessCidrs": network.get("publicAccessCidrs", []),
+            "securityGroupIds": network.get("securityGroupIds", []),
+            "subnetIds": network.get("subnetIds", []),
+            "vpcId": network.get("vpcId", ""),
+        },
+    }
+
+
+def _arguments(names: Iterable[str], *required: str) -> dict[str, Property]:
+    return {name: Property(required=name in required) for name in (*names, *required)}
+
+
+def invokes(aws: Aws) -> list[Invoke]:
+    """Return the functions, for an account."""
+
+    def of(
+        token: str, arguments: dict[str, Property], call: Callable[[Aws, Properties], Properties], *secrets: str
+    ) -> Invoke:
+        return Invoke(token=token, arguments=arguments, call=lambda given: call(aws, given), secret_outputs=secrets)
+
+    return [
+        of("aws:index/getCallerIdentity:getCallerIdentity", _arguments(["id"]), _caller_identity),
+        of("aws:index/getRegion:getRegion", _arguments(["id", "name", "region"]), _region),
+        of("aws:index/getPartition:getPartition", _arguments(["id"]), _partition),
+        of("aws:ssm/getParameter:getParameter", _arguments(["withDecryption"], "name"), _parameter, "value"),
+        of("aws:ec2/getAmi:getAmi", _arguments(["filters", "mostRecent", "nameRegex", "owners"]), _image),
+        of("aws:ec2/getVpc:getVpc", _arguments(["cidrBlock", "default", "filters", "id", "tags"]), _vpc),
+        of(
+            "aws:ec2/getSubnet:getSubnet",
+            _arguments(["availabilityZone", "cidrBlock", "filters", "id", "tags", "vpcId"]),
+            _subnet,
+        ),
+        of("aws:ec2/getSubnets:getSubnets", _arguments(["filters", "tags"]), _subnets),
+        of("aws:eks/getCluster:getCluster", _arguments([], "name"), _cluster),
+        POLICY_DOCUMENT,
+    ]

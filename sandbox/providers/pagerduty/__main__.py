@@ -1,0 +1,8 @@
+"""Runs the provider, as the engine starts it: `python -m sandbox.providers.pagerduty ENGINE`."""
+
+from __future__ import annotations
+
+from sandbox.providers.machine import serve
+from sandbox.providers.pagerduty.table import TABLE
+
+serve(TABLE)

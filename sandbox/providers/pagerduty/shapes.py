@@ -1,0 +1,129 @@
+"""What nested properties look like, under the names that pulumi_pagerduty 4.37 sends. Anything else is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+
+NEVER = "null"
+"""How the SDK says that a timeout is off."""
+Shape = TypeVar("Shape")
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+
+
+class Target(_Shape):
+    """Whom an escalation rule reaches."""
+
+    id: str
+    type: Literal["user_reference", "schedule_reference"] = "user_reference"
+
+
+class Strategy(_Shape):
+    """How a rule's targets share incidents."""
+
+    type: Literal["round_robin", "assign_to_everyone"] = "assign_to_everyone"
+
+
+class Rule(_Shape):
+    """One level of an escalation policy."""
+
+    id: str | None = None
+    escalation_delay_in_minutes: int
+    targets: tuple[Target, ...]
+    escalation_rule_assignment_strategy: Strategy | None = None
+
+
+class Urgency(_Shape):
+    """One urgency."""
+
+    type: Literal["constant"] = "constant"
+    urgency: Literal["low", "high", "severity_based"]
+
+
+class UrgencyRule(_Shape):
+    """How urgent a service's incidents are."""
+
+    type: Literal["constant", "use_support_hours"]
+    urgency: Literal["low", "high", "severity_based"] | None = None
+    during_support_hours: Urgency | None = None
+    outside_support_hours: Urgency | None = None
+
+
+class SupportHours(_Shape):
+    """When a service is supported."""
+
+    type: Literal["fixed_time_per_day"] = "fixed_time_per_day"
+    time_zone: str
+    start_time: str
+    end_time: str
+    days_of_weeks: tuple[int, ...]
+
+
+class Member(_Shape):
+    """A place in a shift."""
+
+    type: Literal["user_member", "empty_member"]
+    user_id: str | None = None
+
+
+class Assignment(_Shape):
+    """Who covers an event's occurrences."""
+
+    type: Literal["rotating_member_assignment_strategy", "every_member_assignment_strategy"]
+    shifts_per_member: int | None = None
+    members: tuple[Member, ...]
+
+
+class Event(_Shape):
+    """A recurring window of a rotation."""
+
+    id: str | None = None
+    name: str
+    start_time: AwareDatetime
+    end_time: AwareDatetime
+    effective_since: AwareDatetime
+    effective_until: AwareDatetime | None = None
+    recurrences: tuple[str, ...]
+    assignment_strategies: tuple[Assignment, ...] = Field(min_length=1, max_length=1)
+
+
+class Rotation(_Shape):
+    """A rotation of a schedule."""
+
+    id: str | None = None
+    events: tuple[Event, ...] = ()
+
+
+RULES = TypeAdapter(tuple[Rule, ...])
+URGENCY_RULE = TypeAdapter(UrgencyRule)
+SUPPORT_HOURS = TypeAdapter(SupportHours)
+ROTATIONS = TypeAdapter(tuple[Rotation, ...])
+TEXT = TypeAdapter(str)
+COUNT = TypeAdapter(int)
+
+
+def has_shape(shape: TypeAdapter[Any]) -> Callable[[Any], str | None]:
+    """Return a check that says what of a value does not have a shape, by path."""
+
+    def check(value: Any) -> str | None:
+        try:
+            shape.validate_python(value)
+        except ValidationError as error:
+            wrong = [f"{'.'.join(map(str, each['loc'])) or 'value'}: {each['msg']}" for each in error.errors()]
+            return "; ".join(wrong)
+        return None
+
+    return check
+
+
+def is_timeout(value: Any) -> str | None:
+    """Say what is wrong with a timeout: a text of whole seconds, or "null" for never."""
+    if value == NEVER or (isinstance(value, str) and value.isdigit()):
+        return None
+    return f'found {value!r}; allowed: a text of whole seconds, or "{NEVER}" for never'

@@ -1,0 +1,108 @@
+"""The sandbox's services in the order in which they stand on one another, and where each is found."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+
+from sandbox.clock import Clock
+from sandbox.clouds.serving import SCALE_VARIABLE
+from sandbox.cluster.control_plane import ControlPlane
+from sandbox.journal import JOURNAL_VARIABLE, Journal
+from sandbox.metrics.application import create_application as create_metrics
+from sandbox.metrics.cluster import KubernetesView
+from sandbox.metrics.faults import Faults
+from sandbox.population import CREDENTIALS, REGION
+from sandbox.ports import LOOPBACK, free_port
+from sandbox.service import HttpService, ProcessService
+
+PROBE_SECONDS = 1.0
+ROOT = Path(__file__).parent.parent
+
+
+def _answers(address: str) -> Callable[[], bool]:
+    def probe() -> bool:
+        try:
+            httpx.get(address, timeout=PROBE_SECONDS)
+        except httpx.TransportError:
+            return False
+        return True
+
+    return probe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandIns:
+    """Makes the stand-ins of the clouds, each a process of its own that writes to the same journal."""
+
+    journal: Journal
+    clock: Clock
+    directory: Path
+
+    def pagerduty(self) -> ProcessService:
+        """The stand-in for PagerDuty."""
+        return self._process("pagerduty")
+
+    def slack(self) -> ProcessService:
+        """The stand-in for Slack."""
+        return self._process("slack")
+
+    def aws(self, plane: ControlPlane, cluster_name: str) -> ProcessService:
+        """The stand-in for AWS, whose EKS knows one cluster."""
+        return self._process(
+            "aws",
+            "--cluster-name",
+            cluster_name,
+            "--cluster-kubeconfig",
+            str(plane.kubeconfig),
+            "--pki",
+            str(plane.pki),
+        )
+
+    def _process(self, name: str, *arguments: str) -> ProcessService:
+        port = free_port()
+        address = f"http://{LOOPBACK}:{port}"
+        own = {JOURNAL_VARIABLE: str(self.journal.path), SCALE_VARIABLE: str(self.clock.scale), **CREDENTIALS}
+        return ProcessService(
+            name,
+            [sys.executable, "-m", f"sandbox.clouds.{name}", "--port", str(port), *arguments],
+            directory=self.directory,
+            is_ready=_answers(address),
+            address=address,
+            environment={**os.environ, **own},
+            working_directory=ROOT,
+        )
+
+
+def metrics_source(kubeconfig: Path, namespace: str, journal: Journal) -> HttpService:
+    """Return the service that says what the exporters would say, and that can be broken."""
+    return HttpService("metrics", create_metrics(KubernetesView(kubeconfig, namespace), Faults(journal)))
+
+
+class PodIdentity:
+    """Gives a pod the credentials that EKS' pod identity webhook would: those of its ServiceAccount's association."""
+
+    def __init__(self, aws: str, cluster_name: str) -> None:
+        self._eks = boto3.client(
+            "eks",
+            endpoint_url=aws,
+            region_name=REGION,
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        )
+        self._cluster_name = cluster_name
+
+    def environment_for(self, pod: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return what a pod's containers get besides their own environment: nothing without an association."""
+        associations = self._eks.list_pod_identity_associations(clusterName=self._cluster_name)["associations"]
+        wanted = (pod["metadata"]["namespace"], pod["spec"].get("serviceAccountName", "default"))
+        if any((one.get("namespace"), one.get("serviceAccount")) == wanted for one in associations):
+            return CREDENTIALS
+        return {}

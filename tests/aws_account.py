@@ -1,0 +1,109 @@
+"""An AWS account of moto for tests, and the embedded AWS provider as the engine uses it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx
+from moto.server import ThreadedMotoServer
+
+from sandbox.providers.aws.client import Aws
+from sandbox.providers.aws.table import table
+from sandbox.providers.machine import Difference, Failure, Machine, Properties, Request
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+DEFAULT_TAGS = {"project": "orion"}
+
+
+@contextmanager
+def moto_account() -> Generator[dict[str, str]]:
+    """Run moto on a free port of the loopback address, and give the environment that means it."""
+    environment = {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+    }
+    before = dict(os.environ)
+    os.environ.update(environment)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        os.environ["AWS_ENDPOINT_URL"] = f"http://{host}:{port}"
+        # Servers of one process share what they hold: only one account may be in use at a time.
+        httpx.post(f"http://{host}:{port}/moto-api/reset").raise_for_status()
+        yield {**environment, "AWS_ENDPOINT_URL": os.environ["AWS_ENDPOINT_URL"]}
+    finally:
+        server.stop()
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@dataclass(slots=True)
+class Made:
+    """A resource as the engine would keep it."""
+
+    token: str
+    id: str
+    inputs: Properties
+    outputs: Properties
+
+
+class Provider:
+    """The machine over the AWS table, used as the engine uses it."""
+
+    def __init__(self, aws: Aws | None = None) -> None:
+        self.aws = aws or Aws(region=REGION, default_tags=dict(DEFAULT_TAGS))
+        self.machine = Machine(table(self.aws))
+
+    def check(self, token: str, inputs: Properties, old: Properties | None = None) -> tuple[Properties, list[Failure]]:
+        request = Request(token=token, name="example", inputs=inputs, old_inputs=old or {}, seed=b"seed")
+        return self.machine.check(request)
+
+    def failures(self, token: str, inputs: Properties) -> list[str]:
+        return [f"{failure.property}: {failure.reason}" for failure in self.check(token, inputs)[1]]
+
+    def checked(self, token: str, inputs: Properties, old: Properties | None = None) -> Properties:
+        checked, failures = self.check(token, inputs, old)
+        assert failures == []
+        return checked
+
+    def create(self, token: str, inputs: Properties) -> Made:
+        checked = self.checked(token, inputs)
+        created = self.machine.create(Request(token=token, name="example", inputs=checked))
+        assert created.id
+        return Made(token, created.id, checked, created.outputs)
+
+    def as_if_made(self, token: str, inputs: Properties) -> Made:
+        return Made(token, "id", self.checked(token, inputs), {})
+
+    def _request(self, made: Made, inputs: Properties) -> Request:
+        return Request(
+            token=made.token,
+            name="example",
+            id=made.id,
+            inputs=self.checked(made.token, inputs, made.inputs),
+            old_inputs=made.inputs,
+            state=made.outputs,
+        )
+
+    def diff(self, made: Made, inputs: Properties) -> Difference:
+        return self.machine.diff(self._request(made, inputs))
+
+    def update(self, made: Made, inputs: Properties) -> Made:
+        request = self._request(made, inputs)
+        return Made(made.token, made.id, request.inputs, self.machine.update(request))
+
+    def read(self, made: Made) -> tuple[Properties, Properties] | None:
+        request = Request(token=made.token, name="example", id=made.id, inputs=made.inputs, state=made.outputs)
+        return self.machine.read(request)
+
+    def delete(self, made: Made) -> None:
+        request = Request(token=made.token, name="example", id=made.id, inputs=made.inputs, state=made.outputs)
+        self.machine.delete(request)

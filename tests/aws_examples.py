@@ -1,0 +1,312 @@
+"""One resource of each type of AWS that moto can hold: those that carry messages or keep data, and those that act."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.aws_account import ACCOUNT, REGION
+from tests.aws_example import Example, command_document, policy, trust
+from tests.aws_examples_data import data_examples
+
+IMAGE = "ami-03cf127a"
+
+
+def examples(zip_file: Path) -> list[Example]:
+    """Return them in an order in which each may need those before."""
+    return [
+        *data_examples(zip_file),
+        Example(
+            name="role",
+            token="aws:iam/role:Role",
+            inputs=lambda _: {
+                "name": "orion-role",
+                "description": "a role",
+                "assumeRolePolicy": trust("lambda.amazonaws.com"),
+                "tags": {"team": "platform"},
+            },
+            update=lambda _: {
+                "description": "another",
+                "assumeRolePolicy": trust("ec2.amazonaws.com"),
+                "tags": {"team": "trading"},
+            },
+            replace={"name": "other"},
+            outputs={"arn": f"arn:aws:iam::{ACCOUNT}:role/orion-role"},
+            identity="orion-role",
+        ),
+        Example(
+            name="role-policy",
+            token="aws:iam/rolePolicy:RolePolicy",
+            inputs=lambda made: {
+                "name": "repairs",
+                "role": made["role"].id,
+                "policy": policy({"Effect": "Allow", "Action": "sns:Publish", "Resource": made["topic"].id}),
+            },
+            update=lambda _: {"policy": policy({"Effect": "Deny", "Action": "*", "Resource": "*"})},
+            replace={"name": "other"},
+            identity="orion-role:repairs",
+        ),
+        Example(
+            name="attachment",
+            token="aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+            inputs=lambda made: {
+                "role": made["role"].id,
+                "policyArn": "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
+            },
+            replace={"policyArn": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
+        ),
+        Example(
+            name="profile",
+            token="aws:iam/instanceProfile:InstanceProfile",
+            inputs=lambda made: {"name": "orion-profile", "role": made["role"].id},
+            update=lambda _: {"tags": {"a": "b"}},
+            replace={"name": "other"},
+            outputs={"arn": f"arn:aws:iam::{ACCOUNT}:instance-profile/orion-profile"},
+            identity="orion-profile",
+        ),
+        Example(
+            name="policy",
+            token="aws:iam/policy:Policy",
+            inputs=lambda _: {
+                "name": "orion-policy",
+                "policy": policy({"Effect": "Allow", "Action": "s3:*", "Resource": "*"}),
+            },
+            update=lambda _: {"policy": policy({"Effect": "Deny", "Action": "s3:*", "Resource": "*"})},
+            replace={"description": "another"},
+            outputs={"arn": f"arn:aws:iam::{ACCOUNT}:policy/orion-policy"},
+            identity=f"arn:aws:iam::{ACCOUNT}:policy/orion-policy",
+        ),
+        Example(
+            name="log-group",
+            token="aws:cloudwatch/logGroup:LogGroup",
+            inputs=lambda _: {"name": "/aws/lambda/orion", "retentionInDays": 30},
+            update=lambda _: {"retentionInDays": 90, "tags": {"a": "b"}},
+            replace={"name": "/other"},
+            outputs={"arn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/orion"},
+            identity="/aws/lambda/orion",
+        ),
+        Example(
+            name="function",
+            token="aws:lambda/function:Function",
+            inputs=lambda made: {
+                "name": "orion-function",
+                "role": made["role"].outputs["arn"],
+                "runtime": "python3.13",
+                "architectures": ["arm64"],
+                "handler": "runbook_automation.handler.handler",
+                "timeout": 30,
+                "memorySize": 256,
+                "s3Bucket": made["zip"].outputs["bucket"],
+                "s3Key": made["zip"].outputs["key"],
+                "s3ObjectVersion": made["zip"].outputs["versionId"],
+                "sourceCodeHash": "first",
+                "environment": {"variables": {"REPAIR_MODE": "dry-run"}},
+                "loggingConfig": {"logFormat": "JSON", "logGroup": made["log-group"].id},
+            },
+            update=lambda _: {"timeout": 20, "environment": {"variables": {"REPAIR_MODE": "on"}}},
+            replace={"name": "other"},
+            outputs={"arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:orion-function"},
+            identity="orion-function",
+        ),
+        Example(
+            name="mapping",
+            token="aws:lambda/eventSourceMapping:EventSourceMapping",
+            inputs=lambda made: {
+                "eventSourceArn": made["queue"].outputs["arn"],
+                "functionName": made["function"].outputs["arn"],
+                "batchSize": 10,
+                "functionResponseTypes": ["ReportBatchItemFailures"],
+                "scalingConfig": {"maximumConcurrency": 2},
+            },
+            update=lambda _: {"batchSize": 5},
+            replace={"eventSourceArn": "arn:aws:sqs:us-east-1:123456789012:other"},
+        ),
+        Example(
+            name="permission",
+            token="aws:lambda/permission:Permission",
+            inputs=lambda made: {
+                "action": "lambda:InvokeFunction",
+                "function": made["function"].id,
+                "principal": "events.amazonaws.com",
+                "statementId": "events",
+            },
+            replace={"principal": "sns.amazonaws.com"},
+            identity="events",
+        ),
+        Example(
+            name="table",
+            token="aws:dynamodb/table:Table",
+            inputs=lambda made: {
+                "name": "orion-state",
+                "billingMode": "PAY_PER_REQUEST",
+                "hashKey": "id",
+                "attributes": [
+                    {"name": "id", "type": "S"},
+                    {"name": "command_id", "type": "S"},
+                    {"name": "open", "type": "S"},
+                    {"name": "due_at", "type": "N"},
+                ],
+                "globalSecondaryIndexes": [
+                    {"name": "by-command", "hashKey": "command_id", "projectionType": "ALL"},
+                    {"name": "by-status", "hashKey": "open", "rangeKey": "due_at", "projectionType": "ALL"},
+                ],
+                "ttl": {"attributeName": "expires_at", "enabled": True},
+                "pointInTimeRecovery": {"enabled": True},
+                "serverSideEncryption": {"enabled": True, "kmsKeyArn": made["key"].outputs["arn"]},
+            },
+            update=lambda _: {
+                "pointInTimeRecovery": {"enabled": False},
+                "attributes": [{"name": "id", "type": "S"}, {"name": "command_id", "type": "S"}],
+                "globalSecondaryIndexes": [
+                    {"name": "by-command", "hashKey": "command_id", "projectionType": "ALL"},
+                ],
+            },
+            replace={"hashKey": "command_id"},
+            outputs={"arn": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/orion-state"},
+            identity="orion-state",
+        ),
+        Example(
+            name="rule",
+            token="aws:cloudwatch/eventRule:EventRule",
+            inputs=lambda _: {
+                "name": "orion-repair-outcomes",
+                "description": "outcomes",
+                "eventPattern": json.dumps({"source": ["aws.ssm"]}),
+            },
+            update=lambda _: {"description": "other", "state": "DISABLED"},
+            replace={"name": "other"},
+            outputs={"arn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/orion-repair-outcomes"},
+            identity="orion-repair-outcomes",
+        ),
+        Example(
+            name="target",
+            token="aws:cloudwatch/eventTarget:EventTarget",
+            inputs=lambda made: {
+                "rule": made["rule"].outputs["name"],
+                "targetId": "queue",
+                "arn": made["queue"].outputs["arn"],
+                "deadLetterConfig": {"arn": made["dead-letters"].outputs["arn"]},
+            },
+            update=lambda made: {"arn": made["dead-letters"].outputs["arn"], "input": '{"source": "orion.sweep"}'},
+            replace={"targetId": "other"},
+            identity="orion-repair-outcomes-queue",
+        ),
+        Example(
+            name="alarm",
+            token="aws:cloudwatch/metricAlarm:MetricAlarm",
+            inputs=lambda made: {
+                "name": "orion-dead-letters",
+                "alarmDescription": "not handled",
+                "namespace": "AWS/SQS",
+                "metricName": "ApproximateNumberOfMessagesVisible",
+                "dimensions": {"QueueName": "orion-dead-letters"},
+                "statistic": "Maximum",
+                "period": 60,
+                "evaluationPeriods": 1,
+                "comparisonOperator": "GreaterThanThreshold",
+                "threshold": 0,
+                "treatMissingData": "notBreaching",
+                "alarmActions": [made["topic"].id],
+                "okActions": [made["topic"].id],
+            },
+            update=lambda _: {"threshold": 5, "okActions": []},
+            replace={"name": "other"},
+            outputs={"arn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:orion-dead-letters"},
+            identity="orion-dead-letters",
+        ),
+        Example(
+            name="document",
+            token="aws:ssm/document:Document",
+            inputs=lambda _: {
+                "name": "orion-restart-pod",
+                "documentType": "Command",
+                "documentFormat": "JSON",
+                "content": command_document("true"),
+            },
+            update=lambda _: {"content": command_document("false"), "tags": {"a": "b"}},
+            replace={"name": "other"},
+            outputs={
+                "arn": f"arn:aws:ssm:{REGION}:{ACCOUNT}:document/orion-restart-pod",
+                "latestVersion": "1",
+                "schemaVersion": "2.2",
+            },
+            identity="orion-restart-pod",
+        ),
+        Example(
+            name="group",
+            token="aws:ec2/securityGroup:SecurityGroup",
+            inputs=lambda _: {"name": "orion-bastion", "description": "nothing in", "tags": {"Name": "orion-bastion"}},
+            update=lambda _: {"tags": {"Name": "other"}},
+            replace={"description": "another"},
+            outputs={"ownerId": ACCOUNT},
+        ),
+        Example(
+            name="egress",
+            token="aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+            inputs=lambda made: {
+                "securityGroupId": made["group"].id,
+                "description": "HTTPS",
+                "ipProtocol": "tcp",
+                "fromPort": 443,
+                "toPort": 443,
+                "cidrIpv4": "0.0.0.0/0",
+            },
+            update=lambda _: {"cidrIpv4": "10.0.0.0/8"},
+            replace={"securityGroupId": "sg-other"},
+        ),
+        Example(
+            name="instance",
+            token="aws:ec2/instance:Instance",
+            inputs=lambda made: {
+                "ami": IMAGE,
+                "instanceType": "t4g.micro",
+                "vpcSecurityGroupIds": [made["group"].id],
+                "associatePublicIpAddress": False,
+                "iamInstanceProfile": made["profile"].outputs["name"],
+                "metadataOptions": {
+                    "httpEndpoint": "enabled",
+                    "httpTokens": "required",
+                    "httpPutResponseHopLimit": 1,
+                },
+                "rootBlockDevice": {
+                    "encrypted": True,
+                    "volumeType": "gp3",
+                    "volumeSize": 10,
+                    "deleteOnTermination": True,
+                },
+                "userData": "#!/bin/bash\n",
+                "userDataReplaceOnChange": True,
+                "tags": {"Name": "orion-bastion", "orion:role": "bastion"},
+            },
+            update=lambda _: {"instanceType": "t4g.small", "tags": {"Name": "x", "orion:role": "bastion"}},
+            replace={"userData": "#!/bin/sh\n"},
+            outputs={"instanceState": "running"},
+        ),
+        Example(
+            name="template",
+            token="aws:ec2/launchTemplate:LaunchTemplate",
+            inputs=lambda made: {
+                "name": "orion-template",
+                "imageId": IMAGE,
+                "instanceType": "t4g.micro",
+                "vpcSecurityGroupIds": [made["group"].id],
+                "metadataOptions": {"httpTokens": "required"},
+            },
+            update=lambda _: {"instanceType": "t4g.small"},
+            replace={"name": "other"},
+            outputs={"latestVersion": 1},
+        ),
+        Example(
+            name="secret",
+            token="aws:secretsmanager/secret:Secret",
+            inputs=lambda _: {"name": "orion-slack", "recoveryWindowInDays": 0},
+            update=lambda _: {"description": "a secret", "tags": {"a": "b"}},
+            replace={"name": "other"},
+        ),
+        Example(
+            name="secret-value",
+            token="aws:secretsmanager/secretVersion:SecretVersion",
+            inputs=lambda made: {"secretId": made["secret"].id, "secretString": "correct-horse"},
+            replace={"secretString": "another"},
+        ),
+    ]

@@ -1,0 +1,241 @@
+"""A stage for repairs: a real cluster, AWS with its front, the functions' runtime, and what is deployed there."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+
+from components.bastion import POLICY_RULES
+from components.function_package import build_function_package
+from sandbox.cluster.control_plane import ControlPlane
+from sandbox.cluster.kubectl import apply, kubectl
+from sandbox.cluster.workloads import NAMESPACE, PodSummary, Workloads
+from sandbox.journal import JOURNAL_VARIABLE, Journal
+from sandbox.population import ACCOUNT_ID, CREDENTIALS, REGION
+from sandbox.ports import free_port
+from sandbox.service import ProcessService, wait_until_ready
+from tests.lambda_events import ROOT, action_file, create_state_table, function_data
+
+CLUSTER = "orion"
+GROUP = "orion:repairs"
+QUEUE = "orion-runbook-automation"
+FUNCTION = "orion-runbook-automation"
+TEAMS = ("platform", "trading")
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+
+
+@contextmanager
+def running_cluster(directory: Path) -> Generator[ControlPlane]:
+    """A cluster with the services, and the rights that the program gives the bastion's group."""
+    plane = ControlPlane("repair", directory)
+    plane.start()
+    try:
+        wait_until_ready(plane, timeout_seconds=90)
+        workloads = Workloads(plane.kubeconfig, directory / "workloads")
+        workloads.install()
+        subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": GROUP}
+        metadata = {"name": "orion-repairs", "namespace": NAMESPACE}
+        rbac = "rbac.authorization.k8s.io"
+        apply(
+            plane.kubeconfig,
+            [
+                {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": list(POLICY_RULES)},
+                {
+                    "apiVersion": f"{rbac}/v1",
+                    "kind": "RoleBinding",
+                    "metadata": metadata,
+                    "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "orion-repairs"},
+                    "subjects": [subject],
+                },
+            ],
+        )
+        until("the services are ready", workloads.ready)
+        yield plane
+    finally:
+        plane.stop()
+
+
+@contextmanager
+def running_aws(plane: ControlPlane, directory: Path, journal: Journal) -> Generator[str]:
+    """AWS in a process of its own; yields its address."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    process = ProcessService(
+        "aws",
+        [
+            *(sys.executable, "-m", "sandbox.clouds.aws", "--port", str(port), "--cluster-name", CLUSTER),
+            *("--cluster-kubeconfig", plane.kubeconfig, "--pki", plane.pki),
+        ],
+        directory=directory,
+        is_ready=lambda: _answers(f"{address}/sandbox/health"),
+        address=address,
+        environment={**os.environ, JOURNAL_VARIABLE: str(journal.path)},
+        working_directory=ROOT,
+    )
+    process.start()
+    try:
+        wait_until_ready(process, timeout_seconds=60)
+        yield address
+    finally:
+        process.stop()
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(address, timeout=1).is_success
+    except httpx.TransportError:
+        return False
+
+
+def until(what: str, holds: Callable[[], object], *, seconds: float = 30) -> None:
+    """Wait for a condition, and fail with its name."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.05)
+
+
+class Stage:
+    """What is deployed, and the means to act on it and look at it."""
+
+    def __init__(self, address: str, plane: ControlPlane) -> None:
+        self.address = address
+        self.plane = plane
+        session = boto3.session.Session(
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            region_name=REGION,
+        )
+        self.sns = session.client("sns", endpoint_url=address)
+        self.sqs = session.client("sqs", endpoint_url=address)
+        self.ssm = session.client("ssm", endpoint_url=address)
+        self.eks = session.client("eks", endpoint_url=address)
+        self.ec2 = session.client("ec2", endpoint_url=address)
+        self.iam = session.client("iam", endpoint_url=address)
+        self.s3 = session.client("s3", endpoint_url=address)
+        self.events = session.client("events", endpoint_url=address)
+        self.dynamodb = session.client("dynamodb", endpoint_url=address)
+        self.functions = session.client("lambda", endpoint_url=address)
+        self.role_arn = ""
+
+    def deploy_bastion(self) -> None:
+        """The instance with its role, its access entry, and the documents."""
+        self.role_arn = self.iam.create_role(RoleName="orion-bastion", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+        self.iam.create_instance_profile(InstanceProfileName="orion-bastion")
+        self.iam.add_role_to_instance_profile(InstanceProfileName="orion-bastion", RoleName="orion-bastion")
+        tags = [{"Key": "Name", "Value": "orion-bastion"}, {"Key": "orion:role", "Value": "bastion"}]
+        self.ec2.run_instances(
+            ImageId="ami-12c6146b",
+            MinCount=1,
+            MaxCount=1,
+            IamInstanceProfile={"Name": "orion-bastion"},
+            TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],  # pyright: ignore[reportArgumentType]
+        )
+        self.eks.create_access_entry(clusterName=CLUSTER, principalArn=self.role_arn, kubernetesGroups=[GROUP])
+        self.s3.create_bucket(Bucket="orion-diagnostics")
+        for name in ("restart_pod", "collect_diagnostics"):
+            action = action_file(name)
+            self.ssm.create_document(
+                Name=action["document_name"],
+                DocumentType="Command",
+                DocumentFormat="JSON",
+                Content=json.dumps(action["document"]),
+            )
+
+    def deploy_function(self, package: Path, *, mode: str = "on") -> None:
+        """Topics, queues, rules, table and function, as the components make them."""
+        alerts = self.sns.create_topic(Name="orion-alerts")["TopicArn"]
+        notifications = self.sns.create_topic(Name="orion-notifications")["TopicArn"]
+        teams = {team: self.sns.create_topic(Name=f"orion-team-{team}")["TopicArn"] for team in TEAMS}
+        dead = self.sqs.create_queue(QueueName=f"{QUEUE}-dead-letters")["QueueUrl"]
+        redrive = json.dumps({"deadLetterTargetArn": self._queue_arn(dead), "maxReceiveCount": 5})
+        queue = self.sqs.create_queue(
+            QueueName=QUEUE, Attributes={"VisibilityTimeout": "180", "RedrivePolicy": redrive}
+        )["QueueUrl"]
+        queue_arn = self._queue_arn(queue)
+        self.sns.subscribe(TopicArn=alerts, Protocol="sqs", Endpoint=queue_arn)
+        pattern = {"source": ["aws.ssm"], "detail-type": ["EC2 Command Invocation Status-change Notification"]}
+        self.events.put_rule(Name="orion-repair-outcomes", EventPattern=json.dumps(pattern))
+        self.events.put_targets(Rule="orion-repair-outcomes", Targets=[{"Id": "queue", "Arn": queue_arn}])
+        self.events.put_rule(Name="orion-repair-sweep", ScheduleExpression="rate(1 minute)")
+        self.events.put_targets(
+            Rule="orion-repair-sweep",
+            Targets=[{"Id": "queue", "Arn": queue_arn, "Input": json.dumps({"source": "orion.sweep"})}],
+        )
+        create_state_table(self.dynamodb)
+        build_function_package(
+            ROOT / "lambda" / "runbook_automation",
+            package,
+            data=function_data({"HighMemoryUsage": "restart_pod", "PodNotReady": "collect_diagnostics"}),
+        )
+        self.s3.create_bucket(Bucket="orion-functions")
+        self.s3.put_bucket_versioning(Bucket="orion-functions", VersioningConfiguration={"Status": "Enabled"})
+        version = self.s3.put_object(Bucket="orion-functions", Key="function.zip", Body=package.read_bytes())
+        role = self.iam.create_role(RoleName=FUNCTION, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+        self.functions.create_function(
+            FunctionName=FUNCTION,
+            Runtime="python3.13",
+            Architectures=["arm64"],
+            Role=role,
+            Handler="runbook_automation.handler.handler",
+            Timeout=30,
+            MemorySize=256,
+            Code={
+                "S3Bucket": "orion-functions",
+                "S3Key": "function.zip",
+                "S3ObjectVersion": version["VersionId"],
+            },
+            Environment={
+                "Variables": {
+                    "REPAIR_TABLE": "orion-state",
+                    "NOTIFICATION_TOPIC_ARN": notifications,
+                    "TEAM_TOPIC_ARNS": json.dumps(teams),
+                    "BASTION_TAG_VALUE": "bastion",
+                    "DIAGNOSTICS_BUCKET": "orion-diagnostics",
+                    "REPAIR_MODE": mode,
+                }
+            },
+        )
+        self.functions.create_event_source_mapping(
+            EventSourceArn=queue_arn,
+            FunctionName=FUNCTION,
+            BatchSize=10,
+            FunctionResponseTypes=["ReportBatchItemFailures"],
+            ScalingConfig={"MaximumConcurrency": 2},
+        )
+
+    def _queue_arn(self, url: str) -> str:
+        return self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+    def waiting(self, queue: str = QUEUE) -> int:
+        """Return how many messages a queue holds, those being handled too."""
+        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+        url = self.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        attributes = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return sum(int(attributes[name]) for name in names)
+
+    def publish_alert(self, message: str) -> None:
+        self.sns.publish(
+            TopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:orion-alerts", Subject="Orion alert", Message=message
+        )
+
+    def messages(self, topic: str) -> list[dict[str, Any]]:
+        """Return what a topic was told."""
+        told = httpx.get(f"{self.address}/sandbox/topics/{topic}").raise_for_status().json()
+        return [{"subject": one["subject"], **json.loads(one["message"])} for one in told]
+
+    def pods(self, service: str) -> list[PodSummary]:
+        found = Workloads(self.plane.kubeconfig, Path("unused")).pods()
+        return [pod for pod in found if pod.service == service]
+
+    def kubectl(self, *arguments: str) -> str:
+        return kubectl(self.plane.kubeconfig, *arguments)

@@ -1,0 +1,199 @@
+"""The embedded provider `pagerduty` under the real engine, with the real SDK, on the stand-in."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox.clock import Clock
+from sandbox.clouds.pagerduty import create_application
+from sandbox.engine import DeploymentFailed, Engine
+from sandbox.journal import Journal, Kind
+from sandbox.providers.plugins import embedded
+from sandbox.service import HttpService, wait_until_ready
+
+pytestmark = pytest.mark.integration
+
+PROGRAM = """
+import pulumi
+import pulumi_pagerduty as pagerduty
+
+config = pulumi.Config()
+provider = pagerduty.Provider("pagerduty", token=config.require_secret("pagerdutyToken"))
+opts = pulumi.ResourceOptions(provider=provider)
+invoke = pulumi.InvokeOptions(provider=provider)
+person = lambda name: pagerduty.get_user_output(email=f"{name}@example.com", opts=invoke).id
+
+def event(name, people, since="2026-01-05T09:00:00-05:00", **changes):
+    return {
+        "name": name,
+        "start_time": "2026-01-05T09:00:00-05:00",
+        "end_time": "2026-01-12T09:00:00-05:00",
+        "effective_since": since,
+        "recurrences": ["RRULE:FREQ=WEEKLY;INTERVAL=1"],
+        "assignment_strategies": [{
+            "type": "rotating_member_assignment_strategy",
+            "shifts_per_member": 1,
+            "members": [{"type": "user_member", "user_id": person(each)} for each in people],
+        }],
+        **changes,
+    }
+
+"""
+WHOLE = """
+schedule = pagerduty.Schedulev2(
+    "primary", name="primary", time_zone="America/New_York",
+    rotations=[{"events": [event("weekly", ["ann", "bob"])]}, {"events": [event("second", SECOND)]}], opts=opts,
+)
+policy = pagerduty.EscalationPolicy(
+    "trading", name="trading", num_loops=2, opts=opts,
+    rules=[
+        {"escalation_delay_in_minutes": MINUTES, "targets": [{"type": "schedule_reference", "id": schedule.id}]},
+        {"escalation_delay_in_minutes": 15, "targets": [{"type": "user_reference", "id": person("ann")}]},
+    ],
+)
+service = pagerduty.Service(
+    "orders", name="orders", escalation_policy=policy.id, auto_resolve_timeout="null", acknowledgement_timeout="1800",
+    alert_creation="create_alerts_and_incidents", opts=opts,
+    incident_urgency_rule={"type": "constant", "urgency": "severity_based"},
+)
+integration = pagerduty.ServiceIntegration(
+    "orders", name="Alertmanager", type="events_api_v2_inbound_integration", service=service.id,
+    opts=pulumi.ResourceOptions(provider=provider, additional_secret_outputs=["integration_key"]),
+)
+pulumi.export("key", integration.integration_key)
+pulumi.export("rotations", schedule.rotations)
+pulumi.export("type", service.type)
+"""
+
+
+class Account:
+    """The stand-in, a project, and engines on it."""
+
+    def __init__(self, folder: Path, service: HttpService) -> None:
+        self.folder = folder
+        self.address = service.address
+        self.journal = Journal(folder / "journal.jsonl")
+        self.project = folder / "project"
+        self.project.mkdir()
+        (self.project / "Pulumi.yaml").write_text("name: demo\nruntime: python\n")
+        (self.project / "Pulumi.sandbox.yaml").write_text("config: {}\n")
+        self.client = httpx.Client(base_url=service.address, headers={"Authorization": "Token token=t"})
+        for name in ("ann", "bob", "cid"):
+            body = {"user": {"type": "user", "name": name, "email": f"{name}@example.com"}}
+            self.client.post("/users", json=body).raise_for_status()
+
+    def engine(self, text: str = WHOLE, *, minutes: int = 5, second: str = '["bob"]') -> Engine:
+        program = PROGRAM + textwrap.dedent(text).replace("MINUTES", str(minutes)).replace("SECOND", second)
+        (self.project / "__main__.py").write_text(program)
+        engine = Engine(
+            self.folder / "engine",
+            {"ORION_PAGERDUTY_API_URL": self.address},
+            project=self.project,
+            providers=[plugin for plugin in embedded() if plugin.name == "pagerduty"],
+        )
+        engine.configure({}, secret={"pagerdutyToken": "correct-horse-battery"})
+        return engine
+
+    def get(self, path: str) -> dict[str, Any]:
+        return self.client.get(path).raise_for_status().json()
+
+    def schedule(self) -> dict[str, Any]:
+        (reference,) = self.get("/v3/schedules")["schedules"]
+        return self.get(f"/v3/schedules/{reference['id']}")["schedule"]
+
+    def counts(self) -> dict[str, int]:
+        lists = {"/services": "services", "/escalation_policies": "escalation_policies", "/v3/schedules": "schedules"}
+        return {name: len(self.get(path)[name]) for path, name in lists.items()}
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Iterator[Account]:
+    service = HttpService("pagerduty", create_application(Journal(tmp_path / "journal.jsonl"), Clock(1)))
+    service.start()
+    wait_until_ready(service, timeout_seconds=10)
+    yield Account(tmp_path, service)
+    service.stop()
+
+
+def test_the_whole_life_of_an_on_call_set_up(account: Account) -> None:
+    nothing = account.counts()
+    preview = account.engine().preview()
+    after_preview = account.counts()
+    engine = account.engine()
+    made = engine.up()
+    again = engine.up()
+    refreshed = engine.refresh()
+    service = account.get("/services")["services"][0]
+    before = account.schedule()
+    event = {
+        "routing_key": made.outputs["key"],
+        "event_action": "trigger",
+        "payload": {"summary": "x", "source": "y", "severity": "critical"},
+    }
+    paged = account.client.post("/v2/enqueue", json=event)
+    (person,) = account.journal.find(Kind.PERSON_NOTIFIED, service="orders", person="ann@example.com")
+
+    assert after_preview == nothing == {"services": 0, "escalation_policies": 0, "schedules": 0}
+    assert preview.changes["create"] == made.changes["create"] == 6
+    assert not again.changed
+    assert not refreshed.changed
+    assert (service["auto_resolve_timeout"], service["acknowledgement_timeout"]) == (None, 1800)
+    assert service["description"] == "Managed by Pulumi"
+    assert [each["id"] for each in made.outputs["rotations"]] == [each["id"] for each in before["rotations"]]
+    assert made.outputs["type"] == "service"
+    assert paged.status_code == 202
+    assert person.ids["level"] == "1"
+    (kept,) = (account.folder / "engine" / "state").rglob("sandbox.json")
+    state = kept.read_text()
+    assert made.outputs["key"] not in state
+    assert "correct-horse-battery" not in state
+
+    changed = account.engine(minutes=7, second='["cid"]').up()
+    after = account.schedule()
+    policy = account.get("/escalation_policies")["escalation_policies"][0]
+    settled = account.engine(minutes=7, second='["cid"]').up()
+
+    # The rotation that stayed as it was is left alone: who is on call there does not shift.
+    assert changed.changes == {"same": 4, "update": 2}
+    assert after["rotations"][0] == before["rotations"][0]
+    assert after["rotations"][1]["id"] != before["rotations"][1]["id"]
+    assert len(after["rotations"]) == 2
+    assert [rule["escalation_delay_in_minutes"] for rule in policy["escalation_rules"]] == [7, 15]
+    assert not settled.changed
+
+    incident = account.get("/incidents")["incidents"][0]["id"]
+    account.engine(minutes=7, second='["cid"]').destroy()
+
+    assert account.counts() == nothing
+    assert account.get(f"/incidents/{incident}")["incident"]["status"] == "resolved"
+
+
+def test_what_somebody_changed_by_hand_is_seen_and_put_right(account: Account) -> None:
+    engine = account.engine()
+    engine.up()
+    service = account.get("/services")["services"][0]["id"]
+    account.client.put(f"/services/{service}", json={"service": {"auto_resolve_timeout": 14400}}).raise_for_status()
+    schedule = account.schedule()
+    rotation = schedule["rotations"][1]["id"]
+    account.client.delete(f"/v3/schedules/{schedule['id']}/rotations/{rotation}").raise_for_status()
+    seen = engine.refresh()
+    engine.up()
+
+    assert seen.changes["update"] == 2
+    assert account.get(f"/services/{service}")["service"]["auto_resolve_timeout"] is None
+    assert len(account.schedule()["rotations"]) == 2
+
+
+def test_what_cannot_be_is_an_error_that_names_it(account: Account) -> None:
+    with pytest.raises(DeploymentFailed, match="no resource type pagerduty:index/maintenanceWindow"):
+        account.engine(
+            'pagerduty.MaintenanceWindow("x", services=["P"], start_time="a", end_time="b", opts=opts)'
+        ).preview()
+    with pytest.raises(DeploymentFailed, match="Escalation policy not found"):
+        account.engine('pagerduty.Service("x", escalation_policy="PNONE", opts=opts)').up()

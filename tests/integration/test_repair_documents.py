@@ -1,0 +1,181 @@
+"""The documents' scripts against a real API server, sent by AWS' own requests: what they do, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox.cluster.kubectl import apply
+from sandbox.cluster.workloads import NAMESPACE
+from sandbox.journal import Journal, Kind
+from tests.integration.repair_stage import CLUSTER, GROUP, Stage, running_aws, running_cluster, until
+
+pytestmark = pytest.mark.integration
+
+TARGETS = [{"Key": "tag:orion:role", "Values": ["bastion"]}]
+ENDED = {"Success", "Failed", "TimedOut", "Cancelled"}
+ANY_UID = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Journal:
+    return Journal(tmp_path_factory.mktemp("journal") / "journal.jsonl")
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory, journal: Journal) -> Iterator[Stage]:
+    directory = tmp_path_factory.mktemp("stage")
+    with running_cluster(directory / "cluster") as plane, running_aws(plane, directory, journal) as address:
+        stage = Stage(address, plane)
+        stage.deploy_bastion()
+        yield stage
+
+
+def _send(stage: Stage, document: str, parameters: Mapping[str, str]) -> str:
+    answer = stage.ssm.send_command(
+        DocumentName=document,
+        Targets=TARGETS,  # pyright: ignore[reportArgumentType]  a dict of this shape
+        Parameters={name: [value] for name, value in parameters.items()},
+    )
+    return answer["Command"].get("CommandId", "")
+
+
+def _ended(stage: Stage, command: str) -> Any:
+    (invocation,) = stage.ssm.list_command_invocations(CommandId=command)["CommandInvocations"]
+    instance = invocation.get("InstanceId", "")
+
+    def answer() -> Any:
+        return stage.ssm.get_command_invocation(CommandId=command, InstanceId=instance)
+
+    until(f"command {command} has ended", lambda: answer()["Status"] in ENDED)
+    return answer()
+
+
+def _run(stage: Stage, document: str, **parameters: str) -> Any:
+    return _ended(stage, _send(stage, document, parameters))
+
+
+def test_restart_run_twice_at_once_and_again_acts_once(stage: Stage) -> None:
+    victim, other = stage.pods("gateway")
+    parameters = {"namespace": NAMESPACE, "pod": victim.name, "uid": victim.uid}
+
+    commands = [_send(stage, "orion-restart-pod", parameters) for _ in range(3)]
+    answers = [_ended(stage, command) for command in commands]
+    answers.append(_run(stage, "orion-restart-pod", **parameters))
+
+    outputs = [answer["StandardOutputContent"] for answer in answers]
+    assert {answer["Status"] for answer in answers} == {"Success"}, answers
+    assert sum("replaced: pod" in output for output in outputs) >= 1
+    assert outputs[-1].startswith("nothing done: ")
+    until("two pods are ready", lambda: sum(pod.ready for pod in stage.pods("gateway")) == 2)
+    after = {pod.uid for pod in stage.pods("gateway")}
+    assert victim.uid not in after
+    assert other.uid in after
+    assert len(after) == 2
+
+
+def test_restart_leaves_a_pod_without_an_owner_alone(stage: Stage) -> None:
+    container = {"name": "main", "image": "registry.orion.example.com/alone:1"}
+    metadata = {"name": "alone", "namespace": NAMESPACE}
+    apply(
+        stage.plane.kubeconfig,
+        [{"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}],
+    )
+    uid = stage.kubectl("get", "pod", "alone", "--namespace", NAMESPACE, "--output=jsonpath={.metadata.uid}")
+
+    answer = _run(stage, "orion-restart-pod", namespace=NAMESPACE, pod="alone", uid=uid)
+
+    assert answer["Status"] == "Failed"
+    assert "has no owner" in answer["StandardErrorContent"]
+    assert stage.kubectl("get", "pod", "alone", "--namespace", NAMESPACE, "--output=name").strip() == "pod/alone"
+
+
+@pytest.mark.parametrize("document", ["orion-restart-pod", "orion-collect-diagnostics"])
+def test_a_pod_that_is_not_there_is_said_to_be_gone(stage: Stage, document: str) -> None:
+    answer = _run(stage, document, namespace=NAMESPACE, pod="never-was", uid=ANY_UID)
+
+    assert answer["Status"] == "Success"
+    assert answer["StandardOutputContent"].startswith(
+        f"nothing done: pod {NAMESPACE}/never-was with UID {ANY_UID} is gone"
+    )
+
+
+@pytest.mark.parametrize("document", ["orion-restart-pod", "orion-collect-diagnostics"])
+def test_another_namespace_is_refused_by_the_script_itself(stage: Stage, document: str) -> None:
+    answer = _run(stage, document, namespace="kube-system", pod="x", uid=ANY_UID)
+
+    assert answer["Status"] == "Failed"
+    assert answer["ResponseCode"] == 3
+    assert answer["StandardErrorContent"].startswith("refused: namespace kube-system")
+
+
+@pytest.mark.parametrize(
+    "value", ["; rm -rf /", "$(reboot)", "{{ pod }}", "a\nb", "a" * 10_000, "", "../x", "a/b", "A", "-a"]
+)
+@pytest.mark.parametrize("parameter", ["namespace", "pod", "uid"])
+def test_hostile_values_run_nothing(stage: Stage, journal: Journal, parameter: str, value: str) -> None:
+    started = len(journal.find(Kind.COMMAND_STARTED))
+    parameters = {"namespace": NAMESPACE, "pod": "x", "uid": ANY_UID, parameter: value}
+
+    with pytest.raises(ClientError, match="InvalidParameters"):
+        _send(stage, "orion-restart-pod", parameters)
+
+    assert len(journal.find(Kind.COMMAND_STARTED)) == started
+
+
+def test_the_bastion_may_do_nothing_but_repairs(stage: Stage) -> None:
+    script = {
+        "secrets": "kubectl get secrets --namespace=orion",
+        "others": "kubectl get pods --namespace=kube-system",
+        "change": "kubectl scale deployment/orders --namespace=orion --replicas=0",
+        "who": "kubectl auth whoami",
+    }
+    lines = [f"echo {name}: $({command} 2>&1 || true)" for name, command in script.items()]
+    stage.ssm.create_document(
+        Name="orion-may-it",
+        DocumentType="Command",
+        DocumentFormat="JSON",
+        Content=json.dumps(
+            {
+                "schemaVersion": "2.2",
+                "description": "Tries what it may not",
+                "mainSteps": [{"action": "aws:runShellScript", "name": "try", "inputs": {"runCommand": lines}}],
+            }
+        ),
+    )
+
+    output = _run(stage, "orion-may-it")["StandardOutputContent"]
+
+    said = dict(line.split(": ", 1) for line in output.splitlines())
+    for name in ("secrets", "others", "change"):
+        assert "(Forbidden)" in said[name], said[name]
+    assert ":assumed-role/orion-bastion/i-" in said["who"]
+    assert GROUP in said["who"]
+
+
+def test_eks_answers_for_the_sandboxes_cluster(stage: Stage) -> None:
+    cluster = stage.eks.describe_cluster(name=CLUSTER)["cluster"]
+    assert cluster.get("accessConfig", {}).get("authenticationMode") == "API"
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        stage.eks.describe_cluster(name="another")
+
+    entry = stage.eks.describe_access_entry(clusterName=CLUSTER, principalArn=stage.role_arn)["accessEntry"]
+    assert entry.get("kubernetesGroups") == [GROUP]
+    with pytest.raises(ClientError, match="ResourceInUseException"):
+        stage.eks.create_access_entry(clusterName=CLUSTER, principalArn=stage.role_arn)
+    role = stage.role_arn.replace("orion-bastion", "another")
+    with pytest.raises(ClientError, match="InvalidParameterException"):
+        stage.eks.create_access_entry(clusterName=CLUSTER, principalArn=role, kubernetesGroups=["system:masters"])
+
+    made = stage.eks.create_pod_identity_association(
+        clusterName=CLUSTER, namespace="monitoring", serviceAccount="alertmanager", roleArn=stage.role_arn
+    )["association"]
+    identity = {"clusterName": CLUSTER, "associationId": made.get("associationId", "")}
+    assert stage.eks.describe_pod_identity_association(**identity)["association"] == made
+    assert len(stage.eks.list_pod_identity_associations(clusterName=CLUSTER)["associations"]) == 1
+    stage.eks.delete_pod_identity_association(**identity)
+    assert stage.eks.list_pod_identity_associations(clusterName=CLUSTER)["associations"] == []

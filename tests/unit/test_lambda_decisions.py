@@ -1,0 +1,139 @@
+"""What is done about an alert, above all when its labels are hostile."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerting.build import load_catalog
+from alerting.repairs import repairs
+from runbook_automation.configuration import Remediations
+from runbook_automation.decisions import Plan, Refusal, decide, repair_id
+from runbook_automation.messages import Alert
+from tests.lambda_events import LABELS, ROOT, action_file, function_data
+
+REMEDIATIONS = Remediations.from_json(
+    json.dumps(function_data({"HighMemoryUsage": "restart_pod", "PodNotReady": "collect_diagnostics"}))
+)
+TEAMS = frozenset({"trading", "platform"})
+HOSTILE = {
+    "shell": "; rm -rf /",
+    "substitution": "$(touch /tmp/owned)",
+    "backquotes": "`id`",
+    "template": "{{ pod }}",
+    "newline": "positions\nreboot",
+    "newline at the end": "positions\n",
+    "long": "a" * 10_000,
+    "empty": "",
+    "path": "../../secrets/x",
+    "slash": "a/b",
+    "query": "a?b",
+    "upper case": "Positions",
+    "null": "a\x00b",
+    "option": "-rf",
+    "dots": "a..b",
+    "wide": "\uff50\uff4f\uff44",
+}
+
+
+def _alert(**labels: str) -> Alert:
+    return Alert(
+        name=labels.get("alertname", "HighMemoryUsage"),
+        firing=True,
+        labels=LABELS | labels,
+        starts_at="2026-11-24T10:00:00Z",
+        fingerprint="0123456789abcdef",
+    )
+
+
+def test_an_alert_becomes_its_documents_parameters() -> None:
+    decision = decide(_alert(), REMEDIATIONS, TEAMS)
+
+    assert isinstance(decision, Plan)
+    assert decision.action.document == "orion-restart-pod"
+    assert decision.team == "trading"
+    assert decision.parameters == {name: LABELS[name] for name in ("namespace", "pod", "uid")}
+
+
+def test_an_alert_that_nothing_answers_is_left_alone() -> None:
+    assert decide(_alert(alertname="CriticalLatency"), REMEDIATIONS, TEAMS) is None
+
+
+@pytest.mark.parametrize("label", ["namespace", "pod", "uid"])
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_label_is_refused_and_not_repeated(label: str, value: str) -> None:
+    decision = decide(_alert(**{label: value}), REMEDIATIONS, TEAMS)
+
+    assert isinstance(decision, Refusal)
+    assert decision.reason.startswith(f"label {label}:")
+    assert not value or value not in decision.reason
+
+
+def test_a_label_that_is_missing_is_refused() -> None:
+    alert = Alert(
+        name="HighMemoryUsage",
+        firing=True,
+        labels={"alertname": "HighMemoryUsage"},
+        starts_at="2026-11-24T10:00:00Z",
+        fingerprint="0123456789abcdef",
+    )
+
+    assert isinstance(decide(alert, REMEDIATIONS, TEAMS), Refusal)
+
+
+@pytest.mark.parametrize("namespace", ["kube-system", "monitoring", "orion-2"])
+def test_another_namespace_is_refused(namespace: str) -> None:
+    decision = decide(_alert(namespace=namespace), REMEDIATIONS, TEAMS)
+
+    assert isinstance(decision, Refusal)
+    assert "namespace" in decision.reason
+
+
+@pytest.mark.parametrize("team", ["", "nobody", "x" * 1000])
+def test_a_team_without_a_topic_falls_back_to_the_remediations(team: str) -> None:
+    decision = decide(_alert(team=team), REMEDIATIONS, TEAMS)
+
+    assert isinstance(decision, Plan)
+    assert decision.team == "platform"
+
+
+@given(st.text(max_size=300))
+def test_no_pod_is_planned_that_kubernetes_could_not_have(pod: str) -> None:
+    decision = decide(_alert(pod=pod), REMEDIATIONS, TEAMS)
+
+    if isinstance(decision, Plan):
+        assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", pod)
+        assert len(pod) <= 253
+
+
+def test_a_repair_is_known_by_alert_start_and_action() -> None:
+    action = REMEDIATIONS.by_alert["HighMemoryUsage"].action
+
+    assert repair_id(_alert(), action) == "repair#0123456789abcdef#2026-11-24T10:00:00Z#restart_pod"
+
+
+def test_what_the_catalog_puts_into_the_zip_is_understood() -> None:
+    data = repairs(load_catalog(ROOT)).as_function_data()
+
+    read = Remediations.from_json(json.dumps(data))
+
+    assert {name: one.action.name for name, one in read.by_alert.items()} == {
+        "HighMemoryUsage": "restart_pod",
+        "PodNotReady": "collect_diagnostics",
+    }
+
+
+@pytest.mark.parametrize("name", ["restart_pod", "collect_diagnostics"])
+def test_scripts_check_their_values_and_namespaces_themselves(name: str) -> None:
+    (script,) = action_file(name)["document"]["mainSteps"][0]["inputs"]["runCommand"]
+    lines = [line for line in script.splitlines() if not line.startswith("#")]
+
+    assert lines[0] == "set -euo pipefail"
+    assert lines[1] == ': "${SSM_namespace:?}" "${SSM_pod:?}" "${SSM_uid:?}"'
+    assert "{{" not in script
+    allowed = set(re.findall(r"^  ([a-z0-9|-]+)\) ;;$", script, flags=re.MULTILINE))
+    assert allowed == set(repairs(load_catalog(ROOT)).namespaces)

@@ -1,0 +1,88 @@
+"""The function's entry: a batch in, the failed messages out, metrics and logs beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from runbook_automation import handler as module
+from tests.lambda_events import LABELS, create_state_table, function_data, notification, recorded, sqs_event
+
+
+@dataclass(frozen=True)
+class _Context:
+    function_name: str = "orion-runbook-automation"
+    memory_limit_in_mb: int = 256
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:orion-runbook-automation"
+    aws_request_id: str = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    remediations = tmp_path / "remediations.json"
+    remediations.write_text(json.dumps(function_data({"HighMemoryUsage": "restart_pod"})))
+    monkeypatch.setattr(module, "REMEDIATIONS", remediations)
+    with mock_aws():
+        session = boto3.session.Session(region_name="us-east-1")
+        topic = session.client("sns").create_topic(Name="orion-notifications")["TopicArn"]
+        for name, value in {
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "secret-of-the-test",
+            "REPAIR_TABLE": "orion-state",
+            "NOTIFICATION_TOPIC_ARN": topic,
+            "TEAM_TOPIC_ARNS": json.dumps({"platform": topic}),
+            "BASTION_TAG_VALUE": "bastion",
+            "DIAGNOSTICS_BUCKET": "orion-diagnostics",
+            "REPAIR_MODE": "dry-run",
+        }.items():
+            monkeypatch.setenv(name, value)
+        create_state_table(session.client("dynamodb"))
+        bucket = session.resource("s3").Bucket("orion-diagnostics")
+        bucket.create()
+        module.automation.cache_clear()
+        yield bucket
+    module.automation.cache_clear()
+
+
+def _handle(event: dict[str, Any]) -> Any:
+    return module.handler(event, _Context())
+
+
+@pytest.mark.usefixtures("bucket")
+def test_only_what_failed_comes_again() -> None:
+    event = recorded("command_success")
+    event["time"] = "2999-01-01T00:00:00Z"  # younger than any: it may have come before its command is known
+
+    answer = _handle(sqs_event(notification(), json.dumps(event), json.dumps({"source": "orion.sweep"})))
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "00000000-0000-4000-8000-000000000001"}]}
+
+
+def test_a_batch_in_which_all_failed_is_reported_too(bucket: Any) -> None:
+    bucket.delete()
+
+    answer = _handle(sqs_event("neither", "nor"))
+
+    assert len(answer["batchItemFailures"]) == 2
+
+
+@pytest.mark.usefixtures("bucket")
+def test_what_was_counted_becomes_metrics_and_no_secret_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    _handle(sqs_event(notification(), notification(LABELS | {"pod": "; rm -rf /"}, fingerprints=["f" * 16]), "{}"))
+
+    said = capsys.readouterr().out
+    lines = [json.loads(line) for line in said.splitlines()]
+    (metrics,) = (line for line in lines if "_aws" in line)
+    assert metrics["RepairsDryRun"] == [1.0]
+    assert metrics["RepairsRefused"] == [1.0]
+    assert metrics["MessagesNotOurs"] == [1.0]
+    assert metrics["service"] == "runbook_automation"
+    assert "secret-of-the-test" not in said

@@ -1,0 +1,96 @@
+"""The EKS types of the embedded AWS provider against the front's answers for the cluster: moto has none."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import pytest
+from werkzeug.serving import make_server
+
+from sandbox.clouds.aws.cluster_access import ClusterAccess, ClusterDescription
+from sandbox.clouds.aws.wire import AwsError, error_answer, read_request
+from sandbox.providers.aws.client import Aws
+from sandbox.providers.machine import Properties
+from tests.aws_account import ACCOUNT, REGION, Made, Provider
+
+ENTRY = "aws:eks/accessEntry:AccessEntry"
+ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/orion-bastion"
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
+    access = ClusterAccess(
+        ClusterDescription(name="orion", endpoint="https://127.0.0.1:6443", authority="YQ=="),
+        region=REGION,
+        account_id=ACCOUNT,
+    )
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            answer = access.answer(read_request(environ))
+        except AwsError as error:
+            answer = error_answer(error)
+        assert answer is not None
+        return answer.send(start_response)
+
+    server = make_server("127.0.0.1", 0, application, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.port}")
+    yield Provider(Aws(region=REGION, default_tags={"project": "orion"}))
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def read_again(provider: Provider, made: Made) -> Properties:
+    found = provider.read(made)
+    assert found is not None
+    assert found[0] == made.inputs
+    return found[1]
+
+
+def test_an_access_entry_is_made_changed_and_removed(provider: Provider) -> None:
+    inputs = {"clusterName": "orion", "principalArn": ROLE, "kubernetesGroups": ["orion:repairs"], "type": "STANDARD"}
+    entry = provider.create(ENTRY, inputs)
+    assert entry.id == f"orion:{ROLE}"
+    assert entry.outputs["accessEntryArn"].startswith(f"arn:aws:eks:{REGION}:{ACCOUNT}:access-entry/orion/")
+    assert entry.outputs["tagsAll"] == {"project": "orion"}
+    assert read_again(provider, entry)["kubernetesGroups"] == ["orion:repairs"]
+
+    changed = {**inputs, "kubernetesGroups": ["orion:readers"], "tags": {"team": "platform"}}
+    entry = provider.update(entry, changed)
+    assert read_again(provider, entry)["kubernetesGroups"] == ["orion:readers"]
+    assert entry.outputs["tagsAll"] == {"project": "orion", "team": "platform"}
+
+    provider.delete(entry)
+    provider.delete(entry)
+    assert provider.read(entry) is None
+
+
+def test_a_pod_identity_is_made_changed_and_removed(provider: Provider) -> None:
+    inputs = {"clusterName": "orion", "namespace": "monitoring", "serviceAccount": "alertmanager", "roleArn": ROLE}
+    association = provider.create(ASSOCIATION, inputs)
+    assert association.id == association.outputs["associationId"]
+    assert read_again(provider, association)["roleArn"] == ROLE
+
+    association = provider.update(association, {**inputs, "roleArn": f"{ROLE}-2"})
+    assert read_again(provider, association)["roleArn"] == f"{ROLE}-2"
+
+    provider.delete(association)
+    provider.delete(association)
+    assert provider.read(association) is None
+
+
+def test_the_cluster_is_found(provider: Provider) -> None:
+    cluster, failures = provider.machine.invoke("aws:eks/getCluster:getCluster", {"name": "orion"})
+
+    assert failures == []
+    assert cluster["endpoint"] == "https://127.0.0.1:6443"
+    assert cluster["accessConfigs"][0]["authenticationMode"] == "API"
+    assert cluster["certificateAuthorities"] == [{"data": "YQ=="}]
