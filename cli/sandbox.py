@@ -20,6 +20,7 @@ from sandbox.drills.runner import Result, run_story
 from sandbox.drills.timeline import Timeline, print_results
 from sandbox.engine import Progress
 from sandbox.journal import Journal, Kind
+from sandbox.listening import listeners_elsewhere
 from sandbox.metrics.faults import FAULT_OF_ALERT, UnknownFault, fault
 from sandbox.population import Population
 from sandbox.runs import Run, end_stale_runs, running_sandbox
@@ -90,14 +91,21 @@ def _drill(sandbox: Sandbox, console: Console, scale: float) -> list[Result]:
 
 
 def _close(sandbox: Sandbox, console: Console, *, failed: bool) -> int:
-    """Hold that a second deployment changes nothing and that the removal leaves nothing; return the exit code."""
+    """Hold that nothing listens beyond loopback, that a second up changes nothing and that destroy leaves nothing.
+
+    Return the exit code: 0 if all of it and every drill held.
+    """
+    elsewhere = listeners_elsewhere(sandbox.run.directory)
+    for listener in elsewhere:
+        console.print(f"[red]{listener.program} listens on {listener.address}:{listener.port}[/]")
+    console.print(f"listening elsewhere than on loopback: {len(elsewhere) or 'nothing'}")
     again = sandbox.deploy_again()
     changed = {operation: count for operation, count in again.changes.items() if operation != "same" and count}
     console.print(f"a second up changes {changed or 'nothing'}")
     gone = sandbox.destroy()
     left = len(sandbox.engine.state().get("resources", []))
     console.print(f"destroy removed {gone.changes.get('delete', 0)} resources and left {left or 'nothing'}")
-    return 1 if failed or changed or left else 0
+    return 1 if failed or elsewhere or changed or left else 0
 
 
 def _pace(scale: float) -> str:

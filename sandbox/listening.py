@@ -1,0 +1,59 @@
+"""Where a run's processes listen, so that it can be held that nothing of a sandbox is reachable from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """A process that accepts connections at an address."""
+
+    program: str
+    address: str
+    port: int
+
+
+def listeners_elsewhere(directory: Path) -> list[Listener]:
+    """Return what of this process, its children and those recorded below `directory` listens beyond loopback."""
+    return [
+        listener
+        for process in _processes(directory)
+        for listener in _listeners(process)
+        if listener.address not in LOOPBACK_ADDRESSES
+    ]
+
+
+def _processes(directory: Path) -> Iterator[psutil.Process]:
+    recorded = [json.loads(path.read_text())["pid"] for path in directory.rglob("*.pid") if path.stat().st_size]
+    seen: set[int] = set()
+    for pid in [os.getpid(), *recorded]:
+        try:
+            root = psutil.Process(pid)
+            family = [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            continue
+        for process in family:
+            if process.pid not in seen:
+                seen.add(process.pid)
+                yield process
+
+
+def _listeners(process: psutil.Process) -> Iterator[Listener]:
+    try:
+        name, connections = process.name(), process.net_connections(kind="inet")
+    except psutil.NoSuchProcess:
+        return
+    for connection in connections:
+        is_listening = connection.status == psutil.CONN_LISTEN or connection.type == socket.SOCK_DGRAM
+        if is_listening and connection.laddr and not connection.raddr:
+            yield Listener(program=name, address=connection.laddr.ip, port=connection.laddr.port)

@@ -1,0 +1,91 @@
+"""The command line as a person meets it: what it prints, and what it says of mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from alerting.build import load_platform
+from cli import main as command
+from cli.chart import ChartUnusable, choose_chart
+from cli.render import Part, render
+from cli.stacks import StackUnreadable, read_settings, stack_names
+from tests.alerting_data import ROOT, settings
+
+
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    monkeypatch.setattr("sys.argv", ["orion", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    said = capsys.readouterr()
+    return int(ended.value.code or 0), said.out, said.err
+
+
+def test_check_says_what_is_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    code, said, _ = run(monkeypatch, capsys, "check")
+
+    assert code == 0
+    assert said.count("✓") == 3
+    assert "7 alerts" in said
+
+
+@pytest.mark.parametrize("part", list(Part))
+def test_every_part_is_printed_and_holds_no_secret(part: Part) -> None:
+    text = render(load_platform(ROOT, settings()), part)
+
+    assert len(text) > 100
+    assert "hooks.slack.com" not in text
+    if part in {Part.RULES, Part.ALERTMANAGER, Part.ON_CALL, Part.REPAIRS}:
+        assert yaml.safe_load(text)
+
+
+def test_render_prints_what_the_stack_gets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    code, said, _ = run(monkeypatch, capsys, "render", "alertmanager", "--stack", "dev")
+
+    assert code == 0
+    assert yaml.safe_load(said)["route"]["receiver"] == "default-receiver"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["render", "rules", "--stack", "pord"], "allowed: dev, prod, sandbox"),
+        (["drill", "HighMemoryUse", "--label", "service=orders"], "HighMemoryUsage"),
+        (["drill", "HighMemoryUsage", "--label", "orders"], "allowed: NAME=VALUE"),
+        (["drill", "HighMemoryUsage"], "missing service"),
+        (["sandbox", "--once", "--chart", "no-such-chart.tgz"], "is no file"),
+    ],
+)
+def test_a_mistake_is_one_plain_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    code, _, said = run(monkeypatch, capsys, *arguments)
+
+    assert code == 1
+    assert words in said
+    assert "Traceback" not in said
+
+
+def test_settings_that_are_wrong_are_named_with_their_key(tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.prod.yaml"
+    text = (ROOT / "Pulumi.prod.yaml").read_text()
+    path.write_text(text.replace("orion-alerting:environment: prod", "orion-alerting:environment: production"))
+
+    assert stack_names(tmp_path) == ["prod"]
+    with pytest.raises(StackUnreadable, match=r"Pulumi\.prod\.yaml: orion-alerting:environment"):
+        read_settings(tmp_path, "prod")
+    path.write_text("config: [")
+    with pytest.raises(StackUnreadable, match="is no YAML"):
+        read_settings(tmp_path, "prod")
+
+
+def test_the_chart_is_the_file_asked_for_or_none(tmp_path: Path) -> None:
+    chart = tmp_path / "kube-prometheus-stack-1.tgz"
+    chart.touch()
+
+    assert choose_chart(tmp_path, str(chart))[0] == {"source": "file", "path": str(chart)}
+    assert choose_chart(tmp_path, "none")[0] == {"source": "custom-resources"}
+    with pytest.raises(ChartUnusable):
+        choose_chart(tmp_path, str(tmp_path))

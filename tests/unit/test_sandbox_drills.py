@@ -1,0 +1,158 @@
+"""A drill fails when what must be seen is not, and when what must not be seen is."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from sandbox.clock import Clock
+from sandbox.drills import drill as drill_module
+from sandbox.drills.drill import Drill, DrillFailed
+from sandbox.drills.runner import run_story
+from sandbox.drills.story import STORY, Chapter
+from sandbox.drills.timeline import Timeline, describe, print_results
+from sandbox.journal import Journal, Kind
+
+
+class Scene:
+    """A sandbox in which nothing happens but what a test writes into the journal."""
+
+    def __init__(self, directory: Path) -> None:
+        self.journal = Journal(directory / "journal")
+        self.clock = Clock(20)
+
+    def start_fault(self, kind: str, labels: Mapping[str, str]) -> None:
+        self.journal.append("metrics", Kind.FAULT_STARTED, {"fault": kind, **labels})
+
+    def end_fault(self, kind: str, labels: Mapping[str, str]) -> None:
+        self.journal.append("metrics", Kind.FAULT_ENDED, {"fault": kind, **labels})
+
+    def scale_deployment(self, name: str, replicas: int) -> None:
+        raise NotImplementedError(name, replicas)
+
+    def ready_pods(self, service: str) -> list[str]:
+        return [f"{service}-0"]
+
+    def kill_alertmanager(self, replica: int) -> None:
+        raise NotImplementedError(replica)
+
+    def alertmanagers_ready(self) -> int:
+        return 3
+
+    def publish_alerts(self, message: str) -> None:
+        raise NotImplementedError(message)
+
+    def unread_repair_messages(self) -> int:
+        return 0
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drill_module, "MACHINE_SECONDS", 0.2)
+
+
+def test_an_event_that_comes_later_is_waited_for_and_timed(scene: Scene) -> None:
+    drill = Drill(name="d", scene=scene)
+    cause = drill.start_fault("requests fail", service="orders")
+    threading.Timer(0.05, lambda: scene.journal.append("p", Kind.ALERT_FIRING, {"alertname": "A"})).start()
+
+    seen = drill.expect("fires", Kind.ALERT_FIRING, ids={"alertname": "A"}, after=cause)
+
+    assert drill.hops[-1].what == "fires"
+    assert drill.hops[-1].seconds == seen.time - cause.time
+    assert drill.hops[-1].since == "fault started"
+
+
+def test_what_was_before_the_cause_does_not_count(scene: Scene) -> None:
+    scene.journal.append("p", Kind.ALERT_FIRING, {"alertname": "A"})
+    drill = Drill(name="d", scene=scene)
+    cause = drill.start_fault("requests fail", service="orders")
+    scene.journal.append("p", Kind.ALERT_FIRING, {"alertname": "B"})
+
+    with pytest.raises(DrillFailed, match=r"(?s)no 'alert firing' with .*'A'.*'B'"):
+        drill.expect("fires", Kind.ALERT_FIRING, ids={"alertname": "A"}, after=cause)
+
+
+def test_one_too_many_fails(scene: Scene) -> None:
+    drill = Drill(name="d", scene=scene)
+    for _ in range(2):
+        scene.journal.append("slack", Kind.MESSAGE_POSTED, {"channel": "#a"}, title="x")
+
+    drill.require_exactly("messages", 2, Kind.MESSAGE_POSTED)
+    with pytest.raises(DrillFailed, match="expected exactly 1, saw 2"):
+        drill.require_exactly("messages", 1, Kind.MESSAGE_POSTED, ids={"channel": "#a"})
+    with pytest.raises(DrillFailed, match="expected 3, saw 2"):
+        drill.expect_count("messages", 3, Kind.MESSAGE_POSTED)
+
+
+def test_limits_and_states_are_held(scene: Scene) -> None:
+    drill = Drill(name="d", scene=scene)
+
+    with pytest.raises(DrillFailed, match=r"took 61\.0 s, allowed 60 s"):
+        drill.require_within("page", 61, 60)
+    with pytest.raises(DrillFailed, match="expected 'critical', found 'warning'"):
+        drill.require("severity", "warning", "critical")
+    with pytest.raises(DrillFailed, match="never: not so"):
+        drill.wait_until("never", lambda: False)
+
+
+def _good(drill: Drill) -> None:
+    """Holds."""
+    drill.start_fault("requests fail", service="orders")
+
+
+def _bad(drill: Drill) -> None:
+    """Does not hold."""
+    drill.expect("something", Kind.POD_READY)
+
+
+def test_a_failed_drill_is_told_and_the_others_run(scene: Scene) -> None:
+    told: list[str] = []
+    sequences: tuple[tuple[Callable[[Drill], None], ...], ...] = ((_bad, _good), (_good,))
+
+    results = run_story(scene, lambda result: told.append(result.name), Chapter(sequences=sequences))
+
+    assert [result.failure is None for result in results] == [False, True, True]
+    assert sorted(told) == [" bad", " good", " good"]
+    output = io.StringIO()
+    print_results(Console(file=output, width=200), results, 20)
+    assert "FAILED" in output.getvalue()
+    assert "no 'pod ready'" in output.getvalue()
+
+
+def test_the_storys_three_test_cases_and_every_other_drill_are_in_it() -> None:
+    names = [drill.__name__ for sequence in STORY.sequences for drill in sequence]
+
+    assert {"critical_alert", "grouped_alerts", "automatic_repair"} <= set(names)
+    assert len(names) == len(set(names)) == 6
+
+
+def test_the_timeline_tells_many_of_a_kind_as_one_and_escapes_what_it_tells(scene: Scene) -> None:
+    output = io.StringIO()
+    timeline = Timeline(scene.journal, Console(file=output, width=200))
+    timeline.start()
+    for number in range(25):
+        ids = {"alertname": "PodNotReady", "service": "orders", "pod": f"orders-{number}"}
+        scene.journal.append("prometheus", Kind.ALERT_FIRING, ids)
+    scene.journal.append("slack", Kind.MESSAGE_POSTED, {"channel": "#orion-alerts"}, title="[FIRING:25] [/red] x")
+    timeline.stop()
+
+    lines = output.getvalue().splitlines()
+    assert len(lines) == 2
+    assert "(and 24 more)" in lines[0]
+    assert "[FIRING:25] [/red] x" in lines[1]
+
+
+def test_what_only_machines_want_is_not_told(scene: Scene) -> None:
+    assert describe(scene.journal.append("aws", Kind.FUNCTION_INVOKED, {"function": "f"})) is None
+    assert describe(scene.journal.append("aws", Kind.RESULT_PUBLISHED, {"topic": "orion-alerts"})) is None

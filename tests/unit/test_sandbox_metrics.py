@@ -1,0 +1,182 @@
+"""What the exporters say, with and without faults, and that it is exactly what the rules may read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+
+from sandbox.journal import Journal, Kind
+from sandbox.metrics.application import EXPORTERS, create_application
+from sandbox.metrics.exporters import Deployment, Pod
+from sandbox.metrics.faults import FAULTS, Faults, UnknownFault, fault
+from tests.alerting_data import ROOT
+
+
+def pod(name: str, service: str, uid: str) -> Pod:
+    return Pod(
+        namespace="orion",
+        name=name,
+        uid=uid,
+        node="fake-0",
+        service=service,
+        ready=True,
+        memory_limit_bytes={"app": 1000.0},
+    )
+
+
+class Cluster:
+    """Two services with two pods each."""
+
+    def __init__(self) -> None:
+        self.listed = [
+            pod("gateway-0", "gateway", "g0"),
+            pod("gateway-1", "gateway", "g1"),
+            pod("orders-0", "orders", "o0"),
+            pod("orders-1", "orders", "o1"),
+        ]
+
+    def pods(self) -> Sequence[Pod]:
+        return self.listed
+
+    def deployments(self) -> Sequence[Deployment]:
+        return [
+            Deployment(namespace="orion", name=name, service=name, replicas_available=2)
+            for name in ("gateway", "orders")
+        ]
+
+
+class Source:
+    """The application, asked over HTTP."""
+
+    def __init__(self, directory: Path) -> None:
+        self.cluster = Cluster()
+        self.journal = Journal(directory / "journal")
+        self.client = TestClient(create_application(self.cluster, Faults(self.journal)))
+
+    def samples(self, exporter: str, name: str) -> dict[frozenset[tuple[str, str]], float]:
+        text = self.client.get(f"/{exporter}/metrics").text
+        return {
+            frozenset(sample.labels.items()): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name
+        }
+
+    def value(self, exporter: str, name: str, **labels: str) -> float:
+        (found,) = [value for key, value in self.samples(exporter, name).items() if set(labels.items()) <= set(key)]
+        return found
+
+    def change(self, method: str, kind: str, **labels: str) -> None:
+        answer = self.client.request(method, "/faults", json={"fault": kind, "labels": labels})
+        assert answer.status_code == 200, answer.text
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    return Source(tmp_path)
+
+
+def test_the_exporters_serve_exactly_the_series_that_the_rules_may_read(source: Source) -> None:
+    allowed: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "rules" / "scraped_series.yaml").read_text())["series"]
+    assert set(EXPORTERS) == {series["exporter"] for series in allowed.values()}
+
+    for name, series in allowed.items():
+        found = source.samples(series["exporter"], name)
+        assert found, name
+        assert {label for labels in found for label, _ in labels} == set(series["labels"]), name
+
+
+def test_failing_requests_are_counted_as_such_and_only_there(source: Source) -> None:
+    source.change("POST", "requests fail", service="orders")
+    before = source.value("services", "http_requests_total", service="orders", code="200")
+    failed = 0.0
+    while failed == 0.0:
+        failed = source.value("services", "http_requests_total", service="orders", code="500")
+
+    assert source.value("services", "http_requests_total", service="orders", code="200") == before
+    assert source.value("services", "http_requests_total", service="gateway", code="500") == 0
+
+
+def test_a_histogram_never_falls_and_ends_with_the_count(source: Source) -> None:
+    source.change("POST", "requests are slow", service="orders")
+    found = source.samples("services", "http_request_duration_seconds_bucket")
+    buckets = sorted(
+        (float(dict(labels)["le"]), value) for labels, value in found.items() if ("service", "orders") in labels
+    )
+    counts = [count for _, count in buckets]
+
+    assert counts == sorted(counts)
+    assert counts[-1] > counts[0] == 0  # every request since the fault took longer than the shortest bucket
+
+
+def test_memory_leaks_in_one_pod_until_it_is_replaced(source: Source) -> None:
+    source.change("POST", "memory leaks", service="orders")
+    name = "container_memory_working_set_bytes"
+    used = {dict(labels)["pod"]: value for labels, value in source.samples("cadvisor", name).items()}
+    assert used == {"gateway-0": 400, "gateway-1": 400, "orders-0": 950, "orders-1": 400}
+
+    source.cluster.listed[2] = pod("orders-2", "orders", "o2")
+    used = {dict(labels)["pod"]: value for labels, value in source.samples("cadvisor", name).items()}
+
+    assert used == {"gateway-0": 400, "gateway-1": 400, "orders-2": 400, "orders-1": 400}
+
+
+def test_a_service_that_is_down_has_no_replica_and_no_ready_pod(source: Source) -> None:
+    source.change("POST", "service is down", service="gateway")
+    exporter = "kube-state-metrics"
+
+    assert source.value(exporter, "kube_deployment_status_replicas_available", deployment="gateway") == 0
+    assert source.value(exporter, "kube_deployment_status_replicas_available", deployment="orders") == 2
+    assert source.value(exporter, "kube_pod_status_ready", pod="gateway-1", condition="true") == 0
+    assert source.value(exporter, "kube_pod_status_ready", pod="orders-1", condition="true") == 1
+
+    source.change("DELETE", "service is down", service="gateway")
+    assert source.value(exporter, "kube_deployment_status_replicas_available", deployment="gateway") == 2
+
+
+def test_a_fault_can_be_at_one_pod(source: Source) -> None:
+    source.change("POST", "pods are not ready", service="orders", pod="orders-1")
+    ready = source.samples("kube-state-metrics", "kube_pod_status_ready")
+
+    broken = {dict(labels)["pod"] for labels, value in ready.items() if ("condition", "false") in labels and value == 1}
+    assert broken == {"orders-1"}
+
+
+def test_faults_are_journalled_once(source: Source) -> None:
+    for _ in range(2):
+        source.change("POST", "database is busy", dbinstance_identifier="orion-aurora-1")
+    for _ in range(2):
+        source.change("DELETE", "database is busy", dbinstance_identifier="orion-aurora-1")
+
+    kinds = [event.kind for event in source.journal.events()]
+    assert kinds == [Kind.FAULT_STARTED, Kind.FAULT_ENDED]
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "words"),
+    [
+        ("requests fall", {"service": "orders"}, "requests fail"),
+        ("requests fail", {}, "missing service"),
+        ("requests fail", {"service": "orders", "pod": "x"}, "found label pod; allowed: service"),
+    ],
+)
+def test_what_cannot_be_broken_is_refused(source: Source, kind: str, labels: dict[str, str], words: str) -> None:
+    answer = source.client.post("/faults", json={"fault": kind, "labels": labels})
+
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]
+    assert source.client.post("/faults", content=b"{").status_code == 400
+    with pytest.raises(UnknownFault):
+        fault(kind, labels)
+
+
+def test_every_fault_sets_off_an_alert_that_there_is() -> None:
+    rules = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.yaml"))
+
+    assert {kind.alert for kind in FAULTS.values() if f"alert: {kind.alert}\n" not in rules} == set()
