@@ -81,6 +81,8 @@ class Files:
     def start_elsewhere(self) -> subprocess.Popen[bytes]:
         """Begin `up` in another process, as a sandbox that will be killed."""
         code = (
+            # A shell that starts the tests in the background has them ignore Ctrl-C.
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "from pathlib import Path\nfrom sandbox.engine import Engine\n"
             "from sandbox.providers.plugins import Plugin\n"
             f"e = Engine(Path({str(self.engine_folder)!r}), {{'FILES_FOLDER': {str(self.folder)!r}}}, "
