@@ -7,7 +7,7 @@ ORION := $(VENV)/bin/orion
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools test check lock clean
+.PHONY: help setup tools sandbox test check lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,10 +25,13 @@ setup: $(INSTALLED) ## Install the locked Python packages into .venv
 tools: setup ## Find or build the external programs (Pulumi, Prometheus, Alertmanager, Kubernetes, ...), once for all checkouts
 	@$(RUN) -m tools
 
+sandbox: tools ## Run everything on this machine and watch the drills. ONCE=1: stop after them; REALTIME=1: unscaled
+	@$(ORION) sandbox $(if $(ONCE),--once) $(if $(REALTIME),--realtime)
+
 check: setup ## Format, lint, types and import rules
 	@$(RUN) -m tests.checks
 
-test: tools ## Run every check: format, lint, types, import rules, unit tests, rules and routing
+test: tools ## Run every check: format, types, unit, rules, routing, infrastructure and the drills, in real time too
 	@$(RUN) -m tests
 
 lock: setup ## Write requirements.txt anew from pyproject.toml

@@ -33,7 +33,7 @@ class Kind(StrEnum):
     INCIDENT_RESOLVED = "incident resolved"  # incident, service, dedup_key
     PERSON_NOTIFIED = "person notified"  # incident, person, level
     MESSAGE_POSTED = "message posted"  # channel
-    FUNCTION_INVOKED = "function invoked"  # function
+    FUNCTION_INVOKED = "function invoked"  # function; written when the invocation has ended
     COMMAND_STARTED = "command started"  # command, document
     COMMAND_FINISHED = "command finished"  # command, document, status
     RESULT_PUBLISHED = "result published"  # topic

@@ -151,7 +151,7 @@ def automatic_repair(drill: Drill) -> None:
         after=firing,
         within=2 * MINUTE,
     )
-    invoked = drill.expect("the function is invoked", Kind.FUNCTION_INVOKED, after=told)
+    drill.expect("the function has run", Kind.FUNCTION_INVOKED, after=told)
     command = drill.expect(
         "Systems Manager runs the restart",
         Kind.COMMAND_STARTED,
@@ -159,7 +159,6 @@ def automatic_repair(drill: Drill) -> None:
         where=_posted_about(pod),
         after=told,
     )
-    drill.require("the function came before its command", invoked.time <= command.time, expected=True)
     drill.expect(f"pod {pod} is gone", Kind.POD_DELETED, ids={"uid": uid}, after=command)
     drill.expect(
         "a new pod is ready",
