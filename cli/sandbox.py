@@ -185,8 +185,9 @@ def drill_by_hand(root: Path, console: Console, alert: str, labels: Sequence[str
     console.print(f"{known.effect}; {alert} sees it. Ctrl-C mends it.")
     faults = f"{addresses['metrics']}/faults"
     try:
-        httpx.post(faults, json=body, timeout=REQUEST_SECONDS).raise_for_status()
-        threading.Event().wait()
+        with _terminate_as_interrupt():
+            httpx.post(faults, json=body, timeout=REQUEST_SECONDS).raise_for_status()
+            threading.Event().wait()
     except KeyboardInterrupt:
         httpx.request("DELETE", faults, json=body, timeout=REQUEST_SECONDS).raise_for_status()
         journal = Journal(Path(addresses["journal"]))

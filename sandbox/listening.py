@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from sandbox.service import recorded_processes
 
 LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
 
@@ -34,14 +34,12 @@ def listeners_elsewhere(directory: Path) -> list[Listener]:
 
 
 def _processes(directory: Path) -> Iterator[psutil.Process]:
-    recorded = [json.loads(path.read_text())["pid"] for path in directory.rglob("*.pid") if path.stat().st_size]
     seen: set[int] = set()
-    for pid in [os.getpid(), *recorded]:
+    for root in [psutil.Process(), *(process for _, process in recorded_processes(directory))]:
         try:
-            root = psutil.Process(pid)
             family = [root, *root.children(recursive=True)]
         except psutil.NoSuchProcess:
-            continue
+            continue  # it has just ended, and what has ended listens nowhere
         for process in family:
             if process.pid not in seen:
                 seen.add(process.pid)

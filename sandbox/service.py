@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -215,22 +215,31 @@ def record_process(path: Path, pid: int) -> None:
     path.write_text(json.dumps({"pid": pid, "created": psutil.Process(pid).create_time()}))
 
 
-def end_recorded_processes(directory: Path) -> list[str]:
-    """End every process recorded below `directory` that still runs, and return their names."""
-    ended: list[str] = []
+def recorded_processes(directory: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """Yield the name and the process of every record below `directory` whose process still runs.
+
+    Other programs leave files of the same ending; what is no record of ours is passed over.
+    """
     for path in sorted(directory.rglob("*.pid")):
         try:
             record = json.loads(path.read_text())
             process = psutil.Process(record["pid"])
-        except (json.JSONDecodeError, KeyError, TypeError, psutil.NoSuchProcess):
-            path.unlink(missing_ok=True)
+            if process.create_time() == record["created"]:
+                yield path.stem, process
+        except (json.JSONDecodeError, KeyError, TypeError, FileNotFoundError, psutil.NoSuchProcess):
             continue
-        if process.create_time() == record["created"]:
-            for one in [process, *process.children(recursive=True)]:
-                try:
-                    one.kill()
-                except psutil.NoSuchProcess:
-                    continue
-            ended.append(path.stem)
+
+
+def end_recorded_processes(directory: Path) -> list[str]:
+    """End every process recorded below `directory` that still runs, and return their names."""
+    ended: list[str] = []
+    for name, process in recorded_processes(directory):
+        for one in [process, *process.children(recursive=True)]:
+            try:
+                one.kill()
+            except psutil.NoSuchProcess:
+                continue
+        ended.append(name)
+    for path in directory.rglob("*.pid"):
         path.unlink(missing_ok=True)
     return ended

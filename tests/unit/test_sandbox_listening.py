@@ -32,6 +32,7 @@ def test_only_what_is_reachable_from_outside_is_found(tmp_path: Path) -> None:
         with listening_socket() as own, socket.create_connection(own.getsockname()):
             for process in (inside, outside):
                 record_process(tmp_path / f"{process.pid}.pid", process.pid)
+            (tmp_path / "kwok.pid").write_text("1")  # as other programs write theirs
             found = listeners_elsewhere(tmp_path)
     finally:
         for process in (inside, outside):
