@@ -17,7 +17,10 @@ STEPS = (
     *STATIC_CHECKS,
     Step(name="unit tests", command=(PYTHON, "-m", "pytest", "tests/unit", "-n", "2")),
     Step(name="rules and routing", command=(PYTHON, "-m", "pytest", "tests/rules")),
-    Step(name="infrastructure", command=(PYTHON, "-m", "pytest", "tests/integration", "-n", "2", "--dist", "loadfile")),
+    Step(
+        name="infrastructure",
+        command=(PYTHON, "-m", "pytest", "tests/integration", "tests/e2e", "-n", "2", "--dist", "loadfile"),
+    ),
     Step(
         name="drills without the chart",
         command=(PYTHON, "-m", "cli", "sandbox", "--once", "--chart", "none"),
