@@ -70,7 +70,7 @@ def _crds(folder: Path) -> Path:
 
 def _provide(recipe: Recipe, folder: Path, console: Console, position: str) -> None:
     started = time.monotonic()
-    found = _find_on_path(recipe.name, recipe.on_path)
+    found = find_on_path(recipe.name, recipe.on_path)
     if found is not None:
         (folder / recipe.name).symlink_to(found)
         console.print(f"tool {recipe.name} ({position}): {found}, found on PATH")
@@ -97,7 +97,7 @@ def _make(recipe: Recipe, target: Path) -> None:
         made.replace(target)  # whole or not at all, even if interrupted
 
 
-def _find_on_path(name: str, wanted: OnPath | None) -> Path | None:
+def find_on_path(name: str, wanted: OnPath | None) -> Path | None:
     """Return the binary on PATH, if it is there in a version that will do."""
     found = shutil.which(name)
     if found is None or wanted is None:
@@ -181,7 +181,7 @@ def _copy_custom_resource_definitions(folder: Path) -> None:
 
 def _go() -> str:
     """Return a Go that can build the tools: the one on PATH, else the one that a package brings."""
-    found = _find_on_path("go", OnPath(arguments=("version",), versions=GO_VERSIONS))
+    found = find_on_path("go", OnPath(arguments=("version",), versions=GO_VERSIONS))
     if found is not None:
         return str(found)
     toolchain = cache_folder() / "go" / "toolchain"

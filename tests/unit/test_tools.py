@@ -1,0 +1,94 @@
+"""Which binaries are used, and what is said of one that is not there."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tools import build
+from tools.build import BuildFailed, build_all
+from tools.paths import ToolMissing, cache_folder, tool, tools_folder
+from tools.recipes import RECIPES, OnPath
+
+PROMETHEUS = OnPath(arguments=("--version",), versions=">=3.5,<4")
+
+
+def put_on_path(folder: Path, monkeypatch: pytest.MonkeyPatch, prints: str, code: int = 0) -> Path:
+    program = folder / "prometheus"
+    program.write_text(f"#!/bin/sh\necho '{prints}'\nexit {code}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    return program
+
+
+@pytest.mark.parametrize(
+    ("prints", "code", "wins"),
+    [
+        ("prometheus, version 3.16.0 (branch: HEAD)", 0, True),
+        ("prometheus, version 2.55.1 (branch: HEAD)", 0, False),
+        ("prometheus, version 4.0.0 (branch: HEAD)", 0, False),
+        ("no number", 0, False),
+        ("prometheus, version 3.16.0", 1, False),
+    ],
+)
+def test_a_binary_on_path_wins_in_a_good_version_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prints: str, code: int, *, wins: bool
+) -> None:
+    program = put_on_path(tmp_path, monkeypatch, prints, code)
+
+    assert build.find_on_path("prometheus", PROMETHEUS) == (program if wins else None)
+    assert build.find_on_path("prometheus", None) is None
+
+
+def test_a_tool_that_is_missing_is_named_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORION_TOOLS", str(tmp_path))
+
+    with pytest.raises(ToolMissing, match=r"etcd: not found in .*`make tools`"):
+        tool("etcd")
+    (tmp_path / "etcd").touch()
+    assert tool("etcd") == tmp_path / "etcd"
+
+
+def test_the_cache_folder_is_the_users_unless_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ORION_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    assert cache_folder() == tmp_path / "user" / "orion-alerting"
+
+    monkeypatch.setenv("ORION_CACHE", str(tmp_path / "own"))
+    monkeypatch.delenv("ORION_TOOLS", raising=False)
+    assert cache_folder() == tmp_path / "own"
+    assert tools_folder().parent == tmp_path / "own"
+
+
+def test_a_build_that_fails_says_what_it_printed_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORION_CACHE", str(tmp_path))
+    monkeypatch.delenv("ORION_TOOLS", raising=False)
+    recipe = next(recipe for recipe in RECIPES if recipe.name == "kwok")
+    monkeypatch.setattr(build, "RECIPES", (recipe,))
+    go = tmp_path / "path" / "go"
+    go.parent.mkdir()
+    answer = 'case "$1" in version) echo "go version go1.26.0 linux/amd64";; *) echo no such module; exit 1;; esac'
+    go.write_text(f"#!/bin/sh
+{answer}
+")
+    go.chmod(0o755)
+    monkeypatch.setenv("PATH", str(go.parent), prepend=":")
+
+    with pytest.raises(BuildFailed, match=r"(?s)go build.*no such module"):
+        build_all(Console(file=io.StringIO()))
+
+    assert list((tmp_path / "tools").iterdir()) == []
+    assert not (tools_folder() / "kwok").exists()
+
+
+def test_every_recipe_is_pinned_and_named_once() -> None:
+    assert len({recipe.name for recipe in RECIPES}) == len(RECIPES)
+    for recipe in RECIPES:
+        pins = Path(build.__file__).parent / "go" / recipe.module
+        assert (pins / "go.mod").exists()
+        assert (pins / "go.sum").stat().st_size > 0
