@@ -73,9 +73,7 @@ def test_a_build_that_fails_says_what_it_printed_and_leaves_nothing(
     go = tmp_path / "path" / "go"
     go.parent.mkdir()
     answer = 'case "$1" in version) echo "go version go1.26.0 linux/amd64";; *) echo no such module; exit 1;; esac'
-    go.write_text(f"#!/bin/sh
-{answer}
-")
+    go.write_text("#!/bin/sh\n" + answer)
     go.chmod(0o755)
     monkeypatch.setenv("PATH", str(go.parent), prepend=":")
 
