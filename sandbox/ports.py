@@ -6,6 +6,10 @@ import socket
 
 LOOPBACK = "127.0.0.1"
 
+# Our servers keep an idle connection longer than any client does (httpx 5 s, Alertmanager's 300 s): whichever side
+# closes first may meet a request that is already on its way, and only the client knows that it sends none.
+IDLE_CONNECTION_SECONDS = 600
+
 
 def listening_socket() -> socket.socket:
     """Return a socket that already listens on a free loopback port, so that nobody else can take it."""

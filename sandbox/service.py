@@ -17,7 +17,7 @@ import psutil
 import uvicorn
 from starlette.types import ASGIApp
 
-from sandbox.ports import LOOPBACK, listening_socket
+from sandbox.ports import IDLE_CONNECTION_SECONDS, LOOPBACK, listening_socket
 
 STOP_SECONDS = 10.0
 READY_POLL_SECONDS = 0.05
@@ -73,7 +73,12 @@ class HttpService:
         self._port = int(self._socket.getsockname()[1])
         self._server = uvicorn.Server(
             uvicorn.Config(
-                application, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=1
+                application,
+                log_level="warning",
+                access_log=False,
+                lifespan="on",
+                timeout_keep_alive=IDLE_CONNECTION_SECONDS,
+                timeout_graceful_shutdown=1,
             )
         )
         self._thread = threading.Thread(target=self._serve, name=name, daemon=True)

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from sandbox.clock import Clock
 from sandbox.journal import Journal
-from sandbox.ports import LOOPBACK
+from sandbox.ports import IDLE_CONNECTION_SECONDS, LOOPBACK
 
 SCALE_VARIABLE = "ORION_SANDBOX_SCALE"
 
@@ -35,5 +35,6 @@ def main(name: str, create: Callable[[Journal, Clock], Starlette]) -> None:
         port=port,
         log_level="warning",
         access_log=False,
+        timeout_keep_alive=IDLE_CONNECTION_SECONDS,
         timeout_graceful_shutdown=1,
     )
