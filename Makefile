@@ -26,7 +26,7 @@ tools: setup ## Find or build the external programs (Pulumi, Prometheus, Alertma
 	@$(RUN) -m tools
 
 sandbox: tools ## Run everything on this machine and watch the drills. ONCE=1: stop after them; REALTIME=1: unscaled
-	@$(ORION) sandbox $(if $(ONCE),--once) $(if $(REALTIME),--realtime)
+	@$(ORION) sandbox $(if $(filter-out 0 no false,$(ONCE)),--once) $(if $(filter-out 0 no false,$(REALTIME)),--realtime)
 
 check: setup ## Format, lint, types and import rules
 	@$(RUN) -m tests.checks

@@ -15,6 +15,8 @@ SLACK_WEBHOOKS_SECRET = "alertmanager-slack"
 
 ALERT_TOPIC = "orion-alerts"
 NOTIFICATION_TOPIC = "orion-notifications"
+REPAIR_QUEUE = "orion-runbook-automation"
+"""The queue that the function of the same name reads: notifications, outcomes and the sweep's ticks."""
 
 
 def team_topic(team: str) -> str:

@@ -19,12 +19,15 @@ from sandbox.clock import Clock
 from sandbox.drills.runner import Result, run_story
 from sandbox.drills.timeline import Timeline, print_results
 from sandbox.engine import Progress
+from sandbox.inventory import Inventory
 from sandbox.journal import Journal, Kind
 from sandbox.listening import listeners_elsewhere
 from sandbox.metrics.faults import FAULT_OF_ALERT, UnknownFault, fault
 from sandbox.population import Population
 from sandbox.runs import Run, end_stale_runs, running_sandbox
+from sandbox.scene import RunningScene
 from sandbox.stack import Plan, Sandbox
+from sandbox.surroundings import forget_accounts
 
 RUNS = Path("build") / "sandbox"
 REQUEST_SECONDS = 5.0
@@ -33,7 +36,8 @@ INTERRUPTED = 130
 
 def run_sandbox(root: Path, console: Console, *, scale: float, once: bool, chart: str | None) -> int:
     """Bring the sandbox up, run the drills, and stay up until Ctrl-C unless `once`. Return the exit code."""
-    with _terminate_as_interrupt():
+    forget_accounts()
+    with _ended_as_interrupted():
         try:
             return _run(root, console, scale=scale, once=once, chart=chart)
         except KeyboardInterrupt:
@@ -55,6 +59,9 @@ def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str |
     plan = Plan(project=root, population=population, clock=Clock(scale), chart=setting)
     progress = _Steps(console, began)
     with Run(root / RUNS) as run, Sandbox(plan, run, progress.tell, progress.tell_progress) as sandbox:
+        before = sandbox.inventory()
+        previewed = sandbox.preview() if once else None
+        made_by_preview = sandbox.inventory() - before
         started = time.monotonic()
         deployed = sandbox.deploy()
         resources = sum(deployed.changes.values())
@@ -65,8 +72,12 @@ def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str |
         )
         results = _drill(sandbox, console, scale)
         failed = [result for result in results if result.failure is not None]
-        if once:
-            return _close(sandbox, console, failed=bool(failed))
+        if failed:
+            run.keep()
+            console.print(f"[red]{len(failed)} drills failed[/]; logs and the journal stay in {run.directory}")
+        if previewed is not None:
+            console.print(f"preview said {sum(previewed.changes.values())} resources and made {_said(made_by_preview)}")
+            return _close(sandbox, console, before, failed=bool(failed or made_by_preview))
         _say_what_to_try(console, sandbox)
         while True:
             time.sleep(1)
@@ -82,7 +93,7 @@ def _drill(sandbox: Sandbox, console: Console, scale: float) -> list[Result]:
         console.print(f"           [bold]drill: {result.name}[/] {outcome} after {result.seconds:.1f} s")
 
     try:
-        results = run_story(sandbox, told)
+        results = run_story(RunningScene(sandbox), told)
     finally:
         timeline.stop()
     console.print()
@@ -90,10 +101,10 @@ def _drill(sandbox: Sandbox, console: Console, scale: float) -> list[Result]:
     return results
 
 
-def _close(sandbox: Sandbox, console: Console, *, failed: bool) -> int:
+def _close(sandbox: Sandbox, console: Console, before: Inventory, *, failed: bool) -> int:
     """Hold that nothing listens beyond loopback, that a second up changes nothing and that destroy leaves nothing.
 
-    Return the exit code: 0 if all of it and every drill held.
+    `before` is what the back ends held before the first preview. Return the exit code: 0 if everything held.
     """
     elsewhere = listeners_elsewhere(sandbox.run.directory)
     for listener in elsewhere:
@@ -103,9 +114,13 @@ def _close(sandbox: Sandbox, console: Console, *, failed: bool) -> int:
     changed = {operation: count for operation, count in again.changes.items() if operation != "same" and count}
     console.print(f"a second up changes {changed or 'nothing'}")
     gone = sandbox.destroy()
-    left = len(sandbox.engine.state().get("resources", []))
-    console.print(f"destroy removed {gone.changes.get('delete', 0)} resources and left {left or 'nothing'}")
+    left = sandbox.inventory() - before
+    console.print(f"destroy removed {gone.changes.get('delete', 0)} resources and left {_said(left)} in the back ends")
     return 1 if failed or elsewhere or changed or left else 0
+
+
+def _said(things: Inventory) -> str:
+    return ", ".join(sorted(things)) or "nothing"
 
 
 def _pace(scale: float) -> str:
@@ -156,17 +171,18 @@ class _Steps:
 
 
 @contextmanager
-def _terminate_as_interrupt() -> Generator[None]:
-    """Have SIGTERM take the same way out as Ctrl-C."""
+def _ended_as_interrupted() -> Generator[None]:
+    """Have SIGTERM, and SIGHUP of a terminal that is closed, take the same way out as Ctrl-C."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def drill_by_hand(root: Path, console: Console, alert: str, labels: Sequence[str]) -> int:
@@ -174,6 +190,7 @@ def drill_by_hand(root: Path, console: Console, alert: str, labels: Sequence[str
 
     Raises `NoSandbox` if none runs and `UnknownFault` if nothing sets this alert off, there.
     """
+    forget_accounts()
     known = FAULT_OF_ALERT.get(alert)
     if known is None:
         raise UnknownFault(f"ALERT: found {alert!r}; allowed: {', '.join(sorted(FAULT_OF_ALERT))}")
@@ -185,7 +202,7 @@ def drill_by_hand(root: Path, console: Console, alert: str, labels: Sequence[str
     console.print(f"{known.effect}; {alert} sees it. Ctrl-C mends it.")
     faults = f"{addresses['metrics']}/faults"
     try:
-        with _terminate_as_interrupt():
+        with _ended_as_interrupted():
             httpx.post(faults, json=body, timeout=REQUEST_SECONDS).raise_for_status()
             threading.Event().wait()
     except KeyboardInterrupt:

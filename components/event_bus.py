@@ -16,7 +16,6 @@ from components.naming import (
     FUNCTION_TIMEOUT_SECONDS,
     KEY_ALIAS,
     OUTCOME_RULE,
-    REPAIR_QUEUE,
     SWEEP_RULE,
     arn,
     type_token,
@@ -163,7 +162,7 @@ class EventBus(pulumi.ComponentResource):
             # A message keeps the age it had in the first queue: this one has to outlast it.
             message_retention_seconds=14 * DAY_SECONDS,
             redrive_allow_policy=json.dumps(
-                {"redrivePermission": "byQueue", "sourceQueueArns": [arn(self._settings, "sqs", REPAIR_QUEUE)]}
+                {"redrivePermission": "byQueue", "sourceQueueArns": [arn(self._settings, "sqs", names.REPAIR_QUEUE)]}
             ),
             opts=self._child,
         )
@@ -171,7 +170,7 @@ class EventBus(pulumi.ComponentResource):
     def _queue(self, dead_letters: aws.sqs.Queue) -> aws.sqs.Queue:
         return aws.sqs.Queue(
             f"{self._name}-queue",
-            name=REPAIR_QUEUE,
+            name=names.REPAIR_QUEUE,
             kms_master_key_id=self._key.arn,
             visibility_timeout_seconds=VISIBILITY_SECONDS,
             message_retention_seconds=4 * DAY_SECONDS,
@@ -256,7 +255,7 @@ class EventBus(pulumi.ComponentResource):
             aws.cloudwatch.EventTarget(
                 f"{self._name}-{key}-to-queue",
                 rule=rule.name,
-                target_id=REPAIR_QUEUE,
+                target_id=names.REPAIR_QUEUE,
                 arn=queue.arn,
                 input=json.dumps(constant) if constant is not None else None,
                 dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(arn=dead_letters.arn),

@@ -20,6 +20,8 @@ MINIMUM_READY_SECONDS = 10
 """A replica counts as updated once it has had time to join the others and to take over silences and notifications."""
 PEER_TIMEOUT_SECONDS = 15
 """How long a replica waits for each one before it to have notified: Alertmanager's own default, scaled here."""
+SCRAPE_TIMEOUT_SECONDS = 10
+"""Prometheus' own."""
 SCALED_PEER_TIMEOUT_SECONDS = 1
 """The least that it is scaled to: gossip itself is not any faster in the sandbox."""
 HOST_TOPOLOGY = "kubernetes.io/hostname"
@@ -189,7 +191,7 @@ def _prometheus(spec: MonitoringSpec) -> dict[str, Any]:
         "logFormat": "json",
         "securityContext": dict(SECURITY_CONTEXT),
         "scrapeInterval": _scaled(monitoring.scrape_interval_seconds, settings.time_scale),
-        "scrapeTimeout": _scaled(min(monitoring.scrape_interval_seconds, 10), settings.time_scale),
+        "scrapeTimeout": _scrape_timeout(settings),
         "evaluationInterval": _scaled(monitoring.evaluation_interval_seconds, settings.time_scale),
         "externalLabels": {"cluster": settings.cluster.name},
         "ruleSelector": {"matchLabels": dict(RELEASE_LABELS)},
@@ -201,6 +203,12 @@ def _prometheus(spec: MonitoringSpec) -> dict[str, Any]:
 
 def _scaled(seconds: float, scale: float) -> str:
     return written(max(1, round(seconds * 1000 / scale)))
+
+
+def _scrape_timeout(settings: Settings) -> str:
+    """Return how long an exporter may take. It is as slow at every scale, so only the interval bounds it."""
+    interval = settings.monitoring.scrape_interval_seconds / settings.time_scale
+    return _scaled(min(interval, SCRAPE_TIMEOUT_SECONDS), 1)
 
 
 def _peer_timeout(scale: float) -> str:

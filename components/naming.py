@@ -17,7 +17,6 @@ FUNCTION = "orion-runbook-automation"
 FUNCTION_HANDLER = "runbook_automation.handler.handler"
 FUNCTION_TIMEOUT_SECONDS = 30
 """A function waits for nobody: it claims, sends, records and returns."""
-REPAIR_QUEUE = "orion-runbook-automation"
 DEAD_LETTER_QUEUE = "orion-runbook-automation-dead-letters"
 OUTCOME_RULE = "orion-repair-outcomes"
 SWEEP_RULE = "orion-repair-sweep"

@@ -21,12 +21,8 @@ from pulumi import automation
 from sandbox.engine_command import PulumiCommand
 from sandbox.engine_events import Progress, Result, Watch, quiet_program
 from sandbox.providers.plugins import Plugin, embedded, install
+from sandbox.surroundings import kept_variables
 from tools.paths import tools_folder
-
-_KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
-_KEPT_PREFIXES = ("ORION_",)
-_KEPT_SUFFIXES = ("_PROXY", "_proxy")
-_LOOPBACK = "127.0.0.1,localhost"
 
 __all__ = ["DeploymentFailed", "Engine", "Interrupted", "Progress", "Result"]
 
@@ -146,16 +142,8 @@ class Engine:
         return key if ":" in key else f"{self._project_name}:{key}"
 
     def _environment(self, given: Mapping[str, str]) -> dict[str, str]:
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES) or name.endswith(_KEPT_SUFFIXES)
-        }
-        direct = ",".join(filter(None, [os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), _LOOPBACK]))
         return {
-            **kept,
-            "NO_PROXY": direct,
-            "no_proxy": direct,
+            **kept_variables(os.environ),
             "HOME": str(self.directory / "home"),
             "ORION_TOOLS": str(tools_folder()),
             **given,

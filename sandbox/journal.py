@@ -36,7 +36,7 @@ class Kind(StrEnum):
     FUNCTION_INVOKED = "function invoked"  # function; written when the invocation has ended
     COMMAND_STARTED = "command started"  # command, document
     COMMAND_FINISHED = "command finished"  # command, document, status
-    RESULT_PUBLISHED = "result published"  # topic
+    TOPIC_PUBLISHED = "topic published"  # topic
     POD_CREATED = "pod created"  # namespace, pod, uid
     POD_READY = "pod ready"  # namespace, pod, uid
     POD_DELETED = "pod deleted"  # namespace, pod, uid
@@ -102,8 +102,26 @@ class Journal:
         """Return the events of `kind` that carry all of `ids`, not older than `since` (Unix seconds)."""
         return [event for event in self.events() if event.time >= since and event.matches(kind, ids)]
 
-    def wait_for(self, wanted: Callable[[Event], bool], *, timeout_seconds: float, since: float = 0.0) -> Event | None:
-        """Return the first event not older than `since` that is `wanted`, or None when time is up."""
+    def events_from(self, offset: int) -> tuple[list[Event], int]:
+        """Return what was written from `offset` on, oldest first, and the offset from which to ask the next time."""
+        found: list[Event] = []
+        for event, after in self._read(offset):
+            found.append(event)
+            offset = after
+        return found, offset
+
+    def wait_for(
+        self,
+        wanted: Callable[[Event], bool],
+        *,
+        timeout_seconds: float,
+        since: float = 0.0,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> Event | None:
+        """Return the first event not older than `since` that is `wanted`, or None when time is up.
+
+        `meanwhile` is called while nothing has come, and may end the waiting by raising.
+        """
         deadline = time.monotonic() + timeout_seconds
         offset = 0
         while True:
@@ -113,6 +131,7 @@ class Journal:
                     return event
             if time.monotonic() >= deadline:
                 return None
+            meanwhile()
             time.sleep(POLL_SECONDS)
 
     def _read(self, offset: int) -> Iterator[tuple[Event, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import boto3
 import httpx
@@ -35,6 +36,18 @@ class Network:
 
     vpc_id: str
     subnet_ids: Sequence[str]
+
+
+def aws_client(aws: str, service: str) -> Any:
+    """Return a client of one of the services of the stand-in for AWS, for a name that is known only when it runs."""
+    session: Any = boto3  # its types have a signature for each service's name, and none for any
+    return session.client(
+        service,
+        endpoint_url=aws,
+        region_name=REGION,
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+    )
 
 
 def add_people(pagerduty: str, people: Sequence[str]) -> None:

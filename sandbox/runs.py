@@ -16,6 +16,8 @@ from sandbox.service import end_recorded_processes
 ADDRESSES = "addresses.json"
 _LOCK = "alive.lock"
 _ALL_LOCK = "runs.lock"
+_KEPT = "kept"
+"""Marks a folder that was left for a person to look at."""
 
 
 class NoSandbox(RuntimeError):
@@ -36,11 +38,21 @@ class Run:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """End whatever is still recorded, and remove the folder."""
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End whatever is still recorded, and remove the folder unless it is worth a look: after a failure it is."""
         end_recorded_processes(self.directory)
+        if kind is not None and issubclass(kind, Exception):
+            self.keep()
         self._lock.release()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        if not _is_kept(self.directory):
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def keep(self) -> None:
+        """Keep the folder with its logs and its journal when the run ends, until a later one is kept."""
+        for older in self.directory.parent.glob(f"run-*/{_KEPT}"):
+            if not _lives(older.parent):
+                shutil.rmtree(older.parent, ignore_errors=True)
+        (self.directory / _KEPT).touch()
 
     def publish(self, addresses: Mapping[str, str]) -> None:
         """Write down where everything is, for other commands."""
@@ -57,14 +69,23 @@ def _lives(directory: Path) -> bool:
         return True
 
 
+def _is_kept(directory: Path) -> bool:
+    return (directory / _KEPT).exists()
+
+
 def end_stale_runs(root: Path) -> list[str]:
-    """End the processes of every run below `root` that was killed, remove its folder, and return their names."""
+    """End the processes of every run below `root` that was killed, and return their names.
+
+    Its folder is removed too, unless it was kept for a person to look at.
+    """
     root.mkdir(parents=True, exist_ok=True)
     ended: list[str] = []
     with FileLock(root / _ALL_LOCK):
         for directory in sorted(root.glob("run-*")):
-            if not _lives(directory):
-                ended += end_recorded_processes(directory)
+            if _lives(directory):
+                continue
+            ended += end_recorded_processes(directory)
+            if not _is_kept(directory):
                 shutil.rmtree(directory, ignore_errors=True)
     return ended
 

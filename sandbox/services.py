@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
-import httpx
 
 from sandbox.clock import Clock
 from sandbox.clouds.serving import SCALE_VARIABLE
@@ -20,22 +19,10 @@ from sandbox.metrics.application import create_application as create_metrics
 from sandbox.metrics.cluster import KubernetesView
 from sandbox.metrics.faults import Faults
 from sandbox.population import CREDENTIALS, REGION
-from sandbox.ports import LOOPBACK, free_port
+from sandbox.ports import LOOPBACK, accepts_connections, free_port
 from sandbox.service import HttpService, ProcessService
 
-PROBE_SECONDS = 1.0
 ROOT = Path(__file__).parent.parent
-
-
-def _answers(address: str) -> Callable[[], bool]:
-    def probe() -> bool:
-        try:
-            httpx.get(address, timeout=PROBE_SECONDS)
-        except httpx.TransportError:
-            return False
-        return True
-
-    return probe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +61,7 @@ class StandIns:
             name,
             [sys.executable, "-m", f"sandbox.clouds.{name}", "--port", str(port), *arguments],
             directory=self.directory,
-            is_ready=_answers(address),
+            is_ready=lambda: accepts_connections(port),
             address=address,
             environment={**os.environ, **own},
             working_directory=ROOT,

@@ -11,27 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import boto3
 import httpx
-import psutil
 
-from alerting.names import ALERT_TOPIC
 from sandbox.clock import Clock
 from sandbox.cluster.control_plane import ControlPlane
-from sandbox.cluster.kubectl import kubectl
 from sandbox.cluster.node_agent import NodeAgent
 from sandbox.cluster.operator import Operator
 from sandbox.cluster.workloads import NAMESPACE, Workloads
 from sandbox.engine import Engine, Progress, Result
 from sandbox.functions.runtime import FunctionRuntime
+from sandbox.inventory import Inventory, inventory
 from sandbox.journal import Journal
 from sandbox.metrics.application import EXPORTERS
 from sandbox.observer import AlertObserver, PodObserver
 from sandbox.population import (
-    ACCOUNT_ID,
     CREDENTIALS,
     PAGERDUTY_TOKEN,
-    REGION,
     Population,
     add_people,
     add_webhooks,
@@ -42,7 +37,6 @@ from sandbox.service import Service, ServiceFailed, wait_until_ready
 from sandbox.services import PodIdentity, StandIns, metrics_source
 
 CLUSTER_NAME = "orion-sandbox"
-REPAIR_QUEUE = "orion-runbook-automation"
 START_SECONDS = 120.0
 READY_SECONDS = 180.0
 POLL_SECONDS = 0.1
@@ -76,6 +70,8 @@ class Sandbox:
         self._tell = tell
         self._tell_progress = tell_progress
         self._undo = ExitStack()
+        self._started: list[Service] = []
+        self._ended_threads: list[tuple[str, BaseException]] = []
         directory = run.directory
         self.plane = ControlPlane(f"orion-{directory.name.removeprefix('run-')}", directory / "control-plane")
         stand_ins = StandIns(journal=self.journal, clock=self.clock, directory=directory)
@@ -85,6 +81,7 @@ class Sandbox:
 
     def __enter__(self) -> Self:
         """Bring everything up but the program. Raises `ServiceFailed` naming what did not come up, and its log."""
+        self._watch_threads()
         try:
             self._start_services()
         except BaseException:
@@ -95,6 +92,19 @@ class Sandbox:
     def __exit__(self, *_: object) -> None:
         self._tell("taking everything down")
         self._undo.close()
+
+    def _watch_threads(self) -> None:
+        """Keep what ends a thread, which nobody else would hear of, for `check`."""
+        before = threading.excepthook
+
+        def ended(arguments: threading.ExceptHookArgs) -> None:
+            if arguments.exc_value is not None:
+                name = arguments.thread.name if arguments.thread is not None else "a thread"
+                self._ended_threads.append((name, arguments.exc_value))
+            before(arguments)
+
+        threading.excepthook = ended
+        self._undo.callback(setattr, threading, "excepthook", before)
 
     def _start_services(self) -> None:
         directory = self.run.directory
@@ -115,15 +125,21 @@ class Sandbox:
             PodIdentity(self.aws.address, CLUSTER_NAME).environment_for,
         )
         self._start(self.aws, self.operator, self.metrics, self.agent)
-        self._sqs = boto3.client("sqs", endpoint_url=self.aws.address, region_name=REGION, **_keys())
-        self._sns = boto3.client("sns", endpoint_url=self.aws.address, region_name=REGION, **_keys())
         self.engine = self._configured_engine()
+
+    def check(self) -> None:
+        """Hold that everything that was started still runs. Raises `ServiceFailed` naming what does not, and why."""
+        for thread, problem in self._ended_threads:
+            raise ServiceFailed(f"{thread}: ended by itself with {type(problem).__name__}: {problem}")
+        for service in self._started:
+            service.ready()
 
     def _start(self, *services: Service) -> None:
         """Start services side by side and wait for each."""
         for service in services:
             self._undo.callback(service.stop)
             service.start()
+            self._started.append(service)
         for service in services:
             wait_until_ready(service, timeout_seconds=START_SECONDS)
 
@@ -201,6 +217,15 @@ class Sandbox:
             raise outcome[0]
         return outcome[0]
 
+    def preview(self) -> Result:
+        """Have the engine say what `deploy` would do."""
+        self._tell("asking the engine what it would do")
+        return self._interruptibly(self.engine.preview)
+
+    def inventory(self) -> Inventory:
+        """Return what there is in the back ends, as they say themselves."""
+        return inventory(aws=self.aws.address, pagerduty=self.pagerduty.address, kubeconfig=self.plane.kubeconfig)
+
     def deploy_again(self) -> Result:
         """Run `up` once more; it has nothing to change."""
         return self._interruptibly(self.engine.up)
@@ -221,38 +246,46 @@ class Sandbox:
             "journal": str(self.journal.path),
             "scale": str(self.clock.scale),
         }
-        return found | {f"alertmanager {index}": one for index, one in enumerate(self.alertmanagers())}
+        return found | {f"alertmanager {index}": one for index, one in enumerate(self.alertmanagers().values())}
 
-    def _pods_of(self, prefix: str) -> list[str]:
-        return sorted(pod for pod in self.agent.addresses() if pod.startswith(prefix))
-
-    def alertmanagers(self) -> list[str]:
-        """Return the base address of every Alertmanager."""
+    def _web_addresses(self, prefix: str) -> dict[str, str]:
+        """Return the base address of each pod's web port, by pod, for pods whose name begins so."""
         addresses = self.agent.addresses()
-        return [f"http://{addresses[pod]['http-web']}" for pod in self._pods_of("alertmanager-")]
+        return {
+            pod: f"http://{addresses[pod]['http-web']}"
+            for pod in sorted(addresses)
+            if pod.startswith(prefix) and "http-web" in addresses[pod]
+        }
+
+    def alertmanagers(self) -> dict[str, str]:
+        """Return the base address of every Alertmanager, by pod."""
+        return self._web_addresses("alertmanager-")
 
     def prometheus(self) -> str:
         """Return the base address of the first Prometheus. Raises `ServiceFailed` while there is none."""
-        pods = self._pods_of("prometheus-")
-        if not pods:
+        found = self._web_addresses("prometheus-")
+        if not found:
             raise ServiceFailed("no Prometheus runs yet")
-        return f"http://{self.agent.addresses()[pods[0]]['http-web']}"
+        return next(iter(found.values()))
 
-    def _statuses(self) -> list[Mapping[str, Any]]:
-        statuses: list[Mapping[str, Any]] = []
-        for address in self.alertmanagers():
+    def alertmanager_statuses(self) -> dict[str, Mapping[str, Any]]:
+        """Return what each Alertmanager that answers says of itself (`/api/v2/status`), by pod."""
+        statuses: dict[str, Mapping[str, Any]] = {}
+        for pod, address in self.alertmanagers().items():
             try:
-                statuses.append(httpx.get(f"{address}/api/v2/status", timeout=REQUEST_SECONDS).json())
+                statuses[pod] = httpx.get(f"{address}/api/v2/status", timeout=REQUEST_SECONDS).json()
             except (httpx.HTTPError, json.JSONDecodeError):
                 continue  # it is starting, or has just been killed
         return statuses
 
     def alertmanagers_ready(self) -> int:
         """Return how many replicas answer and see as many peers as there are to be."""
-        return sum(len(status["cluster"].get("peers", [])) == ALERTMANAGERS for status in self._statuses())
+        statuses = self.alertmanager_statuses().values()
+        return sum(len(status["cluster"].get("peers", [])) == ALERTMANAGERS for status in statuses)
 
     def _has_settled(self) -> bool:
-        return [status["cluster"]["status"] for status in self._statuses()] == ["ready"] * ALERTMANAGERS
+        statuses = self.alertmanager_statuses().values()
+        return [status["cluster"]["status"] for status in statuses] == ["ready"] * ALERTMANAGERS
 
     def _is_scraping(self) -> bool:
         try:
@@ -268,52 +301,3 @@ class Sandbox:
             if time.monotonic() >= deadline:
                 raise ServiceFailed(f"{what}: not so after {READY_SECONDS:.0f} s; logs are in {self.run.directory}")
             time.sleep(POLL_SECONDS)
-
-    # What the drills do.
-
-    def start_fault(self, kind: str, labels: Mapping[str, str]) -> None:
-        """Switch a fault on. Raises `httpx.HTTPStatusError` if the metrics source refuses it."""
-        self._fault("POST", kind, labels)
-
-    def end_fault(self, kind: str, labels: Mapping[str, str]) -> None:
-        """Switch a fault off."""
-        self._fault("DELETE", kind, labels)
-
-    def _fault(self, method: str, kind: str, labels: Mapping[str, str]) -> None:
-        body = {"fault": kind, "labels": dict(labels)}
-        answer = httpx.request(method, f"{self.metrics.address}/faults", json=body, timeout=REQUEST_SECONDS)
-        answer.raise_for_status()
-
-    def scale_deployment(self, name: str, replicas: int) -> None:
-        """Give a service's deployment so many replicas."""
-        kubectl(
-            self.plane.kubeconfig, "scale", "deployment", name, f"--namespace={NAMESPACE}", f"--replicas={replicas}"
-        )
-
-    def ready_pods(self, service: str) -> list[str]:
-        """Return the names of a service's ready pods."""
-        return [pod.name for pod in self.workloads.pods() if pod.service == service and pod.ready]
-
-    def kill_alertmanager(self, replica: int) -> None:
-        """Kill the process of one replica, without warning."""
-        pod = self._pods_of("alertmanager-")[replica]
-        psutil.Process(self.agent.processes()[pod]["alertmanager"]).kill()
-
-    def publish_alerts(self, message: str) -> None:
-        """Publish a message to the topic that Alertmanager publishes to."""
-        topic = f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:{ALERT_TOPIC}"
-        self._sns.publish(TopicArn=topic, Subject="Orion alert", Message=message)
-
-    def unread_repair_messages(self) -> int:
-        """Return how many messages wait for the repair function or are being worked on."""
-        url = self._sqs.get_queue_url(QueueName=REPAIR_QUEUE)["QueueUrl"]
-        attributes = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-        return sum(int(attributes.get(name, "0")) for name in names)
-
-
-def _keys() -> dict[str, Any]:
-    return {
-        "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -29,6 +30,10 @@ class Scene(Protocol):
     journal: Journal
     clock: Clock
 
+    def check(self) -> None:
+        """Hold that everything still runs. Raises `ServiceFailed` naming what has ended by itself."""
+        ...
+
     def start_fault(self, kind: str, labels: Mapping[str, str]) -> None:
         """Switch a fault of the metrics source on."""
         ...
@@ -45,16 +50,28 @@ class Scene(Protocol):
         """Return the names of a service's ready pods."""
         ...
 
-    def kill_alertmanager(self, replica: int) -> None:
-        """Kill the process of one replica, without warning."""
+    def on_call(self, service: str) -> list[str]:
+        """Return the emails of whom PagerDuty says to be on call now at the first level of a service's policy."""
+        ...
+
+    def alertmanagers_answering(self) -> int:
+        """Return how many replicas answer."""
         ...
 
     def alertmanagers_ready(self) -> int:
         """Return how many replicas are ready and see each other."""
         ...
 
-    def publish_alerts(self, message: str) -> None:
-        """Publish a message to the topic that Alertmanager publishes to."""
+    def first_to_notify(self) -> str:
+        """Return the pod of the replica that waits for no other before it notifies."""
+        ...
+
+    def alertmanager_held_down(self, pod: str) -> AbstractContextManager[float]:
+        """Kill a replica without warning, and again whenever it is started, until the end. Yield when it was killed."""
+        ...
+
+    def publish_alerts(self, message: str, *, times: int, publishers: int) -> None:
+        """Publish a message to the topic that Alertmanager publishes to, from so many clients at once."""
         ...
 
     def unread_repair_messages(self) -> int:
@@ -112,6 +129,7 @@ class Drill:
             lambda seen: seen.matches(kind, wanted_ids) and where(seen),
             since=since,
             timeout_seconds=max(0.0, since + patience - time.time()) if after is not None else patience,
+            meanwhile=self.scene.check,
         )
         if event is None:
             raise DrillFailed(self._missing(what, kind, wanted_ids, patience, since))
@@ -134,6 +152,7 @@ class Drill:
         while len(found := self._found(kind, ids or {}, where)) < count:
             if time.monotonic() >= deadline:
                 raise DrillFailed(f"{what}: expected {count}, saw {len(found)}")
+            self.scene.check()
             time.sleep(CONDITION_POLL_SECONDS)
         self.hops.append(Hop(what=what, seconds=found[count - 1].time - self.started, since="start"))
         return found
@@ -162,10 +181,12 @@ class Drill:
         if found != expected:
             raise DrillFailed(f"{what}: expected {expected!r}, found {found!r}")
 
-    def require_within(self, what: str, seconds: float, limit_seconds: float) -> None:
-        """Hold that a real time is within a real limit. Raises `DrillFailed` with both."""
+    def require_within(self, what: str, first: Event, then: Event, *, limit_seconds: float) -> None:
+        """Hold that the real time between two events is within a real limit. Raises `DrillFailed` with both."""
+        seconds = then.time - first.time
         if seconds > limit_seconds:
             raise DrillFailed(f"{what}: took {seconds:.1f} s, allowed {limit_seconds:.0f} s")
+        self.hops.append(Hop(what=f"{what}: {limit_seconds:.0f} s allowed", seconds=seconds, since=first.kind.value))
 
     def wait_until(self, what: str, holds: Callable[[], bool], *, within: float = 0.0) -> None:
         """Wait for a state that is no event. `within` is in story seconds. Raises `DrillFailed` when time is up."""
@@ -173,6 +194,7 @@ class Drill:
         while not holds():
             if time.monotonic() >= deadline:
                 raise DrillFailed(f"{what}: not so after {self.scene.clock.real(within) + MACHINE_SECONDS:.0f} s")
+            self.scene.check()
             time.sleep(CONDITION_POLL_SECONDS)
 
     def let_pass(self, *, story_seconds: float = 0.0, peers: int = 0) -> None:

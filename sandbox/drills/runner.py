@@ -8,8 +8,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import httpx
+
 from sandbox.drills.drill import Drill, DrillFailed, Hop, Scene
 from sandbox.drills.story import STORY, Chapter
+from sandbox.service import ServiceFailed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +49,7 @@ def _run_one(scene: Scene, steps: Callable[[Drill], None]) -> Result:
     failure = None
     try:
         steps(drill)
-    except DrillFailed as problem:
+    except (DrillFailed, ServiceFailed, httpx.HTTPError) as problem:
         failure = str(problem)
     return Result(
         name=drill.name,

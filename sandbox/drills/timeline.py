@@ -29,7 +29,7 @@ _SENTENCES: Mapping[Kind, str] = {
     Kind.INCIDENT_RESOLVED: "[magenta]PagerDuty[/]   incident {incident} resolved",
     Kind.PERSON_NOTIFIED: "[bold magenta]PagerDuty[/]   {person} is notified of incident {incident}",
     Kind.MESSAGE_POSTED: "[cyan]Slack[/]       {channel}: {title}",
-    Kind.RESULT_PUBLISHED: "[yellow]SNS[/]         {topic}: {subject}",
+    Kind.TOPIC_PUBLISHED: "[yellow]SNS[/]         {topic}: {subject}",
     Kind.COMMAND_STARTED: "[yellow]repair[/]      {document} starts",
     Kind.COMMAND_FINISHED: "[yellow]repair[/]      {document} ended: {status}",
     Kind.POD_DELETED: "[blue]cluster[/]     pod {pod} is gone",
@@ -112,7 +112,7 @@ def _key(event: Event) -> tuple[str, ...]:
             return (event.kind, event.ids["pod"].rsplit("-", 2)[0])
         case Kind.COMMAND_STARTED | Kind.COMMAND_FINISHED:
             return (event.kind, event.ids["document"], str(event.details.get("status", "")))
-        case Kind.RESULT_PUBLISHED:
+        case Kind.TOPIC_PUBLISHED:
             return (event.kind, event.ids["topic"], str(event.details.get("subject", "")))
         case _:
             return (event.kind, describe(event) or "")

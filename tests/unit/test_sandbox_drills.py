@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from sandbox.drills.drill import Drill, DrillFailed
 from sandbox.drills.runner import run_story
 from sandbox.drills.story import STORY, Chapter
 from sandbox.drills.timeline import Timeline, describe, print_results
-from sandbox.journal import Journal, Kind
+from sandbox.journal import Event, Journal, Kind
+from sandbox.service import ServiceFailed
 
 
 class Scene:
@@ -25,6 +27,7 @@ class Scene:
     def __init__(self, directory: Path) -> None:
         self.journal = Journal(directory / "journal")
         self.clock = Clock(20)
+        self.ended: str | None = None
 
     def start_fault(self, kind: str, labels: Mapping[str, str]) -> None:
         self.journal.append("metrics", Kind.FAULT_STARTED, {"fault": kind, **labels})
@@ -38,14 +41,27 @@ class Scene:
     def ready_pods(self, service: str) -> list[str]:
         return [f"{service}-0"]
 
-    def kill_alertmanager(self, replica: int) -> None:
-        raise NotImplementedError(replica)
+    def check(self) -> None:
+        if self.ended is not None:
+            raise ServiceFailed(self.ended)
+
+    def on_call(self, service: str) -> list[str]:
+        return [f"{service}@example.com"]
+
+    def alertmanagers_answering(self) -> int:
+        return 3
 
     def alertmanagers_ready(self) -> int:
         return 3
 
-    def publish_alerts(self, message: str) -> None:
-        raise NotImplementedError(message)
+    def first_to_notify(self) -> str:
+        return "alertmanager-0"
+
+    def alertmanager_held_down(self, pod: str) -> AbstractContextManager[float]:
+        raise NotImplementedError(pod)
+
+    def publish_alerts(self, message: str, *, times: int, publishers: int) -> None:
+        raise NotImplementedError(message, times, publishers)
 
     def unread_repair_messages(self) -> int:
         return 0
@@ -98,8 +114,12 @@ def test_one_too_many_fails(scene: Scene) -> None:
 def test_limits_and_states_are_held(scene: Scene) -> None:
     drill = Drill(name="d", scene=scene)
 
+    early = Event(time=100.0, source="p", kind=Kind.ALERT_FIRING)
+    late = Event(time=161.0, source="p", kind=Kind.PERSON_NOTIFIED)
     with pytest.raises(DrillFailed, match=r"took 61\.0 s, allowed 60 s"):
-        drill.require_within("page", 61, 60)
+        drill.require_within("page", early, late, limit_seconds=60)
+    drill.require_within("page", early, late, limit_seconds=61)
+    assert (drill.hops[-1].seconds, drill.hops[-1].since) == (61.0, "alert firing")
     with pytest.raises(DrillFailed, match="expected 'critical', found 'warning'"):
         drill.require("severity", "warning", "critical")
     with pytest.raises(DrillFailed, match="never: not so"):
@@ -130,6 +150,16 @@ def test_a_failed_drill_is_told_and_the_others_run(scene: Scene) -> None:
     assert "no 'pod ready'" in output.getvalue()
 
 
+def test_what_waits_hears_at_once_that_something_has_ended(scene: Scene) -> None:
+    """Else every drill would wait for its whole patience, and blame what it waits for."""
+    scene.ended = "node-agent: ended by itself with KeyError: 'x'"
+    told: list[str | None] = []
+
+    run_story(scene, lambda result: told.append(result.failure), Chapter(sequences=((_bad,),)))
+
+    assert told == [scene.ended]
+
+
 def test_the_storys_three_test_cases_and_every_other_drill_are_in_it() -> None:
     names = [drill.__name__ for sequence in STORY.sequences for drill in sequence]
 
@@ -155,4 +185,4 @@ def test_the_timeline_tells_many_of_a_kind_as_one_and_escapes_what_it_tells(scen
 
 def test_what_only_machines_want_is_not_told(scene: Scene) -> None:
     assert describe(scene.journal.append("aws", Kind.FUNCTION_INVOKED, {"function": "f"})) is None
-    assert describe(scene.journal.append("aws", Kind.RESULT_PUBLISHED, {"topic": "orion-alerts"})) is None
+    assert describe(scene.journal.append("aws", Kind.TOPIC_PUBLISHED, {"topic": "orion-alerts"})) is None

@@ -48,7 +48,7 @@ class Topics:
                 )
                 continue
             event = self._journal.append(
-                SOURCE, Kind.RESULT_PUBLISHED, {"topic": topic}, subject=one["Subject"], message=one["Message"]
+                SOURCE, Kind.TOPIC_PUBLISHED, {"topic": topic}, subject=one["Subject"], message=one["Message"]
             )
             with self._lock:
                 message = {"time": event.time, "subject": one["Subject"], "message": one["Message"]}

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,14 +16,24 @@ import httpx
 import pytest
 
 from alerting.build import load_catalog
+from cli.sandbox import RUNS
 from sandbox.clock import Clock
 from sandbox.cluster.kubectl import kubectl
+from sandbox.journal import Kind
 from sandbox.population import Population
 from sandbox.runs import Run
 from sandbox.stack import Plan, Sandbox
 from tests.alerting_data import ROOT
 
 WAIT_SECONDS = 60.0
+DRILL = """
+import signal, sys
+from pathlib import Path
+from rich.console import Console
+from cli.sandbox import drill_by_hand
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(drill_by_hand(Path(sys.argv[1]), Console(width=200), "ServiceDown", ["service=gateway"]))
+"""
 PROJECT = ("__main__.py", "Pulumi.yaml", "Pulumi.sandbox.yaml", "catalog", "rules", "runbooks", "lambda")
 
 
@@ -38,7 +52,7 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def sandbox(project: Path, tmp_path: Path) -> Iterator[Sandbox]:
+def sandbox(project: Path) -> Iterator[Sandbox]:
     catalog = load_catalog(project)
     people = sorted({person for team in catalog.teams.values() for person in team.people})
     plan = Plan(
@@ -48,7 +62,7 @@ def sandbox(project: Path, tmp_path: Path) -> Iterator[Sandbox]:
         chart={"source": "custom-resources"},
     )
     steps: list[str] = []
-    with Run(tmp_path / "runs") as run, Sandbox(plan, run, steps.append, lambda _: None) as sandbox:
+    with Run(project / RUNS) as run, Sandbox(plan, run, steps.append, lambda _: None) as sandbox:
         yield sandbox
 
 
@@ -66,7 +80,7 @@ def config_secret_uid(sandbox: Sandbox) -> str:
 
 def loaded(sandbox: Sandbox) -> list[str]:
     """Return the configuration that each Alertmanager runs on."""
-    return [httpx.get(f"{one}/api/v2/status").json()["config"]["original"] for one in sandbox.alertmanagers()]
+    return [httpx.get(f"{one}/api/v2/status").json()["config"]["original"] for one in sandbox.alertmanagers().values()]
 
 
 @pytest.mark.sandbox
@@ -89,3 +103,27 @@ def test_a_changed_route_updates_the_secret_in_place_and_reaches_every_alertmana
     assert config_secret_uid(sandbox) == uid
     until(lambda: [text.count("repeat_interval: 1m6s") for text in loaded(sandbox)] == [1, 1, 1])
     assert sandbox.alertmanagers_ready() == 3
+    _an_alert_can_be_set_off_by_hand(sandbox, project)
+
+
+def _an_alert_can_be_set_off_by_hand(sandbox: Sandbox, project: Path) -> None:
+    """`orion drill` in another terminal breaks the service, tells what follows, and mends it on Ctrl-C."""
+    drill = subprocess.Popen(
+        [sys.executable, "-c", DRILL, str(project)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        until(lambda: sandbox.journal.find(Kind.INCIDENT_TRIGGERED, service="gateway") != [])
+        drill.send_signal(signal.SIGINT)
+        said, _ = drill.communicate(timeout=WAIT_SECONDS)
+    finally:
+        drill.kill()
+        drill.wait()
+
+    assert drill.returncode == 0, said
+    assert [event.ids["service"] for event in sandbox.journal.find(Kind.FAULT_ENDED)] == ["gateway"]
+    assert re.search(r"PagerDuty +incident \w+ in gateway: ServiceDown", said)
+    assert re.search(r"mended +service is down: service gateway", said)

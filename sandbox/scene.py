@@ -1,0 +1,136 @@
+"""What the drills do to the running sandbox, and ask of it besides its journal."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+import psutil
+
+from alerting.names import ALERT_TOPIC, REPAIR_QUEUE
+from sandbox.clock import Clock
+from sandbox.cluster.kubectl import kubectl
+from sandbox.cluster.workloads import NAMESPACE
+from sandbox.journal import Journal
+from sandbox.population import ACCOUNT_ID, PAGERDUTY_TOKEN, REGION, aws_client
+from sandbox.stack import Sandbox
+
+REQUEST_SECONDS = 5.0
+CHECK_SECONDS = 1.0
+"""How often at most it is looked whether everything still runs: drills that wait ask many times a second."""
+KILL_AGAIN_SECONDS = 0.05
+
+
+class RunningScene:
+    """The sandbox as a drill sees it. Safe for drills that run side by side."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self.journal: Journal = sandbox.journal
+        self.clock: Clock = sandbox.clock
+        self._checked = time.monotonic()
+        self._checking = threading.Lock()
+
+    def check(self) -> None:
+        """Hold that everything still runs. Raises `ServiceFailed` naming what has ended by itself."""
+        with self._checking:
+            if time.monotonic() - self._checked >= CHECK_SECONDS:
+                self._sandbox.check()
+                self._checked = time.monotonic()
+
+    def start_fault(self, kind: str, labels: Mapping[str, str]) -> None:
+        """Switch a fault on. Raises `httpx.HTTPStatusError` if the metrics source refuses it."""
+        self._fault("POST", kind, labels)
+
+    def end_fault(self, kind: str, labels: Mapping[str, str]) -> None:
+        """Switch a fault off."""
+        self._fault("DELETE", kind, labels)
+
+    def _fault(self, method: str, kind: str, labels: Mapping[str, str]) -> None:
+        body = {"fault": kind, "labels": dict(labels)}
+        answer = httpx.request(method, f"{self._sandbox.metrics.address}/faults", json=body, timeout=REQUEST_SECONDS)
+        answer.raise_for_status()
+
+    def scale_deployment(self, name: str, replicas: int) -> None:
+        """Give a service's deployment so many replicas."""
+        kubeconfig = self._sandbox.plane.kubeconfig
+        kubectl(kubeconfig, "scale", "deployment", name, f"--namespace={NAMESPACE}", f"--replicas={replicas}")
+
+    def ready_pods(self, service: str) -> list[str]:
+        """Return the names of a service's ready pods."""
+        return [pod.name for pod in self._sandbox.workloads.pods() if pod.service == service and pod.ready]
+
+    def on_call(self, service: str) -> list[str]:
+        """Return the emails of whom PagerDuty says to be on call now at the first level of a service's policy."""
+        headers = {"Authorization": f"Token token={PAGERDUTY_TOKEN}"}
+        address = self._sandbox.pagerduty.address
+        with httpx.Client(base_url=address, headers=headers, timeout=REQUEST_SECONDS) as client:
+            services = client.get("/services", params={"limit": 100}).raise_for_status().json()["services"]
+            policies = [one["escalation_policy"]["id"] for one in services if one["name"] == service]
+            asked = {"escalation_policy_ids[]": policies}
+            entries = client.get("/oncalls", params=asked).raise_for_status().json()["oncalls"]
+            users = [entry["user"]["id"] for entry in entries if entry["escalation_level"] == 1]
+            return sorted(client.get(f"/users/{user}").raise_for_status().json()["user"]["email"] for user in users)
+
+    def alertmanagers_answering(self) -> int:
+        """Return how many replicas answer."""
+        return len(self._sandbox.alertmanager_statuses())
+
+    def alertmanagers_ready(self) -> int:
+        """Return how many replicas are ready and see each other."""
+        return self._sandbox.alertmanagers_ready()
+
+    def first_to_notify(self) -> str:
+        """Return the pod of the replica that waits for no other before it notifies.
+
+        Replicas take turns in the order of their names in the cluster (Alertmanager, `cluster.Peer.Position`).
+        """
+        statuses = self._sandbox.alertmanager_statuses()
+        return min(statuses, key=lambda pod: str(statuses[pod]["cluster"]["name"]))
+
+    @contextmanager
+    def alertmanager_held_down(self, pod: str) -> Generator[float]:
+        """Kill a replica without warning, and again whenever it is started, until the end. Yield when it was killed."""
+        released = threading.Event()
+
+        def kill_again() -> None:
+            while not released.wait(KILL_AGAIN_SECONDS):
+                self._kill_alertmanager(pod)
+
+        self._kill_alertmanager(pod)
+        killed = time.time()
+        killer = threading.Thread(target=kill_again, name=f"holds {pod} down")
+        killer.start()
+        try:
+            yield killed
+        finally:
+            released.set()
+            killer.join()
+
+    def _kill_alertmanager(self, pod: str) -> None:
+        process = self._sandbox.agent.processes().get(pod, {}).get("alertmanager")
+        if process is not None and psutil.pid_exists(process):
+            psutil.Process(process).kill()
+
+    def publish_alerts(self, message: str, *, times: int, publishers: int) -> None:
+        """Publish a message to the topic that Alertmanager publishes to, from so many clients at once."""
+        topic = f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:{ALERT_TOPIC}"
+        clients = [aws_client(self._sandbox.aws.address, "sns") for _ in range(publishers)]
+
+        def publish(number: int) -> None:
+            clients[number % publishers].publish(TopicArn=topic, Subject="Orion alert", Message=message)
+
+        with ThreadPoolExecutor(publishers) as threads:
+            list(threads.map(publish, range(times)))
+
+    def unread_repair_messages(self) -> int:
+        """Return how many messages wait for the repair function or are being worked on."""
+        sqs = aws_client(self._sandbox.aws.address, "sqs")
+        url = sqs.get_queue_url(QueueName=REPAIR_QUEUE)["QueueUrl"]
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+        return sum(int(attributes.get(name, "0")) for name in names)

@@ -1,0 +1,70 @@
+"""A run leaves nothing behind but what a person has to look at, and sees no account of theirs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sandbox.runs import NoSandbox, Run, end_stale_runs, running_sandbox
+from sandbox.surroundings import forget_accounts
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(root.glob("run-*"))
+
+
+def _fail(run: Run) -> None:
+    (run.directory / "journal.jsonl").write_text("what happened\n")
+    run.publish({"prometheus": "http://127.0.0.1:1"})
+    assert running_sandbox(run.directory.parent)[0] == run.directory
+    raise OSError("no more")
+
+
+def _failed_run(root: Path) -> Path:
+    run = Run(root)
+    with pytest.raises(OSError, match="no more"), run:
+        _fail(run)
+    return run.directory
+
+
+def test_a_run_that_ends_well_or_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    with Run(tmp_path):
+        assert len(_folders(tmp_path)) == 1
+    with pytest.raises(KeyboardInterrupt), Run(tmp_path):
+        raise KeyboardInterrupt
+
+    assert _folders(tmp_path) == []
+
+
+def test_the_last_run_that_failed_is_kept_until_another_one_is(tmp_path: Path) -> None:
+    first = _failed_run(tmp_path)
+    end_stale_runs(tmp_path)
+    assert (first / "journal.jsonl").read_text() == "what happened\n"
+
+    second = _failed_run(tmp_path)
+    assert _folders(tmp_path) == [second]
+
+
+def test_a_failed_run_is_not_taken_for_one_that_is_up(tmp_path: Path) -> None:
+    _failed_run(tmp_path)
+
+    with pytest.raises(NoSandbox, match="make sandbox"):
+        running_sandbox(tmp_path)
+
+
+def test_what_the_sandbox_starts_sees_no_account_and_reaches_loopback_directly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in list(os.environ):
+        monkeypatch.delenv(name)
+    given = {"PATH": "/bin", "HOME": "/h", "HTTPS_PROXY": "http://proxy", "NO_PROXY": "internal", "ORION_CHART": "none"}
+    accounts = {"AWS_PROFILE": "prod", "AWS_SECRET_ACCESS_KEY": "x", "KUBECONFIG": "/k", "PULUMI_ACCESS_TOKEN": "t"}
+    for name, value in {**given, **accounts}.items():
+        monkeypatch.setenv(name, value)
+
+    forget_accounts()
+
+    direct = {"NO_PROXY": "internal,127.0.0.1,localhost", "no_proxy": "internal,127.0.0.1,localhost"}
+    assert dict(os.environ) == {**given, **direct}
