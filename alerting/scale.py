@@ -59,7 +59,8 @@ def _scaled_tokens(expression: str, scale: float) -> Iterator[str]:
             yield _scaled_token(kind, text, scale)
         else:
             yield text
-        brackets += {"[": 1, "]": -1}.get(text, 0) if kind == "other" else 0
+        if kind == "other":
+            brackets = max(0, brackets + {"[": 1, "]": -1}.get(text, 0))
         # `offset -5m` and `offset +5m` are one offset; anything else ends it.
         after_offset = (kind == "name" and text.lower() == "offset") or (after_offset and text in {"-", "+"})
 

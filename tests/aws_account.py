@@ -37,7 +37,7 @@ def moto_account() -> Generator[dict[str, str]]:
         host, port = server.get_host_and_port()
         os.environ["AWS_ENDPOINT_URL"] = f"http://{host}:{port}"
         # Servers of one process share what they hold: only one account may be in use at a time.
-        httpx.post(f"http://{host}:{port}/moto-api/reset").raise_for_status()
+        httpx.post(f"http://{host}:{port}/moto-api/reset", timeout=60).raise_for_status()
         yield {**environment, "AWS_ENDPOINT_URL": os.environ["AWS_ENDPOINT_URL"]}
     finally:
         server.stop()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import promql_parser
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from alerting.durations import milliseconds, written
@@ -80,6 +80,7 @@ def test_arbitrary_expressions_keep_everything_but_their_durations(parts: list[s
     promql_parser.parse(scaled)
 
 
+@example("]0", 2.0)
 @given(st.text(), st.floats(min_value=1.5, max_value=100))
 def test_any_text_at_all_is_taken_and_a_scale_of_one_changes_nothing(text: str, scale: float) -> None:
     assert scaled_expression(text, 1) == text
