@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from alerting import names
-from alerting.catalog import Catalog, Inhibition, PageEntry, SlackEntry, Timings
+from alerting.catalog import Catalog, Inhibition, PageEntry, Selector, SlackEntry, Timings
 from alerting.on_call import paged_services
 from alerting.platform import AlertmanagerFiles, SecretFile, SecretSource
 from alerting.routing import Route, default_route, label_matcher, routes
@@ -116,10 +116,16 @@ def _route(route: Route, scale: float) -> dict[str, Any]:
 
 def _inhibition(inhibition: Inhibition) -> dict[str, list[str]]:
     return {
-        "source_matchers": [label_matcher("alertname", inhibition.source.alerts)],
-        "target_matchers": [label_matcher("alertname", inhibition.target.alerts)],
+        "source_matchers": [_selected(inhibition.source)],
+        "target_matchers": [_selected(inhibition.target)],
         "equal": list(inhibition.equal),
     }
+
+
+def _selected(selector: Selector) -> str:
+    if selector.alerts:
+        return label_matcher("alertname", selector.alerts)
+    return label_matcher("severity", selector.severities)
 
 
 def _receiver(route: Route, settings: Settings) -> dict[str, Any]:

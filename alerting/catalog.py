@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from alerting.documents import Document
 from alerting.durations import Duration, milliseconds
+from alerting.market import MarketFile
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
@@ -166,9 +167,16 @@ class DefaultRoute(_Model):
 
 
 class Selector(_Model):
-    """Alerts by name. An empty tuple of names stands for none."""
+    """Alerts by name, or all of some severities."""
 
-    alerts: tuple[str, ...] = Field(min_length=1)
+    alerts: tuple[str, ...] = ()
+    severities: tuple[Severity, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.alerts) == bool(self.severities):
+            raise ValueError("one of `alerts:` and `severities:` is allowed, with at least one entry")
+        return self
 
 
 class Inhibition(_Model):
@@ -311,6 +319,7 @@ class Catalog:
     actions: Mapping[str, ActionFile]
     rules: Mapping[str, RulesFile]
     series: ScrapedSeriesFile
+    market: MarketFile
     pages: Mapping[str, Page]
     documents: Mapping[str, Document]
 

@@ -22,6 +22,7 @@ from alerting.catalog import (
     TeamsFile,
 )
 from alerting.documents import Document, FieldPath, read_document
+from alerting.market import MarketFile
 from alerting.problems import CatalogError, Problem, listed, shown
 
 SCRAPED_SERIES = "rules/scraped_series.yaml"
@@ -64,6 +65,7 @@ def read_catalog(root: Path) -> Catalog:
     routing = collector.read("catalog/routing.yaml", RoutingFile)
     remediations = collector.read("catalog/remediations.yaml", RemediationsFile)
     series = collector.read(SCRAPED_SERIES, ScrapedSeriesFile)
+    market = collector.read("catalog/market.yaml", MarketFile)
     rules = {
         Path(file).stem: collector.read(file, RulesFile)
         for file in collector.files("rules", ".yaml")
@@ -71,7 +73,7 @@ def read_catalog(root: Path) -> Catalog:
     }
     actions = [collector.read(file, ActionFile) for file in collector.files("runbooks/actions", ".yaml")]
     pages = {Path(file).stem: _page(root / file) for file in collector.files("runbooks", ".md")}
-    if collector.problems or None in (services, teams, routing, remediations, series):
+    if collector.problems or None in (services, teams, routing, remediations, series, market):
         raise CatalogError(collector.problems)
     return Catalog(
         services=cast(ServicesFile, services).services,
@@ -81,6 +83,7 @@ def read_catalog(root: Path) -> Catalog:
         actions={action.name: action for action in actions if action is not None},
         rules={domain: file for domain, file in rules.items() if file is not None},
         series=cast(ScrapedSeriesFile, series),
+        market=cast(MarketFile, market),
         pages=pages,
         documents=collector.documents,
     )

@@ -7,21 +7,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from alerting.catalog import Catalog, Rule, RuleGroup, RulesFile
+from alerting.market import MARKET_SERIES, market_rules
 from alerting.platform import RuleFile
 from alerting.scale import scaled_duration, scaled_expression
-from alerting.settings import Settings
+from alerting.settings import Environment, Settings
 
 OWNER_SERIES = "orion:service:owner"
 ERROR_BUDGET_SERIES = "orion:service:error_budget"
 GENERATED_SERIES: Mapping[str, frozenset[str]] = {
     OWNER_SERIES: frozenset({"service", "team"}),
     ERROR_BUDGET_SERIES: frozenset({"service", "team"}),
+    **MARKET_SERIES,
 }
-"""The series recorded from catalog/services.yaml, and their labels."""
+"""The series recorded from catalog/services.yaml and catalog/market.yaml, and their labels."""
 
 
 def rule_files(catalog: Catalog, settings: Settings) -> tuple[RuleFile, ...]:
-    """Return one PrometheusRule per domain, and one that is made from the services."""
+    """Return one PrometheusRule per domain, and those that are made from the services and the market's calendar."""
     domains = [
         RuleFile(
             name=f"orion-{domain}",
@@ -29,7 +31,7 @@ def rule_files(catalog: Catalog, settings: Settings) -> tuple[RuleFile, ...]:
         )
         for domain, file in catalog.rules.items()
     ]
-    return (_services(catalog), *domains)
+    return (_services(catalog), _market(catalog, settings), *domains)
 
 
 def rules_text(file: RuleFile) -> str:
@@ -51,6 +53,12 @@ def _services(catalog: Catalog) -> RuleFile:
         rules.append({"record": OWNER_SERIES, "expr": "vector(1)", "labels": labels})
         rules.append({"record": ERROR_BUDGET_SERIES, "expr": f"vector({budget})", "labels": labels})
     return RuleFile(name="orion-services", groups=({"name": "orion.services", "rules": rules},))
+
+
+def _market(catalog: Catalog, settings: Settings) -> RuleFile:
+    """Return the series that say whether the market is open. In the sandbox it always is: no drill waits for Monday."""
+    rules = market_rules(catalog.market, always_open=settings.environment is Environment.SANDBOX)
+    return RuleFile(name="orion-market", groups=({"name": "orion.market", "rules": rules},))
 
 
 def _group(group: RuleGroup, domain: str, settings: Settings) -> Mapping[str, Any]:

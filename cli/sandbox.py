@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from sandbox.engine import Progress
 from sandbox.inventory import Inventory
 from sandbox.journal import Journal, Kind
 from sandbox.listening import listeners_elsewhere
-from sandbox.metrics.faults import FAULT_OF_ALERT, UnknownFault, fault
+from sandbox.metrics.faults import UnknownFault, fault, fault_of_alert
 from sandbox.population import Population
 from sandbox.runs import Run, end_stale_runs, running_sandbox
 from sandbox.scene import RunningScene
@@ -31,6 +31,7 @@ from sandbox.surroundings import forget_accounts
 
 RUNS = Path("build") / "sandbox"
 REQUEST_SECONDS = 5.0
+REFUSED = 400
 INTERRUPTED = 130
 
 
@@ -191,19 +192,17 @@ def drill_by_hand(root: Path, console: Console, alert: str, labels: Sequence[str
     Raises `NoSandbox` if none runs and `UnknownFault` if nothing sets this alert off, there.
     """
     forget_accounts()
-    known = FAULT_OF_ALERT.get(alert)
-    if known is None:
-        raise UnknownFault(f"ALERT: found {alert!r}; allowed: {', '.join(sorted(FAULT_OF_ALERT))}")
+    known = fault_of_alert(alert)
     wanted = fault(known.name, _labels(labels))
     _, addresses = running_sandbox(root / RUNS)
     body = {"fault": wanted.kind, "labels": dict(wanted.labels)}
+    faults = f"{addresses['metrics']}/faults"
     timeline = Timeline(Journal(Path(addresses["journal"])), console)
     timeline.start()
-    console.print(f"{known.effect}; {alert} sees it. Ctrl-C mends it.")
-    faults = f"{addresses['metrics']}/faults"
     try:
         with _ended_as_interrupted():
-            httpx.post(faults, json=body, timeout=REQUEST_SECONDS).raise_for_status()
+            _start(faults, body)
+            console.print(f"{known.effect}; {alert} sees it. Ctrl-C mends it.")
             threading.Event().wait()
     except KeyboardInterrupt:
         httpx.request("DELETE", faults, json=body, timeout=REQUEST_SECONDS).raise_for_status()
@@ -212,6 +211,14 @@ def drill_by_hand(root: Path, console: Console, alert: str, labels: Sequence[str
     finally:
         timeline.stop()
     return 0
+
+
+def _start(faults: str, body: Mapping[str, object]) -> None:
+    """Switch a fault on. Raises `UnknownFault` if it is nowhere that there is."""
+    answer = httpx.post(faults, json=body, timeout=REQUEST_SECONDS)
+    if answer.status_code == REFUSED:
+        raise UnknownFault(answer.json()["error"])
+    answer.raise_for_status()
 
 
 def _labels(given: Sequence[str]) -> dict[str, str]:

@@ -12,6 +12,10 @@ from alerting.problems import Problem, listed, not_allowed
 ROUTING = "catalog/routing.yaml"
 WITHOUT_A_RULE = frozenset({"InfoInhibitor"})
 """Alerts that a chart brings and that a route may name."""
+EXTERNAL_LABELS = frozenset({"cluster"})
+"""Labels that Prometheus adds to every alert that it sends."""
+ON_EVERY_ALERT = EXTERNAL_LABELS | {"alertname", "severity", "team", "service"}
+"""Labels that every alert carries, by the checks of rules."""
 
 
 def routing_problems(catalog: Catalog) -> Iterator[Problem]:
@@ -26,11 +30,13 @@ def routing_problems(catalog: Catalog) -> Iterator[Problem]:
     labels = alert_labels(catalog)
     for index, inhibition in enumerate(routing.inhibitions):
         for side, selector in (("source", inhibition.source), ("target", inhibition.target)):
-            path = ("inhibitions", index, side, "alerts")
+            path = ("inhibitions", index, side)
             for position, alert in enumerate(selector.alerts):
                 yield from _inhibited_problems(
-                    document, (*path, position), index, alert, inhibition.equal, labels, catalog
+                    document, (*path, "alerts", position), index, alert, inhibition.equal, labels, catalog
                 )
+            if selector.severities:
+                yield from _inhibited_severities_problems(document, path, index, inhibition.equal)
 
 
 def _receiver_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
@@ -92,7 +98,20 @@ def _inhibited_problems(
     if alert not in labels:
         return
     for position, label in enumerate(equal):
-        if label not in labels[alert]:
+        if label not in labels[alert] and label not in EXTERNAL_LABELS:
             place = document.place(("inhibitions", index, "equal", position))
             carried = listed(labels[alert].names())
             yield Problem(place, f'alert {alert} has no label "{label}"; allowed: {carried}. Change it, or the alert')
+
+
+def _inhibited_severities_problems(
+    document: Document, path: FieldPath, index: int, equal: tuple[str, ...]
+) -> Iterator[Problem]:
+    if path[-1] == "source":
+        message = "silences others by its severity; allowed: alerts by name. Name the alerts"
+        yield Problem(document.place((*path, "severities")), message)
+    for position, label in enumerate(equal):
+        if label not in ON_EVERY_ALERT:
+            place = document.place(("inhibitions", index, "equal", position))
+            allowed = listed(sorted(ON_EVERY_ALERT))
+            yield Problem(place, f'not every alert has the label "{label}"; allowed: {allowed}. Change it')

@@ -126,7 +126,7 @@ def service_manifests(service: str) -> Iterator[Manifest]:
         "name": service,
         "image": f"registry.orion.example.com/{service}:1.0.0",
         "ports": [{"name": "http", "containerPort": 8080}, {"name": "metrics", "containerPort": 9100}],
-        "resources": {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"memory": "512Mi"}},
+        "resources": {"requests": {"cpu": "250m", "memory": "256Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}},
     }
     yield {
         "apiVersion": "apps/v1",

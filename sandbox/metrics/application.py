@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -15,10 +13,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.metrics.exporters import CloudWatch, ClusterView, ContainerAdvisor, KubeState, Services
-from sandbox.metrics.faults import FAULTS, Faults, UnknownFault, fault
+from sandbox.metrics.cluster_exporters import ContainerAdvisor, KubeState
+from sandbox.metrics.data_exporters import CloudWatch, Kafka, Redis
+from sandbox.metrics.exporters import ClusterView, Services
+from sandbox.metrics.faults import FAULTS, Fault, Faults, UnknownFault, fault
+from sandbox.metrics.places import require_place
 
-EXPORTERS = ("services", "cadvisor", "kube-state-metrics", "cloudwatch")
+EXPORTERS = ("services", "cadvisor", "kube-state-metrics", "cloudwatch", "redis", "kafka")
 
 
 def create_application(cluster: ClusterView, faults: Faults) -> Starlette:
@@ -28,6 +29,8 @@ def create_application(cluster: ClusterView, faults: Faults) -> Starlette:
         "cadvisor": ContainerAdvisor(cluster, faults),
         "kube-state-metrics": KubeState(cluster, faults),
         "cloudwatch": CloudWatch(faults),
+        "redis": Redis(faults),
+        "kafka": Kafka(cluster, faults),
     }
     registries = {name: _registry(collector) for name, collector in collectors.items()}
 
@@ -47,10 +50,12 @@ def create_application(cluster: ClusterView, faults: Faults) -> Starlette:
     async def change_faults(request: Request) -> Response:
         try:
             wanted = _fault_in(await request.body())
+            if request.method == "POST":  # one that is on can be ended, wherever it is
+                await run_in_threadpool(require_place, wanted, cluster)
         except UnknownFault as refusal:
             return JSONResponse({"error": str(refusal)}, status_code=400)
         change = faults.start if request.method == "POST" else faults.end
-        change(fault(wanted["fault"], wanted["labels"]))
+        change(wanted)
         return JSONResponse({"active": len(faults.all_active())})
 
     return Starlette(
@@ -68,11 +73,10 @@ def _registry(collector: Collector) -> CollectorRegistry:
     return registry
 
 
-def _fault_in(body: bytes) -> Mapping[str, Any]:
+def _fault_in(body: bytes) -> Fault:
     """Return the fault that a request names. Raises `UnknownFault` if it does not name a whole one."""
     try:
         wanted = json.loads(body)
-        fault(wanted["fault"], wanted["labels"])
+        return fault(wanted["fault"], wanted["labels"])
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as problem:
         raise UnknownFault('expected {"fault": NAME, "labels": {NAME: VALUE}}') from problem
-    return wanted

@@ -16,6 +16,7 @@ from lightkube.utils.quantity import parse_quantity
 from sandbox.metrics.exporters import Deployment, Pod
 
 SERVICE_LABEL = "app.kubernetes.io/name"
+REVISION_ANNOTATION = "deployment.kubernetes.io/revision"
 FRESH_SECONDS = 0.25
 
 
@@ -68,26 +69,30 @@ def _pod(pod: PodResource) -> Pod:
         namespace=metadata.namespace or "",
         name=metadata.name or "",
         uid=metadata.uid or "",
-        node=spec.nodeName or "",
+        created=metadata.creationTimestamp.timestamp() if metadata.creationTimestamp is not None else 0.0,
         service=_service(metadata.labels),
+        phase=(status.phase or "Unknown") if status is not None else "Unknown",
         ready=any(condition.type == "Ready" and condition.status == "True" for condition in conditions),
-        memory_limit_bytes={container.name: _memory_limit_bytes(container) for container in spec.containers},
+        memory_limit_bytes={container.name: _limit(container, "memory") for container in spec.containers},
+        cpu_limit_cores={container.name: _limit(container, "cpu") for container in spec.containers},
     )
 
 
-def _memory_limit_bytes(container: Container) -> float:
+def _limit(container: Container, resource: str) -> float:
     limits = container.resources.limits if container.resources is not None else None
-    quantity = parse_quantity((limits or {}).get("memory"))
+    quantity = parse_quantity((limits or {}).get(resource))
     return float(quantity) if quantity is not None else 0.0
 
 
 def _deployment(deployment: DeploymentResource) -> Deployment:
-    metadata, status = deployment.metadata, deployment.status
+    metadata, spec, status = deployment.metadata, deployment.spec, deployment.status
     if metadata is None:
         raise ValueError("the API server answered with a deployment that has no metadata")
     return Deployment(
         namespace=metadata.namespace or "",
         name=metadata.name or "",
         service=_service(metadata.labels),
+        replicas=spec.replicas or 0,
         replicas_available=(status.availableReplicas or 0) if status is not None else 0,
+        revision=(metadata.annotations or {}).get(REVISION_ANNOTATION, ""),
     )

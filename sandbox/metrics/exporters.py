@@ -1,7 +1,8 @@
-"""The four exporters of `rules/scraped_series.yaml`: services, cAdvisor, kube-state-metrics and CloudWatch.
+"""What the services' own exporter says, and how every exporter here learns of the cluster.
 
-What they say of pods and deployments is read off the real cluster; what they say of requests, memory and databases is
-made up, and steady unless a fault is on.
+`cluster_exporters` and `data_exporters` hold the others of `rules/scraped_series.yaml`. What they say of pods and
+deployments is read off the real cluster; what they say of requests, memory and databases is made up, and steady unless
+a fault is on.
 """
 
 from __future__ import annotations
@@ -18,40 +19,54 @@ from prometheus_client.registry import Collector
 from sandbox.metrics.faults import Faults
 
 REQUESTS_PER_SECOND = 40.0
-DATABASE_INSTANCES = ("orion-aurora-0", "orion-aurora-1")
-DATABASE_CPU_PER_CENT = 35.0
-BUSY_DATABASE_CPU_PER_CENT = 92.0
-MEMORY_SHARE = 0.4
-LEAKING_MEMORY_SHARE = 0.95
+FAILING_SHARES: Mapping[str, float] = {
+    "requests fail": 1.0,
+    "a tenth of requests fail": 0.1,
+    "few requests fail": 0.005,
+}
+"""Which share of requests is answered with 500 while a fault is on."""
 BUCKETS_SECONDS = ("0.05", "0.1", "0.25", "0.5", "1.0", "2.0", "2.5", "5.0", "7.5", "10.0", "30.0", "+Inf")
 FAST_SHARES = (0.55, 0.85, 0.97, 0.995, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 """Which share of requests takes no longer than each bucket when all is well."""
+SOME_SLOW_SHARES = (0.55, 0.85, 0.97, 0.97, 0.97, 0.97, 0.97, 1.0, 1.0, 1.0, 1.0, 1.0)
 SLOW_SHARES = (0.0,) * 9 + (1.0, 1.0, 1.0)
 FAST_SECONDS = 0.07
 SLOW_SECONDS = 8.0
+ORDER_SERVICES = frozenset({"orders"})
+ORDERS_PER_SECOND = 5.0
+REJECTED_SHARE = 0.01
+MANY_REJECTED_SHARE = 0.3
+POOL = "aurora"
+POOL_CONNECTIONS = 20.0
+POOL_SHARE = 0.3
+FULL_POOL_SHARE = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
-    """A pod as the exporters see it. `memory_limit_bytes` maps each container to its limit, 0 without one."""
+    """A pod as the exporters see it. `created` is in Unix seconds; the limits are by container, 0 without one."""
 
     namespace: str
     name: str
     uid: str
-    node: str
+    created: float
     service: str
+    phase: str
     ready: bool
     memory_limit_bytes: Mapping[str, float]
+    cpu_limit_cores: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """A deployment as the exporters see it."""
+    """A deployment as the exporters see it. `revision` is that of its rollout, as its annotation says."""
 
     namespace: str
     name: str
     service: str
+    replicas: int
     replicas_available: int
+    revision: str
 
 
 class ClusterView(Protocol):
@@ -66,8 +81,13 @@ class ClusterView(Protocol):
         ...
 
 
+def service_names(cluster: ClusterView) -> list[str]:
+    """Return the services that have a deployment."""
+    return sorted({deployment.service for deployment in cluster.deployments()} - {""})
+
+
 class Services(Collector):
-    """Counts requests of each service, as its own /metrics would, summed over its pods."""
+    """Counts requests and orders of each service, as its own /metrics would, summed over its pods."""
 
     def __init__(self, cluster: ClusterView, faults: Faults) -> None:
         self._cluster = cluster
@@ -77,134 +97,71 @@ class Services(Collector):
         self._answered: dict[tuple[str, str], float] = {}
         self._buckets: dict[str, list[float]] = {}
         self._seconds: dict[str, float] = {}
+        self._submitted: dict[str, float] = {}
+        self._rejected: dict[str, float] = {}
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the counters as of now."""
+        """Yield the counters as of now, of those services that serve metrics."""
+        with self._lock:
+            services = service_names(self._cluster)
+            self._advance(services)
+            served = [one for one in services if not self._faults.hits("service serves no metrics", service=one)]
+            yield from self._requests(served)
+            yield from self._orders(served)
+        yield from self._pools(served)
+
+    def _requests(self, served: Sequence[str]) -> Iterator[Metric]:
         requests = CounterMetricFamily("http_requests", "Requests answered.", labels=["service", "code"])
         durations = HistogramMetricFamily("http_request_duration_seconds", "Time taken.", labels=["service"])
-        with self._lock:
-            self._advance()
-            for (service, code), count in sorted(self._answered.items()):
-                requests.add_metric([service, code], count)
-            for service, counts in sorted(self._buckets.items()):
-                buckets = list(zip(BUCKETS_SECONDS, counts, strict=True))
-                durations.add_metric([service], buckets=buckets, sum_value=self._seconds[service])
-        yield requests
-        yield durations
+        for service in served:
+            for code in ("200", "500"):
+                requests.add_metric([service, code], self._answered[service, code])
+            buckets = list(zip(BUCKETS_SECONDS, self._buckets[service], strict=True))
+            durations.add_metric([service], buckets=buckets, sum_value=self._seconds[service])
+        yield from (requests, durations)
 
-    def _advance(self) -> None:
+    def _orders(self, served: Sequence[str]) -> Iterator[Metric]:
+        submitted = CounterMetricFamily("orders_submitted", "Orders that came in.", labels=["service"])
+        rejected = CounterMetricFamily("orders_rejected", "Orders that were not accepted.", labels=["service"])
+        for service in sorted(ORDER_SERVICES.intersection(served)):
+            submitted.add_metric([service], self._submitted[service])
+            rejected.add_metric([service], self._rejected[service])
+        yield from (submitted, rejected)
+
+    def _pools(self, served: Sequence[str]) -> Iterator[Metric]:
+        used = GaugeMetricFamily("db_pool_connections_used", "Connections lent out.", labels=["service", "pool"])
+        most = GaugeMetricFamily("db_pool_connections_max", "Connections allowed.", labels=["service", "pool"])
+        for service in served:
+            share = FULL_POOL_SHARE if self._faults.hits("connection pool is full", service=service) else POOL_SHARE
+            used.add_metric([service, POOL], share * POOL_CONNECTIONS)
+            most.add_metric([service, POOL], POOL_CONNECTIONS)
+        yield from (used, most)
+
+    def _advance(self, services: Sequence[str]) -> None:
         """Count what was answered since the last look."""
         now = time.monotonic()
-        count = (now - self._last) * REQUESTS_PER_SECOND
+        seconds = now - self._last
         self._last = now
-        for service in {deployment.service for deployment in self._cluster.deployments()}:
-            failing = self._faults.hits("requests fail", service=service)
-            slow = self._faults.hits("requests are slow", service=service)
-            for code in ("200", "500"):  # both are there from the start, so that no increase is missed
-                self._answered.setdefault((service, code), 0.0)
-            self._answered[service, "500" if failing else "200"] += count
-            buckets = self._buckets.setdefault(service, [0.0] * len(BUCKETS_SECONDS))
-            for index, share in enumerate(SLOW_SHARES if slow else FAST_SHARES):
-                buckets[index] += count * share
-            taken = self._seconds.setdefault(service, 0.0)
-            self._seconds[service] = taken + count * (SLOW_SECONDS if slow else FAST_SECONDS)
+        for service in services:
+            self._answer(service, seconds * REQUESTS_PER_SECOND)
+            if service in ORDER_SERVICES:
+                self._take_orders(service, seconds * ORDERS_PER_SECOND)
 
+    def _answer(self, service: str, count: float) -> None:
+        failing = max(share * self._faults.hits(kind, service=service) for kind, share in FAILING_SHARES.items())
+        for code, share in (("200", 1 - failing), ("500", failing)):  # both from the start: no increase is missed
+            self._answered[service, code] = self._answered.get((service, code), 0.0) + share * count
+        slow = self._faults.hits("requests are slow", service=service)
+        some_slow = self._faults.hits("some requests are slow", service=service)
+        shares = SLOW_SHARES if slow else SOME_SLOW_SHARES if some_slow else FAST_SHARES
+        buckets = self._buckets.setdefault(service, [0.0] * len(BUCKETS_SECONDS))
+        for index, share in enumerate(shares):
+            buckets[index] += count * share
+        taken = self._seconds.setdefault(service, 0.0)
+        self._seconds[service] = taken + count * (SLOW_SECONDS if slow else FAST_SECONDS)
 
-class ContainerAdvisor(Collector):
-    """Says how much memory each container uses, as the kubelet's cAdvisor does."""
-
-    def __init__(self, cluster: ClusterView, faults: Faults) -> None:
-        self._cluster = cluster
-        self._faults = faults
-        self._lock = threading.Lock()
-        self._leaking: dict[tuple[str, str | None], str] = {}
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield usage and limit of every container."""
-        labels = ["namespace", "pod", "container"]
-        used = GaugeMetricFamily("container_memory_working_set_bytes", "Memory in use.", labels=labels)
-        limit = GaugeMetricFamily("container_spec_memory_limit_bytes", "Memory limit.", labels=labels)
-        pods = self._cluster.pods()
-        with self._lock:
-            leaking = self._leaking_uids(pods)
-        for pod in pods:
-            share = LEAKING_MEMORY_SHARE if pod.uid in leaking else MEMORY_SHARE
-            for container, limit_bytes in pod.memory_limit_bytes.items():
-                where = [pod.namespace, pod.name, container]
-                used.add_metric(where, share * (limit_bytes or 2**28))
-                limit.add_metric(where, limit_bytes)
-        yield used
-        yield limit
-
-    def _leaking_uids(self, pods: Sequence[Pod]) -> set[str]:
-        """Return the pods that leak: each fault picks one when it starts, and the pod's successor is sound."""
-        faults = {(one.at("service") or "", one.at("pod")) for one in self._faults.active("memory leaks")}
-        self._leaking = {place: uid for place, uid in self._leaking.items() if place in faults}
-        for service, name in faults - self._leaking.keys():
-            of_service = [pod for pod in pods if pod.service == service and name in (None, pod.name)]
-            if of_service:
-                self._leaking[service, name] = of_service[0].uid
-        return set(self._leaking.values())
-
-
-class KubeState(Collector):
-    """Says what kube-state-metrics says of the services' pods and deployments."""
-
-    def __init__(self, cluster: ClusterView, faults: Faults) -> None:
-        self._cluster = cluster
-        self._faults = faults
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the series that the rules read."""
-        yield from self._pods()
-        yield from self._deployments()
-
-    def _pods(self) -> Iterator[Metric]:
-        info = GaugeMetricFamily("kube_pod_info", "A pod.", labels=["namespace", "pod", "uid", "node"])
-        labelled = GaugeMetricFamily(
-            "kube_pod_labels", "A pod's labels.", labels=["namespace", "pod", "uid", "label_app_kubernetes_io_name"]
-        )
-        ready = GaugeMetricFamily(
-            "kube_pod_status_ready", "A pod's readiness.", labels=["namespace", "pod", "uid", "condition"]
-        )
-        for pod in self._cluster.pods():
-            info.add_metric([pod.namespace, pod.name, pod.uid, pod.node], 1)
-            labelled.add_metric([pod.namespace, pod.name, pod.uid, pod.service], 1)
-            broken = self._faults.hits("pods are not ready", service=pod.service, pod=pod.name)
-            is_ready = pod.ready and not broken and not self._is_down(pod.service)
-            for condition, holds in (("true", is_ready), ("false", not is_ready), ("unknown", False)):
-                ready.add_metric([pod.namespace, pod.name, pod.uid, condition], float(holds))
-        yield from (info, labelled, ready)
-
-    def _deployments(self) -> Iterator[Metric]:
-        available = GaugeMetricFamily(
-            "kube_deployment_status_replicas_available", "Available replicas.", labels=["namespace", "deployment"]
-        )
-        labelled = GaugeMetricFamily(
-            "kube_deployment_labels",
-            "A deployment's labels.",
-            labels=["namespace", "deployment", "label_app_kubernetes_io_name"],
-        )
-        for deployment in self._cluster.deployments():
-            count = 0 if self._is_down(deployment.service) else deployment.replicas_available
-            available.add_metric([deployment.namespace, deployment.name], count)
-            labelled.add_metric([deployment.namespace, deployment.name, deployment.service], 1)
-        yield from (available, labelled)
-
-    def _is_down(self, service: str) -> bool:
-        return self._faults.hits("service is down", service=service)
-
-
-class CloudWatch(Collector):
-    """Says what the CloudWatch exporter says of the databases."""
-
-    def __init__(self, faults: Faults) -> None:
-        self._faults = faults
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the CPU of every instance, of those too that only a fault names."""
-        cpu = GaugeMetricFamily("aws_rds_cpuutilization_average", "CPU in per cent.", labels=["dbinstance_identifier"])
-        busy = {one.at("dbinstance_identifier") or "" for one in self._faults.active("database is busy")}
-        for instance in sorted({*DATABASE_INSTANCES, *busy}):
-            cpu.add_metric([instance], BUSY_DATABASE_CPU_PER_CENT if instance in busy else DATABASE_CPU_PER_CENT)
-        yield cpu
+    def _take_orders(self, service: str, count: float) -> None:
+        taken = 0.0 if self._faults.hits("orders stop", service=service) else count
+        share = MANY_REJECTED_SHARE if self._faults.hits("orders are rejected", service=service) else REJECTED_SHARE
+        self._submitted[service] = self._submitted.get(service, 0.0) + taken
+        self._rejected[service] = self._rejected.get(service, 0.0) + share * taken

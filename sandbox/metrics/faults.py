@@ -22,7 +22,7 @@ class FaultKind:
 
     name: str
     alert: str
-    required: frozenset[str]
+    required: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     effect: str
 
@@ -35,10 +35,34 @@ _KINDS = (
         effect="every request is answered with 500",
     ),
     FaultKind(
+        name="a tenth of requests fail",
+        alert="HighErrorRate",
+        required=frozenset({"service"}),
+        effect="one request in ten is answered with 500",
+    ),
+    FaultKind(
+        name="few requests fail",
+        alert="SlowErrorBudgetBurn",
+        required=frozenset({"service"}),
+        effect="one request in two hundred is answered with 500",
+    ),
+    FaultKind(
+        name="service serves no metrics",
+        alert="ServiceMetricsMissing",
+        required=frozenset({"service"}),
+        effect="nothing of the service's own metrics is there",
+    ),
+    FaultKind(
         name="requests are slow",
         alert="CriticalLatency",
         required=frozenset({"service"}),
         effect="every request takes between 7.5 and 10 seconds",
+    ),
+    FaultKind(
+        name="some requests are slow",
+        alert="HighP99Latency",
+        required=frozenset({"service"}),
+        effect="three requests in a hundred take between 2.5 and 5 seconds",
     ),
     FaultKind(
         name="memory leaks",
@@ -46,6 +70,20 @@ _KINDS = (
         required=frozenset({"service"}),
         optional=frozenset({"pod"}),
         effect="one pod (the first, or the one named) uses 95 % of its memory limit until it is replaced",
+    ),
+    FaultKind(
+        name="containers are busy",
+        alert="HighCPUUsage",
+        required=frozenset({"service"}),
+        optional=frozenset({"pod"}),
+        effect="the service's containers (all, or those of the pod named) use 97 % of their CPU limit",
+    ),
+    FaultKind(
+        name="pods crash",
+        alert="PodCrashLooping",
+        required=frozenset({"service"}),
+        optional=frozenset({"pod"}),
+        effect="the service's pods (all, or the one named) are restarted again and again",
     ),
     FaultKind(
         name="pods are not ready",
@@ -66,10 +104,66 @@ _KINDS = (
         required=frozenset({"dbinstance_identifier"}),
         effect="the database instance's CPU is at 92 %",
     ),
+    FaultKind(
+        name="reader lags",
+        alert="AuroraReplicaLag",
+        required=frozenset({"dbinstance_identifier"}),
+        effect="the reader is 4 seconds behind its writer",
+    ),
+    FaultKind(
+        name="connection pool is full",
+        alert="AuroraHighConnections",
+        required=frozenset({"service"}),
+        effect="95 % of the service's connections to Aurora are lent out",
+    ),
+    FaultKind(
+        name="redis is full",
+        alert="RedisHighMemory",
+        effect="Redis uses 95 % of its memory",
+    ),
+    FaultKind(
+        name="redis fills up",
+        alert="RedisMemoryFillingUp",
+        effect="Redis is at 65 % and grows",
+    ),
+    FaultKind(
+        name="consumers lag",
+        alert="KafkaConsumerLag",
+        required=frozenset({"service"}),
+        effect="the service's consumer group has 24,000 messages still to read",
+    ),
+    FaultKind(
+        name="consumers lag far",
+        alert="KafkaConsumerLagCritical",
+        required=frozenset({"service"}),
+        effect="the service's consumer group has 180,000 messages still to read",
+    ),
+    FaultKind(
+        name="orders stop",
+        alert="LowOrderRate",
+        required=frozenset({"service"}),
+        effect="no order comes in",
+    ),
+    FaultKind(
+        name="orders are rejected",
+        alert="HighOrderRejectionRate",
+        required=frozenset({"service"}),
+        effect="three orders in ten are rejected",
+    ),
+    FaultKind(
+        name="cluster is under maintenance",
+        alert="ClusterMaintenance",
+        effect="somebody has declared maintenance",
+    ),
 )
 
 FAULTS: Mapping[str, FaultKind] = {kind.name: kind for kind in _KINDS}
 FAULT_OF_ALERT: Mapping[str, FaultKind] = {kind.alert: kind for kind in _KINDS}
+WITHOUT_A_FAULT: Mapping[str, str] = {
+    "Watchdog": "it fires always",
+    "MarketCalendarEnds": "it is about catalog/market.yaml: have its last year end within 60 days",
+}
+"""The alerts that no fault sets off, and what to say of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +194,16 @@ def fault(kind: str, labels: Mapping[str, str]) -> Fault:
         allowed = _listed(known.required | known.optional)
         raise UnknownFault(f"fault {kind!r}: found label {_listed(strange)}; allowed: {allowed}")
     return Fault(kind, frozenset(labels.items()))
+
+
+def fault_of_alert(alert: str) -> FaultKind:
+    """Return the fault that sets an alert off. Raises `UnknownFault` if none does."""
+    known = FAULT_OF_ALERT.get(alert)
+    if known is not None:
+        return known
+    if alert in WITHOUT_A_FAULT:
+        raise UnknownFault(f"ALERT: nothing here sets {alert} off: {WITHOUT_A_FAULT[alert]}")
+    raise UnknownFault(f"ALERT: found {alert!r}; allowed: {_listed(FAULT_OF_ALERT)}")
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -23,10 +23,12 @@ def pod(name: str, service: str, uid: str) -> Pod:
         namespace="orion",
         name=name,
         uid=uid,
-        node="fake-0",
+        created=1000.0,
         service=service,
+        phase="Running",
         ready=True,
         memory_limit_bytes={"app": 1000.0},
+        cpu_limit_cores={"app": 0.5},
     )
 
 
@@ -46,7 +48,7 @@ class Cluster:
 
     def deployments(self) -> Sequence[Deployment]:
         return [
-            Deployment(namespace="orion", name=name, service=name, replicas_available=2)
+            Deployment(namespace="orion", name=name, service=name, replicas=2, replicas_available=2, revision="1")
             for name in ("gateway", "orders")
         ]
 
@@ -85,6 +87,7 @@ def source(tmp_path: Path) -> Source:
 def test_the_exporters_serve_exactly_the_series_that_the_rules_may_read(source: Source) -> None:
     allowed: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "rules" / "scraped_series.yaml").read_text())["series"]
     assert set(EXPORTERS) == {series["exporter"] for series in allowed.values()}
+    source.change("POST", "pods crash", service="orders")  # a container that runs waits for nothing
 
     for name, series in allowed.items():
         found = source.samples(series["exporter"], name)

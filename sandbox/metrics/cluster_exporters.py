@@ -1,0 +1,183 @@
+"""What the kubelet's cAdvisor and kube-state-metrics say of the services' pods, containers and deployments."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sandbox.metrics.exporters import ClusterView, Deployment, Pod
+from sandbox.metrics.faults import Faults
+
+MEMORY_SHARE = 0.4
+LEAKING_MEMORY_SHARE = 0.95
+CPU_SHARE = 0.2
+BUSY_CPU_SHARE = 0.97
+UNLIMITED_CORES = 0.1
+"""What a container without a limit uses when it is not busy."""
+CPU_PERIOD_MICROSECONDS = 100_000.0
+PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
+MAINTENANCE = ("monitoring", "cluster-maintenance")
+ANOTHER_CONFIG_MAP = ("monitoring", "kube-root-ca.crt")
+
+
+class ContainerAdvisor(Collector):
+    """Says how much memory and CPU each container uses and may use, as the kubelet's cAdvisor does."""
+
+    def __init__(self, cluster: ClusterView, faults: Faults) -> None:
+        self._cluster = cluster
+        self._faults = faults
+        self._lock = threading.Lock()
+        self._leaking: dict[tuple[str, str | None], str] = {}
+        self._last = time.monotonic()
+        self._cpu_seconds: dict[tuple[str, str], float] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield usage and limits of every container."""
+        pods = self._cluster.pods()
+        with self._lock:
+            yield from self._memory(pods)
+            yield from self._cpu(pods)
+
+    def _memory(self, pods: Sequence[Pod]) -> Iterator[Metric]:
+        used = _container_gauge("container_memory_working_set_bytes", "Memory in use.")
+        limit = _container_gauge("container_spec_memory_limit_bytes", "Memory limit.")
+        leaking = self._leaking_uids(pods)
+        for pod in pods:
+            share = LEAKING_MEMORY_SHARE if pod.uid in leaking else MEMORY_SHARE
+            for container, limit_bytes in pod.memory_limit_bytes.items():
+                where = [pod.namespace, pod.name, container]
+                used.add_metric(where, share * (limit_bytes or 2**28))
+                limit.add_metric(where, limit_bytes)
+        yield from (used, limit)
+
+    def _cpu(self, pods: Sequence[Pod]) -> Iterator[Metric]:
+        labels = ["namespace", "pod", "container"]
+        used = CounterMetricFamily("container_cpu_usage_seconds", "CPU used.", labels=labels)
+        quota = _container_gauge("container_spec_cpu_quota", "CPU quota.")
+        period = _container_gauge("container_spec_cpu_period", "CPU period.")
+        now = time.monotonic()
+        seconds = now - self._last
+        self._last = now
+        for pod in pods:
+            busy = self._faults.hits("containers are busy", service=pod.service, pod=pod.name)
+            for container, cores in pod.cpu_limit_cores.items():
+                where = [pod.namespace, pod.name, container]
+                before = self._cpu_seconds.get((pod.uid, container), 0.0)
+                share = BUSY_CPU_SHARE if busy else CPU_SHARE
+                self._cpu_seconds[pod.uid, container] = before + seconds * (share * cores or UNLIMITED_CORES)
+                used.add_metric(where, self._cpu_seconds[pod.uid, container])
+                if cores:  # without a limit there is no quota
+                    quota.add_metric(where, cores * CPU_PERIOD_MICROSECONDS)
+                    period.add_metric(where, CPU_PERIOD_MICROSECONDS)
+        yield from (used, quota, period)
+
+    def _leaking_uids(self, pods: Sequence[Pod]) -> set[str]:
+        """Return the pods that leak: each fault picks one when it starts, and the pod's successor is sound."""
+        faults = {(one.at("service") or "", one.at("pod")) for one in self._faults.active("memory leaks")}
+        self._leaking = {place: uid for place, uid in self._leaking.items() if place in faults}
+        for service, name in faults - self._leaking.keys():
+            of_service = [pod for pod in pods if pod.service == service and name in (None, pod.name)]
+            if of_service:
+                self._leaking[service, name] = of_service[0].uid
+        return set(self._leaking.values())
+
+
+def _container_gauge(name: str, documentation: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, documentation, labels=["namespace", "pod", "container"])
+
+
+class KubeState(Collector):
+    """Says what kube-state-metrics says of the services' pods and deployments."""
+
+    def __init__(self, cluster: ClusterView, faults: Faults) -> None:
+        self._cluster = cluster
+        self._faults = faults
+        self._lock = threading.Lock()
+        self._restarts: dict[tuple[str, str], int] = {}
+        self._started = time.time()
+        self._maintenance_since: float | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the series that the rules read."""
+        pods = self._cluster.pods()
+        yield from self._pods(pods)
+        with self._lock:
+            yield from self._containers(pods)
+            yield from self._config_maps()
+        yield from self._deployments(self._cluster.deployments())
+
+    def _pods(self, pods: Sequence[Pod]) -> Iterator[Metric]:
+        created = _pod_gauge("kube_pod_created", "When a pod was made.")
+        labelled = _pod_gauge("kube_pod_labels", "A pod's labels.", "label_app_kubernetes_io_name")
+        ready = _pod_gauge("kube_pod_status_ready", "A pod's readiness.", "condition")
+        phases = _pod_gauge("kube_pod_status_phase", "A pod's phase.", "phase")
+        for pod in pods:
+            where = [pod.namespace, pod.name, pod.uid]
+            created.add_metric(where, pod.created)
+            labelled.add_metric([*where, pod.service], 1)
+            broken = any(
+                self._faults.hits(kind, service=pod.service, pod=pod.name)
+                for kind in ("pods are not ready", "pods crash")
+            )
+            is_ready = pod.ready and not broken and not self._is_down(pod.service)
+            for condition, holds in (("true", is_ready), ("false", not is_ready), ("unknown", False)):
+                ready.add_metric([*where, condition], float(holds))
+            for phase in PHASES:
+                phases.add_metric([*where, phase], float(phase == pod.phase))
+        yield from (created, labelled, ready, phases)
+
+    def _containers(self, pods: Sequence[Pod]) -> Iterator[Metric]:
+        """Yield restarts: a container that crashes has done so once more at each look."""
+        labels = ["namespace", "pod", "uid", "container"]
+        restarts = CounterMetricFamily("kube_pod_container_status_restarts", "Restarts.", labels=labels)
+        waiting = _pod_gauge("kube_pod_container_status_waiting_reason", "Why it waits.", "container", "reason")
+        for pod in pods:
+            crashes = self._faults.hits("pods crash", service=pod.service, pod=pod.name)
+            for container in pod.memory_limit_bytes:
+                count = self._restarts.get((pod.uid, container), 0) + crashes
+                self._restarts[pod.uid, container] = count
+                where = [pod.namespace, pod.name, pod.uid, container]
+                restarts.add_metric(where, count)
+                if crashes:
+                    waiting.add_metric([*where, "CrashLoopBackOff"], 1)
+        yield from (restarts, waiting)
+
+    def _config_maps(self) -> Iterator[Metric]:
+        created = GaugeMetricFamily("kube_configmap_created", "When it was made.", labels=["namespace", "configmap"])
+        created.add_metric(ANOTHER_CONFIG_MAP, self._started)
+        if self._faults.active("cluster is under maintenance"):
+            self._maintenance_since = self._maintenance_since or time.time()
+            created.add_metric(MAINTENANCE, self._maintenance_since)
+        else:
+            self._maintenance_since = None
+        yield created
+
+    def _deployments(self, deployments: Sequence[Deployment]) -> Iterator[Metric]:
+        wanted = _deployment_gauge("kube_deployment_spec_replicas", "Wanted replicas.")
+        available = _deployment_gauge("kube_deployment_status_replicas_available", "Available replicas.")
+        labelled = _deployment_gauge("kube_deployment_labels", "Its labels.", "label_app_kubernetes_io_name")
+        annotated = _deployment_gauge(
+            "kube_deployment_annotations", "Its annotations.", "annotation_deployment_kubernetes_io_revision"
+        )
+        for deployment in deployments:
+            where = [deployment.namespace, deployment.name]
+            wanted.add_metric(where, deployment.replicas)
+            available.add_metric(where, 0 if self._is_down(deployment.service) else deployment.replicas_available)
+            labelled.add_metric([*where, deployment.service], 1)
+            annotated.add_metric([*where, deployment.revision], 1)
+        yield from (wanted, available, labelled, annotated)
+
+    def _is_down(self, service: str) -> bool:
+        return self._faults.hits("service is down", service=service)
+
+
+def _pod_gauge(name: str, documentation: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, documentation, labels=["namespace", "pod", "uid", *labels])
+
+
+def _deployment_gauge(name: str, documentation: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, documentation, labels=["namespace", "deployment", *labels])

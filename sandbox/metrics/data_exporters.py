@@ -1,0 +1,99 @@
+"""What the exporters of CloudWatch, Redis and Kafka say of what keeps and carries the services' data."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sandbox.metrics.exporters import ClusterView
+from sandbox.metrics.faults import Faults
+
+WRITER, READER = "orion-aurora-0", "orion-aurora-1"
+DATABASE_INSTANCES = (WRITER, READER)
+DATABASE_CPU_PER_CENT = 35.0
+BUSY_DATABASE_CPU_PER_CENT = 92.0
+READER_LAG_MILLISECONDS = 18.0
+LAGGING_READER_MILLISECONDS = 4_000.0
+REDIS_BYTES = 2.0**30
+REDIS_SHARE = 0.4
+FULL_REDIS_SHARE = 0.95
+FILLING_REDIS_SHARE = 0.65
+FILLING_REDIS_MOST = 0.88
+FILLING_REDIS_PER_SECOND = 0.00005
+"""Slow enough not to be full within an hour, fast enough to be within four."""
+TOPIC_PARTITIONS = 3
+LAG_MESSAGES = 12.0
+LAGS_MESSAGES = {"consumers lag": 8_000.0, "consumers lag far": 60_000.0}
+"""Messages a partition while a fault is on: three partitions together pass the limit of 10,000 or 100,000."""
+
+
+class CloudWatch(Collector):
+    """Says what the CloudWatch exporter says of the databases: a writer and a reader."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the CPU of every instance and the lag of the reader."""
+        labels = ["dbinstance_identifier"]
+        cpu = GaugeMetricFamily("aws_rds_cpuutilization_average", "CPU in per cent.", labels=labels)
+        for instance in DATABASE_INSTANCES:
+            busy = self._faults.hits("database is busy", dbinstance_identifier=instance)
+            cpu.add_metric([instance], BUSY_DATABASE_CPU_PER_CENT if busy else DATABASE_CPU_PER_CENT)
+        lag = GaugeMetricFamily("aws_rds_aurora_replica_lag_average", "Lag in milliseconds.", labels=labels)
+        lags = self._faults.hits("reader lags", dbinstance_identifier=READER)
+        lag.add_metric([READER], LAGGING_READER_MILLISECONDS if lags else READER_LAG_MILLISECONDS)
+        yield from (cpu, lag)
+
+
+class Redis(Collector):
+    """Says what redis_exporter says of one Redis."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._lock = threading.Lock()
+        self._filling_since: float | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield its memory and the most that it may have."""
+        used = GaugeMetricFamily("redis_memory_used_bytes", "Memory in use.")
+        most = GaugeMetricFamily("redis_memory_max_bytes", "maxmemory.")
+        with self._lock:
+            used.add_metric([], self._share() * REDIS_BYTES)
+        most.add_metric([], REDIS_BYTES)
+        yield from (used, most)
+
+    def _share(self) -> float:
+        if not self._faults.active("redis fills up"):
+            self._filling_since = None
+        elif self._filling_since is None:
+            self._filling_since = time.monotonic()
+        if self._faults.active("redis is full"):
+            return FULL_REDIS_SHARE
+        if self._filling_since is None:
+            return REDIS_SHARE
+        grown = FILLING_REDIS_PER_SECOND * (time.monotonic() - self._filling_since)
+        return min(FILLING_REDIS_MOST, FILLING_REDIS_SHARE + grown)
+
+
+class Kafka(Collector):
+    """Says what kafka_exporter says of the consumer groups: one per deployment, named as it is."""
+
+    def __init__(self, cluster: ClusterView, faults: Faults) -> None:
+        self._cluster = cluster
+        self._faults = faults
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the lag of each partition of each group."""
+        labels = ["consumergroup", "topic", "partition"]
+        lag = GaugeMetricFamily("kafka_consumergroup_lag", "Messages still to read.", labels=labels)
+        for deployment in self._cluster.deployments():
+            found = [lag for kind, lag in LAGS_MESSAGES.items() if self._faults.hits(kind, service=deployment.service)]
+            for partition in range(TOPIC_PARTITIONS):
+                where = [deployment.name, f"{deployment.service}-events", str(partition)]
+                lag.add_metric(where, max(found, default=LAG_MESSAGES))
+        yield lag

@@ -1,0 +1,36 @@
+"""Where a fault can be: only at a service, a pod or a database instance that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sandbox.metrics.data_exporters import DATABASE_INSTANCES, READER
+from sandbox.metrics.exporters import ORDER_SERVICES, ClusterView, service_names
+from sandbox.metrics.faults import Fault, UnknownFault
+
+_OF_ORDERS = frozenset({"orders stop", "orders are rejected"})
+
+
+def require_place(one: Fault, cluster: ClusterView) -> None:
+    """Do nothing if everything that a fault's labels name is there.
+
+    Raises `UnknownFault` with what is.
+    """
+    for label, value in sorted(one.labels):
+        allowed = sorted(_allowed(one, label, cluster))
+        if value not in allowed:
+            there = ", ".join(allowed) or "nothing"
+            raise UnknownFault(f"fault {one.kind!r}: found {label}={value}; allowed: {there}")
+
+
+def _allowed(one: Fault, label: str, cluster: ClusterView) -> Iterable[str]:
+    match label:
+        case "service":
+            services = service_names(cluster)
+            return ORDER_SERVICES.intersection(services) if one.kind in _OF_ORDERS else services
+        case "pod":
+            return [pod.name for pod in cluster.pods() if pod.service == one.at("service")]
+        case "dbinstance_identifier":
+            return (READER,) if one.kind == "reader lags" else DATABASE_INSTANCES
+        case _:
+            raise ValueError(f"nothing says where a fault with the label {label} can be")
