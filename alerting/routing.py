@@ -1,17 +1,19 @@
 """Turns the routes of the catalog into Alertmanager's: one receiver per route, one PagerDuty service per receiver.
 
-A route that pages has a child per service of the catalog, since the secret that names a PagerDuty service cannot be
-chosen by a label. What no child takes is paged to the team that the route names, else to the fallback team.
+A route that pages has a child per service of the catalog and per team (each is a service in PagerDuty), since the
+secret that names a PagerDuty service cannot be chosen by a label. What no child takes is paged to the team that the
+route names, else to the fallback team.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from alerting.catalog import Catalog, Receiver, RouteEntry, Timings
 from alerting.group_key import matcher, route_key
+from alerting.on_call import paged_services
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,26 @@ def routes(catalog: Catalog) -> tuple[Route, ...]:
     return tuple(_route(catalog, entry) for entry in catalog.routing.routes)
 
 
+def takes(entry: RouteEntry, labels: Mapping[str, str]) -> bool:
+    """Say whether a route matches an alert with these labels."""
+    return all(labels.get(label, "") in values for label, values in entry.match.items())
+
+
+def paged_as(catalog: Catalog, entry: RouteEntry, service: str) -> str:
+    """Return the PagerDuty service that a route which pages opens the incident of a service's alert in."""
+    teams = entry.match.get("team", tuple(catalog.teams))
+    allowed = entry.match.get("service", (service,))
+    is_known = service in catalog.services or service in catalog.teams
+    if is_known and service in allowed and catalog.owner(service) in teams:
+        return service
+    return teams[0] if len(teams) == 1 else catalog.routing.fallback_team
+
+
+def child_receiver(catalog: Catalog, entry: RouteEntry, service: str) -> str:
+    """Return the name of the receiver that pages as one service of the catalog, or as a team."""
+    return f"{entry.receiver}-team-{service}" if service in catalog.teams else f"{entry.receiver}-{service}"
+
+
 def _route(catalog: Catalog, entry: RouteEntry) -> Route:
     receiver = catalog.routing.receivers[entry.receiver]
     matchers = tuple(sorted(label_matcher(label, values) for label, values in entry.match.items()))
@@ -77,26 +99,25 @@ def _route(catalog: Catalog, entry: RouteEntry) -> Route:
             timings=timings,
             paged_service=None,
         )
-    teams = entry.match.get("team", tuple(catalog.teams))
+    own = paged_as(catalog, entry, "")
     children = tuple(
         Route(
-            receiver_name=f"{entry.receiver}-{service}",
+            receiver_name=child_receiver(catalog, entry, service),
             receiver=receiver,
             matchers=(label_matcher("service", (service,)),),
             key=route_key([(), matchers, (label_matcher("service", (service,)),)]),
             timings=Timings(),
             paged_service=service,
         )
-        for service, described in catalog.services.items()
-        if described.team in teams
+        for service in entry.match.get("service", paged_services(catalog))
+        if service != own and paged_as(catalog, entry, service) == service
     )
-    named = entry.match.get("team", ())
     return Route(
         receiver_name=entry.receiver,
         receiver=receiver,
         matchers=matchers,
         key=route_key([(), matchers]),
         timings=timings,
-        paged_service=named[0] if len(named) == 1 else catalog.routing.fallback_team,
+        paged_service=own,
         children=children,
     )

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from alerting.catalog import Catalog, Severity
+from alerting.checks.reach import reach_problems
 from alerting.checks.rules import AlertLabels, alert_labels
 from alerting.documents import Document, FieldPath
+from alerting.on_call import paged_services
 from alerting.problems import Problem, listed, not_allowed
+from alerting.routing import child_receiver
 
 ROUTING = "catalog/routing.yaml"
 WITHOUT_A_RULE = frozenset({"InfoInhibitor"})
@@ -19,8 +22,13 @@ ON_EVERY_ALERT = EXTERNAL_LABELS | {"alertname", "severity", "team", "service"}
 
 
 def routing_problems(catalog: Catalog) -> Iterator[Problem]:
-    """Yield what is wrong with catalog/routing.yaml."""
+    """Yield what is wrong with catalog/routing.yaml: names that are not there, or else alerts that do not arrive."""
     document = catalog.documents[ROUTING]
+    found = list(_name_problems(catalog, document))
+    yield from found or reach_problems(catalog, document)
+
+
+def _name_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
     routing = catalog.routing
     if routing.fallback_team not in catalog.teams:
         place = document.place(("fallback_team",))
@@ -60,9 +68,24 @@ def _receiver_problems(catalog: Catalog, document: Document) -> Iterator[Problem
             if entry.channel not in routing.channels:
                 place = document.place(("receivers", name, "slack", position, "channel"))
                 yield not_allowed(place, entry.channel, routing.channels, "Add it to `channels:`")
+    yield from _generated_name_problems(catalog, document)
     if routing.default.receiver in routing.receivers and routing.receivers[routing.default.receiver].page:
         message = "the default route pages; allowed: a receiver without `page:`. Page by a route with a severity"
         yield Problem(document.place(("default", "receiver")), message)
+
+
+def _generated_name_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
+    """Yield the receivers that are named as one that is made for a service of a route that pages."""
+    receivers = catalog.routing.receivers
+    for index, route in enumerate(catalog.routing.routes):
+        if route.receiver not in receivers or receivers[route.receiver].page is None:
+            continue
+        for service in paged_services(catalog):
+            name = child_receiver(catalog, route, service)
+            if name in receivers:
+                line = document.place(("routes", index)).line
+                message = f"is the name of the receiver that the route in line {line} has for {service}. Rename it"
+                yield Problem(document.place(("receivers", name)), message)
 
 
 def _match_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:

@@ -15,7 +15,7 @@ from tests.alerting_data import ROOT, settings, write_alertmanager
 from tools.paths import tool
 
 SEVERITIES = ("critical", "high", "warning", "info", "none", "")
-SERVICES = ("orders", "positions", "market-data", "gateway", "database", "platform", "unknown", "")
+SERVICES = ("orders", "positions", "market-data", "gateway", "trading", "database", "platform", "unknown", "")
 TEAMS = ("trading", "platform", "database", "unknown", "")
 CATALOG_SERVICES = {"orders", "positions", "market-data", "gateway"}
 
@@ -27,7 +27,10 @@ def meant(severity: str, service: str, team: str) -> str:
             return f"pagerduty-trading-{service}" if service in {"orders", "positions"} else "pagerduty-trading"
         if team == "database":
             return f"pagerduty-{severity}-database"
-        return f"pagerduty-{severity}-{service}" if service in CATALOG_SERVICES else f"pagerduty-{severity}"
+        if service in CATALOG_SERVICES:
+            return f"pagerduty-{severity}-{service}"
+        # An alert of no service is the fallback team's, platform.
+        return f"pagerduty-{severity}-team-{service}" if service in {"trading", "database"} else f"pagerduty-{severity}"
     if severity in {"warning", "info"}:
         return f"slack-{severity}-database" if team == "database" else f"slack-{severity}"
     return "default-receiver"
