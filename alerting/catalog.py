@@ -293,9 +293,10 @@ class ScrapedSeriesFile(_Model):
 
 
 class Page(_Model):
-    """A runbook page: its name is its alert's, its headings those of the second level."""
+    """A runbook page: what its first line calls it, and the text below each heading of the second level."""
 
-    headings: tuple[str, ...]
+    title: str
+    sections: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

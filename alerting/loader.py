@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Mapping
 from pathlib import Path
@@ -90,8 +91,13 @@ def read_catalog(root: Path) -> Catalog:
 
 
 def _page(path: Path) -> Page:
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    return Page(headings=tuple(line[3:].strip() for line in lines if line.startswith("## ")))
+    text = path.read_text(encoding="utf-8", errors="replace")
+    above, *parts = re.split(r"^## ", text, flags=re.MULTILINE)
+    sections: dict[str, str] = {}
+    for part in parts:
+        heading, _, below = part.partition("\n")
+        sections[heading.strip()] = below.strip()
+    return Page(title=above.strip().removeprefix("# "), sections=sections)
 
 
 def validated(document: Document, model: type[ModelType]) -> ModelType:

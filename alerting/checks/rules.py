@@ -144,14 +144,30 @@ def _alert_problems(
             place = document.place((*located.path, "annotations", annotation))
             yield Problem(place, f"alert {alert} has no {annotation}. Add `{annotation}:`")
     yield from _owner_problems(catalog, located, alert, labels)
-    page = document.place((*located.path, "alert"))
-    if alert not in catalog.pages:
-        yield Problem(page, f"alert {alert} has no runbook page. Write runbooks/{alert}.md")
+    yield from _page_problems(catalog, document.place((*located.path, "alert")), alert)
+
+
+def _page_problems(catalog: Catalog, place: Place, alert: str) -> Iterator[Problem]:
+    page = catalog.pages.get(alert)
+    file = f"runbooks/{alert}.md"
+    if page is None:
+        yield Problem(place, f"alert {alert} has no runbook page. Write {file}")
         return
-    missing = [heading for heading in PAGE_HEADINGS if heading not in catalog.pages[alert].headings]
+    missing = [heading for heading in PAGE_HEADINGS if heading not in page.sections]
     if missing:
-        message = f"runbooks/{alert}.md lacks {listed(missing)}. Add each as a `## ` heading"
-        yield Problem(page, message)
+        yield Problem(place, f"{file} lacks {listed(missing)}. Add each as a `## ` heading")
+        return
+    if page.title != alert:
+        yield Problem(place, f'{file} begins with {shown(page.title)}; allowed: "# {alert}". Change its first line')
+    empty = [heading for heading in PAGE_HEADINGS if not page.sections[heading]]
+    if empty:
+        yield Problem(place, f"{file} says nothing under {listed(empty)}. Write what a person needs at night")
+    if "`" not in page.sections["Diagnosis"]:
+        yield Problem(place, f"{file} has nothing to paste under Diagnosis. Add a command or a query, in backticks")
+    action = catalog.remediations[alert].action if alert in catalog.remediations else None
+    if action is not None and f"`{action}`" not in page.sections["Mitigation"]:
+        message = f"{file} does not say under Mitigation what the action `{action}` will and will not do. Say it"
+        yield Problem(place, message)
 
 
 def _owner_problems(

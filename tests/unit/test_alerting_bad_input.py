@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from alerting.build import load_catalog
+from alerting.checks.rules import PAGE_HEADINGS
 from alerting.problems import CatalogError
 from tests.alerting_data import ROOT, copied_root
 
@@ -293,6 +294,22 @@ ONE_PROBLEM = [
         id="a page without a heading",
     ),
     pytest.param(
+        "runbooks/ServiceDown.md",
+        "# ServiceDown",
+        "# Service is down",
+        "",
+        f'{SERVICE_DOWN}: groups.0.rules.8.alert: runbooks/ServiceDown.md begins with "Service is down"; ',
+        id="a page of another title",
+    ),
+    pytest.param(
+        "runbooks/HighMemoryUsage.md",
+        "The action `restart_pod` answers",
+        "An action answers",
+        "",
+        "rules/infrastructure.yaml:",
+        id="a page that does not speak of the repair",
+    ),
+    pytest.param(
         "runbooks/actions/restart_pod.yaml",
         'runCommand: ["true"]',
         'runCommand: ["kubectl delete pod {{ pod }}"]',
@@ -375,3 +392,28 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     (root / "catalog" / "services.yaml").write_bytes(b"a: \xff")
 
     assert problems(root) == ["catalog/services.yaml:1: is not UTF-8 at byte 3. Save it as UTF-8"]
+
+
+@pytest.mark.parametrize("heading", PAGE_HEADINGS)
+def test_each_part_of_a_page_says_something(tmp_path: Path, heading: str) -> None:
+    root = copied_root(tmp_path / "root")
+    path = root / "runbooks" / "ServiceDown.md"
+    above, _, rest = path.read_text().partition(f"## {heading}\n")
+    _, following, below = rest.partition("\n## ")
+    path.write_text(f"{above}## {heading}\n{following}{below}")
+
+    found = problems(root)
+
+    expected = f"{SERVICE_DOWN}: groups.0.rules.8.alert: runbooks/ServiceDown.md says nothing under {heading}. "
+    assert any(problem.startswith(expected) for problem in found)
+
+
+def test_a_diagnosis_has_something_to_paste(tmp_path: Path) -> None:
+    root = copied_root(tmp_path / "root")
+    path = root / "runbooks" / "ServiceDown.md"
+    above, _, rest = path.read_text().partition("## Diagnosis\n")
+    path.write_text(f"{above}## Diagnosis\n\nLook around.\n\n## {rest.partition('## ')[2]}")
+
+    (problem,) = problems(root)
+
+    assert "runbooks/ServiceDown.md has nothing to paste under Diagnosis. Add a command" in problem
