@@ -62,7 +62,12 @@ event_bus = EventBus(
 runbook_automation = RunbookAutomation(
     "runbook-automation",
     RunbookAutomationArgs(
-        spec=RunbookAutomationSpec(settings=settings, repairs=platform.repairs, package=package),
+        spec=RunbookAutomationSpec(
+            settings=settings,
+            repairs=platform.repairs,
+            package=package,
+            operating_team=platform.on_call.operating_team,
+        ),
         key_arn=event_bus.key_arn,
         queue_arn=event_bus.queue_arn,
         notification_topic_arn=event_bus.notification_topic_arn,

@@ -79,6 +79,7 @@ def read_catalog(root: Path) -> Catalog:
     return Catalog(
         services=cast(ServicesFile, services).services,
         teams=cast(TeamsFile, teams).teams,
+        operating_team=cast(TeamsFile, teams).operating_team,
         routing=cast(RoutingFile, routing),
         remediations=cast(RemediationsFile, remediations).remediations,
         actions={action.name: action for action in actions if action is not None},

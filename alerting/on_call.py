@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from alerting.catalog import Catalog, Team
 from alerting.durations import milliseconds
-from alerting.platform import EscalationLevel, EscalationPolicy, OnCall, PagedService, Rotation, Schedule
+from alerting.on_call_rotations import pagerduty_rotations
+from alerting.platform import EscalationLevel, EscalationPolicy, OnCall, PagedService, Schedule
 
 
 def paged_services(catalog: Catalog) -> tuple[str, ...]:
@@ -15,7 +18,6 @@ def paged_services(catalog: Catalog) -> tuple[str, ...]:
 def on_call(catalog: Catalog) -> OnCall:
     """Return people, schedules, escalation policies and services. A policy has its team's name."""
     people = sorted({person for team in catalog.teams.values() for person in team.people})
-    schedules = [schedule for team in catalog.teams.values() for schedule in _schedules(team)]
     services = [
         PagedService(
             name=name,
@@ -27,35 +29,36 @@ def on_call(catalog: Catalog) -> OnCall:
         for name in paged_services(catalog)
     ]
     return OnCall(
+        operating_team=catalog.operating_team,
         people=tuple(people),
-        schedules=tuple(schedules),
-        escalation_policies=tuple(_policy(name, team) for name, team in catalog.teams.items()),
+        schedules=tuple(
+            Schedule(name=name, time_zone=schedule.time_zone, rotations=pagerduty_rotations(schedule))
+            for team in catalog.teams.values()
+            for name, schedule in team.schedules.items()
+        ),
+        escalation_policies=tuple(escalation_policy(name, catalog.teams) for name in catalog.teams),
         services=tuple(services),
     )
 
 
-def _schedules(team: Team) -> list[Schedule]:
-    return [
-        Schedule(
-            name=name,
-            time_zone=schedule.time_zone,
-            rotations=tuple(
-                Rotation(
-                    name=rotation_name,
-                    people=rotation.people,
-                    start=rotation.start.isoformat(),
-                    shift_seconds=milliseconds(rotation.shift) // 1000,
-                )
-                for rotation_name, rotation in schedule.rotations.items()
-            ),
-        )
-        for name, schedule in team.schedules.items()
-    ]
+def escalation_chain(name: str, teams: Mapping[str, Team]) -> tuple[str, ...]:
+    """Return the teams whose levels an escalation goes through: the team itself, then each `then` of the one before.
+
+    The chain ends where a team names nobody, a team that is not there, or one that had its turn; so it always ends.
+    """
+    chain: list[str] = []
+    following: str | None = name
+    while following is not None and following in teams and following not in chain:
+        chain.append(following)
+        following = teams[following].escalation.then
+    return tuple(chain)
 
 
-def _policy(name: str, team: Team) -> EscalationPolicy:
+def escalation_policy(name: str, teams: Mapping[str, Team]) -> EscalationPolicy:
+    """Return a team's policy. PagerDuty's policies can't refer to each other: the levels of all teams are in it."""
     levels = tuple(
         EscalationLevel(schedules=level.schedules, people=level.people, timeout_minutes=level.timeout_minutes)
-        for level in team.escalation.levels
+        for team in escalation_chain(name, teams)
+        for level in teams[team].escalation.levels
     )
-    return EscalationPolicy(name=name, team=name, levels=levels, repeats=team.escalation.repeats)
+    return EscalationPolicy(name=name, team=name, levels=levels, repeats=teams[name].escalation.repeats)

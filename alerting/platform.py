@@ -56,12 +56,20 @@ class AlertmanagerFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    """People who take turns. `start` is an ISO 8601 time with its offset, `shift_seconds` one person's turn."""
+    """One person's shifts, as PagerDuty counts them: the first one, and what repeats it (RFC 5545).
+
+    `start` and `end` are the first shift's, `effective_since` is when shifts begin to count; all are ISO 8601 in UTC.
+    Repetition is by the wall clock of the schedule's time zone. `shifts_per_turn` changes nothing of that, with one
+    person: PagerDuty's editor can't open an event whose turns are not whole weeks of the days that its rule lists.
+    """
 
     name: str
-    people: tuple[str, ...]  # emails, in order
+    person: str  # an email
     start: str
-    shift_seconds: int
+    end: str
+    effective_since: str
+    recurrences: tuple[str, ...]
+    shifts_per_turn: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +92,7 @@ class EscalationLevel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EscalationPolicy:
-    """A team's escalation levels, first to last, gone through `repeats` more times."""
+    """A team's escalation levels, first to last, gone through `repeats` more times. The last may be another team's."""
 
     name: str
     team: str
@@ -104,8 +112,12 @@ class PagedService:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnCall:
-    """Everything that PagerDuty is told. People are looked up by email, never made."""
+    """Everything that PagerDuty is told. People are looked up by email, never made.
 
+    `operating_team` keeps this platform itself: it hears of what that fails at.
+    """
+
+    operating_team: str
     people: tuple[str, ...]
     schedules: tuple[Schedule, ...]
     escalation_policies: tuple[EscalationPolicy, ...]

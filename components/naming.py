@@ -30,8 +30,6 @@ REPAIRS_GROUP = "orion:repairs"
 """The Kubernetes group that the bastion's role belongs to, by its access entry."""
 
 ALERTMANAGER_ROLE = "orion-alertmanager"
-OPERATING_TEAM = "platform"
-"""The team that keeps this platform: alarms about its own machinery go to its topic."""
 
 # What the chart calls things, as its helpers derive it from the release's name.
 CHART = "kube-prometheus-stack"

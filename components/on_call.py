@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,10 +11,6 @@ import pulumi_pagerduty as pagerduty
 from alerting.platform import EscalationLevel, EscalationPolicy, OnCall, PagedService, Rotation, Schedule
 from components.naming import type_token
 
-MAXIMUM_MEMBERS = 20
-"""PagerDuty's limit for one rotation."""
-DAY_SECONDS = 24 * 60 * 60
-WEEK_SECONDS = 7 * DAY_SECONDS
 NEVER = "null"
 """How PagerDuty's provider is told that a timeout is off. Left out, a service resolves its incidents after 4 hours."""
 
@@ -59,27 +54,20 @@ class PagerDutyOnCall(pulumi.ComponentResource):
         )
 
     def _event(self, rotation: Rotation) -> pagerduty.Schedulev2RotationEventArgs:
-        if len(rotation.people) > MAXIMUM_MEMBERS:
-            raise ValueError(
-                f"rotation {rotation.name}: found {len(rotation.people)} people; allowed: at most {MAXIMUM_MEMBERS}"
-            )
-        start = datetime.datetime.fromisoformat(rotation.start).astimezone(datetime.UTC)
         return pagerduty.Schedulev2RotationEventArgs(
             name=rotation.name,
-            start_time=_utc(start),
-            end_time=_utc(start + datetime.timedelta(seconds=rotation.shift_seconds)),
-            # PagerDuty moves a start in the past to now: who is on call is certain only from a start that lies ahead.
-            effective_since=_utc(start),
-            recurrences=[recurrence(rotation)],
+            start_time=rotation.start,
+            end_time=rotation.end,
+            effective_since=rotation.effective_since,
+            recurrences=list(rotation.recurrences),
             assignment_strategies=[
                 pagerduty.Schedulev2RotationEventAssignmentStrategyArgs(
                     type="rotating_member_assignment_strategy",
-                    shifts_per_member=1,
+                    shifts_per_member=rotation.shifts_per_turn,
                     members=[
                         pagerduty.Schedulev2RotationEventAssignmentStrategyMemberArgs(
-                            type="user_member", user_id=self._people[email]
+                            type="user_member", user_id=self._people[rotation.person]
                         )
-                        for email in rotation.people
                     ],
                 )
             ],
@@ -134,21 +122,3 @@ class PagerDutyOnCall(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["integration_key"]),
         )
         return pulumi.Output.secret(integration.integration_key)
-
-
-def recurrence(rotation: Rotation) -> str:
-    """Return the rule by which a rotation's shifts follow each other without a gap.
-
-    Raises `ValueError` for a shift that is no whole number of days.
-    """
-    if rotation.shift_seconds % WEEK_SECONDS == 0:
-        return f"RRULE:FREQ=WEEKLY;INTERVAL={rotation.shift_seconds // WEEK_SECONDS}"
-    if rotation.shift_seconds % DAY_SECONDS == 0:
-        return f"RRULE:FREQ=DAILY;INTERVAL={rotation.shift_seconds // DAY_SECONDS}"
-    raise ValueError(
-        f"rotation {rotation.name}: found a shift of {rotation.shift_seconds} s; allowed: whole days or weeks"
-    )
-
-
-def _utc(moment: datetime.datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -19,7 +19,6 @@ from components.naming import (
     FUNCTION,
     FUNCTION_HANDLER,
     FUNCTION_TIMEOUT_SECONDS,
-    OPERATING_TEAM,
     STATE_TABLE,
     arn,
     diagnostics_bucket,
@@ -43,11 +42,12 @@ UNREADABLE_PREFIX = "unreadable/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunbookAutomationSpec:
-    """What is known now."""
+    """What is known now. `operating_team` hears of what this platform itself fails at."""
 
     settings: Settings
     repairs: Repairs
     package: FunctionPackage
+    operating_team: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +76,6 @@ class RunbookAutomation(pulumi.ComponentResource):
         self._args = args
         self._settings = args.spec.settings
         self._child = pulumi.ResourceOptions(parent=self)
-        if OPERATING_TEAM not in args.team_topic_arns:
-            raise ValueError(
-                f"catalog/teams.yaml: no team {OPERATING_TEAM}; it hears of what this platform itself fails at"
-            )
-
         documents = {action.name: self._document(action) for action in args.spec.repairs.actions}
         diagnostics = self._bucket("diagnostics", diagnostics_bucket(self._settings), DIAGNOSTICS_DAYS)
         code = self._bucket("code", functions_bucket(self._settings), None)
@@ -316,8 +311,8 @@ class RunbookAutomation(pulumi.ComponentResource):
             threshold=0,
             # An empty queue that nobody uses sends no data after a few hours.
             treat_missing_data="notBreaching",
-            alarm_actions=[self._args.team_topic_arns[OPERATING_TEAM]],
-            ok_actions=[self._args.team_topic_arns[OPERATING_TEAM]],
+            alarm_actions=[self._args.team_topic_arns[self._args.spec.operating_team]],
+            ok_actions=[self._args.team_topic_arns[self._args.spec.operating_team]],
             opts=self._child,
         )
 

@@ -28,7 +28,6 @@ from components.function_package import FunctionPackage
 from components.providers import Providers, ProvidersArgs
 from tests.alerting_data import settings as plain_settings
 
-WEEK_SECONDS = 604800
 DOCUMENT = {"schemaVersion": "2.2", "parameters": {"pod": {"type": "String", "interpolationType": "ENV_VAR"}}}
 
 
@@ -89,21 +88,30 @@ def rule_files() -> tuple[RuleFile, ...]:
     return (RuleFile(name="orion-services", groups=({"name": "orion.services", "rules": [rule]},)),)
 
 
-def on_call(*, shift_seconds: int = WEEK_SECONDS) -> OnCall:
-    """Return a service that three people look after."""
-    rotation = Rotation(
-        name="weekly",
-        people=("ada@orion.example.com", "bob@orion.example.com"),
-        start="2027-01-04T09:00:00+01:00",
-        shift_seconds=shift_seconds,
-    )
+def on_call() -> OnCall:
+    """Return a service that three people look after: two by turns, the second of them with an exception."""
+    turns = [
+        Rotation(
+            name=f"weekly {position}/2",
+            person=person,
+            start=f"2027-01-{4 + 7 * (position - 1):02}T09:00:00Z",
+            end=f"2027-01-{11 + 7 * (position - 1):02}T09:00:00Z",
+            effective_since="2027-01-04T09:00:00Z",
+            recurrences=("RRULE:FREQ=WEEKLY;INTERVAL=2", *exceptions),
+        )
+        for position, person, exceptions in (
+            (1, "ada@orion.example.com", ()),
+            (2, "bob@orion.example.com", ("EXDATE:20270125T090000Z",)),
+        )
+    ]
     levels = (
         EscalationLevel(schedules=("trading-primary",), people=(), timeout_minutes=5),
         EscalationLevel(schedules=(), people=("cyd@orion.example.com",), timeout_minutes=10),
     )
     return OnCall(
+        operating_team="trading",
         people=("ada@orion.example.com", "bob@orion.example.com", "cyd@orion.example.com"),
-        schedules=(Schedule(name="trading-primary", time_zone="Europe/London", rotations=(rotation,)),),
+        schedules=(Schedule(name="trading-primary", time_zone="Europe/London", rotations=tuple(turns)),),
         escalation_policies=(EscalationPolicy(name="trading", team="trading", levels=levels, repeats=2),),
         services=(
             PagedService(

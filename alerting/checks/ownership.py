@@ -24,6 +24,9 @@ def ownership_problems(catalog: Catalog) -> Iterator[Problem]:
             message = f"is a team of {TEAMS} too; both are names of PagerDuty services. Rename one of them"
             yield Problem(services.place(("services", name)), message)
     document = catalog.documents[TEAMS]
+    if catalog.operating_team not in catalog.teams:
+        place = document.place(("operating_team",))
+        yield not_allowed(place, catalog.operating_team, catalog.teams, "Name a team of this file")
     schedules: dict[str, str] = {}
     for name, team in catalog.teams.items():
         path = ("teams", name)

@@ -157,20 +157,46 @@ ONE_PROBLEM = [
     ),
     pytest.param(
         "catalog/teams.yaml",
-        "people: [platform-primary@orion.example.com, platform-secondary@orion.example.com]",
+        "people: [platform-asia-primary@orion.example.com, platform-asia-secondary@orion.example.com]",
         "people: []",
         "people: []",
-        "teams.platform.schedules.platform-primary.rotations.weekly.people: "
+        "teams.platform.schedules.platform-primary.rotations.asia.people: "
         "has nobody in it, which leaves every hour uncovered. Add a person",
         id="a rotation of nobody",
     ),
     pytest.param(
         "catalog/teams.yaml",
-        'start: "2026-01-05T09:00:00-05:00"',
-        'start: "2026-01-05T09:00:00"',
-        "start:",
-        'teams.trading.schedules.trading-primary.rotations.weekly.start: found "2026-01-05T09:00:00"; ',
-        id="a rotation whose start has no offset",
+        "first_day: 2026-01-05",
+        'first_day: "2026-02-30"',
+        "first_day:",
+        'teams.trading.schedules.trading-primary.rotations.weekly.first_day: found "2026-02-30"; '
+        "a day such as 2026-01-05 is allowed, and this one is none: ",
+        id="a rotation from a day that is none",
+    ),
+    pytest.param(
+        "catalog/teams.yaml",
+        'until: "16:00"',
+        "until: 16:00",
+        "until: 16:00",
+        "teams.platform.schedules.platform-primary.rotations.europe.until: found 960; "
+        'a time of day in quotes, such as "09:00", is allowed. Change it',
+        id="a time of day that YAML takes for a number",
+    ),
+    pytest.param(
+        "catalog/teams.yaml",
+        'since: "2026-12-24T17:00:00-05:00"',
+        'since: "2026-12-24T17:00:00"',
+        "since:",
+        'teams.trading.schedules.trading-primary.overrides.0.since: found "2026-12-24T17:00:00"; ',
+        id="an override whose start has no offset",
+    ),
+    pytest.param(
+        "catalog/teams.yaml",
+        "operating_team: platform",
+        "operating_team: platfrom",
+        "operating_team",
+        f'operating_team: found "platfrom"; allowed: {TEAMS}. Name a team of this file',
+        id="an operating team that is not there",
     ),
     pytest.param(
         "catalog/teams.yaml",

