@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from alerting.catalog import Catalog
 from alerting.checks.ownership import ownership_problems
 from alerting.checks.repairs import repair_problems
@@ -10,10 +12,13 @@ from alerting.checks.rules import rule_problems
 from alerting.problems import Problem
 
 
-def problems(catalog: Catalog) -> list[Problem]:
-    """Return everything that is wrong between the parts of a catalog, each of which is valid by itself."""
+def problems(catalog: Catalog, now: datetime | None = None) -> list[Problem]:
+    """Return everything that is wrong between the parts of a catalog, each of which is valid by itself.
+
+    Rotations are looked at from `now` on, the present unless given.
+    """
     return [
-        *ownership_problems(catalog),
+        *ownership_problems(catalog, now or datetime.now(UTC)),
         *rule_problems(catalog),
         *routing_problems(catalog),
         *repair_problems(catalog),
