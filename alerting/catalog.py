@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -21,7 +20,7 @@ from pydantic import (
 )
 
 from alerting.documents import Document
-from alerting.durations import Duration, milliseconds
+from alerting.durations import Duration
 from alerting.market import MarketFile
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")]
