@@ -17,7 +17,9 @@ from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring_values import MonitoringSpec
 from components.namespace import MonitoringNamespace, MonitoringNamespaceArgs
 from components.naming import FUNCTION
+from components.network import with_network
 from components.on_call import PagerDutyOnCall, PagerDutyOnCallArgs
+from components.preflight import preflight
 from components.providers import Providers, ProvidersArgs
 from components.rules import Rules, RulesArgs
 from components.runbook_automation import RunbookAutomation, RunbookAutomationArgs, RunbookAutomationSpec
@@ -27,7 +29,7 @@ ROOT = Path(__file__).resolve().parent
 
 config = pulumi.Config("orion-alerting")
 stack = pulumi.get_stack()
-settings = read_settings(config, stack)
+settings = with_network(read_settings(config, stack, root=ROOT))
 platform = load_platform(ROOT, settings)
 secrets = read_secrets(
     config,
@@ -43,7 +45,14 @@ package = build_function_package(
     data=platform.repairs.as_function_data(),
 )
 
-providers = Providers("providers", ProvidersArgs(settings=settings, pagerduty_token=secrets.pagerduty_token))
+providers = Providers(
+    "providers",
+    ProvidersArgs(
+        settings=settings,
+        pagerduty_token=secrets.pagerduty_token,
+        check=lambda account: preflight(settings, account),
+    ),
+)
 using = providers.options()
 
 namespace = MonitoringNamespace("namespace", MonitoringNamespaceArgs(namespace=settings.cluster.namespace), opts=using)

@@ -68,7 +68,8 @@ def slack_secret(channel: str) -> SecretFile:
 
 def _secret_files(catalog: Catalog, settings: Settings) -> list[SecretFile]:
     paged = paged_services(catalog) if settings.paging else ()
-    return [pagerduty_secret(service) for service in paged] + [slack_secret(name) for name in catalog.routing.channels]
+    channels = dict.fromkeys(settings.channel(name) for name in catalog.routing.channels)
+    return [pagerduty_secret(service) for service in paged] + [slack_secret(name) for name in channels]
 
 
 def _configuration(catalog: Catalog, settings: Settings) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def _receiver(route: Route, settings: Settings) -> dict[str, Any]:
     if route.receiver.page is not None and route.paged_service is not None and settings.paging:
         result["pagerduty_configs"] = [_pagerduty(route.receiver.page, route.paged_service, settings)]
     if route.receiver.slack:
-        result["slack_configs"] = [_slack(entry) for entry in route.receiver.slack]
+        result["slack_configs"] = [_slack(entry, settings) for entry in route.receiver.slack]
     if route.receiver.publish:
         result["sns_configs"] = [_sns(route, settings)]
     return result
@@ -167,10 +168,11 @@ def _pagerduty(page: PageEntry, service: str, settings: Settings) -> dict[str, A
     }
 
 
-def _slack(entry: SlackEntry) -> dict[str, Any]:
+def _slack(entry: SlackEntry, settings: Settings) -> dict[str, Any]:
+    channel = settings.channel(entry.channel)
     return {
-        "api_url_file": slack_secret(entry.channel).path,
-        "channel": entry.channel,
+        "api_url_file": slack_secret(channel).path,
+        "channel": channel,
         "send_resolved": entry.send_resolved,
         "color": '{{ template "slack.color" . }}',
         "title": entry.title_prefix + '{{ template "slack.title" . }}',

@@ -20,6 +20,7 @@ from alerting.problems import CatalogError
 from alerting.repairs import repairs
 from alerting.rules import rule_files
 from alerting.settings import Settings
+from alerting.stack_settings import require_known_channels
 
 
 def load_catalog(root: Path) -> Catalog:
@@ -35,7 +36,11 @@ def load_catalog(root: Path) -> Catalog:
 
 
 def build_platform(catalog: Catalog, settings: Settings) -> Platform:
-    """Turn a checked catalog into what one stack deploys."""
+    """Turn a checked catalog into what one stack deploys.
+
+    Raises `SettingsRefused` if the settings name a channel that the catalog does not have.
+    """
+    require_known_channels(settings, catalog.routing.channels)
     alertmanager = alertmanager_files(catalog, settings)
     require_accepted(alertmanager.configuration)
     return Platform(
@@ -50,6 +55,6 @@ def build_platform(catalog: Catalog, settings: Settings) -> Platform:
 def load_platform(root: Path, settings: Settings) -> Platform:
     """Read, check and build.
 
-    Raises `CatalogError` as `load_catalog` does.
+    Raises `CatalogError` as `load_catalog` does, and `SettingsRefused` as `build_platform` does.
     """
     return build_platform(load_catalog(root), settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +17,14 @@ from components.naming import tags, type_token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvidersArgs:
-    """Settings are known now; the token is a secret output."""
+    """Settings are known now; the token is a secret output.
+
+    `check` looks at the account by its provider, and raises before the cluster, or anything else, is asked for.
+    """
 
     settings: Settings
     pagerduty_token: pulumi.Output[str]
+    check: Callable[[aws.Provider], None] | None = None
 
 
 class Providers(pulumi.ComponentResource):
@@ -41,6 +46,8 @@ class Providers(pulumi.ComponentResource):
             default_tags=aws.ProviderDefaultTagsArgs(tags=tags(settings)),
             opts=child,
         )
+        if args.check is not None:
+            args.check(self.aws)
         self.kubernetes = kubernetes.Provider(
             f"{name}-kubernetes",
             kubeconfig=self._kubeconfig(settings),

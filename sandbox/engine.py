@@ -171,11 +171,14 @@ class Engine:
         name = f"Pulumi.{self.stack_name}.yaml"
         original, copy = self.project / name, self._work / name
         settings = cast("dict[str, Any]", yaml.safe_load(original.read_text()) or {}) if original.exists() else {}
+        # Another machine's secrets cannot be read here, and are not meant to be.
+        for key in ("encryptionsalt", "encryptedkey", "secretsprovider"):
+            settings.pop(key, None)
         if copy.exists():
             salt = (yaml.safe_load(copy.read_text()) or {}).get("encryptionsalt")
             if salt:
                 settings["encryptionsalt"] = salt
-        copy.write_text(yaml.safe_dump(settings, sort_keys=False))
+        copy.write_text(yaml.safe_dump(_readable_here(settings), sort_keys=False))
         return str(yaml.safe_load((self.project / "Pulumi.yaml").read_text())["name"])
 
     def _run_program(self) -> None:
@@ -207,6 +210,22 @@ class Engine:
             if self._command.interrupted.is_set():
                 raise Interrupted("stopped; what was done is kept, and the next run goes on") from None
             raise DeploymentFailed(watch.explain(str(error))) from None
+
+
+def _readable_here(value: Any) -> Any:
+    """Return a stack's file without what another machine encrypted: `{secure: ...}`, at any depth."""
+    match value:
+        case dict():
+            table = cast("dict[str, Any]", value)
+            return {key: _readable_here(one) for key, one in table.items() if not _is_encrypted(one)}
+        case list():
+            return [_readable_here(one) for one in cast("list[Any]", value) if not _is_encrypted(one)]
+        case _:
+            return value
+
+
+def _is_encrypted(value: Any) -> bool:
+    return isinstance(value, dict) and set(cast("dict[str, Any]", value)) == {"secure"}
 
 
 def _merged(old: Any, new: Any) -> Any:

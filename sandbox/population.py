@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import httpx
 
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+
 REQUEST_TIMEOUT_SECONDS = 10.0
 ACCOUNT_ID = "123456789012"
 REGION = "us-east-1"
+EVERYWHERE = "0.0.0.0/0"
 CREDENTIALS: Mapping[str, str] = {
     "AWS_ACCESS_KEY_ID": "sandbox",
     "AWS_SECRET_ACCESS_KEY": "sandbox",
@@ -68,15 +72,30 @@ def add_webhooks(slack: str, channels: Sequence[str]) -> dict[str, str]:
         }
 
 
-def find_network(aws: str) -> Network:
-    """Return the network that the stand-in for AWS begins with."""
+def find_network(aws: str, region: str = REGION) -> Network:
+    """Return the network that the stand-in for AWS begins with, once it has a way out as a private one has: NAT."""
     ec2 = boto3.client(
         "ec2",
         endpoint_url=aws,
-        region_name=REGION,
+        region_name=region,
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
     )
     vpc_id = ec2.describe_vpcs()["Vpcs"][0].get("VpcId", "")
     subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["Subnets"]
+    _give_way_out(ec2, vpc_id, subnets[-1].get("SubnetId", ""))
     return Network(vpc_id=vpc_id, subnet_ids=sorted(subnet.get("SubnetId", "") for subnet in subnets)[:3])
+
+
+def _give_way_out(ec2: EC2Client, vpc_id: str, public_subnet_id: str) -> None:
+    """Route what leaves the network through a NAT gateway, as the subnets that the program wants have it."""
+    filters: list[Any] = [{"Name": "vpc-id", "Values": [vpc_id]}, {"Name": "association.main", "Values": ["true"]}]
+    table = ec2.describe_route_tables(Filters=filters)["RouteTables"][0]
+    if any(route.get("DestinationCidrBlock") == EVERYWHERE for route in table.get("Routes", [])):
+        return
+    gateway = ec2.create_nat_gateway(SubnetId=public_subnet_id, ConnectivityType="private")["NatGateway"]
+    ec2.create_route(
+        RouteTableId=table.get("RouteTableId", ""),
+        DestinationCidrBlock=EVERYWHERE,
+        NatGatewayId=gateway.get("NatGatewayId", ""),
+    )

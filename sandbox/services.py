@@ -18,10 +18,12 @@ from sandbox.journal import JOURNAL_VARIABLE, Journal
 from sandbox.metrics.application import create_application as create_metrics
 from sandbox.metrics.cluster import KubernetesView
 from sandbox.metrics.faults import Faults
-from sandbox.population import CREDENTIALS, REGION
+from sandbox.population import ACCOUNT_ID, CREDENTIALS, REGION
 from sandbox.ports import LOOPBACK, accepts_connections, free_port
 from sandbox.service import HttpService, ProcessService
 
+ACCOUNT_VARIABLE = "MOTO_ACCOUNT_ID"
+"""Where moto reads, at its import, which account it is."""
 ROOT = Path(__file__).parent.parent
 
 
@@ -41,19 +43,24 @@ class StandIns:
         """The stand-in for Slack."""
         return self._process("slack")
 
-    def aws(self, plane: ControlPlane, cluster_name: str) -> ProcessService:
-        """The stand-in for AWS, whose EKS knows one cluster."""
+    def aws(
+        self, plane: ControlPlane, cluster_name: str, *, account_id: str = ACCOUNT_ID, region: str = REGION
+    ) -> ProcessService:
+        """The stand-in for AWS: one account, seen from one region, whose EKS knows one cluster."""
         return self._process(
             "aws",
+            "--region",
+            region,
             "--cluster-name",
             cluster_name,
             "--cluster-kubeconfig",
             str(plane.kubeconfig),
             "--pki",
             str(plane.pki),
+            environment={ACCOUNT_VARIABLE: account_id},
         )
 
-    def _process(self, name: str, *arguments: str) -> ProcessService:
+    def _process(self, name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> ProcessService:
         port = free_port()
         address = f"http://{LOOPBACK}:{port}"
         own = {JOURNAL_VARIABLE: str(self.journal.path), SCALE_VARIABLE: str(self.clock.scale), **CREDENTIALS}
@@ -63,7 +70,7 @@ class StandIns:
             directory=self.directory,
             is_ready=lambda: accepts_connections(port),
             address=address,
-            environment={**os.environ, **own},
+            environment={**os.environ, **own, **(environment or {})},
             working_directory=ROOT,
         )
 

@@ -63,9 +63,18 @@ class Run:
         return found[0]
 
 
+Answers = Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]
+"""What look-ups return, by token. One that raises `Refused` has failed, as the engine tells it."""
+
+
+class Refused(Exception):
+    """A look-up's failure."""
+
+
 class _Clouds(pulumi.runtime.Mocks):
-    def __init__(self, *, preview: bool) -> None:
+    def __init__(self, *, preview: bool, answers: Answers) -> None:
         self.preview = preview
+        self.answers = answers
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         if self.preview or not args.custom:
@@ -73,6 +82,11 @@ class _Clouds(pulumi.runtime.Mocks):
         return f"{args.name}-id", {**args.inputs, **_outputs(args)}
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        if args.token in self.answers:
+            try:
+                return self.answers[args.token](args.args), []
+            except Refused as error:
+                return {}, [("", str(error))]
         match args.token:
             case "aws:ssm/getParameter:getParameter":
                 return {"value": "ami-0123456789abcdef0", "name": args.args["name"]}, []
@@ -177,10 +191,11 @@ def run_program(
     config: Mapping[str, str] | None = None,
     secret_keys: tuple[str, ...] = (),
     stack: str = "prod",
+    answers: Answers | None = None,
 ) -> Run:
     """Run a program to its end, everything awaited, and return what it registered. Its errors come out as they are."""
     run = Run()
-    mocks = _Clouds(preview=preview)
+    mocks = _Clouds(preview=preview, answers=answers or {})
     logger = logging.getLogger(f"pulumi-{uuid.uuid4()}")
     pulumi.runtime.set_mocks(
         mocks, project=PROJECT, stack=stack, preview=preview, logger=logger, monitor=_Monitor(mocks, run)

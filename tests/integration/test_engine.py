@@ -377,3 +377,17 @@ def test_providers_see_nothing_of_this_process_accounts(files: Files, monkeypatc
 
     assert {"AWS_PROFILE", "PULUMI_ACCESS_TOKEN", "KUBECONFIG"}.isdisjoint(environment)
     assert json.dumps(environment["NO_PROXY"]).count("127.0.0.1") == 1
+
+
+def test_what_another_machine_encrypted_is_left_out_and_its_key_too(files: Files) -> None:
+    stack = {
+        "secretsprovider": "awskms://alias/orion",
+        "encryptedkey": "abc",
+        "config": {"demo:token": {"secure": "v1:abc"}, "demo:nested": {"kept": 1, "hidden": {"secure": "v1:d"}}},
+    }
+    (files.project / "Pulumi.sandbox.yaml").write_text(json.dumps(stack))
+    files.program(
+        "pulumi.export('nested', config.require_object('nested')); pulumi.export('t', str(config.get('token')))"
+    )
+
+    assert files.engine().up().outputs == {"nested": {"kept": 1}, "t": "None"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from alerting.group_key import group_key, matcher, route_key
 from alerting.platform import Platform, SecretSource
 from alerting.problems import shown
 from alerting.settings import Environment
+from alerting.stack_settings import SettingsRefused
 from tests.alerting_data import ROOT, settings
 
 
@@ -70,6 +72,31 @@ def test_every_secret_that_is_read_is_listed_and_every_listed_one_is_read(platfo
     assert pagerduty == {service.name for service in platform.on_call.services}
     assert slack == {"#orion-alerts", "#orion-alerts-info", "#orion-database-team"}
     assert all(one.path in configuration for one in platform.alertmanager.secret_files)
+
+
+def test_a_channel_of_the_catalog_can_be_another_one_in_a_stack(platform: Platform) -> None:
+    moved = dict.fromkeys(("#orion-alerts", "#orion-alerts-info"), "#orion-dev")
+    files = load_platform(ROOT, settings(Environment.DEV).model_copy(update={"channels": moved})).alertmanager
+    slack = [file for file in files.secret_files if file.source is SecretSource.SLACK_WEBHOOK]
+    posted = [entry for receiver in files.configuration["receivers"] for entry in receiver.get("slack_configs", [])]
+
+    assert [file.reference for file in slack] == ["#orion-dev", "#orion-database-team"]
+    assert {entry["channel"] for entry in posted} == {"#orion-dev", "#orion-database-team"}
+    assert {entry["api_url_file"] for entry in posted} == {file.path for file in slack}
+    assert len(posted) == sum(len(receiver.get("slack_configs", [])) for receiver in _receivers(platform))
+
+
+def _receivers(platform: Platform) -> list[dict[str, Any]]:
+    return platform.alertmanager.configuration["receivers"]
+
+
+def test_a_setting_for_a_channel_that_no_route_posts_to_is_refused() -> None:
+    stack = settings(Environment.DEV).model_copy(update={"channels": {"#orion-alert": "#orion-dev"}})
+
+    with pytest.raises(
+        SettingsRefused, match=r'channels\["#orion-alert"\]: no route posts to #orion-alert; allowed: #or'
+    ):
+        load_platform(ROOT, stack)
 
 
 def test_without_paging_the_routes_stay_and_nothing_pages(platform: Platform) -> None:

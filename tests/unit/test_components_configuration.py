@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import pulumi
 import pytest
 import yaml
 
 from alerting.settings import Environment, RepairMode, Settings
+from alerting.stack_settings import SettingsRefused, settings_from_file
 from components.configuration import ConfigurationError, StackSecrets, read_secrets, read_settings
 from tests.alerting_data import ROOT
 from tests.pulumi_program import PROJECT, run_program
@@ -22,7 +24,7 @@ SECRETS = {
 }
 
 
-def stack_file(stack: str) -> dict[str, str]:
+def stack_values(stack: str) -> dict[str, str]:
     """Return a stack's configuration as the engine hands it over: every value a text."""
     values = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
     return {
@@ -48,11 +50,11 @@ def refused(values: Mapping[str, str]) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("stack", ["dev", "prod", "sandbox"])
 def test_the_files_of_all_stacks_are_complete(stack: str) -> None:
-    assert read(stack_file(stack)).environment.value == stack
+    assert read(stack_values(stack)).environment.value == stack
 
 
 def test_plain_values_become_their_types() -> None:
-    settings = read({**stack_file("sandbox"), "time_scale": "20", "paging": "false", "repairs": "dry-run"})
+    settings = read({**stack_values("sandbox"), "time_scale": "20", "paging": "false", "repairs": "dry-run"})
 
     assert settings.environment is Environment.SANDBOX
     assert settings.time_scale == 20
@@ -61,7 +63,7 @@ def test_plain_values_become_their_types() -> None:
 
 
 def test_an_account_id_that_pulumi_stored_as_a_number_is_taken() -> None:
-    values = {**stack_file("prod"), "aws": '{"account_id": 123456789012, "region": "us-east-1"}'}
+    values = {**stack_values("prod"), "aws": '{"account_id": 123456789012, "region": "us-east-1"}'}
 
     assert read(values).aws.account_id == "123456789012"
 
@@ -69,47 +71,170 @@ def test_an_account_id_that_pulumi_stored_as_a_number_is_taken() -> None:
 def test_everything_missing_is_named_with_its_command_at_once() -> None:
     problems = refused({"cluster": '{"namespace": "monitoring"}'})
 
-    missing = [
-        "aws.account_id",
-        "aws.region",
-        "cluster.name",
-        "network.vpc_id",
-        "network.subnet_ids",
-        "addresses.alertmanager",
-        "addresses.prometheus",
-    ]
+    needed = "missing, and network.from_stack.stack is too: one of the two is needed"
+    missing = {
+        "aws.account_id": "missing; allowed: an AWS account's twelve digits",
+        "aws.region": "missing; allowed: a region such as us-east-1",
+        "cluster.name": "missing; allowed: a text",
+        "addresses.alertmanager": "missing; allowed: an address, https://HOST, without a / at its end",
+        "addresses.prometheus": "missing; allowed: an address, https://HOST, without a / at its end",
+        "network.vpc_id": needed,
+        "network.subnet_ids": needed,
+    }
     assert problems == (
-        "environment: missing; set it with `pulumi config set --stack prod environment VALUE`",
+        (
+            "environment: missing; allowed: dev, prod, sandbox. "
+            "Set it with `pulumi config set --stack prod environment VALUE`"
+        ),
         *(
-            f"{key}: missing; set it with `pulumi config set --stack prod --path 'orion-alerting:{key}' VALUE`"
-            for key in missing
+            f"{key}: {said}. Set it with `pulumi config set --stack prod --path 'orion-alerting:{key}' VALUE`"
+            for key, said in missing.items()
         ),
     )
+
+
+AWS = {"account_id": "123456789012", "region": "us-east-1"}
+NETWORK = {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2"]}
+TARGET = {"job": "a", "address": "a:1"}
+WRONG: list[tuple[str, object, list[str]]] = [
+    ("environment", "production", ['environment: found "production"; allowed: dev, prod, sandbox']),
+    ("repairs", "maybe", ['repairs: found "maybe"; allowed: dry-run, on', "config set --stack prod repairs VALUE"]),
+    ("paging", "sometimes", ['paging: found "sometimes"; allowed: true or false']),
+    ("aws", {**AWS, "account_id": "12"}, ['aws.account_id: found "12"; allowed: an AWS account\'s twelve', "--path"]),
+    ("aws", {**AWS, "region": "Frankfurt"}, ['aws.region: found "Frankfurt"; allowed: a region such as']),
+    ("aws", "us-east-1", ['aws: found "us-east-1"', "--path 'orion-alerting:aws.PART'"]),
+    ("aws", {**AWS, "require_tls": False}, ["aws.require_tls: found False; allowed outside the sandbox: True"]),
+    ("aws", {**AWS, "keep_data": False}, ["aws.keep_data: found False; allowed in prod: True", "config rm"]),
+    ("cluster", {"name": ""}, ['cluster.name: found ""; allowed: a text']),
+    ("cluster", {"name": "a", "self_managed": ["ebs"]}, ["cluster.self_managed[0]: found", "aws-ebs-csi-driver"]),
+    ("cluster", {"name": "a", "kubeconfig_context": "b"}, ["cluster.kubeconfig_context:", "kubeconfig_path"]),
+    ("network", {**NETWORK, "subnet_ids": ["subnet-1", []]}, ["'orion-alerting:network.subnet_ids[1]'"]),
+    ("network", {"vpc_id": "vpc-1"}, ["network.subnet_ids: missing, and network.from_stack.stack is too"]),
+    ("network", {**NETWORK, "vpc_id": "subnet-1"}, ['network.vpc_id: found "subnet-1"; allowed: a VPC\'s id']),
+    ("network", {**NETWORK, "subnet_ids": ["subnet-1"] * 2}, ["network.subnet_ids: found subnet-1 2 times"]),
+    ("network", {"from_stack": {"stack": "network"}}, ["network.from_stack.stack:", "ORGANISATION/PROJECT/STACK"]),
+    (
+        "network",
+        {"from_stack": {"stack": "orion/network/prod"}, "vpc_id": "vpc-1"},
+        ["network.vpc_id: found beside network.from_stack", "config rm"],
+    ),
+    (
+        "monitoring",
+        {"alertmanager_replicas": "three"},
+        ['monitoring.alertmanager_replicas: found "three"', "1 or more"],
+    ),
+    ("monitoring", {"alertmanager_replicas": 2}, ["monitoring.alertmanager_replicas: found 2; allowed in prod: 3"]),
+    ("monitoring", {"alertmanager_storage": "2 GB"}, ['alertmanager_storage: found "2 GB"; allowed: a size such as']),
+    ("monitoring", {"retention": "15"}, ['monitoring.retention: found "15"; allowed: a time such as 15d']),
+    ("monitoring", {"scrape_interval_seconds": 0}, ["scrape_interval_seconds: found 0; allowed: a number of seconds"]),
+    ("monitoring", {"chart": {"source": "file"}}, ["monitoring.chart.path: missing; allowed: a text"]),
+    ("monitoring", {"chart": {"source": "web"}}, ["monitoring.chart: found", "'repository', 'file'"]),
+    ("monitoring", {"chart": {"source": "custom-resources"}}, ["monitoring.grafana: found True; allowed with chart"]),
+    ("monitoring", {"spread": "preferred"}, ["monitoring.spread: found preferred; allowed in prod: required"]),
+    ("monitoring", {"extra_scrape_targets": [TARGET, TARGET]}, ["monitoring.extra_scrape_targets: found job a 2"]),
+    ("addresses", {"alertmanager": "a", "prometheus": "https://p.example.com"}, ["addresses.alertmanager: found"]),
+    ("channels", {"orion-alerts": "#orion-dev"}, ['channels["orion-alerts"]: found "orion-alerts"', "a Slack channel"]),
+    ("channels", {"#orion-alerts": "dev"}, ['channels["#orion-alerts"]: found "dev"; allowed: a Slack channel such']),
+    ("pagin", "false", ["pagin: there is no such setting; allowed: environment, aws", "rm --stack prod pagin"]),
+    ("monitoring", {"replicas": 3}, ["monitoring.replicas: there is no such setting; allowed: chart, alertmanager_"]),
+    ("time_scale", "20", ["time_scale: found 20.0; allowed outside the sandbox: 1"]),
+    ("endpoints", {"sns": "http://127.0.0.1:1"}, ["endpoints: allowed in the sandbox only"]),
+    ("paging", "false", ["paging: found False; allowed in prod: True"]),
+]
+
+
+def text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@pytest.mark.parametrize(("key", "value", "said"), WRONG, ids=[f"{key}={text(value)}" for key, value, _ in WRONG])
+def test_a_wrong_value_is_the_only_thing_named(key: str, value: object, said: list[str]) -> None:
+    problems = refused({**stack_values("prod"), key: text(value)})
+
+    assert len(problems) == 1
+    assert all(words in problems[0] for words in said), problems[0]
+
+
+@pytest.mark.parametrize(("key", "value", "said"), WRONG, ids=[f"{key}={text(value)}" for key, value, _ in WRONG])
+def test_the_command_line_says_the_same_of_a_file(key: str, value: object, said: list[str], tmp_path: Path) -> None:
+    document = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
+    document["config"][f"{PROJECT}:{key}"] = value
+    (tmp_path / "Pulumi.prod.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+
+    with pytest.raises(SettingsRefused) as error:
+        settings_from_file(tmp_path, "prod")
+
+    assert len(error.value.problems) == 1
+    assert all(words in error.value.problems[0] for words in said), error.value.problems[0]
+    assert error.value.problems[0].startswith("Pulumi.prod.yaml:")
+
+
+def test_what_contradicts_is_named_beside_what_is_wrong() -> None:
+    wrong = {"repairs": "maybe", "paging": "false", "monitoring": '{"alertmanager_replicas": 1, "spread": "preferred"}'}
+
+    assert [problem.split(":")[0] for problem in refused({**stack_values("prod"), **wrong})] == [
+        "repairs",
+        "paging",
+        "monitoring.spread",
+        "monitoring.alertmanager_replicas",
+    ]
+
+
+def test_a_problem_names_the_line_of_the_stacks_file() -> None:
+    lines = (ROOT / "Pulumi.prod.yaml").read_text().splitlines()
+    line = next(number for number, one in enumerate(lines, 1) if "alertmanager_replicas" in one)
+    values = {**stack_values("prod"), "monitoring": '{"alertmanager_replicas": 1}'}
+    found: list[Settings] = []
+
+    with pytest.raises(ConfigurationError) as error:
+        run_program(
+            lambda: found.append(read_settings(pulumi.Config(PROJECT), "prod", root=ROOT)), config=values, stack="prod"
+        )
+
+    assert error.value.problems[0].startswith(f"Pulumi.prod.yaml:{line}: monitoring.alertmanager_replicas: found 1;")
+
+
+def test_a_providers_own_key_is_refused_since_nothing_reads_it(tmp_path: Path) -> None:
+    document = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
+    document["config"]["aws:region"] = "eu-west-1"
+    (tmp_path / "Pulumi.prod.yaml").write_text(yaml.safe_dump(document))
+
+    with pytest.raises(
+        SettingsRefused, match=r"aws:region: nothing reads it.*pulumi config rm --stack prod aws:region"
+    ):
+        settings_from_file(tmp_path, "prod")
 
 
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("repairs", "maybe", ["repairs: found 'maybe'", "'dry-run' or 'on'", "config set --stack prod repairs VALUE"]),
-        ("aws", '{"account_id": "12", "region": "us-east-1"}', ["aws.account_id: found '12'", "--path"]),
-        ("monitoring", '{"alertmanager_replicas": "three"}', ["monitoring.alertmanager_replicas: found 'three'"]),
-        ("monitoring", '{"chart": {"source": "file"}}', ["monitoring.chart.path: missing"]),
-        ("monitoring", '{"chart": {"source": "web"}}', ["monitoring.chart: found", "'repository', 'file'"]),
-        ("network", '{"vpc_id": "vpc-1", "subnet_ids": ["a", []]}', ["'orion-alerting:network.subnet_ids[1]'"]),
-        ("aws", "us-east-1", ["aws: found 'us-east-1'", "--path 'orion-alerting:aws.PART'"]),
-        ("addresses", '{"alertmanager": "a", "prometheus": "p", "kibana": "k"}', ["addresses.kibana", "config rm"]),
-        ("pagin", "false", ["pagin: there is no such setting", "pulumi config rm --stack prod pagin"]),
-        ("time_scale", "20", ["time_scale: found 20.0; allowed outside the sandbox: 1"]),
-        ("monitoring", '{"spread": "preferred"}', ["monitoring.spread: found preferred; allowed in prod: required"]),
-        ("endpoints", '{"sns": "http://127.0.0.1:1"}', ["endpoints: allowed in the sandbox only"]),
-        ("aws", '{"account_id": "123456789012", "region": "us-east-1", "require_tls": false}', ["aws.require_tls"]),
+        ("pagerdutyToken", "u+verysecret", "pagerdutyToken: is stored as plain text"),
+        ("slackWebhooks", {"#orion-alerts": "verysecret"}, "slackWebhooks: is stored as plain text"),
+        ("repairs", {"secure": "v1:abc"}, "repairs: found a secret; allowed: plain text"),
     ],
 )
-def test_a_wrong_value_is_the_only_thing_named(key: str, value: str, said: list[str]) -> None:
-    problems = refused({**stack_file("prod"), key: value})
+def test_in_a_file_secrets_are_encrypted_and_settings_are_not(
+    key: str, value: object, said: str, tmp_path: Path
+) -> None:
+    document = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
+    document["config"][f"{PROJECT}:{key}"] = value
+    (tmp_path / "Pulumi.prod.yaml").write_text(yaml.safe_dump(document))
 
-    assert len(problems) == 1
-    assert all(words in problems[0] for words in said), problems[0]
+    with pytest.raises(SettingsRefused) as error:
+        settings_from_file(tmp_path, "prod")
+
+    assert len(error.value.problems) == 1
+    assert said in error.value.problems[0]
+    assert "verysecret" not in str(error.value)
+
+
+def test_encrypted_secrets_in_a_file_are_left_unread(tmp_path: Path) -> None:
+    document = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
+    document["config"][f"{PROJECT}:pagerdutyToken"] = {"secure": "v1:abc"}
+    document["config"][f"{PROJECT}:slackWebhooks"] = {"#orion-alerts": {"secure": "v1:abc"}}
+    (tmp_path / "Pulumi.prod.yaml").write_text(yaml.safe_dump(document))
+
+    assert settings_from_file(tmp_path, "prod") == read(stack_values("prod"))
 
 
 def secrets(

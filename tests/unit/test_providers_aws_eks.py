@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterable, Iterator
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -12,7 +13,7 @@ from werkzeug.serving import make_server
 from sandbox.clouds.aws.cluster_access import ClusterAccess, ClusterDescription
 from sandbox.clouds.aws.wire import AwsError, error_answer, read_request
 from sandbox.providers.aws.client import Aws
-from sandbox.providers.machine import Properties
+from sandbox.providers.machine import Properties, ProviderFailed
 from tests.aws_account import ACCOUNT, REGION, Made, Provider
 
 ENTRY = "aws:eks/accessEntry:AccessEntry"
@@ -26,6 +27,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
         ClusterDescription(name="orion", endpoint="https://127.0.0.1:6443", authority="YQ=="),
         region=REGION,
         account_id=ACCOUNT,
+        vpc_id=lambda: "vpc-1",
     )
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -94,3 +96,15 @@ def test_the_cluster_is_found(provider: Provider) -> None:
     assert cluster["endpoint"] == "https://127.0.0.1:6443"
     assert cluster["accessConfigs"][0]["authenticationMode"] == "API"
     assert cluster["certificateAuthorities"] == [{"data": "YQ=="}]
+    assert cluster["vpcConfig"]["vpcId"] == "vpc-1"
+    assert cluster["computeConfigs"][0]["enabled"] is False
+
+
+def test_its_add_ons_are_found_and_one_that_it_does_not_have_is_not(provider: Provider) -> None:
+    token = "aws:eks/getAddon:getAddon"
+    found, failures = provider.machine.invoke(token, {"clusterName": "orion", "addonName": "vpc-cni"})
+
+    assert failures == []
+    assert json.loads(found["configurationValues"]) == {"enableNetworkPolicy": "true"}
+    with pytest.raises(ProviderFailed, match=r"orion:coredns.*No addon: coredns"):
+        provider.machine.invoke(token, {"clusterName": "orion", "addonName": "coredns"})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from sandbox.population import find_network
 from sandbox.providers.aws.policy_document import policy_document
 from sandbox.providers.machine import Properties, ProviderFailed
 from tests.aws_account import ACCOUNT, Provider, moto_account
@@ -61,6 +63,32 @@ def test_networks_are_found(provider: Provider) -> None:
 
     assert subnet["vpcId"] == vpc["id"]
     assert subnet["id"] in subnets["ids"]
+
+
+def test_the_way_out_of_a_network_is_found_by_its_main_table(provider: Provider) -> None:
+    network = find_network(os.environ["AWS_ENDPOINT_URL"])
+    main = [{"name": "association.main", "values": ["true"]}]
+    tables = invoke(provider, "aws:ec2/getRouteTables:getRouteTables", vpcId=network.vpc_id, filters=main)
+    own = [{"name": "association.subnet-id", "values": [network.subnet_ids[0]]}]
+    table = invoke(provider, "aws:ec2/getRouteTable:getRouteTable", routeTableId=tables["ids"][0])
+
+    assert len(tables["ids"]) == 1
+    assert invoke(provider, "aws:ec2/getRouteTables:getRouteTables", vpcId=network.vpc_id, filters=own)["ids"] == []
+    (way_out,) = [route for route in table["routes"] if route["cidrBlock"] == "0.0.0.0/0"]
+    assert way_out["natGatewayId"].startswith("nat-")
+    assert way_out["gatewayId"] == ""
+    assert find_network(os.environ["AWS_ENDPOINT_URL"]) == network
+
+
+def test_tagged_resources_are_found(provider: Provider) -> None:
+    arn = provider.aws.sns.create_topic(Name="tagged", Tags=[{"Key": "team", "Value": "platform"}])["TopicArn"]
+    token = "aws:resourcegroupstaggingapi/getResources:getResources"
+    found = invoke(provider, token, resourceTypeFilters=["sns"], tagFilters=[{"key": "team", "values": ["platform"]}])
+    none = invoke(provider, token, resourceTypeFilters=["elasticloadbalancing:loadbalancer"])
+
+    assert [one["resourceArn"] for one in found["resourceTagMappingLists"]] == [arn]
+    assert found["resourceTagMappingLists"][0]["tags"] == {"team": "platform"}
+    assert none["resourceTagMappingLists"] == []
 
 
 def test_several_that_fit_are_no_answer(provider: Provider) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sandbox.clouds.aws.server import AwsServer
 from sandbox.journal import Journal
+from sandbox.population import REGION
 from tools.paths import tool
 
 
@@ -17,6 +18,7 @@ def main() -> None:
     """Serve."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.clouds.aws", description="AWS on a loopback port")
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--region", default=REGION, help="the region that the cluster is in")
     parser.add_argument("--cluster-name", help="the name that EKS knows the sandbox's cluster by")
     parser.add_argument("--cluster-kubeconfig", type=Path, help="the administrator's kubeconfig of that cluster")
     parser.add_argument("--pki", type=Path, help="the folder with that cluster's ca.crt and ca.key")
@@ -28,6 +30,7 @@ def main() -> None:
     os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")  # AWS has its own policies from the start
     server = AwsServer(
         port=arguments.port,
+        region=arguments.region,
         journal=Journal.from_environment(),
         cluster=(arguments.cluster_name, arguments.cluster_kubeconfig, arguments.pki) if all(given) else None,
         kubectl=tool("kubectl") if all(given) else None,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +15,12 @@ from typing import Any
 from sandbox.clouds.aws.wire import Answer, AwsError, Request, json_answer
 
 STANDARD = "STANDARD"
+ADD_ONS: Mapping[str, Mapping[str, Any]] = {
+    "aws-ebs-csi-driver": {"defaultStorageClass": {"enabled": True}},
+    "eks-pod-identity-agent": {},
+    "vpc-cni": {"enableNetworkPolicy": "true"},
+}
+"""What the cluster is said to have, with its configuration: what the program's preflight asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +36,17 @@ class ClusterDescription:
 class ClusterAccess:
     """Answers EKS' requests about one cluster. It lives in memory, and is asked from many threads."""
 
-    def __init__(self, cluster: ClusterDescription, *, region: str, account_id: str) -> None:
+    def __init__(
+        self,
+        cluster: ClusterDescription,
+        *,
+        region: str,
+        account_id: str,
+        vpc_id: Callable[[], str] = lambda: "",
+    ) -> None:
+        """`vpc_id` tells the network that the cluster stands in; it is asked at each description."""
         self._cluster = cluster
+        self._vpc_id = vpc_id
         self._region = region
         self._account_id = account_id
         self._entries: dict[str, dict[str, Any]] = {}
@@ -52,6 +68,9 @@ class ClusterAccess:
             case "GET", ("clusters", name):
                 self._require(name)
                 return json_answer({"cluster": self._description()})
+            case "GET", ("clusters", name, "addons", *rest) if len(rest) <= 1:
+                self._require(name)
+                return self._add_ons(rest[0] if rest else None)
             case _, ("clusters", name, "access-entries", *rest) if len(rest) <= 1:
                 self._require(name)
                 return self._access_entries(request, rest[0] if rest else None)
@@ -81,9 +100,28 @@ class ClusterAccess:
             "status": "ACTIVE",
             "certificateAuthority": {"data": self._cluster.authority},
             "accessConfig": {"authenticationMode": "API"},
+            "resourcesVpcConfig": {"vpcId": self._vpc_id(), "endpointPublicAccess": True},
             "platformVersion": "eks.1",
             "tags": {},
         }
+
+    def _add_ons(self, name: str | None) -> Answer:
+        if name is None:
+            return json_answer({"addons": sorted(ADD_ONS)})
+        if name not in ADD_ONS:
+            raise _not_found(f"No addon: {name} found in cluster: {self._cluster.name}")
+        described = {
+            "addonName": name,
+            "clusterName": self._cluster.name,
+            "status": "ACTIVE",
+            "addonVersion": "v1.0.0-eksbuild.1",
+            "addonArn": self._arn("addon", f"/{name}/1"),
+            "createdAt": self._created_at,
+            "modifiedAt": self._created_at,
+            "configurationValues": json.dumps(ADD_ONS[name]),
+            "tags": {},
+        }
+        return json_answer({"addon": described})
 
     def _access_entries(self, request: Request, principal: str | None) -> Answer | None:
         with self._lock:

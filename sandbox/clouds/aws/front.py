@@ -43,7 +43,12 @@ class Front:
         self._access = (
             None
             if cluster is None
-            else ClusterAccess(cluster[1].describe(cluster[0]), region=clients.region, account_id=clients.account_id)
+            else ClusterAccess(
+                cluster[1].describe(cluster[0]),
+                region=clients.region,
+                account_id=clients.account_id,
+                vpc_id=self._vpc_id,
+            )
         )
         self._systems_manager = SystemsManager(clients, self._agent, journal)
         self._topics = Topics(journal)
@@ -141,6 +146,10 @@ class Front:
         role = role_arn.rsplit("/", maxsplit=1)[-1]
         user = f"arn:aws:sts::{self._clients.account_id}:assumed-role/{role}/{instance_id}"
         return self._identities.kubeconfig(user, self._access.groups_of(role_arn))
+
+    def _vpc_id(self) -> str:
+        """Return the network that the account begins with, which the cluster is said to stand in."""
+        return self._clients.ec2.describe_vpcs()["Vpcs"][0].get("VpcId", "")
 
     def _role_of(self, instance_id: str) -> str | None:
         reservations = self._clients.ec2.describe_instances(InstanceIds=[instance_id])["Reservations"]

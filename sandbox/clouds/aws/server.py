@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
@@ -12,7 +13,7 @@ from sandbox.clouds.aws.clients import Clients
 from sandbox.clouds.aws.front import Front
 from sandbox.clouds.aws.identity import ClusterIdentities
 from sandbox.journal import Journal
-from sandbox.population import ACCOUNT_ID, REGION
+from sandbox.population import REGION
 from sandbox.ports import LOOPBACK, free_port
 
 STOP_SECONDS = 10.0
@@ -37,13 +38,17 @@ class AwsServer:
         port: int | None = None,
         cluster: tuple[str, Path, Path] | None = None,
         kubectl: Path | None = None,
+        region: str = REGION,
     ) -> None:
-        """Take the port. `cluster` is EKS' name for the cluster, its administrator's kubeconfig, and its PKI folder."""
+        """Take the port. The account is moto's own.
+
+        `cluster` is EKS' name for the cluster, its administrator's kubeconfig, and its PKI folder.
+        """
         self._port = port or free_port()
         moto = DomainDispatcherApplication(create_backend_app)
         self._front = Front(
             moto,
-            clients=Clients.of(self.address, account_id=ACCOUNT_ID, region=REGION),
+            clients=Clients.of(self.address, account_id=DEFAULT_ACCOUNT_ID, region=region),
             journal=journal,
             cluster=None if cluster is None else (cluster[0], ClusterIdentities(cluster[1], cluster[2])),
             kubectl=kubectl,

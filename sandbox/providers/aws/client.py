@@ -141,6 +141,11 @@ class Aws:
         return self._client("ssm")
 
     @property
+    def tagging(self) -> Any:
+        """The client of the Resource Groups Tagging API, which the stubs that are installed do not have."""
+        return self._client("resourcegroupstaggingapi")
+
+    @property
     def sts(self) -> STSClient:
         """The client of STS."""
         return self._client("sts")

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
+from botocore.exceptions import ClientError
+
 from sandbox.providers.aws.client import PARTITION, Aws
 from sandbox.providers.aws.mapping import Document
 from sandbox.providers.aws.policy_document import POLICY_DOCUMENT
@@ -156,6 +158,7 @@ def _cluster(aws: Aws, arguments: Properties) -> Properties:
                 "bootstrapClusterCreatorAdminPermissions": access.get("bootstrapClusterCreatorAdminPermissions", False),
             }
         ],
+        **_auto_mode(found),
         "arn": found["arn"],
         "certificateAuthorities": [{"data": found.get("certificateAuthority", {}).get("data", "")}],
         "createdAt": created.isoformat() if created is not None else "",
@@ -180,6 +183,102 @@ def _cluster(aws: Aws, arguments: Properties) -> Properties:
             "vpcId": network.get("vpcId", ""),
         },
     }
+
+
+def _auto_mode(found: Document) -> Properties:
+    """Return what says whether EKS itself runs nodes and storage: an Auto Mode cluster needs none of the add-ons."""
+    storage = found.get("storageConfig", {}).get("blockStorage", {})
+    return {
+        "computeConfigs": [{"enabled": found.get("computeConfig", {}).get("enabled", False), "nodePools": []}],
+        "storageConfigs": [{"blockStorages": [{"enabled": storage.get("enabled", False)}]}],
+    }
+
+
+def _add_on(aws: Aws, arguments: Properties) -> Properties:
+    name, cluster = arguments["addonName"], arguments["clusterName"]
+    try:
+        found = cast("Document", aws.eks.describe_addon(clusterName=cluster, addonName=name)["addon"])
+    except ClientError as error:
+        raise ProviderFailed(f"reading EKS Add-On ({cluster}:{name}): {error}") from error
+    return {
+        **arguments,
+        "addonVersion": found.get("addonVersion", ""),
+        "arn": found.get("addonArn", ""),
+        "configurationValues": found.get("configurationValues", ""),
+        "id": f"{cluster}:{name}",
+        "podIdentityAssociations": [],
+        "region": aws.region,
+        "serviceAccountRoleArn": found.get("serviceAccountRoleArn", ""),
+        "tags": found.get("tags", {}),
+    }
+
+
+def _route_tables(aws: Aws, arguments: Properties) -> Properties:
+    filters = _filters(arguments)
+    if "vpcId" in arguments:
+        filters.append({"Name": "vpc-id", "Values": [arguments["vpcId"]]})
+    tables = aws.ec2.describe_route_tables(Filters=filters)["RouteTables"]
+    ids = sorted(one.get("RouteTableId", "") for one in tables)
+    return {**arguments, "id": aws.region, "ids": ids, "region": aws.region}
+
+
+def _route(route: Document) -> Properties:
+    """Return one route as pulumi-aws tells it: an empty text for each way that it does not take."""
+    gateway = str(route.get("GatewayId", ""))
+    return {
+        "cidrBlock": route.get("DestinationCidrBlock", ""),
+        "ipv6CidrBlock": route.get("DestinationIpv6CidrBlock", ""),
+        "destinationPrefixListId": route.get("DestinationPrefixListId", ""),
+        "gatewayId": gateway,
+        "natGatewayId": route.get("NatGatewayId", ""),
+        "transitGatewayId": route.get("TransitGatewayId", ""),
+        "networkInterfaceId": route.get("NetworkInterfaceId", ""),
+        "instanceId": route.get("InstanceId", ""),
+        "egressOnlyGatewayId": route.get("EgressOnlyInternetGatewayId", ""),
+        "vpcPeeringConnectionId": route.get("VpcPeeringConnectionId", ""),
+        "carrierGatewayId": route.get("CarrierGatewayId", ""),
+        "coreNetworkArn": route.get("CoreNetworkArn", ""),
+        "localGatewayId": route.get("LocalGatewayId", ""),
+        "vpcEndpointId": "",
+        "odbNetworkArn": "",
+    }
+
+
+def _route_table(aws: Aws, arguments: Properties) -> Properties:
+    asked: Document = {"Filters": _filters(arguments)}
+    if "routeTableId" in arguments:
+        asked["RouteTableIds"] = [arguments["routeTableId"]]
+    table = _only("route tables", cast("list[Any]", aws.ec2.describe_route_tables(**asked)["RouteTables"]))
+    routes = [one for one in table["Routes"] if one.get("GatewayId") != "local"]
+    return {
+        **arguments,
+        "arn": aws.arn("ec2", f"route-table/{table['RouteTableId']}"),
+        "associations": [],
+        "gatewayId": "",
+        "id": table["RouteTableId"],
+        "ownerId": table.get("OwnerId", aws.account_id),
+        "region": aws.region,
+        "routeTableId": table["RouteTableId"],
+        "routes": [_route(one) for one in routes],
+        "subnetId": "",
+        "tags": tags_of(table.get("Tags", [])),
+        "vpcId": table["VpcId"],
+    }
+
+
+def _tagged(aws: Aws, arguments: Properties) -> Properties:
+    asked: Document = {}
+    if "resourceTypeFilters" in arguments:
+        asked["ResourceTypeFilters"] = arguments["resourceTypeFilters"]
+    if "tagFilters" in arguments:
+        filters = arguments["tagFilters"]
+        asked["TagFilters"] = [{"Key": one["key"], "Values": one.get("values", [])} for one in filters]
+    found = cast("list[Document]", aws.tagging.get_resources(**asked)["ResourceTagMappingList"])
+    listed = [
+        {"resourceArn": one["ResourceARN"], "tags": tags_of(one.get("Tags", [])), "complianceDetails": []}
+        for one in found
+    ]
+    return {**arguments, "id": aws.region, "region": aws.region, "resourceTagMappingLists": listed}
 
 
 def _arguments(names: Iterable[str], *required: str) -> dict[str, Property]:
@@ -208,5 +307,13 @@ def invokes(aws: Aws) -> list[Invoke]:
         ),
         of("aws:ec2/getSubnets:getSubnets", _arguments(["filters", "tags"]), _subnets),
         of("aws:eks/getCluster:getCluster", _arguments([], "name"), _cluster),
+        of("aws:eks/getAddon:getAddon", _arguments([], "addonName", "clusterName"), _add_on),
+        of("aws:ec2/getRouteTables:getRouteTables", _arguments(["filters", "tags", "vpcId"]), _route_tables),
+        of("aws:ec2/getRouteTable:getRouteTable", _arguments(["filters", "routeTableId", "tags"]), _route_table),
+        of(
+            "aws:resourcegroupstaggingapi/getResources:getResources",
+            _arguments(["resourceTypeFilters", "tagFilters"]),
+            _tagged,
+        ),
         POLICY_DOCUMENT,
     ]

@@ -1,0 +1,296 @@
+"""What has to be there before anything is made: account, cluster and network are looked at, and found fit or refused.
+
+Only AWS' reading calls are used. Each refusal says what to do; all of them come at once, and nothing has been made.
+What AWS cannot be asked about is a warning, or is believed where `cluster.self_managed` names it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar, cast
+
+import pulumi
+import pulumi_aws as aws
+import yaml
+
+from alerting.settings import AddOn, Settings
+from components.naming import arn
+
+ACCESS_ENTRY_MODES = ("API", "API_AND_CONFIG_MAP")
+EVERYWHERE = "0.0.0.0/0"
+LEAST_ZONES = 2
+LOAD_BALANCERS = "elasticloadbalancing:loadbalancer"
+CONTROLLERS_TAG = "elbv2.k8s.aws/cluster"
+"""The tag that the AWS Load Balancer Controller gives to all that it makes: its cluster's name."""
+NEEDED: dict[AddOn, str] = {
+    AddOn.EBS_CSI_DRIVER: "Prometheus and Alertmanager keep their data on EBS volumes",
+    AddOn.POD_IDENTITY_AGENT: "Alertmanager publishes to SNS with the role that EKS pod identity gives it",
+}
+
+_Found = TypeVar("_Found")
+_PREFACES = re.compile(r"^invoke of \S+ failed: |invocation of \S+ returned an error: ")
+"""What engine and SDK put before a look-up's own words."""
+
+
+class PreflightFailed(pulumi.RunError):
+    """Something that the program builds on is not there or not fit. The message has a line for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Keep every problem, one a line."""
+        listed = "\n".join(f"- {problem}" for problem in problems)
+        super().__init__(f"Nothing was made, since what has to be there already is not:\n{listed}")
+        self.problems = tuple(problems)
+
+
+class Unreadable(Exception):
+    """A look-up failed. The message is AWS' own."""
+
+
+def preflight(settings: Settings, provider: pulumi.ProviderResource) -> None:
+    """Look at everything, by the provider that would make the rest.
+
+    Raises `PreflightFailed` with every problem. What is only worth knowing becomes a warning of the engine.
+    """
+    checks = _Checks(settings, pulumi.InvokeOptions(provider=provider))
+    # What another account or region answers says nothing of ours.
+    problems = list(checks.account()) or [*checks.cluster(), *checks.network()]
+    if problems:
+        raise PreflightFailed(problems)
+
+
+def _read(look_up: Callable[[], _Found]) -> _Found:
+    try:
+        return look_up()
+    except Exception as error:  # Pulumi's SDK raises nothing narrower for a look-up that fails
+        raise Unreadable(_PREFACES.sub("", str(error)).strip().removesuffix("()").strip()) from error
+
+
+class _Checks:
+    """One stack's look-ups."""
+
+    def __init__(self, settings: Settings, options: pulumi.InvokeOptions) -> None:
+        self._settings = settings
+        self._options = options
+        self._believed = settings.cluster.self_managed
+        self._cluster_vpc = ""
+        self._zones: dict[str, str] = {}
+
+    def account(self) -> Iterator[str]:
+        wanted = self._settings.aws
+        try:
+            caller = _read(lambda: aws.get_caller_identity(opts=self._options))
+            region = _read(lambda: aws.get_region(opts=self._options))
+        except Unreadable as error:
+            yield (
+                f"aws: the credentials in use are not accepted: {error}. Sign in to account {wanted.account_id} "
+                "(`aws sts get-caller-identity` shows who you are)"
+            )
+            return
+        if caller.account_id != wanted.account_id:
+            yield (
+                f"aws.account_id: the credentials in use are of account {caller.account_id}, and this stack belongs to "
+                f"{wanted.account_id}. Sign in to that account, or choose the other stack"
+            )
+        if region.region != wanted.region:
+            yield f"aws.region: found {region.region}, where this stack is in {wanted.region}. Unset AWS_REGION"
+
+    def cluster(self) -> Iterator[str]:
+        name = self._settings.cluster.name
+        try:
+            cluster = _read(lambda: aws.eks.get_cluster(name=name, opts=self._options))
+        except Unreadable as error:
+            aws_settings = self._settings.aws
+            yield (
+                f"cluster.name: no EKS cluster {name!r} can be read in {aws_settings.region} of account "
+                f"{aws_settings.account_id}: {error}. Make it first, correct the name, or allow eks:DescribeCluster"
+            )
+            return
+        expected = arn(self._settings, "eks", f"cluster/{name}")
+        if cluster.arn != expected:
+            yield f"cluster.name: found {cluster.arn}; allowed: {expected}"
+        if cluster.status != "ACTIVE":
+            yield f"cluster.name: cluster {name} is {cluster.status}; wait until it is ACTIVE, or repair it"
+        self._cluster_vpc = cluster.vpc_config.vpc_id
+        mode = cluster.access_configs[0].authentication_mode if cluster.access_configs else ""
+        if mode not in ACCESS_ENTRY_MODES:
+            yield (
+                f"cluster {name}: its authentication mode is {mode or 'not told'}, and the bastion gets its rights by "
+                "an access entry. Allow these beside aws-auth, which goes on working and cannot be undone: "
+                f"`aws eks update-cluster-config --name {name} "
+                "--access-config authenticationMode=API_AND_CONFIG_MAP`"
+            )
+        runs_itself = _runs_itself(cluster)
+        if not runs_itself:
+            yield from self._add_ons(name)
+        yield from self._storage(name, auto_mode=runs_itself)
+        if not runs_itself:
+            self._load_balancers(name)
+
+    def _storage(self, cluster: str, *, auto_mode: bool) -> Iterator[str]:
+        """Volumes need a class: the one that the settings name, or one that is known to be the default."""
+        if self._settings.monitoring.storage_class is not None or AddOn.EBS_CSI_DRIVER in self._believed:
+            return
+        if not auto_mode:
+            try:
+                if _makes_default_class(self._add_on(cluster, AddOn.EBS_CSI_DRIVER)):
+                    return
+            except Unreadable:
+                return  # told already
+        yield (
+            f"monitoring.storage_class: missing, and nothing says that cluster {cluster} has a default class: "
+            "Prometheus and Alertmanager would wait for their volumes for ever. Name one (`kubectl get storageclass` "
+            "lists them)"
+            + (
+                ""
+                if auto_mode
+                else ", or have the add-on make it: "
+                f"`aws eks update-addon --cluster-name {cluster} --addon-name {AddOn.EBS_CSI_DRIVER.value} "
+                """--configuration-values '{"defaultStorageClass":{"enabled":true}}'`"""
+            )
+        )
+
+    def _load_balancers(self, cluster: str) -> None:
+        """Say where nothing shows that anything makes load balancers. The program itself makes none."""
+        if AddOn.LOAD_BALANCER_CONTROLLER in self._believed:
+            return
+        tags = [aws.resourcegroupstaggingapi.GetResourcesTagFilterArgs(key=CONTROLLERS_TAG, values=[cluster])]
+        try:
+            found = _read(
+                lambda: aws.resourcegroupstaggingapi.get_resources(
+                    resource_type_filters=[LOAD_BALANCERS], tag_filters=tags, opts=self._options
+                )
+            ).resource_tag_mapping_lists
+        except Unreadable:
+            found = []
+        if not found:
+            pulumi.log.warn(
+                f"cluster {cluster}: no load balancer of the AWS Load Balancer Controller is to be seen, so that the "
+                "links of notifications (addresses.*) may lead nowhere. Install it "
+                "(https://kubernetes-sigs.github.io/aws-load-balancer-controller) and put an internal Ingress before "
+                f"each page; if something else does that, name {AddOn.LOAD_BALANCER_CONTROLLER.value} in "
+                "cluster.self_managed"
+            )
+
+    def _add_ons(self, cluster: str) -> Iterator[str]:
+        for add_on, reason in NEEDED.items():
+            if add_on in self._believed:
+                continue
+            try:
+                self._add_on(cluster, add_on)
+            except Unreadable as error:
+                yield (
+                    f"cluster {cluster}: it has no add-on {add_on.value} ({reason}): {error}. "
+                    f"`aws eks create-addon --cluster-name {cluster} --addon-name {add_on.value}`; if it was installed "
+                    "otherwise, name it in cluster.self_managed"
+                )
+        if AddOn.VPC_CNI in self._believed:
+            return
+        try:
+            network = self._add_on(cluster, AddOn.VPC_CNI)
+        except Unreadable:
+            network = ""
+        if not _enforces_policies(network):
+            pulumi.log.warn(
+                f"cluster {cluster}: the add-on vpc-cni does not say that it enforces NetworkPolicy, so that any pod "
+                f"may reach Alertmanager. `aws eks update-addon --cluster-name {cluster} --addon-name vpc-cni "
+                """--configuration-values '{"enableNetworkPolicy":"true"}'`; if something else enforces them, name """
+                "vpc-cni in cluster.self_managed"
+            )
+
+    def _add_on(self, cluster: str, add_on: AddOn) -> str:
+        """Return an add-on's configuration. Raises `Unreadable` if the cluster does not have it."""
+        found = _read(lambda: aws.eks.get_addon(cluster_name=cluster, addon_name=add_on.value, opts=self._options))
+        return found.configuration_values or ""
+
+    def network(self) -> Iterator[str]:
+        network = self._settings.network
+        try:
+            _read(lambda: aws.ec2.get_vpc(id=network.vpc_id, opts=self._options))
+        except Unreadable as error:
+            yield f"network.vpc_id: VPC {network.vpc_id} cannot be read: {error}. Correct it, or allow ec2:DescribeVpcs"
+            return
+        if self._cluster_vpc not in {"", network.vpc_id}:
+            yield (
+                f"network.vpc_id: found {network.vpc_id}, and cluster {self._settings.cluster.name} stands in "
+                f"{self._cluster_vpc}. The bastion has to reach the cluster: give the cluster's VPC"
+            )
+        for at, subnet_id in enumerate(network.subnet_ids):
+            for problem in self._subnet(subnet_id):
+                yield f"network.subnet_ids[{at}]: {problem}"
+        zones = sorted(set(self._zones.values()))
+        if len(self._zones) == len(network.subnet_ids) and len(zones) < LEAST_ZONES:
+            yield (
+                f"network.subnet_ids: found subnets of zone {', '.join(zones)} only; allowed: two zones or more, so "
+                "that losing one can be repaired. Add a private subnet of another zone"
+            )
+
+    def _subnet(self, subnet_id: str) -> Iterator[str]:
+        vpc_id = self._settings.network.vpc_id
+        try:
+            subnet = _read(lambda: aws.ec2.get_subnet(id=subnet_id, opts=self._options))
+        except Unreadable as error:
+            yield f"subnet {subnet_id} cannot be read: {error}. Correct it, or allow ec2:DescribeSubnets"
+            return
+        if subnet.vpc_id != vpc_id:
+            yield f"subnet {subnet_id} is in {subnet.vpc_id}, not in {vpc_id}. Give private subnets of {vpc_id}"
+            return
+        self._zones[subnet_id] = subnet.availability_zone
+        if subnet.available_ip_address_count < 1:
+            yield f"subnet {subnet_id} has no free address left. Give another, or free some"
+        try:
+            routes = self._routes(subnet_id)
+        except Unreadable as error:
+            yield f"the routes of subnet {subnet_id} cannot be read: {error}. Allow ec2:DescribeRouteTables"
+            return
+        default = next((route for route in routes if route.cidr_block == EVERYWHERE), None)
+        if default is None:
+            yield (
+                f"subnet {subnet_id} has no way out (no route to {EVERYWHERE}): the bastion would reach neither "
+                "Systems Manager nor its packages. Route it through a NAT gateway, or give a subnet that is"
+            )
+        elif default.gateway_id.startswith("igw-"):
+            yield (
+                f"subnet {subnet_id} is a public one (its way out is {default.gateway_id}), and the bastion has no "
+                "public address. Give a private subnet whose way out is a NAT gateway"
+            )
+
+    def _routes(self, subnet_id: str) -> Sequence[aws.ec2.outputs.GetRouteTableRouteResult]:
+        """Return the routes of a subnet: those of its own table, else of its network's main one."""
+        vpc_id = self._settings.network.vpc_id
+        for name, value in (("association.subnet-id", subnet_id), ("association.main", "true")):
+            filters = [aws.ec2.GetRouteTablesFilterArgs(name=name, values=[value])]
+            tables = _read(
+                lambda wanted=filters: aws.ec2.get_route_tables(vpc_id=vpc_id, filters=wanted, opts=self._options)
+            )
+            if tables.ids:
+                return self._routes_of(tables.ids[0])
+        return ()
+
+    def _routes_of(self, table_id: str) -> Sequence[aws.ec2.outputs.GetRouteTableRouteResult]:
+        return _read(lambda: aws.ec2.get_route_table(route_table_id=table_id, opts=self._options)).routes
+
+
+def _runs_itself(cluster: aws.eks.AwaitableGetClusterResult) -> bool:
+    """Say whether it is an Auto Mode cluster: storage, pod identity and NetworkPolicy are parts of it."""
+    storage = [block.enabled for one in cluster.storage_configs or () for block in one.block_storages]
+    return any(one.enabled for one in cluster.compute_configs or ()) and any(storage)
+
+
+def _enforces_policies(configuration: str) -> bool:
+    return str(_value(configuration, "enableNetworkPolicy")).lower() == "true"
+
+
+def _makes_default_class(configuration: str) -> bool:
+    return str(_value(configuration, "defaultStorageClass", "enabled")).lower() == "true"
+
+
+def _value(configuration: str, *path: str) -> object:
+    """Return what an add-on's configuration, which is JSON or YAML, says at a path; None where it says nothing."""
+    try:
+        value: object = yaml.safe_load(configuration or "{}")
+    except yaml.YAMLError:
+        return None
+    for name in path:
+        value = cast("dict[str, object]", value).get(name) if isinstance(value, dict) else None
+    return value
