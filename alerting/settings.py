@@ -35,7 +35,10 @@ Quantity = Annotated[
 ]
 Retention = Annotated[str, Field(pattern=r"^[1-9]\d*[hdwy]$", description="a time such as 15d, in h, d, w or y")]
 Address = Annotated[
-    str, Field(pattern=r"^https?://[^/\s]+\S*[^/\s]$", description="an address, https://HOST, without a / at its end")
+    str,
+    Field(
+        pattern=r"^https?://[^/\s@]+(/[^\s@]*[^/\s@])?$", description="an address, https://HOST, without a / at its end"
+    ),
 ]
 Channel = Annotated[
     str, Field(pattern=r"^#[a-z0-9_-][a-z0-9._-]{0,78}$", description="a Slack channel such as #orion-alerts")

@@ -6,19 +6,24 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import typer
 from rich.console import Console
 
 from alerting.build import load_platform
+from alerting.checks.alertmanager import RefusedOption
 from alerting.problems import CatalogError
 from cli.chart import ChartUnusable
+from cli.check import run_check
+from cli.preview import run_preview
 from cli.render import Part, render
 from cli.sandbox import drill_by_hand, run_sandbox
-from cli.stacks import StackUnreadable, read_settings, stack_names
-from sandbox.engine import DeploymentFailed
+from cli.stacks import StackUnreadable, read_settings
+from sandbox.engine import DeploymentFailed, Interrupted
 from sandbox.metrics.faults import UnknownFault
 from sandbox.runs import NoSandbox
 from sandbox.service import ServiceFailed
+from tools.build import BuildFailed
 from tools.paths import ToolMissing
 
 ROOT = Path(__file__).parent.parent
@@ -48,13 +53,20 @@ def render_command(
 
 @application.command("check")
 def check_command() -> None:
-    """Check every file and every reference between them, for each stack."""
-    for stack in stack_names(ROOT):
-        platform = load_platform(ROOT, read_settings(ROOT, stack))
-        alerts = sum("alert" in rule for file in platform.rules for group in file.groups for rule in group["rules"])
-        services = len(platform.on_call.services)
-        repairs = len(platform.repairs.repairs)
-        console.print(f"[green]✓[/] {stack}: {alerts} alerts, {services} paged services, {repairs} automatic repairs")
+    """Check every file and every reference between them, for each stack, by us and by the tools' own linters."""
+    raise typer.Exit(run_check(ROOT, console))
+
+
+@application.command("preview")
+def preview_command(
+    stack: StackOption = "prod",
+    chart: Annotated[
+        str | None,
+        typer.Option(envvar="ORION_CHART", help="A chart archive to render, or `none` for no chart."),
+    ] = None,
+) -> None:
+    """Print what `pulumi up` would make of a stack, by the real engine, without its account. Nothing is made."""
+    raise typer.Exit(run_preview(ROOT, console, stack, chart=chart))
 
 
 @application.command("sandbox")
@@ -84,10 +96,13 @@ def main() -> None:
     try:
         application()
     except (
+        BuildFailed,
         CatalogError,
         ChartUnusable,
         DeploymentFailed,
+        Interrupted,
         NoSandbox,
+        RefusedOption,
         ServiceFailed,
         StackUnreadable,
         ToolMissing,
@@ -95,3 +110,13 @@ def main() -> None:
     ) as problem:
         errors.print(str(problem), markup=False)
         sys.exit(1)
+    except httpx.HTTPError as problem:
+        errors.print(f"{_address(problem)}: no answer that can be used: {problem}", markup=False)
+        sys.exit(1)
+
+
+def _address(problem: httpx.HTTPError) -> str:
+    try:
+        return str(problem.request.url)
+    except RuntimeError:  # it failed before there was a request
+        return "HTTP"

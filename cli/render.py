@@ -1,4 +1,4 @@
-"""Prints parts of a platform in the formats of the tools that will read them."""
+"""Prints parts of a platform in the formats of the tools that will read them. No secret is in any of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, assert_never
 import yaml
 
 from alerting.platform import Platform
+from components.monitoring_values import MonitoringSpec, chart_values
 
 
 class Part(StrEnum):
@@ -18,12 +19,16 @@ class Part(StrEnum):
     ALERTMANAGER = "alertmanager"
     TEMPLATES = "templates"
     RULES = "rules"
+    VALUES = "values"
     ON_CALL = "oncall"
     REPAIRS = "repairs"
 
 
 def render(platform: Platform, part: Part) -> str:
-    """Return one part of the platform as text."""
+    """Return one part of the platform as text.
+
+    Secrets are never read: what is printed names the files and the Secrets that hold them.
+    """
     match part:
         case Part.ALERTMANAGER:
             return _yaml(platform.alertmanager.configuration)
@@ -31,11 +36,23 @@ def render(platform: Platform, part: Part) -> str:
             return "\n".join(f"# {name}\n{text}" for name, text in platform.alertmanager.templates.items())
         case Part.RULES:
             return _yaml({"groups": [group for file in platform.rules for group in file.groups]})
+        case Part.VALUES:
+            return _yaml(chart_values(_monitoring_spec(platform)))
         case Part.ON_CALL:
             return _yaml(asdict(platform.on_call))
         case Part.REPAIRS:
             return _yaml(platform.repairs.as_function_data())
     assert_never(part)
+
+
+def _monitoring_spec(platform: Platform) -> MonitoringSpec:
+    """Return what the program makes the monitoring stack from: what it mounts is what the Secrets' component makes."""
+    files = platform.alertmanager
+    return MonitoringSpec(
+        settings=platform.settings,
+        secrets=tuple(sorted({file.secret for file in files.secret_files})),
+        config_maps=(files.template_config_map,),
+    )
 
 
 def _yaml(value: Any) -> str:

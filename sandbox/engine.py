@@ -84,7 +84,10 @@ class Engine:
         )
 
     def configure(self, config: Mapping[str, Any], secret: Mapping[str, Any] | None = None) -> None:
-        """Set configuration: nested plain data, and nested secrets. Keys without a namespace are the project's."""
+        """Set configuration: nested plain data, and nested secrets. Keys without a namespace are the project's.
+
+        What is None is removed from what the stack's file says.
+        """
         path = self._work / f"Pulumi.{self.stack_name}.yaml"
         settings = cast("dict[str, Any]", yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
         merged = settings.setdefault("config", {})
@@ -230,7 +233,8 @@ def _is_encrypted(value: Any) -> bool:
 
 def _merged(old: Any, new: Any) -> Any:
     if isinstance(old, dict) and isinstance(new, Mapping):
-        return {**old, **{key: _merged(old.get(key), value) for key, value in new.items()}}
+        merged = {**old, **{key: _merged(old.get(key), value) for key, value in new.items()}}
+        return {key: value for key, value in merged.items() if value is not None}
     return _unwrapped(new)
 
 

@@ -21,13 +21,17 @@ _COUNTED = re.compile(r"^\d+ errors? occurred:\s*\* ")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """One step that began, ended or failed. `operation` is the engine's word: create, update, same, delete, ..."""
+    """One step that began, ended or failed. `operation` is the engine's word: create, update, same, delete, ...
+
+    `inputs` are the resource's, as the engine shows them: secrets masked, what is not known yet left out.
+    """
 
     operation: str
     type: str
     name: str
     urn: str
     stage: str
+    inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,7 @@ class Watch:
                 name=name,
                 urn=metadata.urn,
                 stage=stage,
+                inputs=_inputs(metadata),
             )
         )
 
@@ -101,6 +106,11 @@ class Watch:
     def explain(self, otherwise: str) -> str:
         """Return the reasons of a failure, one a line; `otherwise` if no event told any."""
         return "\n".join(self._errors) or otherwise.strip()
+
+
+def _inputs(metadata: automation.StepEventMetadata) -> Mapping[str, Any]:
+    state = metadata.new or metadata.old
+    return {} if state is None else state.inputs
 
 
 def _is_about_a_gone_engine(record: logging.LogRecord) -> bool:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 REQUEST_TIMEOUT_SECONDS = 10.0
 ACCOUNT_ID = "123456789012"
+ACCOUNT_VARIABLE = "MOTO_ACCOUNT_ID"
+"""Where moto reads which account it is."""
 REGION = "us-east-1"
 EVERYWHERE = "0.0.0.0/0"
 CREDENTIALS: Mapping[str, str] = {

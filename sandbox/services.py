@@ -18,12 +18,10 @@ from sandbox.journal import JOURNAL_VARIABLE, Journal
 from sandbox.metrics.application import create_application as create_metrics
 from sandbox.metrics.cluster import KubernetesView
 from sandbox.metrics.faults import Faults
-from sandbox.population import ACCOUNT_ID, CREDENTIALS, REGION
+from sandbox.population import ACCOUNT_ID, ACCOUNT_VARIABLE, CREDENTIALS, REGION, Network
 from sandbox.ports import LOOPBACK, accepts_connections, free_port
 from sandbox.service import HttpService, ProcessService
 
-ACCOUNT_VARIABLE = "MOTO_ACCOUNT_ID"
-"""Where moto reads, at its import, which account it is."""
 ROOT = Path(__file__).parent.parent
 
 
@@ -44,9 +42,19 @@ class StandIns:
         return self._process("slack")
 
     def aws(
-        self, plane: ControlPlane, cluster_name: str, *, account_id: str = ACCOUNT_ID, region: str = REGION
+        self,
+        plane: ControlPlane,
+        cluster_name: str,
+        *,
+        account_id: str = ACCOUNT_ID,
+        region: str = REGION,
+        network: Network | None = None,
     ) -> ProcessService:
-        """The stand-in for AWS: one account, seen from one region, whose EKS knows one cluster."""
+        """The stand-in for AWS: one account, seen from one region, whose EKS knows one cluster.
+
+        The cluster stands in `network`, which is made, or in the one that an account begins with.
+        """
+        ids = [] if network is None else ["--network", network.vpc_id, *network.subnet_ids]
         return self._process(
             "aws",
             "--region",
@@ -57,6 +65,7 @@ class StandIns:
             str(plane.kubeconfig),
             "--pki",
             str(plane.pki),
+            *ids,
             environment={ACCOUNT_VARIABLE: account_id},
         )
 

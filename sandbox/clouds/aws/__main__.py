@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sandbox.clouds.aws.server import AwsServer
 from sandbox.journal import Journal
-from sandbox.population import REGION
+from sandbox.population import ACCOUNT_ID, ACCOUNT_VARIABLE, REGION
 from tools.paths import tool
 
 
@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--cluster-name", help="the name that EKS knows the sandbox's cluster by")
     parser.add_argument("--cluster-kubeconfig", type=Path, help="the administrator's kubeconfig of that cluster")
     parser.add_argument("--pki", type=Path, help="the folder with that cluster's ca.crt and ca.key")
+    parser.add_argument("--network", nargs="+", metavar="ID", help="a VPC to make, and its subnets")
     arguments = parser.parse_args()
     given = [arguments.cluster_name, arguments.cluster_kubeconfig, arguments.pki]
     if any(given) and not all(given):
@@ -30,10 +31,12 @@ def main() -> None:
     os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")  # AWS has its own policies from the start
     server = AwsServer(
         port=arguments.port,
+        account_id=os.environ.get(ACCOUNT_VARIABLE, ACCOUNT_ID),
         region=arguments.region,
         journal=Journal.from_environment(),
         cluster=(arguments.cluster_name, arguments.cluster_kubeconfig, arguments.pki) if all(given) else None,
         kubectl=tool("kubectl") if all(given) else None,
+        network=arguments.network or (),
     )
     ended = threading.Event()
 

@@ -33,8 +33,13 @@ class Front:
         journal: Journal,
         cluster: tuple[str, ClusterIdentities] | None,
         kubectl: Path | None,
+        vpc_id: str | None = None,
     ) -> None:
-        """`cluster` is the name that EKS knows the sandbox's cluster by, and who signs for it; `kubectl` a binary."""
+        """`cluster` is the name that EKS knows the sandbox's cluster by, and who signs for it; `kubectl` a binary.
+
+        The cluster stands in the VPC `vpc_id`, or in the one that the account begins with.
+        """
+        self._cluster_vpc_id = vpc_id
         self._moto = moto
         self._clients = clients
         self._journal = journal
@@ -148,8 +153,8 @@ class Front:
         return self._identities.kubeconfig(user, self._access.groups_of(role_arn))
 
     def _vpc_id(self) -> str:
-        """Return the network that the account begins with, which the cluster is said to stand in."""
-        return self._clients.ec2.describe_vpcs()["Vpcs"][0].get("VpcId", "")
+        """Return the network that the cluster is said to stand in."""
+        return self._cluster_vpc_id or self._clients.ec2.describe_vpcs()["Vpcs"][0].get("VpcId", "")
 
     def _role_of(self, instance_id: str) -> str | None:
         reservations = self._clients.ec2.describe_instances(InstanceIds=[instance_id])["Reservations"]

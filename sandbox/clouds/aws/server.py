@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
-from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
 from sandbox.clouds.aws.clients import Clients
 from sandbox.clouds.aws.front import Front
 from sandbox.clouds.aws.identity import ClusterIdentities
+from sandbox.clouds.aws.network import make_network
 from sandbox.journal import Journal
-from sandbox.population import REGION
+from sandbox.population import ACCOUNT_ID, REGION
 from sandbox.ports import LOOPBACK, free_port
 
 STOP_SECONDS = 10.0
@@ -38,20 +39,27 @@ class AwsServer:
         port: int | None = None,
         cluster: tuple[str, Path, Path] | None = None,
         kubectl: Path | None = None,
+        account_id: str = ACCOUNT_ID,
         region: str = REGION,
+        network: Sequence[str] = (),
     ) -> None:
-        """Take the port. The account is moto's own.
+        """Take the port. moto reads the account from $MOTO_ACCOUNT_ID: give the same.
+
+        `network` are the ids of a VPC to make and of its subnets, else the account's first one is the cluster's.
 
         `cluster` is EKS' name for the cluster, its administrator's kubeconfig, and its PKI folder.
         """
         self._port = port or free_port()
+        if network:
+            make_network(account_id, region, network[0], network[1:])
         moto = DomainDispatcherApplication(create_backend_app)
         self._front = Front(
             moto,
-            clients=Clients.of(self.address, account_id=DEFAULT_ACCOUNT_ID, region=region),
+            clients=Clients.of(self.address, account_id=account_id, region=region),
             journal=journal,
             cluster=None if cluster is None else (cluster[0], ClusterIdentities(cluster[1], cluster[2])),
             kubectl=kubectl,
+            vpc_id=network[0] if network else None,
         )
         self._server = make_server(LOOPBACK, self._port, self._front, threaded=True, request_handler=_QuietHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="aws", daemon=True)

@@ -1,0 +1,117 @@
+"""`orion check`: every cross-check, and the linters of the tools that will read what is rendered."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+
+from alerting.build import build_platform, load_catalog
+from alerting.platform import Platform
+from alerting.rules import rules_text
+from cli.stacks import read_settings, stack_names
+from tools.paths import tool
+
+MOUNTED = "/etc/alertmanager"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linter:
+    """One run of a tool: what it is told to look at, in the folder that everything was rendered to."""
+
+    says: str
+    program: str
+    arguments: Sequence[str]
+
+
+def run_check(root: Path, console: Console) -> int:
+    """Check everything for each stack, and return the exit code.
+
+    Raises `CatalogError`, `SettingsRefused` and `RefusedOption` with what is wrong before any tool is asked.
+    """
+    catalog = load_catalog(root)
+    platforms = {stack: build_platform(catalog, read_settings(root, stack)) for stack in stack_names(root)}
+    for stack, platform in platforms.items():
+        alerts = sum("alert" in rule for file in platform.rules for group in file.groups for rule in group["rules"])
+        services = len(platform.on_call.services)
+        repairs = len(platform.repairs.repairs)
+        console.print(f"[green]✓[/] {stack}: {alerts} alerts, {services} paged services, {repairs} automatic repairs")
+    failed = False
+    for stack, platform in platforms.items():
+        with tempfile.TemporaryDirectory(prefix="orion-check-") as folder:
+            rendered = Path(folder)
+            _write(root, platform, rendered)
+            for linter in _linters(rendered, tested=platform.settings.time_scale == 1):
+                failed |= not _passes(linter, rendered, stack, console)
+    return 1 if failed else 0
+
+
+def _linters(rendered: Path, *, tested: bool) -> list[Linter]:
+    """Return what is run for a stack. The alerts' tests hold the story's own times."""
+    rules = sorted(path.name for path in rendered.glob("*.yaml") if path.name != "alertmanager.yaml")
+    tests = sorted(f"tests/{path.name}" for path in (rendered / "tests").glob("*.yaml"))
+    return [
+        Linter(
+            says=f"promtool takes {len(rules)} rule files",
+            program="promtool",
+            arguments=["check", "rules", "--lint=all", "--lint-fatal", *rules],
+        ),
+        *(
+            [
+                Linter(
+                    says=f"promtool holds {len(tests)} test files",
+                    program="promtool",
+                    arguments=["test", "rules", *tests],
+                )
+            ]
+            if tested
+            else []
+        ),
+        Linter(
+            says="pint finds nothing in them",
+            program="pint",
+            arguments=["--no-color", "--offline", "lint", "--min-severity=bug", *rules],
+        ),
+        Linter(
+            says="amtool takes Alertmanager's configuration and templates",
+            program="amtool",
+            arguments=["check-config", "alertmanager.yaml"],
+        ),
+    ]
+
+
+def _passes(linter: Linter, rendered: Path, stack: str, console: Console) -> bool:
+    done = subprocess.run(
+        [tool(linter.program), *linter.arguments], cwd=rendered, capture_output=True, text=True, check=False
+    )
+    if done.returncode == 0:
+        console.print(f"[green]✓[/] {stack}: {linter.says}")
+        return True
+    console.print(f"[red]✗[/] {stack}: {linter.program} {linter.arguments[0]} refuses what is rendered:")
+    console.print((done.stdout + done.stderr).strip().replace(str(rendered), ""), markup=False)
+    return False
+
+
+def _write(root: Path, platform: Platform, folder: Path) -> None:
+    """Write what is rendered as the tools read it. The folder takes the place of /etc/alertmanager."""
+    for file in platform.rules:
+        (folder / f"{file.name.removeprefix('orion-')}.yaml").write_text(rules_text(file), encoding="utf-8")
+    shutil.copytree(root / "rules" / "tests", folder / "tests")
+    files = platform.alertmanager
+    templates = folder / "configmaps" / files.template_config_map
+    templates.mkdir(parents=True)
+    for name, text in files.templates.items():
+        (templates / name).write_text(text, encoding="utf-8")
+    for secret in files.secret_files:
+        path = folder / "secrets" / secret.secret / secret.key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("0" * 32)  # in place of a secret: a tool wants the file, and looks at its form at most
+    text = json.dumps(files.configuration, ensure_ascii=False).replace(MOUNTED, str(folder))
+    (folder / "alertmanager.yaml").write_text(yaml.safe_dump(json.loads(text), sort_keys=False), encoding="utf-8")

@@ -1,0 +1,118 @@
+"""A stack's preview without its account: the real engine, on clouds that hold what the stack's settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from sandbox.clock import Clock
+from sandbox.cluster.control_plane import ControlPlane
+from sandbox.cluster.operator import Operator
+from sandbox.engine import Engine, Progress, Result
+from sandbox.journal import Journal
+from sandbox.population import CREDENTIALS, Network, add_people
+from sandbox.runs import Run
+from sandbox.service import Service, wait_until_ready
+from sandbox.services import StandIns
+
+START_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewPlan:
+    """One stack, and what its settings take for granted.
+
+    `configuration` and `secrets` are given to the engine over what the stack's file says: nobody here can read its
+    secrets, and its cluster is a control plane on this machine.
+    """
+
+    project: Path
+    stack: str
+    account_id: str
+    region: str
+    cluster_name: str
+    network: Network
+    people: tuple[str, ...]
+    configuration: Mapping[str, Any]
+    secrets: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a preview said: every step in its order, and the counts."""
+
+    steps: tuple[Progress, ...]
+    result: Result
+
+
+class PreviewAccount:
+    """The account, cluster and PagerDuty of one preview. Use as a context manager: on the way out all of it ends."""
+
+    def __init__(self, plan: PreviewPlan, run: Run, tell: Callable[[str], None]) -> None:
+        """`run` is where everything is kept; `tell` hears of each step in a person's words."""
+        self._plan = plan
+        self._directory = run.directory
+        self._tell = tell
+        self._undo = ExitStack()
+        self._steps: list[Progress] = []
+        self.plane = ControlPlane(f"orion-{run.directory.name.removeprefix('run-')}", run.directory / "control-plane")
+        journal = Journal(run.directory / "journal.jsonl")
+        self._stand_ins = StandIns(journal=journal, clock=Clock(1.0), directory=run.directory)
+        self.pagerduty = self._stand_ins.pagerduty()
+
+    def __enter__(self) -> Self:
+        """Start everything. Raises `ServiceFailed` naming what did not come up."""
+        try:
+            self._tell("starting a Kubernetes API server, AWS and PagerDuty")
+            self._start(self.plane, self.pagerduty)
+            # A chart brings them; here they are there, so that rules are held to them in the preview already.
+            Operator(self.plane.kubeconfig, self._directory).install_definitions()
+            plan = self._plan
+            self.aws = self._stand_ins.aws(
+                self.plane, plan.cluster_name, account_id=plan.account_id, region=plan.region, network=plan.network
+            )
+            self._start(self.aws)
+            add_people(self.pagerduty.address, plan.people)
+        except BaseException:
+            self._undo.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._undo.close()
+
+    def _start(self, *services: Service) -> None:
+        for service in services:
+            self._undo.callback(service.stop)
+            service.start()
+        for service in services:
+            wait_until_ready(service, timeout_seconds=START_SECONDS)
+
+    def preview(self) -> Preview:
+        """Have the engine say what `up` would do. Raises `DeploymentFailed`, `Interrupted`."""
+        self._tell("asking the engine")
+        engine = Engine(
+            self._directory / "engine",
+            {
+                **CREDENTIALS,
+                "AWS_REGION": self._plan.region,
+                "AWS_DEFAULT_REGION": self._plan.region,
+                "AWS_ENDPOINT_URL": self.aws.address,
+                "ORION_PAGERDUTY_API_URL": self.pagerduty.address,
+                "KUBECONFIG": str(self.plane.kubeconfig),
+            },
+            project=self._plan.project,
+            stack=self._plan.stack,
+            on_progress=self._take,
+        )
+        cluster = {"kubeconfig_path": str(self.plane.kubeconfig)}
+        engine.configure({**self._plan.configuration, "cluster": cluster}, secret=self._plan.secrets)
+        result = engine.preview()
+        return Preview(steps=tuple(self._steps), result=result)
+
+    def _take(self, progress: Progress) -> None:
+        if progress.stage == "began":
+            self._steps.append(progress)

@@ -1,0 +1,95 @@
+"""`orion preview`: the real engine's plan of dev and of prod, from this repository's own files, and nothing is made."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import boto3
+import httpx
+import pytest
+from rich.console import Console
+
+from alerting.build import load_catalog
+from alerting.settings import Settings
+from alerting.stack_settings import settings_from_file
+from cli.chart import FOUND_BESIDE
+from cli.preview import preview_plan, run_preview
+from sandbox.cluster.kubectl import kubectl
+from sandbox.engine import DeploymentFailed
+from sandbox.engine_preview import PreviewAccount
+from sandbox.population import CREDENTIALS
+from sandbox.runs import Run
+from tests.alerting_data import ROOT
+
+pytestmark = pytest.mark.integration
+
+
+def chart() -> str:
+    """Return the chart that is on this machine, or that there is none: the registry is nobody's to ask in a test."""
+    beside = sorted((ROOT.parent / FOUND_BESIDE).glob("kube-prometheus-stack-*.tgz"))
+    return str(beside[-1]) if beside else "none"
+
+
+def stack(name: str) -> Settings:
+    return settings_from_file(ROOT, name)
+
+
+def test_the_plan_of_prod_holds_everything_and_makes_nothing(tmp_path: Path) -> None:
+    plan, _ = preview_plan(ROOT, "prod", stack("prod"), load_catalog(ROOT), chart=chart())
+    with Run(tmp_path) as run, PreviewAccount(plan, run, lambda _: None) as account:
+        preview = account.preview()
+        keys = {
+            "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        }
+        session = boto3.Session(region_name="us-east-1", **keys)
+        topics = session.client("sns", endpoint_url=account.aws.address).list_topics()["Topics"]
+        queues = session.client("sqs", endpoint_url=account.aws.address).list_queues().get("QueueUrls", [])
+        namespaces = kubectl(account.plane.kubeconfig, "get", "namespaces", "--output=name")
+        headers = {"Authorization": "Token token=any"}
+        services = httpx.get(f"{account.pagerduty.address}/services", headers=headers).json()["services"]
+
+    by_name = {step.name: step for step in preview.steps}
+    assert set(preview.result.changes) == {"create"}
+    assert preview.result.changes["create"] == len(preview.steps) > 100
+    assert by_name["bastion-group"].inputs["vpcId"] == stack("prod").network.vpc_id
+    assert by_name["bastion-instance"].inputs["subnetId"] == stack("prod").network.subnet_ids[0]
+    assert by_name["event-bus-alerts-topic"].inputs["name"] == "orion-alerts"
+    assert by_name["runbook-automation-diagnostics-bucket"].inputs["bucket"] == "orion-diagnostics-222222222222"
+    assert (topics, queues, services) == ([], [], [])
+    assert "monitoring" not in str(namespaces)
+    assert preview.result.warnings == ()
+    assert "invented" not in str([step.inputs for step in preview.steps])
+
+
+def test_the_plan_of_dev_is_printed_whole_with_its_counts() -> None:
+    told = Console(file=io.StringIO(), width=80, soft_wrap=True)
+    code = run_preview(ROOT, told, "dev", chart="none")
+    assert isinstance(told.file, io.StringIO)
+    lines = told.file.getvalue().splitlines()
+
+    assert code == 0
+    assert lines[-1].startswith("dev: ")
+    assert lines[-1].endswith(" to create. Nothing was made.")
+    topic = next(line for line in lines if "event-bus-alerts-topic " in f"{line} ")
+    assert topic.split() == ["+", "aws", "sns", "Topic", "orion-alerts", "event-bus-alerts-topic"]
+    assert not [line for line in lines if "…" in line or "04da6b54" in line or "warning" in line]
+    counts = sum(int(line.rpartition("(")[2].rstrip(")")) for line in lines if line.endswith(")") and line[0] != " ")
+    headings = len([line for line in lines if line.endswith(")") and line[0] != " "])
+    assert int(lines[-1].split()[1]) == counts + headings + 1  # the components at the top, and the stack
+
+
+def test_what_preflight_refuses_is_refused_in_the_preview_too(tmp_path: Path) -> None:
+    settings = stack("dev")
+    subnets = tuple(settings.network.subnet_ids[:1])
+    wrong = settings.model_copy(update={"network": settings.network.model_copy(update={"subnet_ids": subnets})})
+    plan, _ = preview_plan(ROOT, "dev", wrong, load_catalog(ROOT), chart="none")
+    with (
+        Run(tmp_path) as run,
+        PreviewAccount(plan, run, lambda _: None) as account,
+        pytest.raises(DeploymentFailed, match=r"network\.subnet_ids\[1\]: subnet .* cannot be read") as raised,
+    ):
+        account.preview()
+
+    assert "Traceback" not in str(raised.value)
