@@ -135,6 +135,7 @@ def _say_what_to_try(console: Console, sandbox: Sandbox) -> None:
     for name, address in sandbox.addresses().items():
         table.add_row(name, address)
     console.print(table)
+    console.print(f"\nOpen {sandbox.console.address} in a browser: what fires, who is told, what is repaired.")
     console.print("\nTry, in another terminal:")
     console.print("  .venv/bin/orion drill HighMemoryUsage --label service=orders")
     console.print("  .venv/bin/orion drill ServiceDown --label service=gateway")

@@ -18,6 +18,7 @@ from sandbox.cluster.control_plane import ControlPlane
 from sandbox.cluster.node_agent import NodeAgent
 from sandbox.cluster.operator import Operator
 from sandbox.cluster.workloads import NAMESPACE, Workloads
+from sandbox.console.application import create_application as create_console
 from sandbox.engine import Engine, Progress, Result
 from sandbox.functions.runtime import FunctionRuntime
 from sandbox.inventory import Inventory, inventory
@@ -33,7 +34,7 @@ from sandbox.population import (
     find_network,
 )
 from sandbox.runs import Run
-from sandbox.service import Service, ServiceFailed, wait_until_ready
+from sandbox.service import HttpService, Service, ServiceFailed, wait_until_ready
 from sandbox.services import PodIdentity, StandIns, metrics_source
 
 CLUSTER_NAME = "orion-sandbox"
@@ -124,7 +125,8 @@ class Sandbox:
             self.clock,
             PodIdentity(self.aws.address, CLUSTER_NAME).environment_for,
         )
-        self._start(self.aws, self.operator, self.metrics, self.agent)
+        self.console = HttpService("console", create_console(self.journal, self.addresses))
+        self._start(self.aws, self.operator, self.metrics, self.agent, self.console)
         self.engine = self._configured_engine()
 
     def check(self) -> None:
@@ -235,9 +237,9 @@ class Sandbox:
         return self._interruptibly(self.engine.destroy)
 
     def addresses(self) -> dict[str, str]:
-        """Return where everything is."""
+        """Return where everything is that is up."""
         found = {
-            "prometheus": self.prometheus(),
+            "console": self.console.address,
             "pagerduty": self.pagerduty.address,
             "slack": self.slack.address,
             "aws": self.aws.address,
@@ -246,6 +248,7 @@ class Sandbox:
             "journal": str(self.journal.path),
             "scale": str(self.clock.scale),
         }
+        found |= {"prometheus": one for one in list(self._web_addresses("prometheus-").values())[:1]}
         return found | {f"alertmanager {index}": one for index, one in enumerate(self.alertmanagers().values())}
 
     def _web_addresses(self, prefix: str) -> dict[str, str]:

@@ -1,0 +1,159 @@
+"""The page as one ASGI application. Its only sources are the journal and the sandbox's own HTTP addresses.
+
+    application = create_application(journal, addresses)
+
+Live by short polling: the script asks for `/sections?known=VERSION` once a second, which is answered with 204 while
+nothing has changed, else with the HTML of every section; it changes only what differs. Without a script the page loads
+itself anew every five seconds.
+
+Everything shown is somebody else's text. The templates escape all of it, links go only to http addresses, and the
+answer's policy lets the browser run nothing but this page's own script.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from sandbox.console.outside import Addresses, Asker, Outside
+from sandbox.console.picture import Picture
+from sandbox.console.view import view
+from sandbox.journal import Journal
+from sandbox.ports import LOOPBACK
+
+HERE = Path(__file__).parent
+TITLES = {
+    "firing": "What fires, and where it went",
+    "incidents": "Incidents",
+    "repairs": "Repairs",
+    "oncall": "On call",
+    "messages": "Slack",
+    "routes": "Routes",
+    "refused": "Refused requests",
+}
+"""The page's sections by the name of their template and element, in their order."""
+COLUMNS = (("firing", "incidents", "repairs"), ("oncall", "messages"), ("routes", "refused"))
+"""The first two stand side by side where there is room, the last is below them."""
+SECTIONS = ("status", *TITLES)
+"""What changes; each has a template of its name and an element of its id."""
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class _Console:
+    """Reads what is new in the journal, asks the others, and renders."""
+
+    def __init__(self, journal: Journal, asker: Asker) -> None:
+        self._journal = journal
+        self._asker = asker
+        self._picture = Picture()
+        self._offset = 0
+        self._view = view(self._picture, Outside())
+        self.sections: dict[str, str] = {}
+        self.version = ""
+        self._templates = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters |= {"clock": _clock, "day": _day, "iso": _iso}
+
+    async def page(self) -> str:
+        """Return the whole page."""
+        await self.look()
+        template = self._templates.get_template("page.html")
+        zone = datetime.now().astimezone().tzname()
+        return template.render(
+            sections=self.sections,
+            version=self.version,
+            view=self._view,
+            titles=TITLES,
+            columns=COLUMNS,
+            zone=zone,
+        )
+
+    @property
+    def title(self) -> str:
+        """The page's title as of the last look."""
+        return self._view.title
+
+    async def look(self) -> None:
+        """Bring the sections to what is so now."""
+        outside = await self._asker.look()
+        events, self._offset = self._journal.events_from(self._offset)
+        if self.sections and not events and outside == self._view.outside:
+            return
+        for event in events:
+            self._picture.add(event)
+        self._view = view(self._picture, outside)
+        self.sections = {
+            name: self._templates.get_template(f"{name}.html").render(view=self._view) for name in SECTIONS
+        }
+        said = "\0".join(self.sections.values())
+        self.version = hashlib.sha256(said.encode(errors="replace")).hexdigest()[:16]
+
+
+def _clock(seconds: float) -> str:
+    """Return a time of day as this machine's clock has it; whoever reads the page sits at it."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%H:%M:%S")
+
+
+def _day(moment: str) -> str:
+    return datetime.fromisoformat(moment).astimezone().strftime("%a %d %b %H:%M")
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def create_application(journal: Journal, addresses: Addresses) -> Starlette:
+    """Return the page over a journal. `addresses` says where the others are, each time that it is asked."""
+    asker = Asker(addresses)
+    console = _Console(journal, asker)
+
+    async def page(_: Request) -> Response:
+        return HTMLResponse(await console.page(), headers=HEADERS)
+
+    async def sections(request: Request) -> Response:
+        await console.look()
+        if request.query_params.get("known") == console.version:
+            return Response(status_code=204, headers=HEADERS)
+        found = {"version": console.version, "title": console.title, "sections": console.sections}
+        return JSONResponse(found, headers=HEADERS)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        yield
+        await asker.close()
+
+    return Starlette(
+        routes=[
+            Route("/", page),
+            Route("/sections", sections),
+            Mount("/static", StaticFiles(directory=HERE / "static")),
+        ],
+        # A page elsewhere whose name is made to lead to this machine reads nothing here.
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"])],
+        lifespan=lifespan,
+    )

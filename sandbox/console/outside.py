@@ -1,0 +1,264 @@
+"""What the journal does not hold: who answers, who is on call, Alertmanager's routes and held back alerts."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, cast
+
+import httpx
+import yaml
+
+from sandbox.service import ServiceFailed
+
+REQUEST_SECONDS = 2.0
+LEAST_SECONDS_BETWEEN = 1.0
+"""How long an answer is good for, so that a page open in many windows asks no more often than one."""
+TOKEN = "console"  # noqa: S105 - the stand-in takes any token
+BACK_ENDS: Mapping[str, str] = {
+    "prometheus": "/-/ready",
+    "alertmanager": "/-/ready",
+    "pagerduty": "/sandbox/ready",
+    "slack": "/sandbox/ready",
+    "aws": "/",
+    "metrics": "/faults",
+}
+"""How the names of those begin, among a run's addresses, that are asked whether they answer, and for which page."""
+
+_KINDS = tuple(BACK_ENDS)
+
+Addresses = Callable[[], Mapping[str, str]]
+"""Returns where everything is that is up, by name, as a run publishes it. May raise `ServiceFailed`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackEnd:
+    """Something that the page is about, and whether it answers now."""
+
+    name: str
+    address: str
+    answers: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A route of Alertmanager. `targets` are what its receiver tells, in a person's words."""
+
+    receiver: str
+    matchers: Sequence[str] = ()
+    timings: Sequence[str] = ()
+    targets: Sequence[str] = ()
+    routes: Sequence[Route] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """The routes that an Alertmanager runs, and what holds back what."""
+
+    tree: Route
+    inhibitions: Sequence[str] = ()
+
+    def targets(self, receiver: str) -> Sequence[str]:
+        """Return what a receiver tells; nothing for one that no route leads to."""
+        return next((route.targets for route in _all_routes(self.tree) if route.receiver == receiver), ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """An alert that Alertmanager keeps from its receivers, and by what."""
+
+    labels: Mapping[str, str]
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Active:
+    """What Alertmanager has now: alerts held back, and how many others of each name are with each receiver."""
+
+    held: Sequence[Held] = ()
+    by_receiver: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, Mapping[str, int]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnCall:
+    """Who is on call for an escalation policy on one level. `until` is empty for one who always is."""
+
+    policy: str
+    level: int
+    person: str
+    schedule: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What was found when asking. What could not be asked now is as it was when last asked; None if it never was."""
+
+    back_ends: Sequence[BackEnd] = ()
+    scale: str = ""
+    routing: Routing | None = None
+    active: Active | None = None
+    on_call: Sequence[OnCall] | None = None
+
+    def is_silent(self, kind: str) -> bool:
+        """Say whether no back end of a kind answers: one Alertmanager of three is enough."""
+        return not any(one.answers for one in self.back_ends if one.name.startswith(kind))
+
+
+class Asker:
+    """Asks the back ends, at most once a second however many ask it."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+        self._client = httpx.AsyncClient(timeout=REQUEST_SECONDS, headers={"Authorization": f"Token token={TOKEN}"})
+        self._lock = asyncio.Lock()
+        self._last = Outside()
+        self._asked = float("-inf")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def look(self) -> Outside:
+        """Return what is so now, or was so a second ago."""
+        async with self._lock:
+            if time.monotonic() - self._asked >= LEAST_SECONDS_BETWEEN:
+                self._last = await self._ask()
+                self._asked = time.monotonic()
+            return self._last
+
+    async def _ask(self) -> Outside:
+        last = self._last
+        try:
+            addresses = self._addresses()
+        except ServiceFailed:
+            addresses = {}
+        pages = {
+            name: addresses[name] + page
+            for kind, page in BACK_ENDS.items()
+            for name in sorted(addresses)
+            if name.partition(" ")[0] == kind
+        }
+        names = list(pages)
+        managers = [addresses[name] for name in names if name.startswith("alertmanager")]
+        pagerduty = [addresses[name] for name in names if name == "pagerduty"]
+        answering, status, alerts, on_call = await asyncio.gather(
+            asyncio.gather(*map(self._answers, pages.values())),
+            self._first([f"{one}/api/v2/status" for one in managers]),
+            self._first([f"{one}/api/v2/alerts" for one in managers]),
+            self._first([f"{one}/oncalls?limit=100" for one in pagerduty]),
+        )
+        back_ends = [
+            BackEnd(name=name, address=addresses[name], answers=answers)
+            for name, answers in zip(names, answering, strict=True)
+        ]
+        # Who was there and is nowhere to be found does not answer either.
+        gone = [replace(one, answers=False) for one in last.back_ends if one.name not in addresses]
+        return Outside(
+            back_ends=sorted(back_ends + gone, key=lambda one: (_KINDS.index(one.name.partition(" ")[0]), one.name)),
+            scale=addresses.get("scale", last.scale),
+            routing=last.routing if status is None else _routing(status["config"]["original"]),
+            active=last.active if alerts is None else _active(alerts),
+            on_call=last.on_call if on_call is None else [_on_call(entry) for entry in on_call["oncalls"]],
+        )
+
+    async def _answers(self, page: str) -> bool:
+        try:
+            await self._client.get(page)  # a refusal is an answer too
+        except httpx.HTTPError:
+            return False
+        return True
+
+    async def _first(self, addresses: Sequence[str]) -> Any:
+        """Return the first answer, or None if nobody answers: a replica may have been killed by a drill."""
+        for address in addresses:
+            try:
+                answer = await self._client.get(address)
+                answer.raise_for_status()
+                return answer.json()
+            except (httpx.HTTPError, ValueError):
+                continue
+        return None
+
+
+@lru_cache(maxsize=2)
+def _routing(text: str) -> Routing | None:
+    # The C loader reads the configuration of many services in a tenth of the time, where it is built in.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    configuration = cast("Mapping[str, Any]", yaml.load(text, Loader=loader) or {})  # noqa: S506 - both are safe
+    if "route" not in configuration:
+        return None
+    targets = {one["name"]: _targets(one) for one in configuration.get("receivers") or []}
+    return Routing(
+        tree=_route(configuration["route"], targets),
+        inhibitions=[_inhibition(rule) for rule in configuration.get("inhibit_rules") or []],
+    )
+
+
+def _route(route: Mapping[str, Any], targets: Mapping[str, Sequence[str]]) -> Route:
+    receiver = str(route.get("receiver", ""))
+    timings = {"group_wait": "waits", "group_interval": "then every", "repeat_interval": "repeats after"}
+    return Route(
+        receiver=receiver,
+        matchers=[str(one) for one in route.get("matchers") or []],
+        timings=[f"{said} {route[name]}" for name, said in timings.items() if name in route],
+        targets=targets.get(receiver, ()),
+        routes=[_route(child, targets) for child in route.get("routes") or []],
+    )
+
+
+def _targets(receiver: Mapping[str, Any]) -> list[str]:
+    paged = [
+        "PagerDuty " + str(one.get("routing_key_file", "")).rsplit("/", 1)[-1]
+        for one in receiver.get("pagerduty_configs") or []
+    ]
+    told = [f"Slack {one.get('channel', '')}" for one in receiver.get("slack_configs") or []]
+    published = ["SNS " + str(one.get("topic_arn", "")).rsplit(":", 1)[-1] for one in receiver.get("sns_configs") or []]
+    return paged + told + published
+
+
+def _all_routes(route: Route) -> list[Route]:
+    return [route, *(below for child in route.routes for below in _all_routes(child))]
+
+
+def _inhibition(rule: Mapping[str, Any]) -> str:
+    source, target = (", ".join(rule.get(f"{side}_matchers") or []) for side in ("source", "target"))
+    equal = " and ".join(rule.get("equal") or [])
+    return f"{source} holds back {target}" + (f" of the same {equal}" if equal else "")
+
+
+def _active(alerts: Sequence[Mapping[str, Any]]) -> Active:
+    counts: dict[str, dict[str, int]] = {}
+    for alert in (one for one in alerts if one["status"]["state"] != "suppressed"):
+        name = str(alert["labels"].get("alertname", ""))
+        for receiver in alert["receivers"]:
+            of_receiver = counts.setdefault(receiver["name"], {})
+            of_receiver[name] = of_receiver.get(name, 0) + 1
+    names = {alert["fingerprint"]: str(alert["labels"].get("alertname", "")) for alert in alerts}
+    held = [
+        Held(labels=alert["labels"], by=_held_by(alert["status"], names))
+        for alert in alerts
+        if alert["status"]["state"] == "suppressed"
+    ]
+    return Active(held=held, by_receiver=counts)
+
+
+def _held_by(status: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    if status["silencedBy"]:
+        return "a silence"
+    sources = {names[one] for one in status["inhibitedBy"] if one in names}
+    return ", ".join(sorted(sources)) or "another alert"
+
+
+def _on_call(entry: Mapping[str, Any]) -> OnCall:
+    schedule = entry.get("schedule") or {}
+    return OnCall(
+        policy=entry["escalation_policy"]["summary"],
+        level=entry["escalation_level"],
+        person=entry["user"]["summary"],
+        schedule=schedule.get("summary", ""),
+        until=entry.get("end") or "",
+    )

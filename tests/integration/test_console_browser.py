@@ -1,0 +1,225 @@
+"""The page in a real browser: what is seen, what is kept when it refreshes, and what a hostile text cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser import Browser, Page, find_browser
+from tests.console_stage import ConsoleStage, console_stage, tell_a_story
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(find_browser() is None, reason="no chromium or google-chrome on PATH to show the page in"),
+]
+
+PICTURES = Path(__file__).resolve().parents[2] / "build" / "console"
+"""Where the pictures of the page are left, to be looked at."""
+READABLE = 4.5
+"""The least contrast of text to its background that WCAG 2.2 allows at level AA."""
+CONTRASTS = """(() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgb = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = (colour) => {
+    const [r, g, b] = colour.slice(0, 3).map((one) => one / 255)
+      .map((one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (let one = element; one; one = one.parentElement) {
+      const colour = rgb(getComputedStyle(one).backgroundColor);
+      if (colour[3] === 255) return colour;
+    }
+    return [255, 255, 255, 255];
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !element.checkVisibility()) continue;
+    const [one, other] = [light(rgb(getComputedStyle(element).color)), light(behind(element))];
+    const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    found.push({ text: walker.currentNode.data.trim().slice(0, 40), contrast });
+  }
+  return found;
+})()"""
+HOSTILE = (
+    '"><img src=x onerror=hurt()><script>hurt()</script><svg/onload=hurt()>',
+    "' autofocus onfocus='hurt()",
+    "</template><script>hurt()</script>",
+    "]]><!--",
+    "W" * 3000,
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser(find_browser() or "") as running:
+        yield running
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[ConsoleStage]:
+    with console_stage(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser, stage: ConsoleStage) -> Page:
+    tell_a_story(stage)
+    return browser.open(f"{stage.address}/")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 900, 360])
+def test_it_can_be_read_by_day_and_by_night_on_wide_and_narrow_windows(page: Page, scheme: str, width: int) -> None:
+    page.prefer(scheme)
+    page.resize(width, 1000)
+    page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+
+    page.screenshot(PICTURES / f"{scheme}-{width}.png")
+
+    contrasts: list[dict[str, Any]] = page.evaluate(CONTRASTS)
+    assert len(contrasts) > 60
+    assert [one for one in contrasts if one["contrast"] < READABLE] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 28)"
+    assert dark == (scheme == "dark")
+    assert page.problems == []
+
+
+def test_what_happens_is_shown_and_the_reader_keeps_the_place(page: Page, stage: ConsoleStage) -> None:
+    page.resize(1400, 500)
+    page.evaluate("document.querySelector('#repairs summary').focus()")
+    page.press("Enter", 13, "\r")
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('#repairs pre'))")
+    page.evaluate("document.querySelector('#repairs summary').scrollIntoView({ block: 'center' })")
+    place = "Math.round(document.querySelector('#repairs tbody tr:last-child summary').getBoundingClientRect().top)"
+    page.wait_for("document.querySelector('#repairs details').open && scrollY > 0")
+    before = page.evaluate(place)
+
+    for number in range(5):
+        stage.fire("HighErrorBudgetBurn", f"service-{number}")
+    stage.repair("command-2", pod="orders-2", output="another")
+    page.wait_for("document.querySelectorAll('#repairs tbody tr').length === 2")
+    page.wait_for("document.querySelectorAll('#firing table:first-of-type tbody tr').length === 9")
+
+    assert page.evaluate("document.title").startswith("9 firing")
+    old, new = "#repairs tbody tr:last-child", "#repairs tbody tr:first-child"
+    assert page.evaluate(f"document.querySelector('{old} details').open")
+    assert not page.evaluate(f"document.querySelector('{new} details').open")
+    assert page.evaluate(f"document.activeElement === document.querySelector('{old} summary')")
+    assert page.evaluate("getSelection().toString()") == "pod orders-1 deleted"
+    assert abs(page.evaluate(place) - before) <= 1
+    assert page.problems == []
+
+
+def test_without_a_focus_the_row_at_the_top_of_the_window_stays_there(page: Page, stage: ConsoleStage) -> None:
+    page.resize(1400, 400)
+    row = "document.querySelector('[data-key=\"incident:Q7\"]').getBoundingClientRect().top"
+    page.evaluate("document.querySelector('[data-key=\"incident:Q7\"]').scrollIntoView()")
+    assert page.evaluate(row) == pytest.approx(0, abs=1)
+
+    for number in range(5):
+        stage.fire("HighErrorBudgetBurn", f"service-{number}")
+    page.wait_for("document.querySelectorAll('#firing table:first-of-type tbody tr').length === 9")
+
+    assert page.evaluate(row) == pytest.approx(0, abs=1)
+
+
+def test_what_ends_goes_to_where_it_belongs(page: Page, stage: ConsoleStage) -> None:
+    labels = stage.fire("HighMemoryUsage", "positions")
+    page.wait_for("document.querySelector('#firing tbody').textContent.includes('HighMemoryUsage')")
+
+    stage.resolve(labels)
+
+    page.wait_for("!document.querySelector('#firing tbody').textContent.includes('HighMemoryUsage')")
+    page.wait_for("document.querySelector('#firing h3 + table').textContent.includes('HighMemoryUsage')")
+
+
+def test_a_link_leads_from_an_alert_to_its_incident_and_its_route(page: Page) -> None:
+    page.resize(1400, 500)
+    for target in ("incident-Q7", "route-pagerduty-critical-orders"):
+        page.evaluate(f"document.querySelector('a[href=\"#{target}\"]').click()")
+
+        page.wait_for(f"document.querySelector(':target').id === '{target}'")
+        page.wait_for("document.querySelector(':target').getBoundingClientRect().top < innerHeight")
+
+
+def test_it_can_be_used_with_the_keyboard_alone(page: Page) -> None:
+    page.press("Tab", 9)
+
+    assert page.evaluate("document.activeElement.textContent") == "Skip to what fires"
+    assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0
+    page.press("Enter", 13, "\r")
+    page.wait_for("document.activeElement.id === 'main'")
+    page.press("Tab", 9)
+    assert page.evaluate("document.querySelector('#firing').contains(document.activeElement)")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+@pytest.mark.parametrize("width", [1400, 360])
+def test_a_screen_reader_is_given_headings_and_tables_with_headers(page: Page, width: int) -> None:
+    page.resize(width, 1000)
+
+    parts = page.accessible()
+
+    headings = [part["name"] for part in parts if part["role"] == "heading"]
+    assert headings[0] == "Orion Alerting sandbox"
+    assert {"What fires, and where it went", "Incidents", "On call", "Repairs", "Slack", "Routes"} <= set(headings)
+    columns = [part["name"] for part in parts if part["role"] == "columnheader"]
+    assert columns[:4] == ["Alert", "Service", "Since", "Where it went"]
+    rows = [part["name"] for part in parts if part["role"] == "rowheader"]
+    assert any("CriticalLatency" in name for name in rows)
+    assert [part for part in parts if part["role"] in {"link", "button"} and not part["name"]] == []
+
+
+def test_text_of_others_does_nothing_and_breaks_nothing(browser: Browser, stage: ConsoleStage) -> None:
+    page = browser.open(f"{stage.address}/", width=360)
+    page.evaluate("window.hurt = () => { window.harmed = true; }")
+    for number, text in enumerate(HOSTILE):
+        labels = stage.fire(text, text, text, pod=text)
+        key = stage.notify(labels, text, "{}")
+        stage.page_someone(number, key, service=text, summary=text, person=text)
+        stage.post(text, text, text, text)
+        stage.repair(text, pod=text, output=text, errors=text, status=text)
+
+    page.wait_for(f"document.querySelectorAll('#repairs tbody tr').length === {len(HOSTILE)}")
+    page.screenshot(PICTURES / "hostile-360.png")
+
+    assert page.evaluate("window.harmed") is None
+    assert page.problems == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("document.querySelector('#firing').textContent").count(HOSTILE[0])
+
+
+def test_it_says_when_nobody_answers_any_more(page: Page, stage: ConsoleStage) -> None:
+    stage.stop_answering("alertmanager 0", "alertmanager 1", "pagerduty")
+    page.wait_for("document.querySelector('#oncall .silent') !== null")
+    page.screenshot(PICTURES / "back-ends-down.png")
+    assert page.evaluate("document.querySelector('#oncall').textContent.includes('Ada')")
+    assert not page.evaluate("document.querySelector('#gone').checkVisibility()")
+
+    stage.stop()
+
+    page.wait_for("document.querySelector('#gone').checkVisibility()")
+    assert page.evaluate("document.querySelector('#oncall').textContent.includes('Ada')")
+
+
+def test_it_is_whole_where_scripts_are_off(browser: Browser, stage: ConsoleStage) -> None:
+    tell_a_story(stage)
+    page = browser.open("about:blank")
+    page.command("Emulation.setScriptExecutionDisabled", value=True)
+    page.command("Page.navigate", url=f"{stage.address}/")
+    page.wait_for("document.readyState === 'complete' && document.querySelector('#firing tbody tr') !== null")
+    stage.fire("HighMemoryUsage", "positions")
+
+    page.wait_for("document.querySelector('#firing tbody')?.textContent.includes('HighMemoryUsage')")
