@@ -7,7 +7,7 @@ ORION := $(VENV)/bin/orion
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools sandbox test check lock clean
+.PHONY: help setup tools sandbox test check bench lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ check: setup ## Format, lint, types and import rules
 
 test: tools ## Run every check: format, types, unit, rules, routing, infrastructure and the drills, in real time too
 	@$(RUN) -m tests
+
+bench: tools ## Measure, beside peers: a table and build/bench.json. ONLY=preview: what begins so
+	@$(RUN) -m tests.bench $(ONLY)
 
 lock: setup ## Write requirements.txt anew from pyproject.toml
 	@$(RUN) -m uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --extra dev pyproject.toml --output-file requirements.txt

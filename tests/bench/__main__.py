@@ -1,0 +1,64 @@
+"""`python -m tests.bench [PART OF A NAME]`: measure all figures, or those whose names begin so.
+
+The table is printed as figures come, and build/bench.json holds what this run has measured. Ctrl-C stops after what is
+under way has been taken down, and keeps what was measured.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+from rich.console import Console
+
+from tests.bench.catalog import ROOT
+from tests.bench.figures import Figure, print_figures, write_figures
+from tests.bench.function import function_import
+from tests.bench.preview import SIZES, previews
+from tests.bench.sandbox import SANDBOX_FIGURES, sandbox_figures
+
+RESULT = ROOT / "build" / "bench.json"
+NAMES = (*(f"preview_{size}" for size in SIZES), "function_import", *SANDBOX_FIGURES)
+INTERRUPTED = 130
+REFUSED = 2
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure what is asked for and return the exit code."""
+    asked = arguments[0] if arguments else ""
+    if not any(name.startswith(asked) for name in NAMES):
+        console.print(f"ONLY: found {asked!r}; allowed: how one of these begins: {', '.join(NAMES)}", markup=False)
+        return REFUSED
+    figures: list[Figure] = []
+    code = 0
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        for figure in _measured(lambda name: name.startswith(asked)):
+            console.print(f"{figure.name}: {figure.value:.3f} {figure.unit}", markup=False)
+            figures.append(figure)
+    except KeyboardInterrupt:
+        console.print("stopped; nothing is left running")
+        code = INTERRUPTED
+    finally:
+        write_figures(figures, RESULT)
+    console.print()
+    print_figures(figures, console)
+    console.print(f"\nwritten to {RESULT.relative_to(ROOT)}")
+    return code
+
+
+def _measured(wanted: Callable[[str], bool]) -> Iterator[Figure]:
+    yield from previews(wanted)
+    yield from function_import(wanted)
+    yield from sandbox_figures(wanted, lambda step: console.print(f"[dim]{step}[/]"))
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
