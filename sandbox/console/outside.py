@@ -76,10 +76,16 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Active:
-    """What Alertmanager has now: alerts held back, and how many others of each name are with each receiver."""
+    """What Alertmanager has now: alerts held back, and of the others how many of each name are with each receiver.
+
+    `taken` says by which receivers' routes alerts of a name, service and severity are taken.
+    """
 
     held: Sequence[Held] = ()
     by_receiver: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, Mapping[str, int]])
+    taken: Mapping[tuple[str, str, str], frozenset[str]] = field(
+        default_factory=dict[tuple[str, str, str], frozenset[str]]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,9 +238,11 @@ def _inhibition(rule: Mapping[str, Any]) -> str:
 
 def _active(alerts: Sequence[Mapping[str, Any]]) -> Active:
     counts: dict[str, dict[str, int]] = {}
+    taken: dict[tuple[str, str, str], set[str]] = {}
     for alert in (one for one in alerts if one["status"]["state"] != "suppressed"):
-        name = str(alert["labels"].get("alertname", ""))
+        name, service, severity = (str(alert["labels"].get(key, "")) for key in ("alertname", "service", "severity"))
         for receiver in alert["receivers"]:
+            taken.setdefault((name, service, severity), set()).add(receiver["name"])
             of_receiver = counts.setdefault(receiver["name"], {})
             of_receiver[name] = of_receiver.get(name, 0) + 1
     names = {alert["fingerprint"]: str(alert["labels"].get("alertname", "")) for alert in alerts}
@@ -243,7 +251,7 @@ def _active(alerts: Sequence[Mapping[str, Any]]) -> Active:
         for alert in alerts
         if alert["status"]["state"] == "suppressed"
     ]
-    return Active(held=held, by_receiver=counts)
+    return Active(held=held, by_receiver=counts, taken={key: frozenset(found) for key, found in taken.items()})
 
 
 def _held_by(status: Mapping[str, Any], names: Mapping[str, str]) -> str:

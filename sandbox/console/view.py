@@ -41,7 +41,10 @@ class Went:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Alerts of one name, service and severity. `resolved` is when the last of them did, None while one fires."""
+    """Alerts of one name, service and severity. `resolved` is when the last of them did, None while one fires.
+
+    `waiting` are the receivers whose routes have taken them.
+    """
 
     name: str
     service: str
@@ -55,6 +58,7 @@ class Row:
     summary: str
     links: Sequence[tuple[str, str]]
     held: Sequence[str]
+    waiting: Sequence[str]
     went: Sequence[Went]
 
     @property
@@ -163,7 +167,8 @@ class _RowMaker:
         self._picture = picture
         self._outside = outside
         self._held: dict[tuple[str, str], list[Held]] = defaultdict(list)
-        for one in (outside.active or Active()).held:
+        self._active = outside.active or Active()
+        for one in self._active.held:
             self._held[one.labels.get("alertname", ""), one.labels.get("service", "")].append(one)
 
     def rows(self, alerts: Iterable[Alert]) -> list[Row]:
@@ -197,6 +202,7 @@ class _RowMaker:
                 (text, first.annotations[name]) for text, name in annotated if is_link(first.annotations.get(name, ""))
             ],
             held=sorted({one.by for one in self._held[key[0], key[1]] if any(_is(one, alert) for alert in alerts)}),
+            waiting=sorted(self._active.taken.get(key, ())),
             went=[self._went(group, first) for group in groups.values()],
         )
 

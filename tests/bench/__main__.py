@@ -1,4 +1,4 @@
-"""`python -m tests.bench [PART OF A NAME]`: measure all figures, or those whose names begin so.
+"""`python -m tests.bench [PART OF A NAME]`: measure all figures, the one of this name, or those whose names begin so.
 
 The table is printed as figures come, and build/bench.json holds what this run has measured. Ctrl-C stops after what is
 under way has been taken down, and keeps what was measured.
@@ -29,14 +29,18 @@ console = Console(highlight=False, soft_wrap=True)
 def main(arguments: Sequence[str]) -> int:
     """Measure what is asked for and return the exit code."""
     asked = arguments[0] if arguments else ""
-    if not any(name.startswith(asked) for name in NAMES):
+
+    def wanted(name: str) -> bool:
+        return name == asked if asked in NAMES else name.startswith(asked)
+
+    if not any(map(wanted, NAMES)):
         console.print(f"ONLY: found {asked!r}; allowed: how one of these begins: {', '.join(NAMES)}", markup=False)
         return REFUSED
     figures: list[Figure] = []
     code = 0
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        for figure in _measured(lambda name: name.startswith(asked)):
+        for figure in _measured(wanted):
             console.print(f"{figure.name}: {figure.value:.3f} {figure.unit}", markup=False)
             figures.append(figure)
     except KeyboardInterrupt:
@@ -46,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
         write_figures(figures, RESULT)
     console.print()
     print_figures(figures, console)
-    console.print(f"\nwritten to {RESULT.relative_to(ROOT)}")
+    console.print(f"\nwritten to {RESULT}")
     return code
 
 

@@ -29,7 +29,7 @@ POLL_SECONDS = 0.2
 def storm(sandbox: Sandbox, tell: Callable[[str], None]) -> Iterator[Figure]:
     """Tell every Alertmanager of the alerts, as a Prometheus does, then that all have resolved."""
     began = time.time()
-    alerts = _alerts()
+    alerts = storm_alerts()
     tell(f"{STORM}: {ALERTS} alerts in {GROUPS} groups, within a minute")
     started = time.monotonic()
     size = ALERTS // POSTS
@@ -57,7 +57,7 @@ def storm(sandbox: Sandbox, tell: Callable[[str], None]) -> Iterator[Figure]:
     yield Figure(name=f"{STORM}_last_page", value=slowest, unit="s", peer="the storm itself", peer_value=took)
 
 
-def _alerts() -> list[dict[str, str]]:
+def storm_alerts() -> list[dict[str, str]]:
     """Return the labels of the alerts, one of each group after the other."""
     services = list(load_catalog(ROOT).services.items())
     alerts: list[dict[str, str]] = []

@@ -126,6 +126,15 @@ def test_the_tree_shows_which_route_an_alert_has_taken(stage: ConsoleStage) -> N
     assert 'href="#route-pagerduty-critical-orders"' in stage.sections()["firing"]
 
 
+def test_an_alert_is_on_its_route_before_anybody_is_told(stage: ConsoleStage) -> None:
+    tell_a_story(stage)
+
+    [row] = [row for row in stage.sections()["firing"].split("<tr ") if "KafkaConsumerLag" in row]
+
+    assert "nobody is told yet, on route slack-warning" in words(row)
+    assert 'href="#route-slack-warning"' in row
+
+
 def test_the_alert_that_holds_another_back_is_named(stage: ConsoleStage) -> None:
     tell_a_story(stage)
     stage.back_ends.alerts[-1]["status"]["inhibitedBy"] = [stage.back_ends.alerts[0]["fingerprint"]]

@@ -1,0 +1,130 @@
+"""The benchmark measures what it says: catalogs of the right size, storms of the right shape, entries of one form."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from alerting.build import load_platform
+from alerting.platform import Platform
+from cli.stacks import read_settings
+from sandbox.metrics.faults import FAULT_OF_ALERT
+from tests.alerting_data import ROOT
+from tests.bench import __main__ as bench
+from tests.bench.catalog import write_catalog
+from tests.bench.figures import Figure
+from tests.bench.hops import WAYS
+from tests.bench.storm import storm_alerts
+
+
+def platform_of(folder: Path, alerts: int) -> Platform:
+    write_catalog(folder, alerts)
+    return load_platform(folder, read_settings(ROOT, "prod"))
+
+
+def test_a_generated_catalog_is_valid_and_of_the_size_that_was_asked_for(tmp_path: Path) -> None:
+    own = load_platform(ROOT, read_settings(ROOT, "prod"))
+
+    made = platform_of(tmp_path, 270)
+
+    def alerts(platform: Platform) -> int:
+        return sum("alert" in rule for file in platform.rules for group in file.groups for rule in group["rules"])
+
+    assert alerts(made) - alerts(own) == 270
+    assert len(made.on_call.services) - len(own.on_call.services) == 27 + 2  # and a service of each team
+    assert len(made.on_call.escalation_policies) - len(own.on_call.escalation_policies) == 2
+
+
+def test_ten_times_the_alerts_take_about_ten_times_as_long(tmp_path: Path) -> None:
+    settings = read_settings(ROOT, "prod")
+
+    def seconds(alerts: int) -> float:
+        folder = tmp_path / str(alerts)
+        write_catalog(folder, alerts)
+        began = time.process_time()
+        load_platform(folder, settings)
+        return time.process_time() - began
+
+    seconds(10)  # whatever is done once is done
+    assert seconds(2000) < 3 * 10 * seconds(200)
+
+
+def test_the_storm_has_forty_groups_of_twenty_five() -> None:
+    alerts = storm_alerts()
+
+    assert len({tuple(labels.items()) for labels in alerts}) == 1000
+    groups = Counter((labels["alertname"], labels["service"], labels["severity"]) for labels in alerts)
+    assert len(groups) == 40
+    assert set(groups.values()) == {25}
+
+
+def test_every_way_begins_with_a_fault_that_sets_its_alert_off() -> None:
+    for way in WAYS.values():
+        assert FAULT_OF_ALERT[way.alert].name == way.fault
+
+
+@pytest.fixture
+def result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(bench, "RESULT", tmp_path / "bench.json")
+    return bench.RESULT
+
+
+def measuring(*figures: Figure, then: type[BaseException] | None = None) -> Callable[..., Iterator[Figure]]:
+    def measured(_: object) -> Iterator[Figure]:
+        yield from figures
+        if then is not None:
+            raise then
+
+    return measured
+
+
+def test_what_was_measured_is_written_even_if_it_is_stopped(result: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = Figure(name="preview_10", value=1.5, unit="s", peer="p", peer_value=0.5)
+    monkeypatch.setattr(bench, "_measured", measuring(figure, then=KeyboardInterrupt))
+
+    assert bench.main([]) == 130
+
+    entry = {"name": "preview_10", "value": 1.5, "unit": "s", "peer": "p", "peer_value": 0.5, "ratio": 3.0}
+    assert json.loads(result.read_text()) == [entry]
+
+
+def test_without_a_peer_there_is_no_ratio(result: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "_measured", measuring(Figure(name="storm_1000_lost", value=0, unit="groups")))
+
+    assert bench.main(["storm"]) == 0
+
+    [entry] = json.loads(result.read_text())
+    assert (entry["peer"], entry["peer_value"], entry["ratio"]) == (None, None, None)
+
+
+def test_a_name_of_no_figure_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.main(["previw"]) == 2
+    assert "ONLY: found 'previw'; allowed: how one of these begins: preview_10," in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("", ["preview_10", "preview_100", "function_import", "storm_1000"]),
+        ("preview", ["preview_10", "preview_100"]),
+        ("preview_10", ["preview_10"]),
+        ("storm", ["storm_1000"]),
+    ],
+)
+def test_part_of_it_can_be_measured(
+    asked: str, expected: list[str], result: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(wanted: Callable[[str], bool]) -> Iterator[Figure]:
+        names = ("preview_10", "preview_100", "function_import", "storm_1000")
+        yield from (Figure(name=name, value=1, unit="s") for name in names if wanted(name))
+
+    monkeypatch.setattr(bench, "_measured", measured)
+
+    bench.main([asked])
+
+    assert [entry["name"] for entry in json.loads(result.read_text())] == expected
