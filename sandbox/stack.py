@@ -248,7 +248,8 @@ class Sandbox:
             "journal": str(self.journal.path),
             "scale": str(self.clock.scale),
         }
-        found |= {"prometheus": one for one in list(self._web_addresses("prometheus-").values())[:1]}
+        if self._web_addresses("prometheus-"):
+            found["prometheus"] = self.prometheus()
         return found | {f"alertmanager {index}": one for index, one in enumerate(self.alertmanagers().values())}
 
     def _web_addresses(self, prefix: str) -> dict[str, str]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+TABLE_WIDTH = 150
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
@@ -37,7 +39,7 @@ class Figure:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+    return None if value is None else round(value, 4) + 0.0  # without the sign that a zero may have
 
 
 def write_figures(figures: Sequence[Figure], path: Path) -> None:
@@ -50,12 +52,13 @@ def print_figures(figures: Sequence[Figure], console: Console) -> None:
     """Print the table."""
     table = Table(box=None, pad_edge=False)
     for name, is_number in (("figure", 0), ("value", 1), ("unit", 0), ("peer", 0), ("of peer", 1), ("ratio", 1)):
-        table.add_column(name, justify="right" if is_number else "left")
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
     for figure in figures:
         peer = (figure.peer or "", _shown(figure.peer_value), _shown(figure.ratio))
         table.add_row(figure.name, _shown(figure.value), figure.unit, *peer)
-    console.print(table)
+    # Where no terminal says how wide it is, nothing is cut.
+    Console(file=console.file, width=max(console.width, TABLE_WIDTH)).print(table)
 
 
 def _shown(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
+    return "" if value is None else f"{value:.3f}"

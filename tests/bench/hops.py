@@ -82,7 +82,7 @@ WAYS: Mapping[str, Way] = {
         steps=(
             Step(
                 name="published",
-                kind=Kind.RESULT_PUBLISHED,
+                kind=Kind.TOPIC_PUBLISHED,
                 is_it=lambda event, seen: event.ids["topic"] == ALERT_TOPIC and _is_about_its_pod(event, seen),
             ),
             Step(
