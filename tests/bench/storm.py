@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -44,6 +45,9 @@ def storm(sandbox: Sandbox, tell: Callable[[str], None]) -> Iterator[Figure]:
     resolved = _until(sandbox, began, Kind.INCIDENT_RESOLVED, GROUPS)
     opened = _of_the_storm(sandbox, began, Kind.INCIDENT_TRIGGERED)
     counts = Counter(event.ids["dedup_key"] for event in opened)
+    if set(counts.values()) != {1} or len(counts) != GROUPS:
+        sandbox.run.keep()
+        tell(f"{STORM}: not one incident for each group; the journal stays in {sandbox.run.directory}")
     yield Figure(name=STORM, value=len(counts), unit="incidents", peer="groups", peer_value=GROUPS)
     yield Figure(name=f"{STORM}_lost", value=GROUPS - len(counts), unit="groups")
     yield Figure(name=f"{STORM}_doubled", value=sum(counts.values()) - len(counts), unit="incidents")
@@ -70,6 +74,7 @@ def storm_alerts() -> list[dict[str, str]]:
 
 
 def _post(sandbox: Sandbox, alerts: Sequence[dict[str, str]], *, ends: datetime) -> None:
+    """Tell all Alertmanagers at once, as Prometheus does."""
     body = [
         {
             "labels": labels,
@@ -78,9 +83,13 @@ def _post(sandbox: Sandbox, alerts: Sequence[dict[str, str]], *, ends: datetime)
         }
         for labels in alerts
     ]
-    for name, address in sandbox.addresses().items():
-        if name.startswith("alertmanager"):
-            httpx.post(f"{address}/api/v2/alerts", json=body, timeout=REQUEST_SECONDS).raise_for_status()
+    managers = [address for name, address in sandbox.addresses().items() if name.startswith("alertmanager")]
+
+    def tell(address: str) -> None:
+        httpx.post(f"{address}/api/v2/alerts", json=body, timeout=REQUEST_SECONDS).raise_for_status()
+
+    with ThreadPoolExecutor(len(managers)) as threads:
+        list(threads.map(tell, managers))
 
 
 def _of_the_storm(sandbox: Sandbox, since: float, kind: Kind) -> list[Event]:
