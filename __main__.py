@@ -87,7 +87,7 @@ runbook_automation = RunbookAutomation(
 bastion = Bastion(
     "bastion",
     BastionArgs(
-        spec=BastionSpec(settings=settings, namespaces=platform.repairs.namespaces),
+        spec=BastionSpec(settings=settings, repairs=platform.repairs),
         diagnostics_bucket_arn=runbook_automation.diagnostics_bucket_arn,
         key_arn=event_bus.key_arn,
     ),

@@ -82,6 +82,8 @@ def read_catalog(root: Path) -> Catalog:
         operating_team=cast(TeamsFile, teams).operating_team,
         routing=cast(RoutingFile, routing),
         remediations=cast(RemediationsFile, remediations).remediations,
+        hand_overs=cast(RemediationsFile, remediations).hand_overs,
+        bounds=cast(RemediationsFile, remediations).bounds,
         actions={action.name: action for action in actions if action is not None},
         rules={domain: file for domain, file in rules.items() if file is not None},
         series=cast(ScrapedSeriesFile, series),

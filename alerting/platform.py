@@ -146,6 +146,29 @@ class RepairAction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """An action that runs nothing: the alert is published to a team's topic, with a link to what it is about.
+
+    `link` holds `{region}` and `{value}`; `value` is the label's, which must match `pattern` as a whole.
+    """
+
+    name: str
+    team: str
+    label: str
+    pattern: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class ClusterRight:
+    """What the bastion may do with one resource of the cluster."""
+
+    group: str
+    resource: str
+    verbs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
     """Which alert is answered by which action, and the team that hears of a failure."""
 
@@ -156,12 +179,19 @@ class Repair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repairs:
-    """All repairs and the actions that they use. `namespaces` are those that may be touched."""
+    """All repairs and the actions that they use.
+
+    `namespaces` are those that may be touched. `rights` are what the actions need in each of them, `cluster_rights`
+    what they need of resources that belong to no namespace.
+    """
 
     actions: tuple[RepairAction, ...]
+    hand_overs: tuple[HandOver, ...]
     repairs: tuple[Repair, ...]
     teams: tuple[str, ...]
     namespaces: tuple[str, ...]
+    rights: tuple[ClusterRight, ...]
+    cluster_rights: tuple[ClusterRight, ...]
 
     def as_function_data(self) -> dict[str, Any]:
         """Return what the function is given in its zip as `remediations.json`: names and patterns, nothing of AWS."""
@@ -176,6 +206,10 @@ class Repairs:
                     },
                 }
                 for action in self.actions
+            },
+            "hand_overs": {
+                one.name: {"team": one.team, "label": one.label, "pattern": one.pattern, "link": one.link}
+                for one in self.hand_overs
             },
             "repairs": {repair.alert: {"action": repair.action, "team": repair.team} for repair in self.repairs},
             "namespaces": list(self.namespaces),

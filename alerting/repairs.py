@@ -1,44 +1,108 @@
-"""Turns remediations and SSM documents into what the function and the bastion are given."""
+"""Turns remediations and SSM documents into what the function and the bastion are given.
+
+The beginning of each script is generated: what must be given, the namespaces that may be touched, and the bounds. So a
+document checks these itself, and they are the catalog's.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
-from alerting.catalog import ActionFile, Catalog
-from alerting.platform import Repair, RepairAction, RepairParameter, Repairs
+from alerting.catalog import ActionFile, Catalog, Right
+from alerting.platform import ClusterRight, HandOver, Repair, RepairAction, RepairParameter, Repairs
+
+NAMESPACE = "namespace"
+"""The parameter that every document has."""
 
 
 def repairs(catalog: Catalog) -> Repairs:
-    """Return the repairs, the actions that they use, and the namespaces that may be touched."""
+    """Return the repairs, the actions that they use, the namespaces that may be touched and the rights to do so."""
     used = {entry.action for entry in catalog.remediations.values()}
+    actions = [catalog.actions[name] for name in sorted(used & set(catalog.actions))]
+    namespaces = tuple(sorted({service.namespace for service in catalog.services.values()}))
     return Repairs(
-        actions=tuple(_action(catalog.actions[name]) for name in sorted(used)),
+        actions=tuple(
+            repair_action(action, namespaces=namespaces, bounds=catalog.bounds.get(action.name, {}))
+            for action in actions
+        ),
+        hand_overs=tuple(
+            HandOver(name=name, team=entry.team, label=entry.label, pattern=entry.pattern, link=entry.link)
+            for name, entry in sorted(catalog.hand_overs.items())
+            if name in used
+        ),
         repairs=tuple(
             Repair(alert=alert, action=entry.action, team=_team(catalog, alert))
             for alert, entry in sorted(catalog.remediations.items())
         ),
         teams=tuple(catalog.teams),
-        namespaces=tuple(sorted({service.namespace for service in catalog.services.values()})),
+        namespaces=namespaces,
+        rights=rights_of(right for action in actions for right in action.rights),
+        cluster_rights=rights_of(right for action in actions for right in action.cluster_rights),
     )
 
 
-def _team(catalog: Catalog, alert: str) -> str:
-    """Return who hears of a failure when the alert itself does not carry its team."""
-    return catalog.alerts()[alert].rule.labels.get("team", catalog.routing.fallback_team)
-
-
-def _action(action: ActionFile) -> RepairAction:
+def repair_action(action: ActionFile, *, namespaces: Collection[str], bounds: Mapping[str, int]) -> RepairAction:
+    """Return an action with its document as it is deployed."""
+    beginning = script_beginning(action, namespaces=namespaces, bounds=bounds)
     content = action.document.model_dump(mode="json")
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    content["mainSteps"] = [_begun(step, beginning) for step in content["mainSteps"]]
     return RepairAction(
         name=action.name,
         document_name=action.document_name,
         content=content,
-        digest=hashlib.sha256(canonical.encode()).hexdigest(),
+        digest=hashlib.sha256(document_text(content).encode()).hexdigest(),
         parameters=tuple(
             RepairParameter(name=name, label=label, pattern=action.document.parameters[name].allowedPattern)
             for name, label in action.parameters_from_labels.items()
         ),
         timeout_seconds=action.timeout_seconds,
     )
+
+
+def document_text(content: Mapping[str, Any]) -> str:
+    """Return a document as it is deployed: Systems Manager's hash of a document is that of its text."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def script_beginning(action: ActionFile, *, namespaces: Collection[str], bounds: Mapping[str, int]) -> str:
+    """Return what stands before an action's own script.
+
+    An agent that does not know `interpolationType` gives no variables: the third line then ends the script.
+    """
+    given = " ".join(f'"${{SSM_{name}:?}}"' for name in action.document.parameters)
+    lines = [
+        "#!/bin/bash",
+        "set -euo pipefail",
+        f": {given}",
+        f'case "$SSM_{NAMESPACE}" in',
+        f"  {'|'.join(sorted(namespaces))}) ;;",
+        f'  *) echo "refused: namespace $SSM_{NAMESPACE} is not one that repairs may touch" >&2; exit 3 ;;',
+        "esac",
+        *(f"readonly {name}={bounds[name]}" for name in action.bounds),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def rights_of(rights: Iterable[Right]) -> tuple[ClusterRight, ...]:
+    """Return rights with each resource once, in a fixed order."""
+    verbs: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for right in rights:
+        verbs[right.group, right.resource].update(verb.value for verb in right.verbs)
+    return tuple(
+        ClusterRight(group=group, resource=resource, verbs=tuple(sorted(allowed)))
+        for (group, resource), allowed in sorted(verbs.items())
+    )
+
+
+def _begun(step: Mapping[str, Any], beginning: str) -> dict[str, Any]:
+    inputs: Mapping[str, Any] = step["inputs"]
+    return {**step, "inputs": {**inputs, "runCommand": [beginning, *inputs["runCommand"]]}}
+
+
+def _team(catalog: Catalog, alert: str) -> str:
+    """Return who hears of a failure when the alert itself does not carry its team."""
+    return catalog.alerts()[alert].rule.labels.get("team", catalog.routing.fallback_team)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
+from alerting.platform import ClusterRight, Repairs
 from alerting.settings import Settings
 from components.naming import BASTION, BASTION_TAG, BASTION_TAG_VALUE, REPAIRS_GROUP, arn, type_token
 from components.policies import Statement, policy_document, trust_policy
@@ -18,26 +20,16 @@ IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-defaul
 HTTPS_PORT = 443
 KUBERNETES_MINOR = "1.36"
 KUBECONFIG = "/etc/orion/kubeconfig"
-
-# What the actions' scripts call: `kubectl delete --raw` with a UID, and what diagnostics read of a pod and its owners.
-POLICY_RULES = (
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch", "delete"]},
-    {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
-    {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "verbs": ["get", "list", "watch"]},
-    {
-        "apiGroups": ["apps"],
-        "resources": ["deployments", "replicasets", "statefulsets", "daemonsets"],
-        "verbs": ["get", "list"],
-    },
-)
+REPAIRS_ROLE = "orion-repairs"
+REPAIRS_CLUSTER_ROLE = "orion-repairs-nodes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BastionSpec:
-    """What is known now. `namespaces` are those that repairs may touch."""
+    """What is known now: `repairs` says which namespaces may be touched, and which rights that takes."""
 
     settings: Settings
-    namespaces: tuple[str, ...]
+    repairs: Repairs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +62,9 @@ class Bastion(pulumi.ComponentResource):
             type="STANDARD",
             opts=self._child,
         )
-        for namespace in args.spec.namespaces:
-            self._rights(namespace)
-        self._node_rights()
+        for namespace in args.spec.repairs.namespaces:
+            self._rights(namespace, args.spec.repairs.rights)
+        self._cluster_rights(args.spec.repairs.cluster_rights)
         self.instance_id = instance.id
         self.role_arn = role.arn
         self.register_outputs({"instanceId": self.instance_id, "roleArn": self.role_arn})
@@ -163,24 +155,16 @@ class Bastion(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ami"]),
         )
 
-    def _rights(self, namespace: str) -> None:
-        metadata = kubernetes.meta.v1.ObjectMetaArgs(name="orion-repairs", namespace=namespace)
+    def _rights(self, namespace: str, rights: Sequence[ClusterRight]) -> None:
+        metadata = kubernetes.meta.v1.ObjectMetaArgs(name=REPAIRS_ROLE, namespace=namespace)
         role = kubernetes.rbac.v1.Role(
-            f"{self._name}-{namespace}-role",
-            metadata=metadata,
-            rules=[
-                kubernetes.rbac.v1.PolicyRuleArgs(
-                    api_groups=rule["apiGroups"], resources=rule["resources"], verbs=rule["verbs"]
-                )
-                for rule in POLICY_RULES
-            ],
-            opts=self._child,
+            f"{self._name}-{namespace}-role", metadata=metadata, rules=policy_rules(rights), opts=self._child
         )
         kubernetes.rbac.v1.RoleBinding(
             f"{self._name}-{namespace}-binding",
             metadata=metadata,
             role_ref=kubernetes.rbac.v1.RoleRefArgs(
-                api_group="rbac.authorization.k8s.io", kind="Role", name="orion-repairs"
+                api_group="rbac.authorization.k8s.io", kind="Role", name=REPAIRS_ROLE
             ),
             subjects=[
                 kubernetes.rbac.v1.SubjectArgs(api_group="rbac.authorization.k8s.io", kind="Group", name=REPAIRS_GROUP)
@@ -188,26 +172,33 @@ class Bastion(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
         )
 
-    def _node_rights(self) -> None:
-        """Diagnostics describe the node that a pod is on; nodes belong to no namespace."""
-        metadata = kubernetes.meta.v1.ObjectMetaArgs(name="orion-repairs-nodes")
+    def _cluster_rights(self, rights: Sequence[ClusterRight]) -> None:
+        """Rights to what belongs to no namespace, such as nodes; none are made where no action needs any."""
+        if not rights:
+            return
+        metadata = kubernetes.meta.v1.ObjectMetaArgs(name=REPAIRS_CLUSTER_ROLE)
         role = kubernetes.rbac.v1.ClusterRole(
-            f"{self._name}-nodes-role",
-            metadata=metadata,
-            rules=[kubernetes.rbac.v1.PolicyRuleArgs(api_groups=[""], resources=["nodes"], verbs=["get"])],
-            opts=self._child,
+            f"{self._name}-nodes-role", metadata=metadata, rules=policy_rules(rights), opts=self._child
         )
         kubernetes.rbac.v1.ClusterRoleBinding(
             f"{self._name}-nodes-binding",
             metadata=metadata,
             role_ref=kubernetes.rbac.v1.RoleRefArgs(
-                api_group="rbac.authorization.k8s.io", kind="ClusterRole", name="orion-repairs-nodes"
+                api_group="rbac.authorization.k8s.io", kind="ClusterRole", name=REPAIRS_CLUSTER_ROLE
             ),
             subjects=[
                 kubernetes.rbac.v1.SubjectArgs(api_group="rbac.authorization.k8s.io", kind="Group", name=REPAIRS_GROUP)
             ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
         )
+
+
+def policy_rules(rights: Sequence[ClusterRight]) -> list[kubernetes.rbac.v1.PolicyRuleArgs]:
+    """Return rights as Kubernetes' rules, one a resource."""
+    return [
+        kubernetes.rbac.v1.PolicyRuleArgs(api_groups=[one.group], resources=[one.resource], verbs=list(one.verbs))
+        for one in rights
+    ]
 
 
 def user_data(settings: Settings) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from alerting.platform import RepairAction, Repairs
+from alerting.repairs import document_text
 from alerting.settings import Settings
 from components.function_package import FunctionPackage
 from components.naming import (
@@ -91,6 +91,7 @@ class RunbookAutomation(pulumi.ComponentResource):
             table=table,
             log_group=log_group,
             diagnostics=diagnostics,
+            documents=documents,
         )
         aws.lambda_.EventSourceMapping(
             f"{name}-queue-to-function",
@@ -138,7 +139,7 @@ class RunbookAutomation(pulumi.ComponentResource):
             name=action.document_name,
             document_type="Command",
             document_format="JSON",
-            content=json.dumps(action.content, sort_keys=True),
+            content=document_text(action.content),
             opts=self._child,
         )
 
@@ -255,6 +256,7 @@ class RunbookAutomation(pulumi.ComponentResource):
         table: aws.dynamodb.Table,
         log_group: aws.cloudwatch.LogGroup,
         diagnostics: PrivateBucket,
+        documents: Mapping[str, aws.ssm.Document],
     ) -> aws.lambda_.Function:
         args = self._args
         package = args.spec.package
@@ -290,6 +292,14 @@ class RunbookAutomation(pulumi.ComponentResource):
                     "BASTION_TAG_VALUE": BASTION_TAG_VALUE,
                     "DIAGNOSTICS_BUCKET": diagnostics.name,
                     "REPAIR_MODE": self._settings.repairs.value,
+                    # A document that was changed since is not run.
+                    "REPAIR_DOCUMENTS": pulumi.Output.json_dumps(
+                        {
+                            action: {"version": document.document_version, "hash": document.hash}
+                            for action, document in documents.items()
+                        },
+                        sort_keys=True,
+                    ),
                 }
             ),
             # A function that starts without its permissions fails its first messages.

@@ -6,9 +6,12 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 import yaml
 
+from alerting.build import load_catalog
 from alerting.platform import AlertmanagerFiles, Platform
+from alerting.problems import CatalogError
 from alerting.rules import rules_text
 from alerting.settings import (
     Addresses,
@@ -21,22 +24,6 @@ from alerting.settings import (
 )
 
 ROOT = Path(__file__).parent.parent
-
-ACTION = """
-name: {name}
-document_name: orion-{dashed}
-timeout_seconds: 120
-parameters_from_labels: {{namespace: namespace, pod: pod, uid: uid}}
-document:
-  schemaVersion: "2.2"
-  description: Stands in for an action.
-  parameters:
-    namespace: {{type: String, allowedPattern: "^[a-z0-9-]{{1,63}}$", interpolationType: ENV_VAR}}
-    pod: {{type: String, allowedPattern: "^[a-z0-9.-]{{1,253}}$", interpolationType: ENV_VAR}}
-    uid: {{type: String, allowedPattern: "^[0-9a-f-]{{36}}$", interpolationType: ENV_VAR}}
-  mainSteps:
-    - {{action: "aws:runShellScript", name: run, inputs: {{runCommand: ["true"]}}}}
-"""
 
 
 def settings(environment: Environment = Environment.PROD, *, time_scale: float = 1, paging: bool = True) -> Settings:
@@ -59,16 +46,33 @@ def settings(environment: Environment = Environment.PROD, *, time_scale: float =
 
 
 def copied_root(folder: Path) -> Path:
-    """Copy the repository's data to `folder`, with actions that stand in for the real ones."""
+    """Copy the repository's data to `folder`."""
     for name in ("catalog", "rules", "runbooks"):
         shutil.copytree(ROOT / name, folder / name)
-    for path in (folder / "runbooks" / "actions").glob("*.yaml"):
-        path.unlink()
-    (folder / "runbooks" / "actions").mkdir(exist_ok=True)
-    for name in ("restart_pod", "collect_diagnostics"):
-        text = ACTION.format(name=name, dashed=name.replace("_", "-"))
-        (folder / "runbooks" / "actions" / f"{name}.yaml").write_text(text)
     return folder
+
+
+def changed(folder: Path, file: str, old: str, new: str) -> Path:
+    """Copy the repository's data and change one place of one file."""
+    root = copied_root(folder)
+    path = root / file
+    text = path.read_text()
+    assert old in text, f"{file} no longer holds {old!r}"
+    path.write_text(text.replace(old, new, 1))
+    return root
+
+
+def problems(root: Path) -> list[str]:
+    """Return what is wrong with the data; that nothing is fails the test."""
+    with pytest.raises(CatalogError) as raised:
+        load_catalog(root)
+    return [str(problem) for problem in raised.value.problems]
+
+
+def line_of(root: Path, file: str, text: str) -> int:
+    """Return the first line of a file that holds `text`."""
+    lines = (root / file).read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if text in line)
 
 
 def write_rules(platform: Platform, folder: Path) -> list[Path]:

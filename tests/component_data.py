@@ -9,6 +9,7 @@ import pulumi
 
 from alerting.platform import (
     AlertmanagerFiles,
+    ClusterRight,
     EscalationLevel,
     EscalationPolicy,
     OnCall,
@@ -48,9 +49,12 @@ def repairs() -> Repairs:
     )
     return Repairs(
         actions=(action,),
+        hand_overs=(),
         repairs=(Repair(alert="HighMemoryUsage", action="restart_pod", team="trading"),),
         teams=("trading", "platform"),
         namespaces=("orion",),
+        rights=(ClusterRight(group="", resource="pods", verbs=("delete", "get")),),
+        cluster_rights=(ClusterRight(group="", resource="nodes", verbs=("get",)),),
     )
 
 

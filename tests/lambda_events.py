@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from alerting.build import load_catalog
+from alerting.catalog import Catalog
+from alerting.platform import HandOver, Repair, RepairAction, Repairs
+from alerting.repairs import document_text, repair_action, repairs, rights_of
 
 ROOT = Path(__file__).parents[1]
 EVENTS = ROOT / "tests" / "events"
@@ -67,31 +72,53 @@ def sqs_event(*bodies: str) -> dict[str, Any]:
     }
 
 
-def action_file(name: str) -> dict[str, Any]:
-    return yaml.safe_load((ROOT / "runbooks" / "actions" / f"{name}.yaml").read_text())
+@cache
+def catalog() -> Catalog:
+    return load_catalog(ROOT)
 
 
-def function_data(repairs: Mapping[str, str]) -> dict[str, Any]:
-    """Return `remediations.json` for alerts and the actions that answer them."""
-    actions = {name: action_file(name) for name in repairs.values()}
+def repair_actions() -> dict[str, RepairAction]:
+    """Return every action of runbooks/actions with its document as it is deployed."""
     return {
-        "actions": {
-            name: {
-                "document": action["document_name"],
-                "timeout_seconds": action["timeout_seconds"],
-                "parameters": {
-                    parameter: {
-                        "label": label,
-                        "pattern": action["document"]["parameters"][parameter]["allowedPattern"],
-                    }
-                    for parameter, label in action["parameters_from_labels"].items()
-                },
-            }
-            for name, action in actions.items()
-        },
-        "repairs": {alert: {"action": action, "team": "platform"} for alert, action in repairs.items()},
-        "namespaces": [NAMESPACE],
+        name: repair_action(action, namespaces=[NAMESPACE], bounds=catalog().bounds.get(name, {}))
+        for name, action in catalog().actions.items()
     }
+
+
+def function_repairs(wanted: Mapping[str, str]) -> Repairs:
+    """Return all actions, and repairs of these alerts by these actions."""
+    used = catalog().actions.values()
+    return replace(
+        repairs(catalog()),
+        actions=tuple(repair_actions().values()),
+        hand_overs=tuple(
+            HandOver(name=name, team=one.team, label=one.label, pattern=one.pattern, link=one.link)
+            for name, one in catalog().hand_overs.items()
+        ),
+        repairs=tuple(Repair(alert=alert, action=action, team="platform") for alert, action in wanted.items()),
+        namespaces=(NAMESPACE,),
+        rights=rights_of(right for action in used for right in action.rights),
+        cluster_rights=rights_of(right for action in used for right in action.cluster_rights),
+    )
+
+
+def function_data(wanted: Mapping[str, str]) -> dict[str, Any]:
+    """Return `remediations.json` for alerts and the actions that answer them."""
+    return function_repairs(wanted).as_function_data()
+
+
+def create_documents(ssm: Any) -> dict[str, dict[str, str]]:
+    """Make every document as the components do; returns what the function is told of each, by action."""
+    deployed: dict[str, dict[str, str]] = {}
+    for name, action in repair_actions().items():
+        described = ssm.create_document(
+            Name=action.document_name,
+            DocumentType="Command",
+            DocumentFormat="JSON",
+            Content=document_text(action.content),
+        )["DocumentDescription"]
+        deployed[name] = {"version": described["DocumentVersion"], "hash": described["Hash"]}
+    return deployed
 
 
 def create_state_table(dynamodb: Any) -> None:

@@ -122,6 +122,8 @@ def _outputs(args: MockResourceArgs) -> dict[str, Any]:
             outputs["url"] = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"
         case "aws:kms/key:Key":
             outputs["keyId"] = "1"
+        case "aws:ssm/document:Document":
+            outputs |= {"documentVersion": "1", "hash": "ab" * 32}
         case "aws:s3/bucketObject:BucketObject":
             outputs["versionId"] = "v1"
         case "pagerduty:index/serviceIntegration:ServiceIntegration":

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+import string
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
+from typing import Any
 
-from alerting.catalog import ActionFile, Catalog
+from alerting.catalog import ActionFile, Catalog, HandOverEntry
 from alerting.checks.rules import alert_labels
-from alerting.documents import Document
+from alerting.documents import Document, FieldPath
 from alerting.problems import Problem, listed, not_allowed
+from alerting.repairs import NAMESPACE
 
 REMEDIATIONS = "catalog/remediations.yaml"
+SHELL_SCRIPT = "aws:runShellScript"
+LINK_FIELDS = ("region", "value")
 
 
 def repair_problems(catalog: Catalog) -> Iterator[Problem]:
@@ -20,17 +25,24 @@ def repair_problems(catalog: Catalog) -> Iterator[Problem]:
     for file, document in catalog.documents.items():
         if file.startswith("runbooks/actions/"):
             yield from _action_problems(catalog, document)
+    yield from _remediation_problems(catalog)
+    yield from _hand_over_problems(catalog)
+    yield from _bound_problems(catalog)
+
+
+def _remediation_problems(catalog: Catalog) -> Iterator[Problem]:
     document = catalog.documents[REMEDIATIONS]
     labels = alert_labels(catalog)
+    actions = [*catalog.actions, *catalog.hand_overs]
     for alert, entry in catalog.remediations.items():
         path = ("remediations", alert)
         if alert not in catalog.alerts():
             yield not_allowed(document.place(path), alert, catalog.alerts(), "Name an alert of rules/")
-        if entry.action not in catalog.actions:
-            advice = "Name an action of runbooks/actions, or write it"
-            yield not_allowed(document.place((*path, "action")), entry.action, catalog.actions, advice)
+        if entry.action not in actions:
+            advice = "Name an action of runbooks/actions or `hand_overs`, or write it"
+            yield not_allowed(document.place((*path, "action")), entry.action, actions, advice)
             continue
-        for label in catalog.actions[entry.action].parameters_from_labels.values():
+        for label in _labels_read(catalog, entry.action):
             if alert in labels and label not in labels[alert]:
                 carried = listed(labels[alert].names())
                 message = (
@@ -38,6 +50,61 @@ def repair_problems(catalog: Catalog) -> Iterator[Problem]:
                     f"allowed: {carried}. Change the action, or the alert"
                 )
                 yield Problem(document.place((*path, "action")), message)
+
+
+def _labels_read(catalog: Catalog, action: str) -> tuple[str, ...]:
+    if action in catalog.actions:
+        return tuple(catalog.actions[action].parameters_from_labels.values())
+    return (catalog.hand_overs[action].label,)
+
+
+def _hand_over_problems(catalog: Catalog) -> Iterator[Problem]:
+    document = catalog.documents[REMEDIATIONS]
+    for name, entry in catalog.hand_overs.items():
+        path = ("hand_overs", name)
+        if entry.team not in catalog.teams:
+            place = document.place((*path, "team"))
+            yield not_allowed(place, entry.team, catalog.teams, "Name a team of catalog/teams.yaml")
+        if name in catalog.actions:
+            message = f"{name} is an action of runbooks/actions already; allowed: another name. Rename one"
+            yield Problem(document.place(path), message)
+        yield from _pattern_problems(document, (*path, "pattern"), entry.pattern)
+        yield from _link_problems(document, (*path, "link"), entry)
+
+
+def _link_problems(document: Document, path: FieldPath, entry: HandOverEntry) -> Iterator[Problem]:
+    try:
+        fields = [part[1:] for part in string.Formatter().parse(entry.link) if part[1] is not None]
+    except ValueError as error:
+        yield Problem(document.place(path), f"is not an address with fields: {error}. Put it right")
+        return
+    for name, specification, conversion in fields:
+        if name not in LINK_FIELDS or specification or conversion:
+            yield not_allowed(document.place(path), f"{{{name}}}", [f"{{{one}}}" for one in LINK_FIELDS], "Change it")
+
+
+def _bound_problems(catalog: Catalog) -> Iterator[Problem]:
+    document = catalog.documents[REMEDIATIONS]
+    for name, bounds in catalog.bounds.items():
+        path = ("bounds", name)
+        if name not in catalog.actions:
+            yield not_allowed(document.place(path), name, catalog.actions, "Name an action of runbooks/actions")
+            continue
+        read = catalog.actions[name].bounds
+        for bound in bounds:
+            if bound not in read:
+                advice = "Remove it, or have the action read it"
+                yield not_allowed(document.place((*path, bound)), bound, read, advice)
+    for alert, entry in catalog.remediations.items():
+        if entry.action not in catalog.actions:
+            continue
+        for bound in catalog.actions[entry.action].bounds:
+            if bound not in catalog.bounds.get(entry.action, {}):
+                message = (
+                    f"action {entry.action} reads the bound {bound}, which is not set. "
+                    f"Add it to `bounds.{entry.action}:`"
+                )
+                yield Problem(document.place(("remediations", alert, "action")), message)
 
 
 def _action_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
@@ -53,18 +120,55 @@ def _action_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
     for parameter in sorted(read - written):
         place = document.place(("parameters_from_labels", parameter))
         yield not_allowed(place, parameter, sorted(written), "Name a parameter of the document")
-    yield from _document_problems(action, document)
+    if NAMESPACE not in written:
+        message = f"no parameter {NAMESPACE}: what may be touched could not be checked. Add it"
+        yield Problem(document.place(("document", "parameters")), message)
+    for parameter, declared in action.document.parameters.items():
+        path = ("document", "parameters", parameter, "allowedPattern")
+        yield from _pattern_problems(document, path, declared.allowedPattern)
+    yield from _script_problems(action, document)
 
 
-def _document_problems(action: ActionFile, document: Document) -> Iterator[Problem]:
-    for name, parameter in action.document.parameters.items():
-        try:
-            re.compile(parameter.allowedPattern)
-        except re.error as error:
-            place = document.place(("document", "parameters", name, "allowedPattern"))
-            yield Problem(place, f"is not a regular expression: {error}. Put it right")
+def _pattern_problems(document: Document, path: FieldPath, pattern: str) -> Iterator[Problem]:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        yield Problem(document.place(path), f"is not a regular expression: {error}. Put it right")
+
+
+def _script_problems(action: ActionFile, document: Document) -> Iterator[Problem]:
+    parameters = action.document.parameters
+    read: set[str] = set()
     for index, step in enumerate(action.document.mainSteps):
+        path: FieldPath = ("document", "mainSteps", index)
+        script = _script(step)
+        if script is None:
+            message = f"found another step; allowed: {SHELL_SCRIPT} with inputs.runCommand, a list of texts. Change it"
+            yield Problem(document.place(path), message)
+            continue
         # {{ name }} pastes a parameter's text into the script before a shell reads it.
         if "{{" in json.dumps(step, default=str):
-            place = document.place(("document", "mainSteps", index))
-            yield Problem(place, 'found "{{"; allowed: parameters as environment variables. Read "$SSM_name" instead')
+            message = 'found "{{"; allowed: parameters as environment variables. Read "$SSM_name" instead'
+            yield Problem(document.place(path), message)
+        named = set(re.findall(r"\bSSM_(\w+)", script))
+        for parameter in sorted(named - set(parameters)):
+            advice = "Name a parameter of the document"
+            yield not_allowed(document.place(path), f"$SSM_{parameter}", [f"$SSM_{one}" for one in parameters], advice)
+        read |= named
+        seconds = step["inputs"].get("timeoutSeconds")
+        if seconds != str(action.timeout_seconds):
+            place = document.place((*path, "inputs", "timeoutSeconds"))
+            yield not_allowed(place, seconds, [f'"{action.timeout_seconds}"'], "Write what `timeout_seconds:` says")
+    for parameter in sorted(set(parameters) - read):
+        message = f"parameter {parameter} is read by no script, as $SSM_{parameter}. Read it, or remove it"
+        yield Problem(document.place(("document", "parameters", parameter)), message)
+
+
+def _script(step: Mapping[str, Any]) -> str | None:
+    inputs = step.get("inputs")
+    if step.get("action") != SHELL_SCRIPT or not isinstance(inputs, dict):
+        return None
+    lines = inputs.get("runCommand")
+    if not isinstance(lines, list) or not lines or not all(isinstance(line, str) for line in lines):
+        return None
+    return "\n".join(lines)

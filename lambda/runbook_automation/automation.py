@@ -20,10 +20,11 @@ from runbook_automation.configuration import (
     DELIVERY_SECONDS,
     GIVE_UP_SECONDS,
     GRACE_SECONDS,
+    Action,
     Mode,
     Remediations,
 )
-from runbook_automation.decisions import Plan, Refusal, decide, repair_id
+from runbook_automation.decisions import Handing, Plan, Refusal, decide, repair_id
 from runbook_automation.messages import (
     Alert,
     CommandEvent,
@@ -53,7 +54,9 @@ class Count(StrEnum):
     DRY_RUN = "RepairsDryRun"
     REFUSED = "RepairsRefused"
     SUCCEEDED = "RepairsSucceeded"
+    HANDED_OVER = "RepairsHandedOver"
     NOTHING_DONE = "RepairsNothingDone"
+    GONE = "RepairsTargetGone"
     FAILED = "RepairsFailed"
     NOT_TAKEN = "CommandsNotTaken"
     UNCERTAIN = "CommandsUncertain"
@@ -67,7 +70,9 @@ class Count(StrEnum):
 
 _COUNTED: Mapping[Status, Count] = {
     Status.SUCCEEDED: Count.SUCCEEDED,
+    Status.HANDED_OVER: Count.HANDED_OVER,
     Status.NOTHING_DONE: Count.NOTHING_DONE,
+    Status.GONE: Count.GONE,
     Status.DRY_RUN: Count.DRY_RUN,
     Status.REFUSED: Count.REFUSED,
 }
@@ -98,6 +103,7 @@ class Automation:
     """Handles one message after another. `now` returns Unix seconds."""
 
     mode: Mode
+    region: str
     remediations: Remediations
     store: RepairStore
     commands: Commands
@@ -155,12 +161,18 @@ class Automation:
             self.publisher.publish_left_out(name, self.remediations.by_alert[name].team, left_out)
 
     def _answer(self, alert: Alert) -> None:
-        decision = decide(alert, self.remediations, self.publisher.team_topic_arns)
+        decision = decide(alert, self.remediations, self.publisher.team_topic_arns, self.region)
         match decision:
             case None:
                 return
             case Refusal():
                 self._claim_ended(alert, decision, Ending(status=Status.REFUSED, result=decision.reason))
+            case Handing() if self.mode is Mode.DRY_RUN:
+                would = f"would hand {alert.name} to the team {decision.team}"
+                self._claim_ended(alert, decision, Ending(status=Status.DRY_RUN, result=would, link=decision.link))
+            case Handing():
+                handed = f"handed {alert.name} to the team {decision.team}"
+                self._claim_ended(alert, decision, Ending(status=Status.HANDED_OVER, result=handed, link=decision.link))
             case Plan() if self.mode is Mode.DRY_RUN:
                 would = f"would run {decision.action.document} with {dict(decision.parameters)}"
                 self._claim_ended(alert, decision, Ending(status=Status.DRY_RUN, result=would))
@@ -169,22 +181,23 @@ class Automation:
             case _:
                 assert_never(decision)
 
-    def _claimed(self, alert: Alert, decision: Plan | Refusal) -> Repair:
+    def _claimed(self, alert: Alert, decision: Plan | Handing | Refusal) -> Repair:
         now = int(self.now())
+        action = decision.action
         return Repair(
-            id=repair_id(alert, decision.action),
+            id=repair_id(alert, action),
             alert=alert.name[:MAXIMUM_NAME],
-            action=decision.action.name,
+            action=action.name,
             team=decision.team,
             labels=shown_labels(alert.labels),
-            parameters=decision.parameters if isinstance(decision, Plan) else {},
+            parameters={} if isinstance(decision, Refusal) else decision.parameters,
             status=Status.CLAIMED,
             started_at=now,
             due_at=now + CLAIM_SECONDS,
-            timeout_seconds=decision.action.timeout_seconds,
+            timeout_seconds=action.timeout_seconds if isinstance(action, Action) else 0,
         )
 
-    def _claim_ended(self, alert: Alert, decision: Plan | Refusal, ending: Ending) -> None:
+    def _claim_ended(self, alert: Alert, decision: Plan | Handing | Refusal, ending: Ending) -> None:
         repair = self._claimed(alert, decision).ended(ending, int(self.now()))
         if not self.store.claim(repair):
             self.observer.count(Count.DUPLICATE)
@@ -250,7 +263,7 @@ class Automation:
         if repair.command_id is None:
             text = (
                 f"Claimed at {time_text(repair.started_at)}, and no command is known: it may have run or not. "
-                "It is not sent again: look at the pod"
+                "It is not sent again: look at what it is about"
             )
             self._end(repair, Ending(status=Status.LOST, result=text))
             return

@@ -8,13 +8,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
 
-from runbook_automation.configuration import DELIVERY_SECONDS
+from runbook_automation.configuration import DELIVERY_SECONDS, DeployedDocument
 from runbook_automation.decisions import Plan
 from runbook_automation.repair import Ending, Status
 
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 BASTION_TAG = "orion:role"
 THROTTLED = frozenset({"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded"})
 RUNNING = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
-NOTHING_DONE = "nothing done:"
-"""What an action's output begins with when it found the state gone or changed."""
+SAID: Mapping[str, Status] = {"nothing done:": Status.NOTHING_DONE, "gone:": Status.GONE}
+"""What an action's output begins with when it found the state changed, or its target gone."""
+REFUSED = "refused:"
+"""What the last line of an action's errors begins with when it must not act."""
 RESULT_CHARACTERS = 300
 
 
@@ -44,12 +47,19 @@ class Commands:
     client: SSMClient
     bastion_tag_value: str
     output_bucket: str
+    documents: Mapping[str, DeployedDocument]
 
     def send(self, plan: Plan, comment: str) -> str:
         """Send a plan's document and return the command's id. Raises `NotSent`, `TryLater`, or leaves it open."""
+        document = self.documents.get(plan.action.name)
+        if document is None:
+            raise NotSent(f"no document of action {plan.action.name} is deployed")
         try:
             answer = self.client.send_command(
                 DocumentName=plan.action.document,
+                DocumentVersion=document.version,
+                DocumentHash=document.hash,
+                DocumentHashType="Sha256",
                 Targets=[{"Key": f"tag:{BASTION_TAG}", "Values": [self.bastion_tag_value]}],
                 Parameters={name: [value] for name, value in plan.parameters.items()},
                 TimeoutSeconds=DELIVERY_SECONDS,
@@ -92,17 +102,20 @@ class Commands:
         output, errors = answer["StandardOutputContent"], answer["StandardErrorContent"]
         location = answer.get("StandardOutputUrl", "")
         if status == "Success":
-            done = not output.startswith(NOTHING_DONE)
+            said = next((said for beginning, said in SAID.items() if output.startswith(beginning)), None)
             return Ending(
-                status=Status.SUCCEEDED if done else Status.NOTHING_DONE,
-                result=_last_line(output) if done else output.splitlines()[0][:RESULT_CHARACTERS],
+                status=said or Status.SUCCEEDED,
+                result=_last_line(output) if said is None else output.splitlines()[0][:RESULT_CHARACTERS],
                 output=output,
                 errors=errors,
                 location=location,
             )
+        last = _last_line(errors or output)
+        if status == "Failed" and errors and last.startswith(REFUSED):
+            return Ending(status=Status.REFUSED, result=last, output=output, errors=errors, location=location)
         return Ending(
             status=Status.TIMED_OUT if status == "TimedOut" else Status.FAILED,
-            result=f"{answer.get('StatusDetails') or status}: {_last_line(errors) or _last_line(output)}",
+            result=f"{answer.get('StatusDetails') or status}: {last}",
             output=output,
             errors=errors,
             location=location,

@@ -46,11 +46,30 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """What runs nothing: the alert goes to a team's topic. `link` holds `{region}` and `{value}`, the label's."""
+
+    name: str
+    team: str
+    label: str
+    pattern: re.Pattern[str]
+    link: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Remediation:
     """What answers an alert, and the team that hears of a failure when the alert names none."""
 
-    action: Action
+    action: Action | HandOver
     team: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployedDocument:
+    """Which document an action is: this version of it, with this hash (SHA-256). Any other is not run."""
+
+    version: str
+    hash: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +83,7 @@ class Remediations:
     def from_json(cls, text: str) -> Remediations:
         """Read `remediations.json`. Raises `KeyError`, `ValueError` or `re.error` if it is not what it should be."""
         data: dict[str, Any] = json.loads(text)
-        actions = {
+        actions: dict[str, Action | HandOver] = {
             name: Action(
                 name=name,
                 document=action["document"],
@@ -75,6 +94,15 @@ class Remediations:
                 ),
             )
             for name, action in data["actions"].items()
+        } | {
+            name: HandOver(
+                name=name,
+                team=one["team"],
+                label=one["label"],
+                pattern=re.compile(one["pattern"]),
+                link=one["link"],
+            )
+            for name, one in data["hand_overs"].items()
         }
         return cls(
             by_alert={
@@ -95,6 +123,8 @@ class Configuration:
     bastion_tag_value: str
     diagnostics_bucket: str
     mode: Mode
+    documents: Mapping[str, DeployedDocument]
+    region: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Configuration:
@@ -106,4 +136,9 @@ class Configuration:
             bastion_tag_value=environment["BASTION_TAG_VALUE"],
             diagnostics_bucket=environment["DIAGNOSTICS_BUCKET"],
             mode=Mode(environment["REPAIR_MODE"]),
+            documents={
+                action: DeployedDocument(version=one["version"], hash=one["hash"])
+                for action, one in json.loads(environment["REPAIR_DOCUMENTS"]).items()
+            },
+            region=environment["AWS_REGION"],
         )

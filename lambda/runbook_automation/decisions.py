@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import quote
 
-from runbook_automation.configuration import Action, Remediations
+from runbook_automation.configuration import Action, HandOver, Remediations
 from runbook_automation.messages import Alert
 
 MAXIMUM_LENGTH = 253
@@ -23,40 +26,71 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Handing:
+    """A team that is to be told, with a link to what the alert is about."""
+
+    action: HandOver
+    team: str
+    parameters: Mapping[str, str]
+    link: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """An action that must not be taken, and why. The reason never holds the value that was refused."""
 
-    action: Action
+    action: Action | HandOver
     team: str
     reason: str
 
 
-def repair_id(alert: Alert, action: Action) -> str:
-    """Return what a repair is known by, whatever the group that brought it and however often it arrives."""
-    return f"repair#{alert.fingerprint}#{alert.starts_at}#{action.name}"
+def repair_id(alert: Alert, action: Action | HandOver) -> str:
+    """Return what a repair is known by, whatever the group that brought it and however often it arrives.
+
+    The start is written in one way: Alertmanager's messages leave zeros out that its API writes.
+    """
+    started = datetime.fromisoformat(alert.starts_at).astimezone(UTC).isoformat(timespec="milliseconds")
+    return f"repair#{alert.fingerprint}#{started.replace('+00:00', 'Z')}#{action.name}"
 
 
-def decide(alert: Alert, remediations: Remediations, teams: Collection[str]) -> Plan | Refusal | None:
+def decide(
+    alert: Alert, remediations: Remediations, teams: Collection[str], region: str
+) -> Plan | Handing | Refusal | None:
     """Return what answers a firing alert, or None if nothing does. `teams` are those that can be told."""
     remediation = remediations.by_alert.get(alert.name)
     if remediation is None:
         return None
-    action = remediation.action
     named = alert.labels.get("team", "")
     team = named if named in teams else remediation.team
+    action = remediation.action
+    if isinstance(action, HandOver):
+        return _hand_over(alert, action, team, region)
     parameters: dict[str, str] = {}
     for parameter in action.parameters:
         value = alert.labels.get(parameter.label, "")
-        if not value:
-            return Refusal(action=action, team=team, reason=f"label {parameter.label}: missing or empty")
-        if len(value) > MAXIMUM_LENGTH:
-            reason = f"label {parameter.label}: found {len(value)} characters; allowed: {MAXIMUM_LENGTH}"
-            return Refusal(action=action, team=team, reason=reason)
-        if not parameter.pattern.fullmatch(value):
-            reason = f"label {parameter.label}: not a value that {parameter.pattern.pattern} allows"
-            return Refusal(action=action, team=team, reason=reason)
-        if parameter.name == NAMESPACE and value not in remediations.namespaces:
+        reason = _refused(parameter.label, value, parameter.pattern)
+        if reason is None and parameter.name == NAMESPACE and value not in remediations.namespaces:
             reason = f"label {parameter.label}: not a namespace that repairs may touch"
+        if reason is not None:
             return Refusal(action=action, team=team, reason=reason)
         parameters[parameter.name] = value
     return Plan(action=action, team=team, parameters=parameters)
+
+
+def _hand_over(alert: Alert, action: HandOver, team: str, region: str) -> Handing | Refusal:
+    value = alert.labels.get(action.label, "")
+    reason = _refused(action.label, value, action.pattern)
+    if reason is not None:
+        return Refusal(action=action, team=team, reason=reason)
+    link = action.link.format(region=region, value=quote(value, safe=""))
+    return Handing(action=action, team=action.team, parameters={action.label: value}, link=link)
+
+
+def _refused(label: str, value: str, pattern: re.Pattern[str]) -> str | None:
+    if not value:
+        return f"label {label}: missing or empty"
+    if len(value) > MAXIMUM_LENGTH:
+        return f"label {label}: found {len(value)} characters; allowed: {MAXIMUM_LENGTH}"
+    if not pattern.fullmatch(value):
+        return f"label {label}: not a value that {pattern.pattern} allows"
+    return None

@@ -54,12 +54,14 @@ def automation() -> Automation:
     session = boto3.session.Session()
     return Automation(
         mode=configuration.mode,
+        region=configuration.region,
         remediations=Remediations.from_json(REMEDIATIONS.read_text()),
         store=RepairStore(session.resource("dynamodb", config=_CLIENT).Table(configuration.table)),
         commands=Commands(
             client=session.client("ssm", config=_ONE_TRY),
             bastion_tag_value=configuration.bastion_tag_value,
             output_bucket=configuration.diagnostics_bucket,
+            documents=configuration.documents,
         ),
         publisher=Publisher(
             sns=session.client("sns", config=_CLIENT),

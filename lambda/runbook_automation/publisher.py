@@ -77,8 +77,10 @@ class Publisher:
 
 def _said(status: Status) -> str:
     match status:
-        case Status.SUCCEEDED | Status.NOTHING_DONE:
+        case Status.SUCCEEDED | Status.HANDED_OVER:
             return "Runbook Action Executed"
+        case Status.NOTHING_DONE | Status.GONE:
+            return "Runbook Action Not Needed"
         case Status.DRY_RUN:
             return "Runbook Action Dry Run"
         case Status.REFUSED:

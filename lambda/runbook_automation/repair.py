@@ -22,7 +22,9 @@ class Status(StrEnum):
     RELEASED = "released"  # nothing was sent; whoever comes next may claim it
     SENT = "sent"
     SUCCEEDED = "succeeded"
-    NOTHING_DONE = "nothing done"  # what the alert saw had gone or changed
+    HANDED_OVER = "handed over"  # to a team, which was told
+    NOTHING_DONE = "nothing done"  # what the alert saw had changed
+    GONE = "gone"  # what the alert saw was not there any more
     DRY_RUN = "dry run"
     REFUSED = "refused"
     FAILED = "failed"
@@ -30,20 +32,24 @@ class Status(StrEnum):
     LOST = "lost"  # nobody can say whether it ran
 
 
-RESULTS = frozenset({Status.SUCCEEDED, Status.NOTHING_DONE, Status.DRY_RUN})
+RESULTS = frozenset({Status.SUCCEEDED, Status.DRY_RUN})
 """What goes to the notification topic; every other end goes to the team's."""
 UNDER_WAY = frozenset({Status.CLAIMED, Status.RELEASED, Status.SENT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a repair ended. `output` and `errors` are what the command wrote, `location` where all of it is kept."""
+    """How a repair ended.
+
+    `output` and `errors` are what the command wrote, `location` where all of it is kept; `link` is for a person.
+    """
 
     status: Status
     result: str
     output: str = ""
     errors: str = ""
     location: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +72,7 @@ class Repair:
     output: str = ""
     errors: str = ""
     location: str = ""
+    link: str = ""
 
     def ended(self, ending: Ending, now: int) -> Repair:
         """Return the record of the ended repair."""
@@ -76,6 +83,7 @@ class Repair:
             output=ending.output,
             errors=ending.errors,
             location=ending.location,
+            link=ending.link,
             finished_at=now,
         )
 
@@ -96,7 +104,7 @@ class Repair:
             "expires_at": self.started_at + KEEP_SECONDS,
         }
         if self.finished_at is not None:
-            item |= {"finished_at": self.finished_at, "result": self.result}
+            item |= {"finished_at": self.finished_at, "result": self.result, "link": self.link}
         return item
 
     @classmethod
@@ -119,6 +127,7 @@ class Repair:
             output=item.get("output", ""),
             errors=item.get("errors", ""),
             location=item.get("location", ""),
+            link=item.get("link", ""),
         )
 
     def as_message(self) -> dict[str, Any]:
@@ -136,6 +145,7 @@ class Repair:
             "output": self.output,
             "errors": self.errors,
             "output_location": self.location,
+            "link": self.link,
             "command_id": self.command_id,
             "started": time_text(self.started_at),
             "finished": None if self.finished_at is None else time_text(self.finished_at),

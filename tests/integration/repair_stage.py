@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,22 +14,30 @@ from typing import Any
 import boto3
 import httpx
 
-from components.bastion import POLICY_RULES
+from alerting.repairs import document_text, repair_action
 from components.function_package import build_function_package
 from sandbox.cluster.control_plane import ControlPlane
-from sandbox.cluster.kubectl import apply, kubectl
+from sandbox.cluster.kubectl import Manifest, apply, kubectl
 from sandbox.cluster.workloads import NAMESPACE, PodSummary, Workloads
 from sandbox.journal import JOURNAL_VARIABLE, Journal
 from sandbox.population import ACCOUNT_ID, CREDENTIALS, REGION
 from sandbox.ports import free_port
 from sandbox.service import ProcessService, wait_until_ready
-from tests.lambda_events import ROOT, action_file, create_state_table, function_data
+from tests.lambda_events import ROOT, catalog, create_documents, create_state_table, function_data, function_repairs
 
 CLUSTER = "orion"
 GROUP = "orion:repairs"
 QUEUE = "orion-runbook-automation"
 FUNCTION = "orion-runbook-automation"
-TEAMS = ("platform", "trading")
+TEAMS = ("database", "platform", "trading")
+REPAIRS = {
+    "HighMemoryUsage": "restart_pod",
+    "PodCrashLooping": "collect_diagnostics",
+    "KafkaConsumerLag": "scale_consumers",
+    "HighErrorRate": "rollback_deployment",
+    "AuroraHighCPU": "hand_to_database_team",
+}
+ENDED = {"Success", "Failed", "TimedOut", "Cancelled"}
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 
 
@@ -42,26 +50,32 @@ def running_cluster(directory: Path) -> Generator[ControlPlane]:
         wait_until_ready(plane, timeout_seconds=90)
         workloads = Workloads(plane.kubeconfig, directory / "workloads")
         workloads.install()
-        subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": GROUP}
-        metadata = {"name": "orion-repairs", "namespace": NAMESPACE}
-        rbac = "rbac.authorization.k8s.io"
-        apply(
-            plane.kubeconfig,
-            [
-                {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": list(POLICY_RULES)},
-                {
-                    "apiVersion": f"{rbac}/v1",
-                    "kind": "RoleBinding",
-                    "metadata": metadata,
-                    "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "orion-repairs"},
-                    "subjects": [subject],
-                },
-            ],
-        )
+        apply(plane.kubeconfig, [*rights("Role"), *rights("ClusterRole")])
         until("the services are ready", workloads.ready)
         yield plane
     finally:
         plane.stop()
+
+
+def rights(kind: str) -> list[Manifest]:
+    """What the program lets the bastion's group do, in the services' namespace or in the whole cluster."""
+    rbac = "rbac.authorization.k8s.io"
+    wanted = function_repairs({})
+    metadata = {"name": "orion-repairs", **({"namespace": NAMESPACE} if kind == "Role" else {})}
+    rules = [
+        {"apiGroups": [one.group], "resources": [one.resource], "verbs": list(one.verbs)}
+        for one in (wanted.rights if kind == "Role" else wanted.cluster_rights)
+    ]
+    return [
+        {"apiVersion": f"{rbac}/v1", "kind": kind, "metadata": metadata, "rules": rules},
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": f"{kind}Binding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": rbac, "kind": kind, "name": "orion-repairs"},
+            "subjects": [{"apiGroup": rbac, "kind": "Group", "name": GROUP}],
+        },
+    ]
 
 
 @contextmanager
@@ -126,6 +140,7 @@ class Stage:
         self.dynamodb = session.client("dynamodb", endpoint_url=address)
         self.functions = session.client("lambda", endpoint_url=address)
         self.role_arn = ""
+        self.documents: dict[str, dict[str, str]] = {}
 
     def deploy_bastion(self) -> None:
         """The instance with its role, its access entry, and the documents."""
@@ -142,14 +157,7 @@ class Stage:
         )
         self.eks.create_access_entry(clusterName=CLUSTER, principalArn=self.role_arn, kubernetesGroups=[GROUP])
         self.s3.create_bucket(Bucket="orion-diagnostics")
-        for name in ("restart_pod", "collect_diagnostics"):
-            action = action_file(name)
-            self.ssm.create_document(
-                Name=action["document_name"],
-                DocumentType="Command",
-                DocumentFormat="JSON",
-                Content=json.dumps(action["document"]),
-            )
+        self.documents = create_documents(self.ssm)
 
     def deploy_function(self, package: Path, *, mode: str = "on") -> None:
         """Topics, queues, rules, table and function, as the components make them."""
@@ -175,7 +183,7 @@ class Stage:
         build_function_package(
             ROOT / "lambda" / "runbook_automation",
             package,
-            data=function_data({"HighMemoryUsage": "restart_pod", "PodNotReady": "collect_diagnostics"}),
+            data=function_data(REPAIRS),
         )
         self.s3.create_bucket(Bucket="orion-functions")
         self.s3.put_bucket_versioning(Bucket="orion-functions", VersioningConfiguration={"Status": "Enabled"})
@@ -202,6 +210,7 @@ class Stage:
                     "BASTION_TAG_VALUE": "bastion",
                     "DIAGNOSTICS_BUCKET": "orion-diagnostics",
                     "REPAIR_MODE": mode,
+                    "REPAIR_DOCUMENTS": json.dumps(self.documents),
                 }
             },
         )
@@ -212,6 +221,37 @@ class Stage:
             FunctionResponseTypes=["ReportBatchItemFailures"],
             ScalingConfig={"MaximumConcurrency": 2},
         )
+
+    def send(self, document: str, parameters: Mapping[str, str]) -> str:
+        """Send a document to the bastion and return the command's id."""
+        answer = self.ssm.send_command(
+            DocumentName=document,
+            Targets=[{"Key": "tag:orion:role", "Values": ["bastion"]}],
+            Parameters={name: [value] for name, value in parameters.items()},
+        )
+        return answer["Command"].get("CommandId", "")
+
+    def ended(self, command: str) -> Any:
+        """Wait until a command has ended and return what became of it."""
+        (invocation,) = self.ssm.list_command_invocations(CommandId=command)["CommandInvocations"]
+        instance = invocation.get("InstanceId", "")
+
+        def answer() -> Any:
+            return self.ssm.get_command_invocation(CommandId=command, InstanceId=instance)
+
+        until(f"command {command} has ended", lambda: answer()["Status"] in ENDED)
+        return answer()
+
+    def run(self, document: str, **parameters: str) -> Any:
+        return self.ended(self.send(document, parameters))
+
+    def document_with(self, action: str, name: str, **bounds: int) -> str:
+        """Make another document of an action, with other bounds, and return its name."""
+        content = repair_action(catalog().actions[action], namespaces=[NAMESPACE], bounds=bounds).content
+        self.ssm.create_document(
+            Name=name, DocumentType="Command", DocumentFormat="JSON", Content=document_text(content)
+        )
+        return name
 
     def _queue_arn(self, url: str) -> str:
         return self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]

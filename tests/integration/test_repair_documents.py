@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError
@@ -16,8 +15,6 @@ from tests.integration.repair_stage import CLUSTER, GROUP, Stage, running_aws, r
 
 pytestmark = pytest.mark.integration
 
-TARGETS = [{"Key": "tag:orion:role", "Values": ["bastion"]}]
-ENDED = {"Success", "Failed", "TimedOut", "Cancelled"}
 ANY_UID = "00000000-0000-4000-8000-000000000000"
 
 
@@ -35,42 +32,18 @@ def stage(tmp_path_factory: pytest.TempPathFactory, journal: Journal) -> Iterato
         yield stage
 
 
-def _send(stage: Stage, document: str, parameters: Mapping[str, str]) -> str:
-    answer = stage.ssm.send_command(
-        DocumentName=document,
-        Targets=TARGETS,  # pyright: ignore[reportArgumentType]  a dict of this shape
-        Parameters={name: [value] for name, value in parameters.items()},
-    )
-    return answer["Command"].get("CommandId", "")
-
-
-def _ended(stage: Stage, command: str) -> Any:
-    (invocation,) = stage.ssm.list_command_invocations(CommandId=command)["CommandInvocations"]
-    instance = invocation.get("InstanceId", "")
-
-    def answer() -> Any:
-        return stage.ssm.get_command_invocation(CommandId=command, InstanceId=instance)
-
-    until(f"command {command} has ended", lambda: answer()["Status"] in ENDED)
-    return answer()
-
-
-def _run(stage: Stage, document: str, **parameters: str) -> Any:
-    return _ended(stage, _send(stage, document, parameters))
-
-
 def test_restart_run_twice_at_once_and_again_acts_once(stage: Stage) -> None:
     victim, other = stage.pods("gateway")
     parameters = {"namespace": NAMESPACE, "pod": victim.name, "uid": victim.uid}
 
-    commands = [_send(stage, "orion-restart-pod", parameters) for _ in range(3)]
-    answers = [_ended(stage, command) for command in commands]
-    answers.append(_run(stage, "orion-restart-pod", **parameters))
+    commands = [stage.send("orion-restart-pod", parameters) for _ in range(3)]
+    answers = [stage.ended(command) for command in commands]
+    answers.append(stage.run("orion-restart-pod", **parameters))
 
     outputs = [answer["StandardOutputContent"] for answer in answers]
     assert {answer["Status"] for answer in answers} == {"Success"}, answers
     assert sum("replaced: pod" in output for output in outputs) >= 1
-    assert outputs[-1].startswith("nothing done: ")
+    assert outputs[-1].startswith("gone: ")
     until("two pods are ready", lambda: sum(pod.ready for pod in stage.pods("gateway")) == 2)
     after = {pod.uid for pod in stage.pods("gateway")}
     assert victim.uid not in after
@@ -87,7 +60,7 @@ def test_restart_leaves_a_pod_without_an_owner_alone(stage: Stage) -> None:
     )
     uid = stage.kubectl("get", "pod", "alone", "--namespace", NAMESPACE, "--output=jsonpath={.metadata.uid}")
 
-    answer = _run(stage, "orion-restart-pod", namespace=NAMESPACE, pod="alone", uid=uid)
+    answer = stage.run("orion-restart-pod", namespace=NAMESPACE, pod="alone", uid=uid)
 
     assert answer["Status"] == "Failed"
     assert "has no owner" in answer["StandardErrorContent"]
@@ -96,17 +69,16 @@ def test_restart_leaves_a_pod_without_an_owner_alone(stage: Stage) -> None:
 
 @pytest.mark.parametrize("document", ["orion-restart-pod", "orion-collect-diagnostics"])
 def test_a_pod_that_is_not_there_is_said_to_be_gone(stage: Stage, document: str) -> None:
-    answer = _run(stage, document, namespace=NAMESPACE, pod="never-was", uid=ANY_UID)
+    answer = stage.run(document, namespace=NAMESPACE, pod="never-was", uid=ANY_UID)
 
     assert answer["Status"] == "Success"
-    assert answer["StandardOutputContent"].startswith(
-        f"nothing done: pod {NAMESPACE}/never-was with UID {ANY_UID} is gone"
-    )
+    said = f"gone: pod {NAMESPACE}/never-was with UID {ANY_UID} is not there any more"
+    assert answer["StandardOutputContent"].startswith(said)
 
 
 @pytest.mark.parametrize("document", ["orion-restart-pod", "orion-collect-diagnostics"])
 def test_another_namespace_is_refused_by_the_script_itself(stage: Stage, document: str) -> None:
-    answer = _run(stage, document, namespace="kube-system", pod="x", uid=ANY_UID)
+    answer = stage.run(document, namespace="kube-system", pod="x", uid=ANY_UID)
 
     assert answer["Status"] == "Failed"
     assert answer["ResponseCode"] == 3
@@ -122,7 +94,7 @@ def test_hostile_values_run_nothing(stage: Stage, journal: Journal, parameter: s
     parameters = {"namespace": NAMESPACE, "pod": "x", "uid": ANY_UID, parameter: value}
 
     with pytest.raises(ClientError, match="InvalidParameters"):
-        _send(stage, "orion-restart-pod", parameters)
+        stage.send("orion-restart-pod", parameters)
 
     assert len(journal.find(Kind.COMMAND_STARTED)) == started
 
@@ -148,7 +120,7 @@ def test_the_bastion_may_do_nothing_but_repairs(stage: Stage) -> None:
         ),
     )
 
-    output = _run(stage, "orion-may-it")["StandardOutputContent"]
+    output = stage.run("orion-may-it")["StandardOutputContent"]
 
     said = dict(line.split(": ", 1) for line in output.splitlines())
     for name in ("secrets", "others", "change"):

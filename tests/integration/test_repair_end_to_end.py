@@ -105,7 +105,7 @@ def test_diagnostics_of_a_pod_are_published(stage: Stage) -> None:
     pod = stage.pods("orders")[0]
     before = len(stage.messages("orion-notifications"))
 
-    stage.publish_alert(_message(pod, alert="PodNotReady", fingerprint="00000000000000aa"))
+    stage.publish_alert(_message(pod, alert="PodCrashLooping", fingerprint="00000000000000aa"))
     until("the result is published", lambda: len(stage.messages("orion-notifications")) > before)
 
     result = stage.messages("orion-notifications")[-1]
@@ -114,7 +114,11 @@ def test_diagnostics_of_a_pod_are_published(stage: Stage) -> None:
         "=== events",
         "=== description",
         "=== owner",
+        "=== node",
         "=== logs",
+        "=== logs of the containers before",
+        f"Name:           {pod.name.rsplit('-', 1)[0]}",
+        "kind: Node",
         f"Name:             {pod.name}",
         "ReplicaSet",
     ):
@@ -124,7 +128,7 @@ def test_diagnostics_of_a_pod_are_published(stage: Stage) -> None:
 
 def test_a_pod_that_was_replaced_since_is_left_alone(stage: Stage) -> None:
     pod = stage.pods("orders")[0]
-    before = len(stage.messages("orion-notifications"))
+    before = len(stage.messages("orion-team-trading"))
     gone = PodSummary(
         namespace=pod.namespace,
         name=pod.name,
@@ -137,9 +141,9 @@ def test_a_pod_that_was_replaced_since_is_left_alone(stage: Stage) -> None:
     )
 
     stage.publish_alert(_message(gone, fingerprint="00000000000000bb"))
-    until("the result is published", lambda: len(stage.messages("orion-notifications")) > before)
+    until("the team hears of it", lambda: len(stage.messages("orion-team-trading")) > before)
 
-    result = stage.messages("orion-notifications")[-1]
+    result = stage.messages("orion-team-trading")[-1]
     assert result["status"] == "nothing done"
     assert result["result"].startswith("nothing done: pod ")
     assert pod.uid in {one.uid for one in stage.pods("orders")}
@@ -149,14 +153,15 @@ def test_without_an_access_entry_the_repair_fails_and_the_team_hears_of_it(stage
     pod = stage.pods("orders")[0]
     stage.eks.delete_access_entry(clusterName="orion", principalArn=stage.role_arn)
     try:
+        before = len(stage.messages("orion-team-trading"))
         stage.publish_alert(_message(pod, fingerprint="00000000000000cc"))
-        until("the failure is published", lambda: stage.messages("orion-team-trading"))
+        until("the failure is published", lambda: len(stage.messages("orion-team-trading")) > before)
     finally:
         stage.eks.create_access_entry(
             clusterName="orion", principalArn=stage.role_arn, kubernetesGroups=["orion:repairs"]
         )
 
-    (failure,) = stage.messages("orion-team-trading")
+    failure = stage.messages("orion-team-trading")[-1]
     assert failure["subject"] == "Runbook Action Failed: restart_pod"
     assert failure["status"] == "failed"
     assert "You must be logged in to the server" in failure["errors"]

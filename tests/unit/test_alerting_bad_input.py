@@ -8,30 +8,7 @@ import pytest
 
 from alerting.build import load_catalog
 from alerting.checks.rules import PAGE_HEADINGS
-from alerting.problems import CatalogError
-from tests.alerting_data import ROOT, copied_root
-
-
-def changed(folder: Path, file: str, old: str, new: str) -> Path:
-    """Copy the repository's data and change one place of one file."""
-    root = copied_root(folder)
-    path = root / file
-    text = path.read_text()
-    assert old in text, f"{file} no longer holds {old!r}"
-    path.write_text(text.replace(old, new, 1))
-    return root
-
-
-def problems(root: Path) -> list[str]:
-    with pytest.raises(CatalogError) as raised:
-        load_catalog(root)
-    return [str(problem) for problem in raised.value.problems]
-
-
-def line_of(root: Path, file: str, text: str) -> int:
-    lines = (root / file).read_text().splitlines()
-    return next(number for number, line in enumerate(lines, 1) if text in line)
-
+from tests.alerting_data import ROOT, changed, copied_root, line_of, problems
 
 ALERTS = ", ".join(load_catalog(ROOT).alerts())
 SERVICE_DOWN = f"rules/infrastructure.yaml:{line_of(ROOT, 'rules/infrastructure.yaml', 'alert: ServiceDown')}"
@@ -208,33 +185,6 @@ ONE_PROBLEM = [
         id="an unknown time zone",
     ),
     pytest.param(
-        "catalog/remediations.yaml",
-        "action: restart_pod",
-        "action: restart_pods",
-        "restart_pods",
-        'remediations.HighMemoryUsage.action: found "restart_pods"; '
-        "allowed: collect_diagnostics, restart_pod. Name an action of runbooks/actions, or write it",
-        id="a repair by an unknown action",
-    ),
-    pytest.param(
-        "catalog/remediations.yaml",
-        "HighMemoryUsage:",
-        "HighMemory:",
-        "HighMemory:",
-        f'remediations.HighMemory: found "HighMemory"; allowed: {ALERTS}. Name an alert of rules/',
-        id="a repair of an unknown alert",
-    ),
-    pytest.param(
-        "catalog/remediations.yaml",
-        "PodNotReady:",
-        "ServiceDown:",
-        "action: collect_diagnostics",
-        "remediations.ServiceDown.action: action collect_diagnostics "
-        'reads the label "pod", which alert ServiceDown does not carry; '
-        "allowed: alertname, namespace, service, severity, team. Change the action, or the alert",
-        id="a repair that reads a label which its alert lacks",
-    ),
-    pytest.param(
         "rules/latency.yaml",
         "          severity: warning\n",
         "          tier: one\n",
@@ -334,22 +284,6 @@ ONE_PROBLEM = [
         "",
         "rules/infrastructure.yaml:",
         id="a page that does not speak of the repair",
-    ),
-    pytest.param(
-        "runbooks/actions/restart_pod.yaml",
-        'runCommand: ["true"]',
-        'runCommand: ["kubectl delete pod {{ pod }}"]',
-        "{{ pod }}",
-        'document.mainSteps.0: found "{{"; allowed: parameters as environment variables. Read "$SSM_name" instead',
-        id="a parameter pasted into a script",
-    ),
-    pytest.param(
-        "runbooks/actions/restart_pod.yaml",
-        "uid: {type: String, allowedPattern: ",
-        "uid: {type: String, allowedPatern: ",
-        "allowedPatern",
-        "document.parameters.uid.allowedPattern: found nothing; allowed: a text. Add `allowedPattern:`",
-        id="a parameter without a pattern",
     ),
 ]
 

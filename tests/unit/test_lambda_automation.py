@@ -17,11 +17,18 @@ from moto import mock_aws
 
 from runbook_automation.automation import Automation, Count, EventTooEarly, SweepIncomplete
 from runbook_automation.commands import Commands, TryLater
-from runbook_automation.configuration import CLAIM_SECONDS, Mode, Remediations
+from runbook_automation.configuration import CLAIM_SECONDS, DeployedDocument, Mode, Remediations
 from runbook_automation.publisher import Publisher
 from runbook_automation.repair import Status
 from runbook_automation.store import RepairStore
-from tests.lambda_events import LABELS, action_file, create_state_table, function_data, notification, recorded
+from tests.lambda_events import (
+    LABELS,
+    create_documents,
+    create_state_table,
+    function_data,
+    notification,
+    recorded,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -29,6 +36,11 @@ if TYPE_CHECKING:
 NOW = 1_795_516_811.0
 SWEEP = json.dumps({"source": "orion.sweep"})
 BUCKET = "orion-diagnostics"
+REPAIRS = {
+    "HighMemoryUsage": "restart_pod",
+    "PodNotReady": "collect_diagnostics",
+    "AuroraHighCPU": "hand_to_database_team",
+}
 SESSION = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
 """One for all tests: a session keeps the services' descriptions, which take seconds to read."""
 
@@ -63,14 +75,7 @@ class _World:
         self.s3.create_bucket(Bucket=BUCKET)
         create_state_table(self.dynamodb)
         self.table = SESSION.resource("dynamodb").Table("orion-state")
-        for name in ("restart_pod", "collect_diagnostics"):
-            action = action_file(name)
-            self.ssm.create_document(
-                Name=action["document_name"],
-                DocumentType="Command",
-                DocumentFormat="JSON",
-                Content=json.dumps(action["document"]),
-            )
+        documents = {name: DeployedDocument(**one) for name, one in create_documents(self.ssm).items()}
         self.instance = self.ec2.run_instances(
             ImageId="ami-12c6146b",
             MinCount=1,
@@ -79,19 +84,19 @@ class _World:
                 {"ResourceType": "instance", "Tags": [{"Key": "orion:role", "Value": "bastion"}]},
             ],
         )["Instances"][0].get("InstanceId", "")
-        topics = {name: self._topic(name) for name in ("notifications", "team-trading", "team-platform")}
+        teams = ("trading", "platform", "database")
+        topics = {name: self._topic(name) for name in ("notifications", *(f"team-{team}" for team in teams))}
         self.automation = Automation(
             mode=Mode.ON,
-            remediations=Remediations.from_json(
-                json.dumps(function_data({"HighMemoryUsage": "restart_pod", "PodNotReady": "collect_diagnostics"}))
-            ),
+            region="us-east-1",
+            remediations=Remediations.from_json(json.dumps(function_data(REPAIRS))),
             store=RepairStore(self.table),
-            commands=Commands(client=self.ssm, bastion_tag_value="bastion", output_bucket=BUCKET),
+            commands=Commands(client=self.ssm, bastion_tag_value="bastion", output_bucket=BUCKET, documents=documents),
             publisher=Publisher(
                 sns=self.sns,
                 s3=self.s3,
                 notification_topic_arn=topics["notifications"],
-                team_topic_arns={"trading": topics["team-trading"], "platform": topics["team-platform"]},
+                team_topic_arns={team: topics[f"team-{team}"] for team in teams},
                 bucket=BUCKET,
             ),
             observer=self.seen,
@@ -99,6 +104,12 @@ class _World:
         )
         self.invocations_of: Callable[[str], list[dict[str, Any]]] = lambda _: [{"InstanceId": self.instance}]
         self._answer_invocations()
+        self.sent: list[dict[str, Any]] = []
+        """What SendCommand was asked for, which moto keeps half of."""
+        self.ssm.meta.events.register("provide-client-params.ssm.SendCommand", self._keep_sent)
+
+    def _keep_sent(self, params: dict[str, Any], **_: object) -> None:
+        self.sent.append(params)
 
     def _topic(self, name: str) -> str:
         arn = self.sns.create_topic(Name=name)["TopicArn"]
@@ -208,6 +219,10 @@ def test_an_alert_becomes_one_command_on_the_bastion(world: _World) -> None:
     (command,) = world.commands()
     assert command["DocumentName"] == "orion-restart-pod"
     assert command["Targets"] == [{"Key": "tag:orion:role", "Values": ["bastion"]}]
+    (sent,) = world.sent
+    document = world.ssm.describe_document(Name="orion-restart-pod")["Document"]
+    pinned = (sent["DocumentVersion"], sent["DocumentHash"], sent["DocumentHashType"])
+    assert pinned == ("1", document.get("Hash"), "Sha256")
     assert command["Parameters"] == {name: [LABELS[name]] for name in ("namespace", "pod", "uid")}
     assert command["OutputS3BucketName"] == BUCKET
     (item,) = world.items()
@@ -362,15 +377,78 @@ def test_an_event_of_a_command_under_way_changes_nothing(world: _World) -> None:
     assert world.items()[0]["status"] == "sent"
 
 
-def test_what_was_gone_already_is_a_result_of_its_own(world: _World) -> None:
+@pytest.mark.parametrize(
+    ("output", "status"),
+    [
+        ("nothing done: pod orion/x with UID y was replaced\n", "nothing done"),
+        ("gone: pod orion/x with UID y is not there any more\nits last events\n", "gone"),
+    ],
+)
+def test_a_changed_state_and_a_target_that_is_gone_are_the_teams(world: _World, output: str, status: str) -> None:
     world.handle(notification())
-    world.answer_of("nothing done: pod orion/x with UID y is gone\n")
+    world.answer_of(output)
 
     world.handle(world.event())
 
-    (result,) = world.told("notifications")
-    assert result["status"] == "nothing done"
-    assert result["result"] == "nothing done: pod orion/x with UID y is gone"
+    (said,) = world.told("team-trading")
+    assert said["subject"] == "Runbook Action Not Needed: restart_pod"
+    assert said["status"] == status
+    assert said["result"] == output.splitlines()[0]
+    assert world.told("notifications") == []
+    (item,) = world.items()
+    assert item["status"] == status
+
+
+def test_what_a_script_refuses_is_a_refusal_and_the_teams(world: _World) -> None:
+    world.handle(notification())
+    world.answer_of("", "Failed", "refused: pod orion/x with UID y has no owner that would replace it\n")
+
+    world.handle(world.event("Failed"))
+
+    (said,) = world.told("team-trading")
+    assert said["subject"] == "Runbook Action Refused: restart_pod"
+    assert (said["status"], world.items()[0]["status"]) == ("refused", "refused")
+
+
+DATABASE = {"alertname": "AuroraHighCPU", "service": "database", "team": "trading"}
+
+
+def test_what_is_handed_over_reaches_that_team_once_with_a_link(world: _World) -> None:
+    for _ in range(3):
+        world.handle(notification(DATABASE | {"dbinstance_identifier": "orion-aurora-1"}))
+
+    (said,) = world.told("team-database")
+    assert said["subject"] == "Runbook Action Executed: hand_to_database_team"
+    assert said["status"] == "handed over"
+    assert said["parameters"] == {"dbinstance_identifier": "orion-aurora-1"}
+    assert said["link"].startswith("https://us-east-1.console.aws.amazon.com/rds/home?region=us-east-1#database:")
+    assert "id=orion-aurora-1;" in said["link"]
+    assert world.told("team-trading") == []
+    assert world.commands() == []
+    (item,) = world.items()
+    assert item["status"] == "handed over"
+    assert item["link"] == said["link"]
+
+
+@pytest.mark.parametrize("identifier", ["", "x;tab=y", "x#y", "../x", "{region}", "x" * 300])
+def test_a_hostile_identifier_makes_no_link(world: _World, identifier: str) -> None:
+    world.handle(notification(DATABASE | {"dbinstance_identifier": identifier}))
+
+    (refusal,) = world.told("team-trading")
+    assert refusal["status"] == "refused"
+    assert refusal["link"] == ""
+    assert world.told("team-database") == []
+
+
+def test_dry_run_hands_nothing_over(world: _World) -> None:
+    world.in_mode(Mode.DRY_RUN)
+
+    world.handle(notification(DATABASE | {"dbinstance_identifier": "orion-aurora-1"}))
+
+    (said,) = world.told("notifications")
+    assert said["result"] == "would hand AuroraHighCPU to the team database"
+    assert world.told("team-database") == []
+    assert world.items()[0]["status"] == "dry run"
 
 
 @pytest.mark.parametrize(("said", "status"), [("Failed", "failed"), ("TimedOut", "timed out"), ("Cancelled", "failed")])

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.build import load_catalog
+from alerting.platform import RepairAction
 from alerting.repairs import repairs
 from runbook_automation.configuration import Remediations
 from runbook_automation.decisions import Plan, Refusal, decide, repair_id
 from runbook_automation.messages import Alert
-from tests.lambda_events import LABELS, ROOT, action_file, function_data
+from tests.lambda_events import LABELS, ROOT, function_data, repair_actions
 
 REMEDIATIONS = Remediations.from_json(
     json.dumps(function_data({"HighMemoryUsage": "restart_pod", "PodNotReady": "collect_diagnostics"}))
 )
 TEAMS = frozenset({"trading", "platform"})
+REGION = "us-east-1"
 HOSTILE = {
     "shell": "; rm -rf /",
     "substitution": "$(touch /tmp/owned)",
@@ -51,7 +54,7 @@ def _alert(**labels: str) -> Alert:
 
 
 def test_an_alert_becomes_its_documents_parameters() -> None:
-    decision = decide(_alert(), REMEDIATIONS, TEAMS)
+    decision = decide(_alert(), REMEDIATIONS, TEAMS, REGION)
 
     assert isinstance(decision, Plan)
     assert decision.action.document == "orion-restart-pod"
@@ -60,13 +63,13 @@ def test_an_alert_becomes_its_documents_parameters() -> None:
 
 
 def test_an_alert_that_nothing_answers_is_left_alone() -> None:
-    assert decide(_alert(alertname="CriticalLatency"), REMEDIATIONS, TEAMS) is None
+    assert decide(_alert(alertname="CriticalLatency"), REMEDIATIONS, TEAMS, REGION) is None
 
 
 @pytest.mark.parametrize("label", ["namespace", "pod", "uid"])
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_label_is_refused_and_not_repeated(label: str, value: str) -> None:
-    decision = decide(_alert(**{label: value}), REMEDIATIONS, TEAMS)
+    decision = decide(_alert(**{label: value}), REMEDIATIONS, TEAMS, REGION)
 
     assert isinstance(decision, Refusal)
     assert decision.reason.startswith(f"label {label}:")
@@ -82,12 +85,12 @@ def test_a_label_that_is_missing_is_refused() -> None:
         fingerprint="0123456789abcdef",
     )
 
-    assert isinstance(decide(alert, REMEDIATIONS, TEAMS), Refusal)
+    assert isinstance(decide(alert, REMEDIATIONS, TEAMS, REGION), Refusal)
 
 
 @pytest.mark.parametrize("namespace", ["kube-system", "monitoring", "orion-2"])
 def test_another_namespace_is_refused(namespace: str) -> None:
-    decision = decide(_alert(namespace=namespace), REMEDIATIONS, TEAMS)
+    decision = decide(_alert(namespace=namespace), REMEDIATIONS, TEAMS, REGION)
 
     assert isinstance(decision, Refusal)
     assert "namespace" in decision.reason
@@ -95,7 +98,7 @@ def test_another_namespace_is_refused(namespace: str) -> None:
 
 @pytest.mark.parametrize("team", ["", "nobody", "x" * 1000])
 def test_a_team_without_a_topic_falls_back_to_the_remediations(team: str) -> None:
-    decision = decide(_alert(team=team), REMEDIATIONS, TEAMS)
+    decision = decide(_alert(team=team), REMEDIATIONS, TEAMS, REGION)
 
     assert isinstance(decision, Plan)
     assert decision.team == "platform"
@@ -103,7 +106,7 @@ def test_a_team_without_a_topic_falls_back_to_the_remediations(team: str) -> Non
 
 @given(st.text(max_size=300))
 def test_no_pod_is_planned_that_kubernetes_could_not_have(pod: str) -> None:
-    decision = decide(_alert(pod=pod), REMEDIATIONS, TEAMS)
+    decision = decide(_alert(pod=pod), REMEDIATIONS, TEAMS, REGION)
 
     if isinstance(decision, Plan):
         assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", pod)
@@ -113,7 +116,7 @@ def test_no_pod_is_planned_that_kubernetes_could_not_have(pod: str) -> None:
 def test_a_repair_is_known_by_alert_start_and_action() -> None:
     action = REMEDIATIONS.by_alert["HighMemoryUsage"].action
 
-    assert repair_id(_alert(), action) == "repair#0123456789abcdef#2026-11-24T10:00:00Z#restart_pod"
+    assert repair_id(_alert(), action) == "repair#0123456789abcdef#2026-11-24T10:00:00.000Z#restart_pod"
 
 
 def test_what_the_catalog_puts_into_the_zip_is_understood() -> None:
@@ -124,16 +127,33 @@ def test_what_the_catalog_puts_into_the_zip_is_understood() -> None:
     assert {name: one.action.name for name, one in read.by_alert.items()} == {
         "HighMemoryUsage": "restart_pod",
         "PodNotReady": "collect_diagnostics",
+        "AuroraHighCPU": "hand_to_database_team",
     }
 
 
-@pytest.mark.parametrize("name", ["restart_pod", "collect_diagnostics"])
-def test_scripts_check_their_values_and_namespaces_themselves(name: str) -> None:
-    (script,) = action_file(name)["document"]["mainSteps"][0]["inputs"]["runCommand"]
-    lines = [line for line in script.splitlines() if not line.startswith("#")]
+@pytest.mark.parametrize(
+    ("said", "again"),
+    [
+        ("2026-11-24T10:00:00.12Z", "2026-11-24T10:00:00.120Z"),
+        ("2026-11-24T10:00:00Z", "2026-11-24T10:00:00.000Z"),
+        ("2026-11-24T11:00:00+01:00", "2026-11-24T10:00:00Z"),
+    ],
+)
+def test_one_start_written_in_two_ways_is_one_repair(said: str, again: str) -> None:
+    action = REMEDIATIONS.by_alert["HighMemoryUsage"].action
 
-    assert lines[0] == "set -euo pipefail"
-    assert lines[1] == ': "${SSM_namespace:?}" "${SSM_pod:?}" "${SSM_uid:?}"'
-    assert "{{" not in script
-    allowed = set(re.findall(r"^  ([a-z0-9|-]+)\) ;;$", script, flags=re.MULTILINE))
-    assert allowed == set(repairs(load_catalog(ROOT)).namespaces)
+    assert repair_id(replace(_alert(), starts_at=said), action) == repair_id(replace(_alert(), starts_at=again), action)
+
+
+@pytest.mark.parametrize("action", repair_actions().values(), ids=lambda action: action.name)
+def test_scripts_check_their_values_and_namespaces_themselves(action: RepairAction) -> None:
+    beginning, *_ = action.content["mainSteps"][0]["inputs"]["runCommand"]
+    given = " ".join(f'"${{SSM_{parameter.name}:?}}"' for parameter in action.parameters)
+
+    assert beginning.splitlines()[:5] == [
+        "#!/bin/bash",
+        "set -euo pipefail",
+        f": {given}",
+        'case "$SSM_namespace" in',
+        "  orion) ;;",
+    ]

@@ -42,6 +42,8 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
             "BASTION_TAG_VALUE": "bastion",
             "DIAGNOSTICS_BUCKET": "orion-diagnostics",
             "REPAIR_MODE": "dry-run",
+            "REPAIR_DOCUMENTS": json.dumps({"restart_pod": {"version": "1", "hash": "0" * 64}}),
+            "AWS_REGION": "us-east-1",
         }.items():
             monkeypatch.setenv(name, value)
         create_state_table(session.client("dynamodb"))

@@ -114,7 +114,7 @@ class SystemsManager:
             ]
 
     def _send(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        document = self._document(content["DocumentName"], content.get("DocumentVersion"))
+        document = self._document(content)
         parameters = parameter_values(document, content.get("Parameters", {}))
         instances = self._instances(content.get("InstanceIds", []), content.get("Targets", []))
         command = Command(
@@ -135,14 +135,22 @@ class SystemsManager:
             agent.submit(lambda agent=agent, invocation=invocation: self._run(command, invocation, agent))
         return {"Command": described}
 
-    def _document(self, name: str, version: str | None) -> Document:
+    def _document(self, content: Mapping[str, Any]) -> Document:
+        name = content["DocumentName"]
+        wanted = {"DocumentVersion": content["DocumentVersion"]} if "DocumentVersion" in content else {}
         try:
-            if version is None:
-                found = self._clients.ssm.get_document(Name=name)
-            else:
-                found = self._clients.ssm.get_document(Name=name, DocumentVersion=version)
+            found = self._clients.ssm.get_document(Name=name, **wanted)
+            described = self._clients.ssm.describe_document(Name=name, **wanted)["Document"]
         except ClientError as error:
+            if error.response.get("Error", {}).get("Code") == "InvalidDocumentVersion":
+                raise AwsError("InvalidDocumentVersion", f"{name} has no version {wanted}.") from error
             raise AwsError("InvalidDocument", f"Document with name {name} does not exist.") from error
+        given = content.get("DocumentHash")
+        if given is not None and (content.get("DocumentHashType", "Sha256"), given) != (
+            "Sha256",
+            described.get("Hash"),
+        ):
+            raise AwsError("InvalidDocument", f"The hash of {name} is not the one that was given.")
         return read_document(name, found.get("DocumentVersion", "1"), found.get("Content", ""))
 
     def _instances(self, named: Sequence[str], targets: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -1,0 +1,165 @@
+"""The documents that change a deployment, against a real cluster's controllers: each acts once, or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sandbox.cluster.kubectl import apply
+from sandbox.cluster.workloads import NAMESPACE, service_manifests
+from sandbox.journal import Journal
+from tests.integration.repair_stage import Stage, running_aws, running_cluster, until
+
+pytestmark = pytest.mark.integration
+
+REVISION = "deployment.kubernetes.io/revision"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    directory = tmp_path_factory.mktemp("stage")
+    journal = Journal(directory / "journal.jsonl")
+    with running_cluster(directory / "cluster") as plane, running_aws(plane, directory, journal) as address:
+        stage = Stage(address, plane)
+        stage.deploy_bastion()
+        yield stage
+
+
+def _deployment(stage: Stage, name: str) -> dict[str, Any]:
+    return json.loads(stage.kubectl("get", "deployment", name, f"--namespace={NAMESPACE}", "--output=json"))
+
+
+def _made(stage: Stage, name: str) -> str:
+    """Make a deployment and return its revision."""
+    deployment, _ = service_manifests(name)
+    apply(stage.plane.kubeconfig, [deployment])
+    until(f"{name} is available", lambda: _is_settled(stage, name))
+    return _revision(stage, name)
+
+
+def _rolled_out(stage: Stage, name: str, image: str) -> str:
+    """Give a deployment another image and return its new revision."""
+    stage.kubectl("set", "image", f"deployment/{name}", f"{name}={image}", f"--namespace={NAMESPACE}")
+    until(f"{name} runs {image}", lambda: _is_settled(stage, name))
+    return _revision(stage, name)
+
+
+def _is_settled(stage: Stage, name: str) -> bool:
+    found = _deployment(stage, name)
+    status, wanted = found["status"], found["spec"]["replicas"]
+    counts = [status.get(field, 0) for field in ("replicas", "updatedReplicas", "availableReplicas")]
+    return status.get("observedGeneration") == found["metadata"]["generation"] and counts == [wanted] * 3
+
+
+def _revision(stage: Stage, name: str) -> str:
+    return _deployment(stage, name)["metadata"]["annotations"][REVISION]
+
+
+def _image(stage: Stage, name: str) -> str:
+    return _deployment(stage, name)["spec"]["template"]["spec"]["containers"][0]["image"]
+
+
+def _replicas(stage: Stage, name: str) -> int:
+    return _deployment(stage, name)["spec"]["replicas"]
+
+
+class TestScaleConsumers:
+    def test_run_twice_at_once_and_again_it_acts_once(self, stage: Stage) -> None:
+        _made(stage, "twice")
+        parameters = {"namespace": NAMESPACE, "deployment": "twice", "replicas": "2"}
+
+        commands = [stage.send("orion-scale-consumers", parameters) for _ in range(3)]
+        answers = [stage.ended(command) for command in commands]
+        answers.append(stage.run("orion-scale-consumers", **parameters))
+
+        outputs = [answer["StandardOutputContent"] for answer in answers]
+        assert [answer["StandardErrorContent"] for answer in answers] == [""] * 4
+        assert sum("scaled: deployment" in output for output in outputs) == 1, outputs
+        assert outputs[-1].startswith("nothing done: deployment orion/twice has 4 replicas, and the alert saw 2")
+        assert _replicas(stage, "twice") == 4
+
+    def test_it_stays_within_its_bound(self, stage: Stage) -> None:
+        _made(stage, "bound")
+        stage.kubectl("scale", "deployment", "bound", f"--namespace={NAMESPACE}", "--replicas=5")
+
+        answer = stage.run("orion-scale-consumers", namespace=NAMESPACE, deployment="bound", replicas="5")
+        assert (answer["Status"], _replicas(stage, "bound")) == ("Success", 8), answer
+
+        answer = stage.run("orion-scale-consumers", namespace=NAMESPACE, deployment="bound", replicas="8")
+        assert (answer["Status"], _replicas(stage, "bound")) == ("Failed", 8), answer
+        assert answer["StandardErrorContent"].startswith("refused: deployment orion/bound has 8 replicas, and 8 is")
+
+    def test_one_that_is_gone_is_said_to_be(self, stage: Stage) -> None:
+        answer = stage.run("orion-scale-consumers", namespace=NAMESPACE, deployment="never-was", replicas="2")
+
+        assert answer["StandardOutputContent"] == "gone: deployment orion/never-was is not there any more\n"
+
+
+class TestRollbackDeployment:
+    def test_run_twice_at_once_and_again_it_acts_once(self, stage: Stage) -> None:
+        _made(stage, "back")
+        good = _image(stage, "back")
+        revision = _rolled_out(stage, "back", "registry.orion.example.com/back:2.0.0-bad")
+        parameters = {"namespace": NAMESPACE, "deployment": "back", "revision": revision}
+
+        commands = [stage.send("orion-rollback-deployment", parameters) for _ in range(3)]
+        answers = [stage.ended(command) for command in commands]
+        answers.append(stage.run("orion-rollback-deployment", **parameters))
+
+        outputs = [answer["StandardOutputContent"] for answer in answers]
+        assert [answer["StandardErrorContent"] for answer in answers] == [""] * 4
+        assert sum("rolled back: deployment" in output for output in outputs) == 1, outputs
+        assert outputs[-1].startswith("nothing done: deployment orion/back is at revision 3, and the alert saw 2")
+        assert (_image(stage, "back"), _revision(stage, "back")) == (good, "3")
+        assert "pod-template-hash" not in _deployment(stage, "back")["spec"]["template"]["metadata"]["labels"]
+
+    def test_a_rollback_is_not_rolled_back(self, stage: Stage) -> None:
+        _made(stage, "forth")
+        _rolled_out(stage, "forth", "registry.orion.example.com/forth:2.0.0")
+        stage.kubectl("rollout", "undo", "deployment/forth", f"--namespace={NAMESPACE}")
+        until("it is taken back", lambda: _is_settled(stage, "forth") and _revision(stage, "forth") == "3")
+        image = _image(stage, "forth")
+
+        answer = stage.run("orion-rollback-deployment", namespace=NAMESPACE, deployment="forth", revision="3")
+
+        assert answer["Status"] == "Failed"
+        assert answer["StandardErrorContent"].startswith("refused: deployment orion/forth has been taken back once")
+        assert (_image(stage, "forth"), _revision(stage, "forth")) == (image, "3")
+
+    def test_a_deployment_that_never_was_another_is_left_alone(self, stage: Stage) -> None:
+        revision = _made(stage, "first")
+
+        answer = stage.run("orion-rollback-deployment", namespace=NAMESPACE, deployment="first", revision=revision)
+
+        assert answer["Status"] == "Failed"
+        assert answer["StandardErrorContent"] == "refused: deployment orion/first has no revision before 1\n"
+
+    def test_what_has_run_for_longer_is_not_the_cause(self, stage: Stage) -> None:
+        """The bound of an hour can't be waited for: the same script with a bound of none."""
+        _made(stage, "old")
+        revision = _rolled_out(stage, "old", "registry.orion.example.com/old:2.0.0")
+        document = stage.document_with("rollback_deployment", "orion-rollback-of-nothing", revision_age_minutes=0)
+
+        answer = stage.run(document, namespace=NAMESPACE, deployment="old", revision=revision)
+
+        assert answer["Status"] == "Failed"
+        assert "only one younger than 0 minutes is taken back" in answer["StandardErrorContent"]
+        assert _revision(stage, "old") == revision
+
+    def test_one_that_is_gone_is_said_to_be(self, stage: Stage) -> None:
+        answer = stage.run("orion-rollback-deployment", namespace=NAMESPACE, deployment="never-was", revision="2")
+
+        assert answer["StandardOutputContent"] == "gone: deployment orion/never-was is not there any more\n"
+
+
+@pytest.mark.parametrize(
+    ("document", "seen"), [("orion-scale-consumers", "replicas"), ("orion-rollback-deployment", "revision")]
+)
+def test_another_namespace_is_refused_by_the_script_itself(stage: Stage, document: str, seen: str) -> None:
+    answer = stage.run(document, namespace="kube-system", deployment="coredns", **{seen: "2"})
+
+    assert (answer["Status"], answer["ResponseCode"]) == ("Failed", 3)
+    assert answer["StandardErrorContent"].startswith("refused: namespace kube-system")

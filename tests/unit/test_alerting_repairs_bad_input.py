@@ -1,0 +1,242 @@
+"""What can be written wrong about repairs, and that each mistake is one error: file, line, field, what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from alerting.build import load_catalog
+from tests.alerting_data import ROOT, changed, line_of, problems
+
+REMEDIATIONS = "catalog/remediations.yaml"
+RESTART = "runbooks/actions/restart_pod.yaml"
+SCALE = "runbooks/actions/scale_consumers.yaml"
+PARAMETER = "document.parameters.uid"
+STEP = "document.mainSteps.0"
+CATALOG = load_catalog(ROOT)
+ACTIONS = ", ".join(CATALOG.actions)
+ALL_ACTIONS = ", ".join([*CATALOG.actions, *CATALOG.hand_overs])
+ALERTS = ", ".join(CATALOG.alerts())
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "where", "message"),
+    [
+        pytest.param(
+            REMEDIATIONS,
+            "action: restart_pod",
+            "action: restart_pods",
+            "restart_pods",
+            f'remediations.HighMemoryUsage.action: found "restart_pods"; allowed: {ALL_ACTIONS}. '
+            "Name an action of runbooks/actions or `hand_overs`, or write it",
+            id="an unknown action",
+        ),
+        pytest.param(
+            REMEDIATIONS,
+            "HighMemoryUsage:",
+            "HighMemory:",
+            "HighMemory:",
+            f'remediations.HighMemory: found "HighMemory"; allowed: {ALERTS}. Name an alert of rules/',
+            id="an unknown alert",
+        ),
+        pytest.param(
+            REMEDIATIONS,
+            "action: restart_pod",
+            "acton: restart_pod",
+            "acton",
+            "remediations.HighMemoryUsage.acton: found an unknown field; allowed: action. Remove or rename it",
+            id="a field misspelled",
+        ),
+        pytest.param(
+            REMEDIATIONS,
+            "HighMemoryUsage:",
+            "Watchdog:",
+            "action: restart_pod",
+            'remediations.Watchdog.action: action restart_pod reads the label "namespace", '
+            "which alert Watchdog does not carry; allowed: ",
+            id="a label that the alert does not carry",
+        ),
+        pytest.param(
+            REMEDIATIONS,
+            "label: dbinstance_identifier",
+            "label: instance",
+            "action: hand_to_database_team",
+            'remediations.AuroraHighCPU.action: action hand_to_database_team reads the label "instance", '
+            "which alert AuroraHighCPU does not carry; allowed: ",
+            id="a hand-over of a label that the alert does not carry",
+        ),
+        pytest.param(
+            REMEDIATIONS,
+            "    team: database",
+            "    team: databases",
+            "team: databases",
+            'hand_overs.hand_to_database_team.team: found "databases"; allowed: trading, platform, database. '
+            "Name a team of catalog/teams.yaml",
+            id="a hand-over to an unknown team",
+        ),
+        pytest.param(
+            REMEDIATIONS,
+            "id={value}",
+            "id={values}",
+            "id={values}",
+            'hand_overs.hand_to_database_team.link: found "{values}"; allowed: {region}, {value}. Change it',
+            id="an unknown field of a link",
+        ),
+        pytest.param(
+            REMEDIATIONS,
+            "id={value}",
+            "id={value",
+            "id={value",
+            "hand_overs.hand_to_database_team.link: is not an address with fields: ",
+            id="a link whose field is not closed",
+        ),
+        pytest.param(
+            REMEDIATIONS,
+            '"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"',
+            '"^[a-z](?$"',
+            '"^[a-z](?$"',
+            "hand_overs.hand_to_database_team.pattern: is not a regular expression: ",
+            id="a pattern that is none",
+        ),
+        pytest.param(
+            REMEDIATIONS,
+            "  scale_consumers:",
+            "  scale_consumer:",
+            "scale_consumer:",
+            f'bounds.scale_consumer: found "scale_consumer"; allowed: {ACTIONS}. Name an action of runbooks/actions',
+            id="bounds of an unknown action",
+        ),
+        pytest.param(
+            REMEDIATIONS,
+            "    factor: 2",
+            "    factor: 2\n    minimum: 1",
+            "minimum: 1",
+            'bounds.scale_consumers.minimum: found "minimum"; allowed: factor, maximum. '
+            "Remove it, or have the action read it",
+            id="an unknown bound",
+        ),
+        pytest.param(
+            REMEDIATIONS,
+            "maximum: 8",
+            "maximum: 0",
+            "maximum: 0",
+            "bounds.scale_consumers.maximum: found 0; input should be greater than or equal to 1. Change it",
+            id="a bound of nothing",
+        ),
+        pytest.param(
+            RESTART,
+            "  uid: uid",
+            "  uuid: uid",
+            "uuid: uid",
+            'parameters_from_labels.uuid: found "uuid"; allowed: namespace, pod, uid. Name a parameter of the document',
+            id="a parameter misspelled",
+        ),
+        pytest.param(
+            RESTART,
+            "  uid: uid\n",
+            "",
+            "    uid:",
+            f"{PARAMETER}: parameter uid gets no label. Add it to `parameters_from_labels:`",
+            id="a parameter without a label",
+        ),
+        pytest.param(
+            RESTART,
+            '"$SSM_uid" |',
+            '"$SSM_uuid" |',
+            "aws:runShellScript",
+            f'{STEP}: found "$SSM_uuid"; allowed: $SSM_namespace, $SSM_pod, $SSM_uid. Name a parameter of the document',
+            id="a script that reads a parameter which is not there",
+        ),
+        pytest.param(
+            RESTART,
+            "kubectl delete --raw",
+            "kubectl delete {{ pod }} --raw",
+            "aws:runShellScript",
+            f'{STEP}: found "{{{{"; allowed: parameters as environment variables. Read "$SSM_name" instead',
+            id="a parameter pasted into a script",
+        ),
+        pytest.param(
+            RESTART,
+            "aws:runShellScript",
+            "aws:runPowerShellScript",
+            "aws:runPowerShellScript",
+            f"{STEP}: found another step; allowed: aws:runShellScript with inputs.runCommand, a list of texts.",
+            id="another kind of step",
+        ),
+        pytest.param(
+            RESTART,
+            'timeoutSeconds: "180"',
+            'timeoutSeconds: "600"',
+            'timeoutSeconds: "600"',
+            f'{STEP}.inputs.timeoutSeconds: found "600"; allowed: "180". Write what `timeout_seconds:` says',
+            id="two times of which one is wrong",
+        ),
+        pytest.param(
+            RESTART,
+            "interpolationType: ENV_VAR",
+            "interpolationType: REPLACE",
+            "interpolationType: REPLACE",
+            "document.parameters.namespace.interpolationType: ",
+            id="a parameter that would be pasted",
+        ),
+        pytest.param(
+            RESTART,
+            'allowedPattern: "^[0-9a-f]{8}',
+            'allowedPattern: "[0-9a-f]{8}',
+            'allowedPattern: "[0-9a-f]{8}',
+            f"{PARAMETER}.allowedPattern: ",
+            id="a pattern that a part of a text matches",
+        ),
+        pytest.param(
+            RESTART,
+            "verbs: [get, list, delete]",
+            "verbs: [get, list, remove]",
+            "verbs: [get, list, remove]",
+            'rights.0.verbs.2: found "remove"; allowed: ',
+            id="an unknown verb",
+        ),
+        pytest.param(
+            RESTART,
+            "resource: pods,",
+            'resource: "*",',
+            'resource: "*",',
+            'rights.0.resource: found "*"; ',
+            id="a right to everything",
+        ),
+        pytest.param(
+            RESTART,
+            "name: restart_pod",
+            "name: restart",
+            "name: restart",
+            'name: found another name; allowed: "restart_pod", as the file. Rename one',
+            id="another name than the file's",
+        ),
+    ],
+)
+def test_each_mistake_is_told_where_it_was_made(
+    tmp_path: Path, file: str, old: str, new: str, where: str, message: str
+) -> None:
+    root = changed(tmp_path / "root", file, old, new)
+
+    found = problems(root)
+
+    place = f"{file}:{line_of(root, file, where)}: "
+    assert any(problem.startswith(place + message) for problem in found), found
+
+
+def test_an_action_whose_bound_is_not_set_is_told_by_the_alert_that_it_answers(tmp_path: Path) -> None:
+    root = changed(tmp_path / "root", RESTART, "rights:\n", "bounds: [pods_at_once]\nrights:\n")
+
+    place = f"{REMEDIATIONS}:{line_of(root, REMEDIATIONS, 'action: restart_pod')}: remediations.HighMemoryUsage.action"
+    message = "action restart_pod reads the bound pods_at_once, which is not set. Add it to `bounds.restart_pod:`"
+    assert problems(root) == [f"{place}: {message}"]
+
+
+def test_an_action_without_a_namespace_is_refused(tmp_path: Path) -> None:
+    root = changed(tmp_path / "root", SCALE, "  namespace: namespace", "  space: namespace")
+    path = root / SCALE
+    path.write_text(path.read_text().replace("    namespace:\n", "    space:\n").replace("SSM_namespace", "SSM_space"))
+
+    place = f"{SCALE}:{line_of(root, SCALE, '  parameters:')}: document.parameters"
+    assert problems(root) == [f"{place}: no parameter namespace: what may be touched could not be checked. Add it"]
