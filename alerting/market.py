@@ -15,6 +15,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from alerting.time_zones import time_zone_names
+
 CLOCK_SERIES = "orion:market:clock"
 OPEN_SERIES = "orion:market:open"
 CALENDAR_END_SERIES = "orion:market:calendar_end"
@@ -44,7 +46,7 @@ class Weekday(StrEnum):
 
 
 def _a_time_zone(text: str) -> str:
-    if text not in zoneinfo.available_timezones():
+    if text not in time_zone_names():
         raise ValueError("an IANA name such as America/New_York is allowed")
     return text
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from functools import cache
@@ -14,6 +13,7 @@ from alerting.checks.on_call_cover import HORIZON, cover_problems, moment
 from alerting.documents import Document, FieldPath
 from alerting.on_call import escalation_chain, escalation_policy
 from alerting.problems import Problem, not_allowed
+from alerting.time_zones import time_zone_names
 
 FURTHEST_START = timedelta(days=365)
 """How far ahead a rotation may begin: PagerDuty takes no event that takes effect in more than 12 months."""
@@ -77,7 +77,7 @@ def _schedule_problems(
 
 
 def _zone(name: str) -> ZoneInfo | None:
-    return ZoneInfo(name) if name in zoneinfo.available_timezones() else None
+    return ZoneInfo(name) if name in time_zone_names() else None
 
 
 def _people_of_rotation_problems(
