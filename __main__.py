@@ -13,11 +13,12 @@ from components.bastion import Bastion, BastionArgs, BastionSpec
 from components.configuration import read_secrets, read_settings
 from components.event_bus import EventBus, EventBusArgs, EventBusSpec
 from components.function_package import build_function_package
+from components.keeping import know_old_names
 from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring_values import MonitoringSpec
 from components.namespace import MonitoringNamespace, MonitoringNamespaceArgs
 from components.naming import FUNCTION
-from components.network import with_network
+from components.network import AlertmanagerNetwork, AlertmanagerNetworkArgs, with_network
 from components.on_call import PagerDutyOnCall, PagerDutyOnCallArgs
 from components.preflight import preflight
 from components.providers import Providers, ProvidersArgs
@@ -29,6 +30,7 @@ ROOT = Path(__file__).resolve().parent
 
 config = pulumi.Config("orion-alerting")
 stack = pulumi.get_stack()
+know_old_names()
 settings = with_network(read_settings(config, stack, root=ROOT))
 platform = load_platform(ROOT, settings)
 secrets = read_secrets(
@@ -55,7 +57,10 @@ providers = Providers(
 )
 using = providers.options()
 
-namespace = MonitoringNamespace("namespace", MonitoringNamespaceArgs(namespace=settings.cluster.namespace), opts=using)
+namespace = MonitoringNamespace("namespace", MonitoringNamespaceArgs(settings=settings), opts=using)
+network = AlertmanagerNetwork(
+    "network", AlertmanagerNetworkArgs(settings=settings, namespace=namespace.namespace), opts=using
+)
 on_call = PagerDutyOnCall("on-call", PagerDutyOnCallArgs(on_call=platform.on_call), opts=using)
 event_bus = EventBus(
     "event-bus",
@@ -116,7 +121,7 @@ monitoring = Monitoring(
         root=ROOT,
         namespace=namespace.namespace,
     ),
-    opts=pulumi.ResourceOptions.merge(using, pulumi.ResourceOptions(depends_on=[files, identity])),
+    opts=pulumi.ResourceOptions.merge(using, pulumi.ResourceOptions(depends_on=[files, identity, network])),
 )
 rules = Rules(
     "rules",

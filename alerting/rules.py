@@ -90,11 +90,14 @@ def _rule(rule: Rule, domain: str, settings: Settings) -> Mapping[str, Any]:
 def _annotations(rule: Rule, domain: str, settings: Settings) -> dict[str, str]:
     """Return an alert's annotations; the links to its page and its domain's dashboard where it has none of its own.
 
-    A label stands in a link percent-encoded, so that no value can leave its place.
+    A label stands in a link percent-encoded, so that no value can leave its place. `$labels` are the expression's own:
+    a service that the rule gives is not among them, so that its name is written out.
     """
     addresses = settings.addresses
+    given = rule.labels.get("service", "{{")
+    service = "{{ $labels.service | urlquery }}" if "{{" in given else given
     links = {
         "runbook_url": f"{addresses.runbooks}/{rule.alert}",
-        "dashboard_url": f"{addresses.grafana}/d/orion-{domain}?var-service={{{{ $labels.service | urlquery }}}}",
+        "dashboard_url": f"{addresses.grafana}/d/orion-{domain}?var-service={service}",
     }
     return links | dict(rule.annotations)

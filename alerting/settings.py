@@ -43,6 +43,13 @@ Address = Annotated[
 Channel = Annotated[
     str, Field(pattern=r"^#[a-z0-9_-][a-z0-9._-]{0,78}$", description="a Slack channel such as #orion-alerts")
 ]
+PrivateNetwork = Annotated[
+    str,
+    Field(
+        pattern=r"^(10|172\.(1[6-9]|2\d|3[01])|192\.168|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))(\.\d{1,3}){1,3}/([89]|[12]\d|3[0-2])$",
+        description="a private network such as 10.0.0.0/16",
+    ),
+]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, description="a number of seconds over 0")]
 Replicas = Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
 
@@ -160,8 +167,9 @@ class MonitoringSettings(_Model):
 
     Scrape and evaluation interval are the story's: they are divided by `time_scale` like every other interval.
     `page_namespaces` are those whose pods may open Alertmanager's page besides Prometheus and Grafana: an ingress
-    controller's. `admission_webhooks` off has the operator check nothing before a rule is stored, and speak no TLS:
-    for a cluster whose API server cannot reach it.
+    controller's; `page_networks` are those of load balancers that reach pods without one. `admission_webhooks` off has
+    the operator check nothing before a rule is stored, and speak no TLS: for a cluster whose API server cannot reach
+    it.
     """
 
     chart: Chart = ChartFromRepository(source="repository")
@@ -177,6 +185,7 @@ class MonitoringSettings(_Model):
     spread: Spread = Spread.REQUIRED
     grafana: bool = True
     page_namespaces: tuple[KubernetesName, ...] = ()
+    page_networks: tuple[PrivateNetwork, ...] = ()
     admission_webhooks: bool = True
 
 

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from alerting import names
 from alerting.settings import Settings
+from components.keeping import kept
 from components.naming import (
     DEAD_LETTER_QUEUE,
     FUNCTION_TIMEOUT_SECONDS,
@@ -114,12 +115,23 @@ class EventBus(pulumi.ComponentResource):
                     resources=this_key,
                     conditions={"StringEquals": {"aws:SourceAccount": account}},
                 ),
+                Statement(
+                    sid="Logs",
+                    services=[f"logs.{self._settings.aws.region}.amazonaws.com"],
+                    actions=["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
+                    resources=this_key,
+                    conditions={
+                        "ArnLike": {
+                            "kms:EncryptionContext:aws:logs:arn": arn(self._settings, "logs", "log-group:/aws/lambda/*")
+                        }
+                    },
+                ),
                 # EventBridge sends no source with this: a condition on it stops delivery without an error.
                 Statement(
                     sid="EventsToEncryptedQueues", services=["events.amazonaws.com"], actions=use, resources=this_key
                 ),
             ),
-            opts=self._child,
+            opts=pulumi.ResourceOptions.merge(self._child, kept(self._settings)),
         )
         aws.kms.Alias(f"{self._name}-key-alias", name=KEY_ALIAS, target_key_id=key.key_id, opts=self._child)
         return key

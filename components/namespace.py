@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from alerting.settings import Settings
+from components.keeping import kept
 from components.naming import type_token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitoringNamespaceArgs:
-    """Its name, from the settings."""
+    """Its name, and whether it is kept: whoever removes it removes the volumes in it, which hold the metrics."""
 
-    namespace: str
+    settings: Settings
 
 
 class MonitoringNamespace(pulumi.ComponentResource):
@@ -24,11 +26,12 @@ class MonitoringNamespace(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: MonitoringNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(type_token("MonitoringNamespace"), name, {}, opts)
+        wanted = args.settings.cluster.namespace
         made = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
-            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=args.namespace),
-            opts=pulumi.ResourceOptions(parent=self),
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=wanted),
+            opts=pulumi.ResourceOptions.merge(pulumi.ResourceOptions(parent=self), kept(args.settings)),
         )
         # The name is known now; going through the resource makes whatever uses it wait for the namespace.
-        self.namespace = made.metadata.apply(lambda metadata: metadata.name or args.namespace)
+        self.namespace = made.metadata.apply(lambda metadata: metadata.name or wanted)
         self.register_outputs({"namespace": self.namespace})

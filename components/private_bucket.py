@@ -42,7 +42,8 @@ class PrivateBucket(pulumi.ComponentResource):
         super().__init__(type_token("PrivateBucket"), name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         spec = args.spec
-        bucket = aws.s3.Bucket(f"{name}-bucket", bucket=spec.bucket, force_destroy=not spec.keep_data, opts=child)
+        holding = pulumi.ResourceOptions(parent=self, protect=spec.keep_data, retain_on_delete=spec.keep_data)
+        bucket = aws.s3.Bucket(f"{name}-bucket", bucket=spec.bucket, force_destroy=not spec.keep_data, opts=holding)
         self.versioning = aws.s3.BucketVersioning(
             f"{name}-versioning",
             bucket=bucket.id,

@@ -12,6 +12,7 @@ from alerting.platform import RepairAction, Repairs
 from alerting.repairs import document_text
 from alerting.settings import Settings
 from components.function_package import FunctionPackage
+from components.keeping import kept
 from components.naming import (
     BASTION_TAG,
     BASTION_TAG_VALUE,
@@ -81,7 +82,11 @@ class RunbookAutomation(pulumi.ComponentResource):
         code = self._bucket("code", functions_bucket(self._settings), None)
         table = self._table()
         log_group = aws.cloudwatch.LogGroup(
-            f"{name}-logs", name=f"/aws/lambda/{FUNCTION}", retention_in_days=LOG_DAYS, opts=self._child
+            f"{name}-logs",
+            name=f"/aws/lambda/{FUNCTION}",
+            retention_in_days=LOG_DAYS,
+            kms_key_id=args.key_arn,
+            opts=self._child,
         )
         role, role_policy = self._role(documents, table, log_group, diagnostics)
         function = self._function(
@@ -165,7 +170,7 @@ class RunbookAutomation(pulumi.ComponentResource):
             server_side_encryption=aws.dynamodb.TableServerSideEncryptionArgs(
                 enabled=True, kms_key_arn=self._args.key_arn
             ),
-            opts=self._child,
+            opts=pulumi.ResourceOptions.merge(self._child, kept(self._settings)),
         )
 
     def _role(

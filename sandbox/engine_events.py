@@ -110,7 +110,7 @@ class Watch:
 
 def _inputs(metadata: automation.StepEventMetadata) -> Mapping[str, Any]:
     state = metadata.new or metadata.old
-    return {} if state is None else state.inputs
+    return {} if state is None else state.inputs or {}
 
 
 def _is_about_a_gone_engine(record: logging.LogRecord) -> bool:

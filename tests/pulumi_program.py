@@ -38,6 +38,9 @@ class Registered:
     secret_outputs: tuple[str, ...]
     ignored_changes: tuple[str, ...]
     dependencies: tuple[str, ...]
+    protected: bool
+    retained: bool
+    old_names: tuple[str, ...]
 
 
 @dataclass(kw_only=True)
@@ -154,6 +157,9 @@ class _Monitor(MockMonitor):
                 secret_outputs=tuple(request.additionalSecretOutputs),
                 ignored_changes=tuple(request.ignoreChanges),
                 dependencies=tuple(urn.split("::")[-1] for urn in request.dependencies),
+                protected=request.protect,
+                retained=request.retainOnDelete,
+                old_names=tuple(alias.spec.name for alias in request.aliases),
             )
         return super().RegisterResource(request)
 

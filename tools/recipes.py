@@ -121,4 +121,11 @@ RECIPES: tuple[Recipe, ...] = (
     _prometheus("promtool"),
     _alertmanager("alertmanager"),
     _alertmanager("amtool"),
+    Recipe(
+        name="pint",
+        module="pint",
+        package="github.com/cloudflare/pint/cmd/pint",
+        variables=(("main.version", "0.87.0"),),
+        on_path=OnPath(arguments=("version",), versions=">=0.80,<1"),
+    ),
 )

@@ -39,11 +39,11 @@ def test_the_plan_of_prod_holds_everything_and_makes_nothing(tmp_path: Path) -> 
     plan, _ = preview_plan(ROOT, "prod", stack("prod"), load_catalog(ROOT), chart=chart())
     with Run(tmp_path) as run, PreviewAccount(plan, run, lambda _: None) as account:
         preview = account.preview()
-        keys = {
-            "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        }
-        session = boto3.Session(region_name="us-east-1", **keys)
+        session = boto3.Session(
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            region_name="us-east-1",
+        )
         topics = session.client("sns", endpoint_url=account.aws.address).list_topics()["Topics"]
         queues = session.client("sqs", endpoint_url=account.aws.address).list_queues().get("QueueUrls", [])
         namespaces = kubectl(account.plane.kubeconfig, "get", "namespaces", "--output=name")

@@ -39,7 +39,8 @@ def test_every_alert_links_to_its_page_and_dashboard(platform: Platform) -> None
     for name, rule in alerts(platform).items():
         assert rule["annotations"]["runbook_url"] == f"https://runbooks.orion.example.com/{name}"
         assert rule["annotations"]["dashboard_url"].startswith("https://grafana.orion.example.com/d/orion-")
-        assert "{{ $labels.service | urlquery }}" in rule["annotations"]["dashboard_url"]
+        service = rule["labels"].get("service", "{{ $labels.service | urlquery }}")
+        assert rule["annotations"]["dashboard_url"].endswith(f"?var-service={service}")
         assert rule["labels"]["severity"] in {"critical", "high", "warning", "info", "none"}
 
 

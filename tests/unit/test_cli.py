@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
@@ -12,7 +13,7 @@ from cli import main as command
 from cli.chart import ChartUnusable, choose_chart
 from cli.render import Part, render
 from cli.stacks import StackUnreadable, read_settings, stack_names
-from tests.alerting_data import ROOT, settings
+from tests.alerting_data import ROOT, copied_root, settings
 
 
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -27,8 +28,38 @@ def test_check_says_what_is_there(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     code, said, _ = run(monkeypatch, capsys, "check")
 
     assert code == 0
-    assert said.count("✓") == 3
+    assert said.count("✓") == 3 + 3 * 3 + 1
+    assert "✗" not in said
     assert "23 alerts" in said
+    assert "pint finds nothing" in said
+
+
+def test_check_shows_what_a_tool_refuses(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    root = copied_root(tmp_path)
+    (root / "Pulumi.dev.yaml").write_text((ROOT / "Pulumi.dev.yaml").read_text())
+    test = root / "rules" / "tests" / "meta_test.yaml"
+    test.write_text(test.read_text().replace("value: 1", "value: 2", 1))
+    monkeypatch.setattr(command, "ROOT", root)
+    code, said, _ = run(monkeypatch, capsys, "check")
+
+    assert code == 1
+    assert "✗ dev: promtool test refuses what is rendered" in said
+    assert "Watchdog" in said
+
+
+def test_an_address_that_does_not_answer_is_a_plain_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unreachable(*_: object, **__: object) -> int:
+        raise httpx.ConnectError("Connection refused", request=httpx.Request("POST", "http://127.0.0.1:1/faults"))
+
+    monkeypatch.setattr(command, "drill_by_hand", unreachable)
+    code, _, said = run(monkeypatch, capsys, "drill", "HighMemoryUsage", "--label", "service=orders")
+
+    assert code == 1
+    assert said.strip() == "http://127.0.0.1:1/faults: no answer that can be used: Connection refused"
 
 
 @pytest.mark.parametrize("part", list(Part))
@@ -37,7 +68,7 @@ def test_every_part_is_printed_and_holds_no_secret(part: Part) -> None:
 
     assert len(text) > 100
     assert "hooks.slack.com" not in text
-    if part in {Part.RULES, Part.ALERTMANAGER, Part.ON_CALL, Part.REPAIRS}:
+    if part is not Part.TEMPLATES:
         assert yaml.safe_load(text)
 
 
@@ -52,6 +83,8 @@ def test_render_prints_what_the_stack_gets(monkeypatch: pytest.MonkeyPatch, caps
     ("arguments", "words"),
     [
         (["render", "rules", "--stack", "pord"], "allowed: dev, prod, sandbox"),
+        (["preview", "--stack", "sandbox"], "has neither account nor cluster of its own"),
+        (["preview", "--stack", "pord"], "allowed: dev, prod, sandbox"),
         (["drill", "HighMemoryUse", "--label", "service=orders"], "HighMemoryUsage"),
         (["drill", "HighMemoryUsage", "--label", "orders"], "allowed: NAME=VALUE"),
         (["drill", "HighMemoryUsage"], "missing service"),

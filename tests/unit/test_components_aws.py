@@ -156,9 +156,15 @@ class TestEventBus:
             "sns.amazonaws.com",
             "cloudwatch.amazonaws.com",
             "events.amazonaws.com",
+            "logs.us-east-1.amazonaws.com",
+        }
+        assert grants["Logs"]["Condition"] == {
+            "ArnLike": {
+                "kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/*"
+            }
         }
         for sid, grant in grants.items():
-            if sid != "Account":
+            if sid not in {"Account", "Logs"}:
                 assert grant["Action"] == ["kms:GenerateDataKey*", "kms:Decrypt"]
         assert "Condition" not in grants["EventsToEncryptedQueues"], "delivery would stop without an error"
 

@@ -25,6 +25,7 @@ SECRETS = {
 COMPONENTS = {
     "providers",
     "namespace",
+    "network",
     "on-call",
     "event-bus",
     "runbook-automation",
@@ -117,9 +118,8 @@ def test_secrets_are_there_before_what_mounts_them_and_rules_come_last(run: Run)
     monitoring = run.one("kubernetes:helm.sh/v3:Release")
     rule = run.of_type("kubernetes:monitoring.coreos.com/v1:PrometheusRule")[0]
 
-    assert {"secrets-alertmanager-config", "alertmanager-identity-association"} <= set(
-        run.resources["monitoring"].dependencies
-    ) | set(monitoring.dependencies)
+    before = {"secrets-alertmanager-config", "alertmanager-identity-association", "network-policy"}
+    assert before <= set(run.resources["monitoring"].dependencies) | set(monitoring.dependencies)
     assert "monitoring-release" in {*run.resources["rules"].dependencies, *rule.dependencies}
 
 
