@@ -125,7 +125,7 @@ monitoring = Monitoring(
 )
 rules = Rules(
     "rules",
-    RulesArgs(files=platform.rules, namespace=namespace.namespace),
+    RulesArgs(files=platform.rules, pod_monitors=platform.pod_monitors, namespace=namespace.namespace),
     opts=pulumi.ResourceOptions.merge(using, pulumi.ResourceOptions(depends_on=[monitoring])),
 )
 

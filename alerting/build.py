@@ -19,6 +19,7 @@ from alerting.platform import Platform
 from alerting.problems import CatalogError
 from alerting.repairs import repairs
 from alerting.rules import rule_files
+from alerting.scraping import pod_monitors
 from alerting.settings import Settings
 from alerting.stack_settings import require_known_channels
 
@@ -46,6 +47,7 @@ def build_platform(catalog: Catalog, settings: Settings) -> Platform:
     return Platform(
         settings=settings,
         rules=rule_files(catalog, settings),
+        pod_monitors=pod_monitors(catalog),
         alertmanager=alertmanager,
         on_call=on_call(catalog),
         repairs=repairs(catalog),

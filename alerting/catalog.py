@@ -386,10 +386,27 @@ class ScrapedSeries(_Model):
     description: str
 
 
+class ExporterPods(_Model):
+    """The pods of an exporter, by their label `app.kubernetes.io/name`; none stands for the catalog's services.
+
+    `port` is the name or the number of a port that the container declares.
+    """
+
+    name: Name | None = None
+    port: int | str
+
+
+class Exporter(_Model):
+    """Who serves series. What has no `pods` the chart brings and scrapes by itself."""
+
+    description: str = Field(min_length=1)
+    pods: ExporterPods | None = None
+
+
 class ScrapedSeriesFile(_Model):
     """rules/scraped_series.yaml."""
 
-    exporters: Mapping[str, str]
+    exporters: Mapping[str, Exporter]
     series: Mapping[MetricName, ScrapedSeries]
 
 

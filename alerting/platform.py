@@ -22,6 +22,14 @@ class RuleFile:
     groups: tuple[Mapping[str, Any], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodMonitor:
+    """What Prometheus scrapes beside what the chart brings: the operator's PodMonitor of this name."""
+
+    name: str
+    spec: Mapping[str, Any]
+
+
 class SecretSource(StrEnum):
     """Where the text of a mounted secret file comes from."""
 
@@ -222,6 +230,7 @@ class Platform:
 
     settings: Settings
     rules: tuple[RuleFile, ...]
+    pod_monitors: tuple[PodMonitor, ...]
     alertmanager: AlertmanagerFiles
     on_call: OnCall
     repairs: Repairs

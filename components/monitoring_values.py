@@ -35,6 +35,8 @@ SECURITY_CONTEXT: Mapping[str, Any] = {
 """The chart's own, so that pods made without the chart run as nobody too."""
 ZONE_TOPOLOGY = "topology.kubernetes.io/zone"
 WEB_PORT = "http-web"
+SERVICE_LABEL = "app.kubernetes.io/name"
+REVISION_ANNOTATION = "deployment.kubernetes.io/revision"
 SCRAPE_SECRET = "prometheus-extra-targets"  # noqa: S105  (the name of a secret, not one)
 SCRAPE_SECRET_KEY = "extra-targets.yaml"  # noqa: S105  (the name of a key)
 
@@ -58,6 +60,13 @@ def chart_values(spec: MonitoringSpec) -> dict[str, Any]:
         "kubeControllerManager": hidden_by_eks,
         "kubeScheduler": hidden_by_eks,
         "kubeEtcd": hidden_by_eks,
+        # kube-proxy of EKS tells its metrics to its own node only.
+        "kubeProxy": hidden_by_eks,
+        "kubelet": {"serviceMonitor": {"cAdvisorMetricRelabelings": container_relabelings()}},
+        "kube-state-metrics": {
+            "metricLabelsAllowlist": [f"pods=[{SERVICE_LABEL}]", f"deployments=[{SERVICE_LABEL}]"],
+            "metricAnnotationsAllowList": [f"deployments=[{REVISION_ANNOTATION}]"],
+        },
         "alertmanager": {
             "podDisruptionBudget": _disruption_budget(monitoring.alertmanager_replicas),
             "serviceAccount": {"create": True, "name": ALERTMANAGER},
@@ -94,6 +103,33 @@ def chart_values(spec: MonitoringSpec) -> dict[str, Any]:
     }
 
 
+def container_relabelings() -> list[dict[str, Any]]:
+    """Return which of the kubelet's series about containers are dropped: the chart's own list, but for the limits.
+
+    The chart drops every `container_spec_*`, since kube-state-metrics knows limits too. The rules read these: they are
+    what the kernel holds the container to.
+    """
+    by_name = (
+        "container_cpu_(cfs_throttled_seconds_total|load_average_10s|system_seconds_total|user_seconds_total)",
+        "container_fs_(io_current|io_time_seconds_total|io_time_weighted_seconds_total)",
+        "container_fs_(reads_merged_total|sector_reads_total|sector_writes_total|writes_merged_total)",
+        "container_memory_(mapped_file|swap)",
+        "container_(file_descriptors|tasks_state|threads_max)",
+        "container_spec_(cpu_shares|memory_reservation_limit_bytes|memory_swap_limit_bytes)",
+    )
+    return [
+        *({"action": "drop", "sourceLabels": ["__name__"], "regex": regex} for regex in by_name),
+        {"action": "drop", "sourceLabels": ["__name__", "scope"], "regex": "container_memory_failures_total;hierarchy"},
+        {
+            "action": "drop",
+            "sourceLabels": ["__name__", "interface"],
+            "regex": "container_network_.*;(cali|cilium|cni|lxc|nodelocaldns|tunl).*",
+        },
+        # Groups of processes that belong to no pod.
+        {"action": "drop", "sourceLabels": ["id", "pod"], "regex": ".+;"},
+    ]
+
+
 def alertmanager_resource(spec: MonitoringSpec) -> dict[str, Any]:
     """Return the spec of the operator's Alertmanager that the chart would make from the same values."""
     monitoring = spec.settings.monitoring
@@ -116,10 +152,6 @@ def prometheus_resource(spec: MonitoringSpec) -> dict[str, Any]:
         **_prometheus(spec),
         "serviceAccountName": PROMETHEUS,
         "portName": WEB_PORT,
-        "serviceMonitorSelector": {"matchLabels": dict(RELEASE_LABELS)},
-        "serviceMonitorNamespaceSelector": {},
-        "podMonitorSelector": {"matchLabels": dict(RELEASE_LABELS)},
-        "podMonitorNamespaceSelector": {},
         "alerting": {
             "alertmanagers": [
                 {
@@ -194,10 +226,22 @@ def _prometheus(spec: MonitoringSpec) -> dict[str, Any]:
         "scrapeTimeout": _scrape_timeout(settings),
         "evaluationInterval": _scaled(monitoring.evaluation_interval_seconds, settings.time_scale),
         "externalLabels": {"cluster": settings.cluster.name},
+        **_selectors(),
         "ruleSelector": {"matchLabels": dict(RELEASE_LABELS)},
         "ruleNamespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings.cluster.namespace}},
         "resources": {"requests": {"cpu": "200m", "memory": "512Mi"}},
         "topologySpreadConstraints": _zone_spread("prometheus", PROMETHEUS, monitoring),
+    }
+
+
+def _selectors() -> dict[str, Any]:
+    """Return which monitors are scraped: those of the release, in whatever namespace they are."""
+    ours = {"matchLabels": dict(RELEASE_LABELS)}
+    return {
+        "serviceMonitorSelector": ours,
+        "serviceMonitorNamespaceSelector": {},
+        "podMonitorSelector": ours,
+        "podMonitorNamespaceSelector": {},
     }
 
 

@@ -23,7 +23,7 @@ from sandbox.engine import Engine, Progress, Result
 from sandbox.functions.runtime import FunctionRuntime
 from sandbox.inventory import Inventory, inventory
 from sandbox.journal import Journal
-from sandbox.metrics.application import EXPORTERS
+from sandbox.metrics.places import EXPORTERS
 from sandbox.observer import AlertObserver, PodObserver
 from sandbox.population import (
     CREDENTIALS,

@@ -17,9 +17,7 @@ from sandbox.metrics.cluster_exporters import ContainerAdvisor, KubeState
 from sandbox.metrics.data_exporters import CloudWatch, Kafka, Redis
 from sandbox.metrics.exporters import ClusterView, Services
 from sandbox.metrics.faults import FAULTS, Fault, Faults, UnknownFault, fault
-from sandbox.metrics.places import require_place
-
-EXPORTERS = ("services", "cadvisor", "kube-state-metrics", "cloudwatch", "redis", "kafka")
+from sandbox.metrics.places import EXPORTERS, require_place
 
 
 def create_application(cluster: ClusterView, faults: Faults) -> Starlette:
@@ -38,6 +36,8 @@ def create_application(cluster: ClusterView, faults: Faults) -> Starlette:
         registry = registries.get(request.path_params["exporter"])
         if registry is None:
             return JSONResponse({"error": f"no such exporter; there are {', '.join(EXPORTERS)}"}, status_code=404)
+        if faults.hits("exporter is silent", exporter=request.path_params["exporter"]):
+            return Response("", headers={"content-type": "text/plain; version=0.0.4"})
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         text = await run_in_threadpool(encode, registry)
         return Response(text, headers={"content-type": content_type})

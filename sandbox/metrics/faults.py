@@ -151,6 +151,12 @@ _KINDS = (
         effect="three orders in ten are rejected",
     ),
     FaultKind(
+        name="exporter is silent",
+        alert="ExporterSilent",
+        required=frozenset({"exporter"}),
+        effect="the exporter serves nothing",
+    ),
+    FaultKind(
         name="cluster is under maintenance",
         alert="ClusterMaintenance",
         effect="somebody has declared maintenance",

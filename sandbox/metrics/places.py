@@ -8,6 +8,8 @@ from sandbox.metrics.data_exporters import DATABASE_INSTANCES, READER
 from sandbox.metrics.exporters import ORDER_SERVICES, ClusterView, service_names
 from sandbox.metrics.faults import Fault, UnknownFault
 
+EXPORTERS = ("services", "cadvisor", "kube-state-metrics", "cloudwatch", "redis", "kafka")
+WITH_AN_ALERT_OF_ITS_OWN = "services"
 _OF_ORDERS = frozenset({"orders stop", "orders are rejected"})
 
 
@@ -32,5 +34,7 @@ def _allowed(one: Fault, label: str, cluster: ClusterView) -> Iterable[str]:
             return [pod.name for pod in cluster.pods() if pod.service == one.at("service")]
         case "dbinstance_identifier":
             return (READER,) if one.kind == "reader lags" else DATABASE_INSTANCES
+        case "exporter":
+            return [exporter for exporter in EXPORTERS if exporter != WITH_AN_ALERT_OF_ITS_OWN]
         case _:
             raise ValueError(f"nothing says where a fault with the label {label} can be")

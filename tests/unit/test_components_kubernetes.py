@@ -7,8 +7,10 @@ import json
 import pulumi
 import pytest
 
+from alerting.build import load_platform
 from components.rules import Rules, RulesArgs
 from components.secrets import Secrets, SecretsArgs
+from tests.alerting_data import ROOT
 from tests.component_data import alertmanager_files, providers, rule_files, settings
 from tests.pulumi_program import Run, run_program
 
@@ -94,7 +96,7 @@ def test_a_channel_without_a_webhook_is_named() -> None:
 @pytest.mark.parametrize("preview", [False, True])
 def test_rules_are_written_as_they_are_and_selected_by_their_label(*, preview: bool) -> None:
     def program() -> None:
-        Rules("rules", RulesArgs(files=rule_files(), namespace="monitoring"), providers(settings()))
+        Rules("rules", RulesArgs(files=rule_files(), pod_monitors=(), namespace="monitoring"), providers(settings()))
 
     made = run_program(program, preview=preview).one("kubernetes:monitoring.coreos.com/v1:PrometheusRule")
 
@@ -106,3 +108,33 @@ def test_rules_are_written_as_they_are_and_selected_by_their_label(*, preview: b
     }
     # Not a letter of a label or an annotation is changed on the way, however much it looks like an SDK's own name.
     assert made.inputs["spec"] == {"groups": [dict(group) for group in rule_files()[0].groups]}
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_what_rules_read_is_scraped_wherever_its_pods_are(*, preview: bool) -> None:
+    platform = load_platform(ROOT, settings())
+
+    def program() -> None:
+        arguments = RulesArgs(files=(), pod_monitors=platform.pod_monitors, namespace="monitoring")
+        Rules("rules", arguments, providers(settings()))
+
+    made = run_program(program, preview=preview).of_type("kubernetes:monitoring.coreos.com/v1:PodMonitor")
+    specs = {one.inputs["metadata"]["name"]: one.inputs["spec"] for one in made}
+    values = {name: spec["selector"]["matchExpressions"][0]["values"] for name, spec in specs.items()}
+
+    assert values == {
+        "orion-services": ["orders", "positions", "market-data", "gateway"],
+        "orion-cloudwatch": ["prometheus-cloudwatch-exporter"],
+        "orion-redis": ["prometheus-redis-exporter"],
+        "orion-kafka": ["prometheus-kafka-exporter"],
+    }
+    assert all(one.inputs["metadata"]["labels"] == {"release": "prometheus"} for one in made)
+    assert specs["orion-services"]["namespaceSelector"] == {"matchNames": ["orion"]}
+    assert specs["orion-kafka"]["namespaceSelector"] == {"any": True}
+    # The label by which the rules tell services apart is the pod's, not what the service says of itself.
+    (endpoint,) = specs["orion-services"]["podMetricsEndpoints"]
+    assert endpoint["port"] == "metrics"
+    assert endpoint["relabelings"] == [
+        {"sourceLabels": ["__meta_kubernetes_pod_label_app_kubernetes_io_name"], "targetLabel": "service"}
+    ]
+    assert specs["orion-kafka"]["podMetricsEndpoints"][0]["portNumber"] == 9308

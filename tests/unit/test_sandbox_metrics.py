@@ -12,9 +12,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from sandbox.journal import Journal, Kind
-from sandbox.metrics.application import EXPORTERS, create_application
+from sandbox.metrics.application import create_application
 from sandbox.metrics.exporters import Deployment, Pod
 from sandbox.metrics.faults import FAULTS, Faults, UnknownFault, fault
+from sandbox.metrics.places import EXPORTERS
 from tests.alerting_data import ROOT
 
 

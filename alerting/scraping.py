@@ -1,0 +1,48 @@
+"""Turns the exporters of rules/scraped_series.yaml that are pods into the operator's PodMonitors.
+
+The chart scrapes what it brings itself: the kubelet with its cAdvisor, and kube-state-metrics. Everything else that the
+rules read is found by the pods' label `app.kubernetes.io/name`, in any namespace but the services', which are known.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alerting.catalog import Catalog, ExporterPods
+from alerting.platform import PodMonitor
+
+NAME_LABEL = "app.kubernetes.io/name"
+SERVICES = "services"
+"""The exporter that every service of the catalog is."""
+
+
+def pod_monitors(catalog: Catalog) -> tuple[PodMonitor, ...]:
+    """Return one PodMonitor per exporter that is pods."""
+    return tuple(
+        PodMonitor(name=f"orion-{name}", spec=_spec(catalog, name, exporter.pods))
+        for name, exporter in catalog.series.exporters.items()
+        if exporter.pods is not None
+    )
+
+
+def _spec(catalog: Catalog, exporter: str, pods: ExporterPods) -> dict[str, Any]:
+    endpoint: dict[str, Any] = {"path": "/metrics"}
+    endpoint |= {"port": pods.port} if isinstance(pods.port, str) else {"portNumber": pods.port}
+    if exporter == SERVICES:
+        # The pod's label decides whose series these are, whatever the service itself says.
+        source = "__meta_kubernetes_pod_label_app_kubernetes_io_name"
+        endpoint["relabelings"] = [{"sourceLabels": [source], "targetLabel": "service"}]
+    return {
+        "jobLabel": NAME_LABEL,
+        "namespaceSelector": _namespaces(catalog) if exporter == SERVICES else {"any": True},
+        "selector": {"matchExpressions": [{"key": NAME_LABEL, "operator": "In", "values": _names(catalog, pods)}]},
+        "podMetricsEndpoints": [endpoint],
+    }
+
+
+def _namespaces(catalog: Catalog) -> dict[str, Any]:
+    return {"matchNames": sorted({service.namespace for service in catalog.services.values()})}
+
+
+def _names(catalog: Catalog, pods: ExporterPods) -> list[str]:
+    return list(catalog.services) if pods.name is None else [pods.name]
