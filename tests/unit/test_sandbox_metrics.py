@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from starlette.testclient import TestClient
 from sandbox.journal import Journal, Kind
 from sandbox.metrics.application import create_application
 from sandbox.metrics.exporters import Deployment, Pod
-from sandbox.metrics.faults import FAULTS, Faults, UnknownFault, fault
+from sandbox.metrics.faults import FAULTS, Faults, UnknownFault, fault, fault_of_alert
 from sandbox.metrics.places import EXPORTERS
 from tests.alerting_data import ROOT
 
@@ -178,6 +179,51 @@ def test_what_cannot_be_broken_is_refused(source: Source, kind: str, labels: dic
     assert source.client.post("/faults", content=b"{").status_code == 400
     with pytest.raises(UnknownFault):
         fault(kind, labels)
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "words"),
+    [
+        ("requests fail", {"service": "nope"}, "found service=nope; allowed: gateway, orders"),
+        ("pods crash", {"service": "orders", "pod": "gateway-0"}, "found pod=gateway-0; allowed: orders-0, orders-1"),
+        ("database is busy", {"dbinstance_identifier": "x"}, "allowed: orion-aurora-0, orion-aurora-1"),
+        # A writer lags behind nobody, and the gateway takes no orders.
+        ("reader lags", {"dbinstance_identifier": "orion-aurora-0"}, "allowed: orion-aurora-1"),
+        ("orders stop", {"service": "gateway"}, "found service=gateway; allowed: orders"),
+        (
+            "exporter is silent",
+            {"exporter": "services"},
+            "allowed: cadvisor, cloudwatch, kafka, kube-state-metrics, redis",
+        ),
+    ],
+)
+def test_nothing_can_be_broken_where_nothing_is(source: Source, kind: str, labels: dict[str, str], words: str) -> None:
+    answer = source.client.post("/faults", json={"fault": kind, "labels": labels})
+
+    assert answer.status_code == 400
+    assert words in answer.json()["error"]
+    assert source.client.get("/faults").json()["active"] == []
+
+
+def test_a_fault_can_be_ended_where_nothing_is_any_more(source: Source) -> None:
+    source.change("POST", "pods crash", service="orders", pod="orders-1")
+    del source.cluster.listed[3]
+
+    source.change("DELETE", "pods crash", service="orders", pod="orders-1")
+
+    assert source.client.get("/faults").json()["active"] == []
+
+
+@pytest.mark.parametrize(
+    ("alert", "words"),
+    [
+        ("Watchdog", "nothing here sets Watchdog off: it fires always"),
+        ("HighLatency", "found 'HighLatency'; allowed: AuroraHighCPU, "),
+    ],
+)
+def test_an_alert_that_nothing_sets_off_is_told_why(alert: str, words: str) -> None:
+    with pytest.raises(UnknownFault, match=re.escape(words)):
+        fault_of_alert(alert)
 
 
 def test_every_fault_sets_off_an_alert_that_there_is() -> None:

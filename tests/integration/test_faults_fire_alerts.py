@@ -1,0 +1,179 @@
+"""Every fault of the sandbox sets its alert off, in a real Prometheus with the program's rules, sixty times faster."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import httpx
+import pytest
+
+from alerting.build import load_platform
+from alerting.settings import Environment
+from sandbox.journal import Journal
+from sandbox.metrics.application import create_application
+from sandbox.metrics.exporters import Deployment, Pod
+from sandbox.metrics.faults import FAULT_OF_ALERT, FAULTS, WITHOUT_A_FAULT, Faults
+from sandbox.metrics.places import EXPORTERS
+from sandbox.ports import LOOPBACK, accepts_connections, free_port
+from sandbox.service import HttpService, ProcessService, wait_until_ready
+from tests.alerting_data import ROOT, settings, write_rules
+from tools.paths import tool
+
+SCALE = 60.0
+INTERVAL = "500ms"
+"""The story's thirty seconds, sixty times faster."""
+PATIENCE_SECONDS = 90.0
+
+SIDE_BY_SIDE: Mapping[str, Mapping[str, str]] = {
+    "requests fail": {"service": "gateway"},
+    "a tenth of requests fail": {"service": "orders"},
+    "few requests fail": {"service": "positions"},
+    "service serves no metrics": {"service": "market-data"},
+    "requests are slow": {"service": "gateway"},
+    "some requests are slow": {"service": "orders"},
+    "memory leaks": {"service": "orders"},
+    "containers are busy": {"service": "orders"},
+    "pods crash": {"service": "gateway"},
+    "pods are not ready": {"service": "market-data"},
+    "service is down": {"service": "positions"},
+    "database is busy": {"dbinstance_identifier": "orion-aurora-0"},
+    "reader lags": {"dbinstance_identifier": "orion-aurora-1"},
+    "connection pool is full": {"service": "orders"},
+    "redis fills up": {},
+    "consumers lag": {"service": "orders"},
+    "consumers lag far": {"service": "gateway"},
+    "orders are rejected": {"service": "orders"},
+    "cluster is under maintenance": {},
+}
+THEN: Mapping[str, Mapping[str, str]] = {
+    "redis is full": {},
+    "orders stop": {"service": "orders"},
+    "exporter is silent": {"exporter": "kafka"},
+}
+"""What would hide one of those before."""
+
+
+class Cluster:
+    """Four services with a pod each."""
+
+    services = ("gateway", "market-data", "orders", "positions")
+
+    def pods(self) -> Sequence[Pod]:
+        return [
+            Pod(
+                namespace="orion",
+                name=f"{service}-0",
+                uid=service,
+                created=1000.0,
+                service=service,
+                phase="Running",
+                ready=True,
+                memory_limit_bytes={"app": 1000.0},
+                cpu_limit_cores={"app": 0.5},
+            )
+            for service in self.services
+        ]
+
+    def deployments(self) -> Sequence[Deployment]:
+        return [
+            Deployment(namespace="orion", name=service, service=service, replicas=1, replicas_available=1, revision="1")
+            for service in self.services
+        ]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Iterator[HttpService]:
+    service = HttpService("metrics", create_application(Cluster(), Faults(Journal(tmp_path / "journal"))))
+    service.start()
+    wait_until_ready(service, timeout_seconds=10)
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path, source: HttpService) -> Iterator[ProcessService]:
+    platform = load_platform(ROOT, settings(Environment.SANDBOX, time_scale=SCALE))
+    (tmp_path / "rules").mkdir()
+    scraped = [
+        {
+            "job_name": exporter,
+            "honor_labels": True,
+            "metrics_path": f"/{exporter}/metrics",
+            "static_configs": [{"targets": [source.address.removeprefix("http://")]}],
+        }
+        for exporter in EXPORTERS
+    ]
+    configuration = {
+        "global": {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL, "evaluation_interval": INTERVAL},
+        "rule_files": [str(path) for path in write_rules(platform, tmp_path / "rules")],
+        "scrape_configs": scraped,
+    }
+    (tmp_path / "prometheus.yml").write_text(json.dumps(configuration))
+    port = free_port()
+    service = ProcessService(
+        "prometheus",
+        [
+            tool("prometheus"),
+            f"--config.file={tmp_path / 'prometheus.yml'}",
+            f"--storage.tsdb.path={tmp_path / 'data'}",
+            f"--web.listen-address={LOOPBACK}:{port}",
+        ],
+        directory=tmp_path,
+        is_ready=lambda: accepts_connections(port),
+        address=f"http://{LOOPBACK}:{port}",
+    )
+    service.start()
+    wait_until_ready(service, timeout_seconds=30)
+    yield service
+    service.stop()
+
+
+def firing(prometheus: ProcessService) -> set[str]:
+    """Return the alerts that have fired, whether they still do or not."""
+    query = 'count by (alertname) (last_over_time(ALERTS{alertstate="firing"}[10m]))'
+    answer = httpx.get(f"{prometheus.address}/api/v1/query", params={"query": query}, timeout=10).json()
+    return {one["metric"]["alertname"] for one in answer["data"]["result"]}
+
+
+def wait_for(prometheus: ProcessService, alerts: set[str]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while missing := alerts - firing(prometheus):
+        assert time.monotonic() < deadline, f"after {PATIENCE_SECONDS:.0f} s these have not fired: {sorted(missing)}"
+        time.sleep(0.5)
+
+
+def start(source: HttpService, faults: Mapping[str, Mapping[str, str]]) -> set[str]:
+    for name, labels in faults.items():
+        answer = httpx.post(f"{source.address}/faults", json={"fault": name, "labels": labels}, timeout=10)
+        assert answer.status_code == 200, answer.text
+    return {FAULTS[name].alert for name in faults}
+
+
+@pytest.mark.integration
+def test_every_fault_sets_its_alert_off_and_nothing_fires_without(
+    source: HttpService, prometheus: ProcessService
+) -> None:
+    """Ten minutes of the story pass first, in which only what always fires does."""
+    deadline = time.monotonic() + 10 * 60 / SCALE
+    while time.monotonic() < deadline:
+        assert firing(prometheus) <= {"Watchdog"}
+        time.sleep(0.5)
+
+    wait_for(prometheus, start(source, SIDE_BY_SIDE))
+    wait_for(prometheus, start(source, THEN))
+
+
+def test_each_alert_has_a_fault_or_a_reason_for_none() -> None:
+    alerts = {
+        rule["alert"]
+        for file in load_platform(ROOT, settings()).rules
+        for group in file.groups
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+
+    assert alerts == set(FAULT_OF_ALERT) | set(WITHOUT_A_FAULT)
+    assert set(FAULTS) == set(SIDE_BY_SIDE) | set(THEN)
