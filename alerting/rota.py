@@ -21,13 +21,14 @@ WEEK_DAYS = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shift:
-    """A time in which a person is on call. Times are UTC; `instead_of` is who an override has replaced."""
+    """A time in which a person is on call. Times are UTC; `instead_of` is who an override has replaced, and why."""
 
     start: datetime
     end: datetime
     person: str
     rotation: str
     instead_of: str | None = None
+    reason: str | None = None
 
     def holds(self, at: datetime) -> bool:
         """Say whether `at` lies in this shift."""
@@ -149,7 +150,7 @@ def _pieces(part: Shift, override: OverrideEntry) -> Iterator[Shift]:
     end = min(part.end, override.until.astimezone(UTC))
     if part.start < start:
         yield replace(part, end=start)
-    yield replace(part, start=start, end=end, person=override.person, instead_of=part.person)
+    yield replace(part, start=start, end=end, person=override.person, instead_of=part.person, reason=override.reason)
     if end < part.end:
         yield replace(part, start=end)
 

@@ -15,6 +15,7 @@ from alerting.checks.alertmanager import RefusedOption
 from alerting.problems import CatalogError
 from cli.chart import ChartUnusable
 from cli.check import run_check
+from cli.oncall import QuestionUnclear, ask, print_on_call
 from cli.preview import run_preview
 from cli.render import Part, render
 from cli.sandbox import drill_by_hand, run_sandbox
@@ -69,6 +70,20 @@ def preview_command(
     raise typer.Exit(run_preview(ROOT, console, stack, chart=chart))
 
 
+@application.command("oncall")
+def oncall_command(
+    stack: StackOption = "prod",
+    at: Annotated[str | None, typer.Option(help="When, such as 2026-12-24T18:00; now unless given.")] = None,
+    team: Annotated[str | None, typer.Option(help="One team only.")] = None,
+    weeks: Annotated[int, typer.Option(min=1, max=53, help="How many weeks the calendar has.")] = 2,
+    zone: Annotated[
+        str | None, typer.Option(help="Your time zone, such as Europe/London; else this machine's.")
+    ] = None,
+) -> None:
+    """Say who is on call, for whom, whom an incident reaches next, and who follows in the next weeks."""
+    print_on_call(ROOT, console, stack, ask(at, zone, team, weeks))
+
+
 @application.command("sandbox")
 def sandbox_command(
     once: Annotated[bool, typer.Option("--once", help="Take everything down after the drills.")] = False,
@@ -102,6 +117,7 @@ def main() -> None:
         DeploymentFailed,
         Interrupted,
         NoSandbox,
+        QuestionUnclear,
         RefusedOption,
         ServiceFailed,
         StackUnreadable,

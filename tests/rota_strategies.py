@@ -57,11 +57,11 @@ def overrides(draw: st.DrawFn, around: datetime) -> OverrideEntry:
 
 
 @st.composite
-def schedules(draw: st.DrawFn, around: datetime, *, most_overrides: int = 3) -> ScheduleEntry:
-    """Return a schedule of one or more rotations, which may overlap."""
+def schedules(draw: st.DrawFn, around: datetime, *, most_rotations: int = 3) -> ScheduleEntry:
+    """Return a schedule of one or more rotations, which may overlap, with a few overrides."""
     zone = draw(st.sampled_from(ZONES))
     return ScheduleEntry(
         time_zone=zone,
-        rotations={f"r{number}": draw(rotations(zone)) for number in range(draw(st.integers(1, 3)))},
-        overrides=tuple(draw(st.lists(overrides(around), max_size=most_overrides))),
+        rotations={f"r{number}": draw(rotations(zone)) for number in range(draw(st.integers(1, most_rotations)))},
+        overrides=tuple(draw(st.lists(overrides(around), max_size=3))),
     )
