@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, time
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
@@ -444,6 +444,15 @@ class Catalog:
     market: MarketFile
     pages: Mapping[str, Page]
     documents: Mapping[str, Document]
+    _alerts: Mapping[str, LocatedRule] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Look the alerts up once: whoever refers to one asks for all."""
+        alerts: dict[str, LocatedRule] = {}
+        for located in self.located_rules():
+            if located.rule.alert is not None:
+                alerts.setdefault(located.rule.alert, located)
+        object.__setattr__(self, "_alerts", alerts)
 
     def located_rules(self) -> Iterator[LocatedRule]:
         """Yield every rule with its place, in the order of the files."""
@@ -454,13 +463,9 @@ class Catalog:
                     path = ("groups", group_index, "rules", rule_index)
                     yield LocatedRule(domain=domain, document=document, path=path, rule=rule)
 
-    def alerts(self) -> dict[str, LocatedRule]:
+    def alerts(self) -> Mapping[str, LocatedRule]:
         """Return the alerts by name; of two with one name, the first."""
-        result: dict[str, LocatedRule] = {}
-        for located in self.located_rules():
-            if located.rule.alert is not None:
-                result.setdefault(located.rule.alert, located)
-        return result
+        return self._alerts
 
     def owner(self, paged_service: str) -> str:
         """Return the team that is paged for a service of the catalog, or for what belongs to the team itself."""

@@ -76,6 +76,7 @@ def _schedule_problems(
         yield from _override_problems(document, here, schedule, team)
 
 
+@cache
 def _zone(name: str) -> ZoneInfo | None:
     return ZoneInfo(name) if name in time_zone_names() else None
 

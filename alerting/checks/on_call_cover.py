@@ -13,6 +13,8 @@ from alerting.documents import Document
 from alerting.problems import Problem
 from alerting.rota import Shift
 
+Duty = tuple[Shift, str]
+"""A shift and its schedule."""
 HORIZON = timedelta(days=400)
 """How far ahead is looked: every clock change of a year lies in it."""
 
@@ -26,6 +28,10 @@ def cover_problems(
     """
     until = now + HORIZON
     shifts = {name: rota.shifts(schedule, now, until) for name, schedule in sound.items()}
+    duties: dict[str, list[Duty]] = defaultdict(list)
+    for name, found in shifts.items():
+        for shift in found:
+            duties[shift.person].append((shift, name))
     for name, team in teams.items():
         for schedule in team.schedules:
             if schedule in sound:
@@ -33,7 +39,7 @@ def cover_problems(
         for index, level in enumerate(team.escalation.levels):
             yield from _gap_problems(document, (name, index), level, sound, now)
         if team.one_duty_at_a_time:
-            yield from _two_duties_problems(document, name, team, sound, shifts)
+            yield from _two_duties_problems(document, name, team, sound, duties)
 
 
 def moment(at: datetime, zone: ZoneInfo) -> str:
@@ -112,15 +118,11 @@ def _two_duties_problems(
     team: str,
     entry: Team,
     sound: Mapping[str, ScheduleEntry],
-    shifts: Mapping[str, Sequence[Shift]],
+    duties: Mapping[str, Sequence[Duty]],
 ) -> Iterator[Problem]:
-    duties: dict[str, list[tuple[Shift, str]]] = defaultdict(list)
-    for schedule, found in shifts.items():
-        for shift in found:
-            duties[shift.person].append((shift, schedule))
     for person in entry.people:
         told: set[frozenset[str]] = set()
-        for (before, one), (after, other) in _at_once(duties[person]):
+        for (before, one), (after, other) in _at_once(duties.get(person, ())):
             if frozenset((one, other)) in told:
                 continue
             told.add(frozenset((one, other)))
@@ -136,9 +138,9 @@ def _two_duties_problems(
             yield Problem(document.place(("teams", team, *where)), message)
 
 
-def _at_once(duties: Iterable[tuple[Shift, str]]) -> Iterator[tuple[tuple[Shift, str], tuple[Shift, str]]]:
+def _at_once(duties: Iterable[Duty]) -> Iterator[tuple[Duty, Duty]]:
     """Yield one person's duties that hold at one time on two schedules, in pairs, the earlier one first."""
-    current: list[tuple[Shift, str]] = []
+    current: list[Duty] = []
     for duty in sorted(duties, key=lambda duty: duty[0].start):
         current = [before for before in current if before[0].end > duty[0].start]
         yield from ((before, duty) for before in current if before[1] != duty[1])
