@@ -209,6 +209,8 @@ class Settings(_Model):
     """Everything in which one stack differs from another.
 
     `time_scale` divides every `for:`, wait, interval and rate window; it is 1 everywhere but in the sandbox.
+    `alertmanager_api` is where the repair function, in the network's subnets, asks Alertmanager for the alerts that a
+    message has no room for; without it a team only hears how many there were.
     `paging` off keeps every route and drops what pages people, for an environment that nobody is on call for.
     `channels` has what the catalog posts to one channel posted to another in this stack.
     """
@@ -223,6 +225,7 @@ class Settings(_Model):
     paging: bool = True
     channels: Mapping[Channel, Channel] = {}
     repairs: RepairMode = RepairMode.DRY_RUN
+    alertmanager_api: Address | None = None
     time_scale: float = Field(default=1, ge=1, allow_inf_nan=False, description="1 or more")
 
     @model_validator(mode="after")

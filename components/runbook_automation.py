@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_aws as aws
@@ -33,6 +34,8 @@ FUNCTION_MEMORY_MEGABYTES = 256
 BATCH_SIZE = 10
 MAXIMUM_CONCURRENCY = 2
 """The least that a mapping allows, and enough: a repair is claimed and sent in well under a second."""
+HTTP_PORT = 80
+HTTPS_PORT = 443
 LOG_DAYS = 30
 DIAGNOSTICS_DAYS = 90
 OLD_CODE_DAYS = 90
@@ -246,6 +249,7 @@ class RunbookAutomation(pulumi.ComponentResource):
                 resources=[pulumi.Output.format("{0}/{1}*", diagnostics.arn, UNREADABLE_PREFIX)],
             ),
             Statement(sid="UseTheKey", actions=["kms:GenerateDataKey*", "kms:Decrypt"], resources=[args.key_arn]),
+            *(() if self._settings.alertmanager_api is None else (_STAND_IN_THE_NETWORK,)),
         )
         role_policy = aws.iam.RolePolicy(
             f"{self._name}-role-policy", name="repairs", role=role.name, policy=policy, opts=self._child
@@ -265,6 +269,8 @@ class RunbookAutomation(pulumi.ComponentResource):
     ) -> aws.lambda_.Function:
         args = self._args
         package = args.spec.package
+        api = self._settings.alertmanager_api
+        group = None if api is None else self._security_group(api)
         zip_object = aws.s3.BucketObject(
             f"{self._name}-zip",
             bucket=code.name,
@@ -305,10 +311,40 @@ class RunbookAutomation(pulumi.ComponentResource):
                         },
                         sort_keys=True,
                     ),
+                    **({} if api is None else {"ALERTMANAGER_API": api}),
                 }
             ),
+            vpc_config=None if group is None else self._in_the_network(group),
             # A function that starts without its permissions fails its first messages.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[role_policy]),
+        )
+
+    def _security_group(self, api: str) -> aws.ec2.SecurityGroup:
+        """Nothing comes in. Out goes HTTPS, to AWS, and what Alertmanager listens on."""
+        group = aws.ec2.SecurityGroup(
+            f"{self._name}-group",
+            name=FUNCTION,
+            description="Orion runbook automation: nothing in, HTTPS and Alertmanager out",
+            vpc_id=self._settings.network.vpc_id,
+            tags={"Name": FUNCTION},
+            opts=self._child,
+        )
+        for port in sorted({HTTPS_PORT, _port(api)}):
+            aws.vpc.SecurityGroupEgressRule(
+                f"{self._name}-{port}-out",
+                security_group_id=group.id,
+                description="HTTPS to AWS" if port == HTTPS_PORT else "Alertmanager",
+                ip_protocol="tcp",
+                from_port=port,
+                to_port=port,
+                cidr_ipv4="0.0.0.0/0",
+                opts=self._child,
+            )
+        return group
+
+    def _in_the_network(self, group: aws.ec2.SecurityGroup) -> aws.lambda_.FunctionVpcConfigArgs:
+        return aws.lambda_.FunctionVpcConfigArgs(
+            subnet_ids=list(self._settings.network.subnet_ids), security_group_ids=[group.id]
         )
 
     def _dead_letter_alarm(self) -> None:
@@ -330,6 +366,19 @@ class RunbookAutomation(pulumi.ComponentResource):
             ok_actions=[self._args.team_topic_arns[self._args.spec.operating_team]],
             opts=self._child,
         )
+
+
+_STAND_IN_THE_NETWORK = Statement(
+    sid="StandInTheNetwork",
+    actions=["ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface"],
+    # Lambda itself makes the interfaces with this role, before any of them has a name.
+    resources=["*"],
+)
+
+
+def _port(address: str) -> int:
+    parts = urlsplit(address)
+    return parts.port or (HTTPS_PORT if parts.scheme == "https" else HTTP_PORT)
 
 
 def _index(name: str, *, hash_key: str, range_key: str | None = None) -> aws.dynamodb.TableGlobalSecondaryIndexArgs:

@@ -77,11 +77,13 @@ def _aggregated(expression: promql.AggregateExpr, series: Mapping[str, frozenset
     inner = labels(expression.expr, series)
     if str(expression.op) in _KEEPS_LABELS:
         return inner
+    # `count_values` writes what it counts into a label of its own.
+    written = {expression.param.val} if isinstance(expression.param, promql.StringLiteral) else frozenset[str]()
     modifier = expression.modifier
     if modifier is None:
-        return frozenset()
+        return frozenset(written)
     named = frozenset(modifier.labels)
-    return inner & named if modifier.type == promql.AggModifierType.By else inner - named
+    return (inner & named if modifier.type == promql.AggModifierType.By else inner - named) | written
 
 
 def _called(expression: promql.Call, series: Mapping[str, frozenset[str]]) -> frozenset[str]:

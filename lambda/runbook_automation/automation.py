@@ -14,6 +14,7 @@ from typing import Protocol, assert_never
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from runbook_automation.alertmanager import AlertmanagerApi, NotFetched
 from runbook_automation.commands import Commands, NotSent, TryLater
 from runbook_automation.configuration import (
     CLAIM_SECONDS,
@@ -42,6 +43,7 @@ RUNNING_STATUSES = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
 EARLY_SECONDS = 60
 """An event this young may have come before its command was written down: it is tried again, an older one is not."""
 LOOK_AGAIN_SECONDS = 60
+MAXIMUM_RESULT = 500
 MAXIMUM_NAME = 200
 """How much of an alert's name is kept."""
 
@@ -62,6 +64,7 @@ class Count(StrEnum):
     UNCERTAIN = "CommandsUncertain"
     DUPLICATE = "DuplicatesIgnored"
     REPEAT = "RepeatsIgnored"
+    FETCHED = "AlertsFetched"
     LEFT_OUT = "AlertsLeftOut"
     UNREADABLE = "MessagesUnreadable"
     NOT_OURS = "MessagesNotOurs"
@@ -108,6 +111,7 @@ class Automation:
     store: RepairStore
     commands: Commands
     publisher: Publisher
+    alertmanager: AlertmanagerApi
     observer: Observer
     now: Callable[[], float]
 
@@ -141,11 +145,8 @@ class Automation:
         if notification.is_repeat:
             self.observer.count(Count.REPEAT)
             return
-        left_out = notification.total - len(notification.alerts)
-        if left_out:
-            self._say_left_out(notification, left_out)
         later: list[TryLater] = []
-        for alert in notification.alerts:
+        for alert in (*notification.alerts, *self._left_out(notification)):
             if alert.firing:
                 try:
                     self._answer(alert)
@@ -154,11 +155,25 @@ class Automation:
         if later:
             raise later[0]
 
-    def _say_left_out(self, notification: Notification, left_out: int) -> None:
-        self.observer.count(Count.LEFT_OUT, left_out)
-        names = {alert.name for alert in notification.alerts if alert.name in self.remediations.by_alert}
-        for name in sorted(names):
-            self.publisher.publish_left_out(name, self.remediations.by_alert[name].team, left_out)
+    def _left_out(self, notification: Notification) -> tuple[Alert, ...]:
+        """Return the firing alerts of a group that its message has no room for; a team hears if they can't be had."""
+        left_out = notification.total - len(notification.alerts)
+        names = {notification.common_labels.get("alertname", "")} - {""}
+        if not left_out or (names and not names & set(self.remediations.by_alert)):
+            return ()
+        try:
+            firing = self.alertmanager.firing(notification)
+        except NotFetched as error:
+            self.observer.count(Count.LEFT_OUT, left_out)
+            self.observer.say("alerts left out", route=notification.route, number=left_out, reason=str(error))
+            names |= {alert.name for alert in notification.alerts}
+            for name in sorted(names & set(self.remediations.by_alert)):
+                self.publisher.publish_left_out(name, self.remediations.by_alert[name].team, left_out, str(error))
+            return ()
+        carried = {alert.fingerprint for alert in notification.alerts}
+        found = tuple(alert for alert in firing if alert.fingerprint not in carried)
+        self.observer.count(Count.FETCHED, len(found))
+        return found
 
     def _answer(self, alert: Alert) -> None:
         decision = decide(alert, self.remediations, self.publisher.team_topic_arns, self.region)
@@ -216,7 +231,10 @@ class Automation:
             self.observer.count(Count.NOT_TAKEN)
             raise
         except NotSent as error:
-            self._end(repair, Ending(status=Status.FAILED, result=f"Systems Manager refused the command: {error}"))
+            self._end(
+                repair,
+                Ending(status=Status.FAILED, result=f"Systems Manager refused the command: {error}"[:MAXIMUM_RESULT]),
+            )
             return
         except (ClientError, BotoCoreError) as error:
             # It may have been taken all the same: the sweep tells the team, and nothing sends it again.

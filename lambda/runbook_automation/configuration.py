@@ -125,6 +125,7 @@ class Configuration:
     mode: Mode
     documents: Mapping[str, DeployedDocument]
     region: str
+    alertmanager: str | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Configuration:
@@ -141,4 +142,5 @@ class Configuration:
                 for action, one in json.loads(environment["REPAIR_DOCUMENTS"]).items()
             },
             region=environment["AWS_REGION"],
+            alertmanager=environment.get("ALERTMANAGER_API"),
         )

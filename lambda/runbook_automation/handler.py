@@ -17,6 +17,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
+from runbook_automation.alertmanager import AlertmanagerApi
 from runbook_automation.automation import Automation, Count
 from runbook_automation.commands import Commands
 from runbook_automation.configuration import Configuration, Remediations
@@ -70,6 +71,7 @@ def automation() -> Automation:
             team_topic_arns=configuration.team_topic_arns,
             bucket=configuration.diagnostics_bucket,
         ),
+        alertmanager=AlertmanagerApi(address=configuration.alertmanager),
         observer=_Powertools(),
         now=time.time,
     )

@@ -46,11 +46,16 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """A group of alerts. `total` is how many there were; a message holds 100 at most, fewer where these are long."""
+    """A group of alerts. `total` is how many there were; a message holds 100 at most, fewer where these are long.
+
+    `receiver` is the name of one route's, so that with the group's labels it names the group.
+    """
 
     route: str
+    receiver: str
     reason: str
     total: int
+    group_labels: Mapping[str, str]
     common_labels: Mapping[str, str]
     alerts: tuple[Alert, ...]
 
@@ -131,6 +136,8 @@ def _notification(envelope: Mapping[str, Any]) -> Notification:
         route=_get(message, "route", str, "message"),
         reason=_get(notification, "notification_reason", str, "notification"),
         total=total,
+        receiver=_get(notification, "receiver", str, "notification"),
+        group_labels=_texts(notification, "groupLabels", "notification"),
         common_labels=_texts(notification, "commonLabels", "notification"),
         alerts=tuple(_alert(alert, f"alerts[{index}]") for index, alert in enumerate(alerts)),
     )
@@ -148,6 +155,21 @@ def _alert(alert: object, place: str) -> Alert:
     status = _get(alert, "status", str, place)
     if status not in {"firing", "resolved"}:
         raise Unreadable(f"{place}.status: found {status!r:.100}; allowed: firing, resolved")
+    return _identified(alert, place, firing=status == "firing")
+
+
+def read_api_alert(alert: object, place: str) -> Alert | None:
+    """Return an alert as Alertmanager's API has it, or None for one that is silenced or inhibited.
+
+    Raises `Unreadable`.
+    """
+    if not isinstance(alert, dict):
+        raise Unreadable(f"{place}: found {type(alert).__name__}; allowed: an object")
+    state = _get(_get(alert, "status", dict, place), "state", str, f"{place}.status")
+    return _identified(alert, place, firing=True) if state == "active" else None
+
+
+def _identified(alert: Mapping[str, Any], place: str, *, firing: bool) -> Alert:
     labels = _texts(alert, "labels", place)
     if not labels.get("alertname"):
         raise Unreadable(f"{place}.labels: no alertname")
@@ -158,7 +180,7 @@ def _alert(alert: object, place: str) -> Alert:
     _time(starts_at, f"{place}.startsAt")
     return Alert(
         name=labels["alertname"],
-        firing=status == "firing",
+        firing=firing,
         labels=labels,
         starts_at=starts_at,
         fingerprint=fingerprint,

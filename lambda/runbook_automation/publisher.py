@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runbook_automation.repair import RESULTS, Repair, Status
 
@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 UNREADABLE_PREFIX = "unreadable/"
-MAXIMUM_BYTES = 256 * 1024
-"""What SNS takes."""
-CUT_CHARACTERS = 24_000
-"""As much of a command's output as Systems Manager answers with; cut again if the message is still too long."""
+MAXIMUM_BYTES = 255 * 1024
+"""SNS takes 256 KiB, of which the message's attributes are a part."""
+OUTPUT_CHARACTERS = (24_000, 12_000, 6_000, 3_000, 1_000)
+"""As much of a command's output as Systems Manager answers with, and less while the message is too long."""
+OTHER_CHARACTERS = (500, 100, 20)
+"""To what every text of a message is cut that is too long for other reasons."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,15 +38,15 @@ class Publisher:
         self.sns.publish(
             TopicArn=topic,
             Subject=f"{_said(repair.status)}: {repair.action}",
-            Message=_fitting(repair),
+            Message=fitting(repair),
             MessageAttributes={
                 "action": {"DataType": "String", "StringValue": repair.action},
                 "status": {"DataType": "String", "StringValue": repair.status.value},
             },
         )
 
-    def publish_left_out(self, alert: str, team: str, left_out: int) -> None:
-        """Tell a team how many of its alerts came in no message, so that nothing was done about them."""
+    def publish_left_out(self, alert: str, team: str, left_out: int, reason: str) -> None:
+        """Tell a team how many of its alerts came in no message, so that nothing was done about them, and why."""
         self.sns.publish(
             TopicArn=self._team_topic(team),
             Subject="Runbook Actions Left Out",
@@ -53,7 +55,8 @@ class Publisher:
                     "version": "1",
                     "alert": alert,
                     "status": "left out",
-                    "result": f"{left_out} alerts of this group came in no message: it would have been too long",
+                    "result": f"Nothing was done about {left_out} alerts of this group, for which its message had no "
+                    f"room: {reason}",
                 }
             ),
         )
@@ -89,12 +92,35 @@ def _said(status: Status) -> str:
             return "Runbook Action Failed"
 
 
-def _fitting(repair: Repair) -> str:
-    """Return the message, with what the command wrote cut if SNS would not take it."""
+def fitting(repair: Repair) -> str:
+    """Return the message, cut where SNS would not take it: first what the command wrote, then every other text."""
     message = repair.as_message()
-    limit = CUT_CHARACTERS
-    while len(text := json.dumps(message)) > MAXIMUM_BYTES and limit:
+    for limit in OUTPUT_CHARACTERS:
         for name in ("output", "errors"):
-            message[name] = repair.as_message()[name][:limit]
-        limit //= 2
-    return text
+            message[name] = message[name][:limit]
+        if _fits(message):
+            return _text(message)
+    for limit in OTHER_CHARACTERS:
+        message = {name: _cut(value, limit) for name, value in message.items()}
+        if _fits(message):
+            return _text(message)
+    return _text(message | {"labels": {}, "parameters": {}})
+
+
+def _fits(message: Mapping[str, Any]) -> bool:
+    return len(_text(message).encode()) <= MAXIMUM_BYTES
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    """Return a message as JSON. Half of a surrogate pair, which no topic takes, becomes a question mark."""
+    return json.dumps(message, ensure_ascii=False).encode(errors="replace").decode()
+
+
+def _cut(value: Any, limit: int) -> Any:
+    match value:
+        case str():
+            return value if len(value) <= limit else f"{value[:limit]}… ({len(value)} characters)"
+        case dict():
+            return {_cut(name, limit): _cut(one, limit) for name, one in value.items()}
+        case _:
+            return value

@@ -21,6 +21,10 @@ from alerting.build import load_platform
 from alerting.catalog import Severity
 from alerting.group_key import deduplication_key, group_key
 from alerting.settings import Endpoints, Environment
+from runbook_automation.alertmanager import AlertmanagerApi
+from runbook_automation.configuration import HandOver
+from runbook_automation.decisions import repair_id
+from runbook_automation.messages import Notification, read_message
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.service import ProcessService, wait_until_ready
 from tests.alerting_data import ROOT, settings, write_alertmanager
@@ -324,6 +328,36 @@ def test_more_than_a_hundred_alerts_are_counted_and_cut(sink: Sink, alertmanager
     assert message["fields"]["Subject"] == "Orion alert"
     assert message["fields"]["TopicArn"] == "arn:aws:sns:us-east-1:123456789012:orion-alerts"
     assert all(value for name, value in message["fields"].items() if name.startswith("MessageAttributes"))
+
+
+def test_the_function_fetches_what_a_message_left_out(sink: Sink, alertmanager: str) -> None:
+    """The same alerts, by the same identities, as those that the message carries; the silenced one is not touched."""
+    labels = {"alertname": "Rest", "severity": "info", "service": "orders", "team": "trading"}
+    fire(alertmanager, *[{**labels, "pod": str(number)} for number in range(130)], summary="One of many")
+    fire(alertmanager, {**labels, "alertname": "Others"}, {**labels, "service": "positions"})
+    message = sink.wait("/sns", lambda value: value["message"]["notification"]["groupLabels"]["alertname"] == "Rest")
+    silence = {
+        "matchers": [
+            {"name": name, "value": value, "isRegex": False} for name, value in {**labels, "pod": "7"}.items()
+        ],
+        "startsAt": datetime.now(UTC).isoformat(),
+        "endsAt": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
+        "createdBy": "test",
+        "comment": "test",
+    }
+    httpx.post(f"{alertmanager}/api/v2/silences", json=silence).raise_for_status()
+    envelope = {"Type": "Notification", "TopicArn": "arn", "Message": message["fields"]["Message"]}
+    notification = read_message(json.dumps(envelope))
+    assert isinstance(notification, Notification)
+
+    fetched = AlertmanagerApi(address=alertmanager).firing(notification)
+
+    assert len(notification.alerts) == 100
+    assert {alert.labels["pod"] for alert in fetched} == {str(number) for number in range(130)} - {"7"}
+    assert {alert.name for alert in fetched} == {"Rest"}
+    action = HandOver(name="x", team="x", label="x", pattern=re.compile("x"), link="x")
+    carried = {repair_id(alert, action) for alert in notification.alerts if alert.labels["pod"] != "7"}
+    assert carried < {repair_id(alert, action) for alert in fetched}
 
 
 def test_long_alerts_are_fewer_and_the_message_stays_whole(sink: Sink, alertmanager: str) -> None:

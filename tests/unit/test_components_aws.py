@@ -48,8 +48,9 @@ def event_bus(*, preview: bool = False) -> Run:
     )
 
 
-def automation(folder: Path, *, preview: bool = False) -> Run:
+def automation(folder: Path, *, preview: bool = False, alertmanager_api: str | None = None) -> Run:
     def make(stack: Settings, options: pulumi.ResourceOptions) -> None:
+        stack = stack.model_copy(update={"alertmanager_api": alertmanager_api})
         args = RunbookAutomationArgs(
             spec=RunbookAutomationSpec(
                 settings=stack, repairs=repairs(), package=package(folder), operating_team="platform"
@@ -245,6 +246,27 @@ class TestRunbookAutomation:
             "REPAIR_MODE": "dry-run",
         }
         assert function.secrets == set()
+
+    def test_it_stands_in_the_network_only_where_it_may_ask_alertmanager(self, tmp_path: Path) -> None:
+        """Without a way in, a function outside every network needs no rights to make interfaces."""
+        run = automation(tmp_path, alertmanager_api="http://alertmanager.internal.example.com:9093")
+        function = run.one("aws:lambda/function:Function").inputs
+        out = run.of_type("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
+        allowed = statements(run.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
+
+        variables = function["environment"]["variables"]
+        assert variables["ALERTMANAGER_API"] == "http://alertmanager.internal.example.com:9093"
+        assert function["vpcConfig"]["subnetIds"] == ["subnet-1"]
+        assert [(one.inputs["fromPort"], one.inputs["toPort"]) for one in out] == [(443, 443), (9093, 9093)]
+        assert "ingress" not in run.one("aws:ec2/securityGroup:SecurityGroup").inputs
+        assert allowed["StandInTheNetwork"]["Action"] == [
+            "ec2:CreateNetworkInterface",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DeleteNetworkInterface",
+        ]
+        alone = automation(tmp_path)
+        assert "vpcConfig" not in alone.one("aws:lambda/function:Function").inputs
+        assert not [one for one in alone.resources.values() if "ecurityGroup" in one.type]
 
     def test_batches_report_their_failures_and_concurrency_is_bounded(self, tmp_path: Path, *, preview: bool) -> None:
         mapping = automation(tmp_path, preview=preview).one("aws:lambda/eventSourceMapping:EventSourceMapping").inputs

@@ -14,13 +14,19 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
 from moto import mock_aws
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
+from runbook_automation.alertmanager import AlertmanagerApi
 from runbook_automation.automation import Automation, Count, EventTooEarly, SweepIncomplete
 from runbook_automation.commands import Commands, TryLater
 from runbook_automation.configuration import CLAIM_SECONDS, DeployedDocument, Mode, Remediations
 from runbook_automation.publisher import Publisher
 from runbook_automation.repair import Status
 from runbook_automation.store import RepairStore
+from sandbox.service import HttpService, wait_until_ready
 from tests.lambda_events import (
     LABELS,
     create_documents,
@@ -99,6 +105,7 @@ class _World:
                 team_topic_arns={team: topics[f"team-{team}"] for team in teams},
                 bucket=BUCKET,
             ),
+            alertmanager=AlertmanagerApi(address=None),
             observer=self.seen,
             now=lambda: self.time,
         )
@@ -339,7 +346,50 @@ def test_alerts_that_came_in_no_message_are_told_to_the_team(world: _World) -> N
     (said,) = world.told("team-platform")
     assert said["status"] == "left out"
     assert "119 alerts" in said["result"]
+    assert "alertmanager_api" in said["result"]
     assert world.seen.counts[Count.LEFT_OUT] == 119
+    assert len(world.commands()) == 1
+
+
+def test_alerts_that_came_in_no_message_are_fetched_and_answered_once(world: _World) -> None:
+    rest = [
+        {
+            "labels": LABELS | {"pod": f"positions-{number}"},
+            "fingerprint": f"{number:016x}",
+            "startsAt": "2026-11-24T10:46:02.819Z",
+            "status": {"state": "active"},
+        }
+        for number in range(3)
+    ]
+    labels = {"alertname": "HighMemoryUsage", "service": "positions"}
+
+    def groups(_: Request) -> JSONResponse:
+        return JSONResponse([{"labels": labels, "alerts": rest}])
+
+    application = Starlette(routes=[Route("/api/v2/alerts/groups", groups)])
+    service = HttpService("alertmanager", application)
+    service.start()
+    wait_until_ready(service, timeout_seconds=10)
+    try:
+        world.automation = replace(world.automation, alertmanager=AlertmanagerApi(address=service.address))
+        for _ in range(2):
+            world.handle(notification(total=3))
+    finally:
+        service.stop()
+
+    # The first of them came in the message, by the same fingerprint.
+    assert [one["Parameters"]["pod"] for one in world.commands()] == [[LABELS["pod"]], ["positions-1"], ["positions-2"]]
+    assert world.seen.counts[Count.FETCHED] == 4
+    assert world.seen.counts[Count.LEFT_OUT] == 0
+    assert world.told("team-platform") == []
+
+
+def test_nothing_is_fetched_for_alerts_that_nothing_answers(world: _World) -> None:
+    labels = LABELS | {"alertname": "CriticalLatency"}
+
+    world.handle(notification(labels, total=120, commonLabels=labels))
+
+    assert world.seen.counts[Count.LEFT_OUT] == 0
 
 
 def test_the_outcome_is_published_with_the_commands_output(world: _World) -> None:

@@ -126,7 +126,9 @@ def test_what_the_catalog_puts_into_the_zip_is_understood() -> None:
 
     assert {name: one.action.name for name, one in read.by_alert.items()} == {
         "HighMemoryUsage": "restart_pod",
-        "PodNotReady": "collect_diagnostics",
+        "PodCrashLooping": "collect_diagnostics",
+        "KafkaConsumerLag": "scale_consumers",
+        "HighErrorRate": "rollback_deployment",
         "AuroraHighCPU": "hand_to_database_team",
     }
 
