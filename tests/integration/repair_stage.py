@@ -253,6 +253,23 @@ class Stage:
         )
         return name
 
+    def replace_document(self, action: str, script: str, *, timeout_seconds: int) -> dict[str, str]:
+        """Give an action's document a newer version, which becomes the default one; returns what names that version."""
+        name = f"orion-{action.replace('_', '-')}"
+        content = json.loads(self.ssm.get_document(Name=name).get("Content", ""))
+        content["mainSteps"][0]["inputs"] = {"timeoutSeconds": str(timeout_seconds), "runCommand": [script]}
+        changed = self.ssm.update_document(Name=name, Content=json.dumps(content), DocumentVersion="$LATEST")
+        described = changed["DocumentDescription"]
+        version = described.get("DocumentVersion", "")
+        self.ssm.update_document_default_version(Name=name, DocumentVersion=version)
+        return {"version": version, "hash": described.get("Hash", "")}
+
+    def record(self, fingerprint: str) -> dict[str, str]:
+        """Return the texts of the only repair of an alert."""
+        items = self.dynamodb.scan(TableName="orion-state")["Items"]
+        (item,) = (one for one in items if f"#{fingerprint}#" in one["id"].get("S", ""))
+        return {name: value["S"] for name, value in item.items() if "S" in value}
+
     def _queue_arn(self, url: str) -> str:
         return self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 

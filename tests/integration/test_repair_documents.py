@@ -99,6 +99,22 @@ def test_hostile_values_run_nothing(stage: Stage, journal: Journal, parameter: s
     assert len(journal.find(Kind.COMMAND_STARTED)) == started
 
 
+def test_another_version_or_hash_than_the_deployed_one_is_refused(stage: Stage) -> None:
+    deployed = stage.documents["restart_pod"]
+    target = {"Targets": [{"Key": "tag:orion:role", "Values": ["bastion"]}], "DocumentName": "orion-restart-pod"}
+    parameters = {"namespace": [NAMESPACE], "pod": ["never-was"], "uid": [ANY_UID]}
+
+    def send(version: str, digest: str) -> None:
+        pinned = {"DocumentVersion": version, "DocumentHash": digest, "DocumentHashType": "Sha256"}
+        stage.ssm.send_command(**target, **pinned, Parameters=parameters)  # pyright: ignore[reportArgumentType]  dicts of these shapes
+
+    send(deployed["version"], deployed["hash"])
+    with pytest.raises(ClientError, match="InvalidDocument"):
+        send(deployed["version"], "0" * 64)
+    with pytest.raises(ClientError, match="InvalidDocumentVersion"):
+        send("7", deployed["hash"])
+
+
 def test_the_bastion_may_do_nothing_but_repairs(stage: Stage) -> None:
     script = {
         "secrets": "kubectl get secrets --namespace=orion",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory, journal: Journal) -> Iterato
     with running_cluster(directory / "cluster") as plane, running_aws(plane, directory, journal) as address:
         stage = Stage(address, plane)
         stage.deploy_bastion()
+        # What hangs can't be waited for: one action is deployed as a script that does, for a second.
+        stage.documents["rollback_deployment"] = stage.replace_document(
+            "rollback_deployment", "sleep 60", timeout_seconds=1
+        )
         stage.deploy_function(directory / "function.zip")
         runtime = FunctionRuntime(address, Clock(20), journal, directory / "functions")
         runtime.start()
@@ -41,15 +46,12 @@ def stage(tmp_path_factory: pytest.TempPathFactory, journal: Journal) -> Iterato
 
 
 def _message(pod: PodSummary, *, alert: str = "HighMemoryUsage", fingerprint: str = "0123456789abcdef") -> str:
-    labels = {
-        "alertname": alert,
-        "namespace": pod.namespace,
-        "pod": pod.name,
-        "uid": pod.uid,
-        "service": pod.service,
-        "team": "trading",
-        "severity": "warning",
-    }
+    seen = {"pod": pod.name, "uid": pod.uid, "service": pod.service}
+    return _alert(alert, fingerprint, namespace=pod.namespace, **seen)
+
+
+def _alert(alert: str, fingerprint: str, **seen: str) -> str:
+    labels = {"alertname": alert, "team": "trading", "severity": "warning", **seen}
     notification = {
         "receiver": "warning",
         "status": "firing",
@@ -71,6 +73,14 @@ def _message(pod: PodSummary, *, alert: str = "HighMemoryUsage", fingerprint: st
         ],
     }
     return json.dumps({"version": "1", "route": "{}", "total": 1, "notification": notification})
+
+
+def _told(stage: Stage, topic: str, message: str) -> dict[str, Any]:
+    """Publish an alert and return what the topic is told of its repair."""
+    before = len(stage.messages(topic))
+    stage.publish_alert(message)
+    until(f"{topic} hears of it", lambda: len(stage.messages(topic)) > before)
+    return stage.messages(topic)[-1]
 
 
 def test_a_pod_is_replaced_once_however_often_its_alert_is_told(stage: Stage, journal: Journal) -> None:
@@ -166,6 +176,59 @@ def test_without_an_access_entry_the_repair_fails_and_the_team_hears_of_it(stage
     assert failure["status"] == "failed"
     assert "You must be logged in to the server" in failure["errors"]
     assert pod.uid in {one.uid for one in stage.pods("orders")}
+
+
+def test_consumers_are_scaled_once_and_a_changed_number_or_a_missing_deployment_is_the_teams(stage: Stage) -> None:
+    seen = {"namespace": NAMESPACE, "deployment": "market-data", "replicas": "2", "service": "market-data"}
+    number = ("get", "deployment", "market-data", f"--namespace={NAMESPACE}", "--output=jsonpath={.spec.replicas}")
+
+    scaled = _told(stage, "orion-notifications", _alert("KafkaConsumerLag", "00000000000000e1", **seen))
+    assert (scaled["status"], stage.kubectl(*number)) == ("succeeded", "4")
+    changed = _told(stage, "orion-team-trading", _alert("KafkaConsumerLag", "00000000000000e2", **seen))
+    gone = _told(
+        stage,
+        "orion-team-trading",
+        _alert("KafkaConsumerLag", "00000000000000e3", **seen | {"deployment": "never-was"}),
+    )
+
+    assert stage.kubectl(*number) == "4"
+    assert (changed["status"], gone["status"]) == ("nothing done", "gone")
+    assert changed["result"].endswith("has 4 replicas, and the alert saw 2")
+    assert gone["result"] == "gone: deployment orion/never-was is not there any more"
+    assert stage.record("00000000000000e1")["status"] == "succeeded"
+    assert stage.record("00000000000000e2")["status"] == "nothing done"
+    assert stage.record("00000000000000e3")["status"] == "gone"
+
+
+def test_a_command_that_hangs_is_ended_and_the_team_hears_of_it(stage: Stage) -> None:
+    seen = {"namespace": NAMESPACE, "deployment": "orders", "revision": "1", "service": "orders"}
+
+    failure = _told(stage, "orion-team-trading", _alert("HighErrorRate", "00000000000000f1", **seen))
+
+    assert failure["subject"] == "Runbook Action Failed: rollback_deployment"
+    assert (failure["status"], stage.record("00000000000000f1")["status"]) == ("timed out", "timed out")
+
+
+def test_a_database_is_handed_to_its_team_without_a_command(stage: Stage, journal: Journal) -> None:
+    commands = len(journal.find(Kind.COMMAND_STARTED))
+    message = _alert("AuroraHighCPU", "00000000000000f2", service="database", dbinstance_identifier="orion-aurora-1")
+
+    told = _told(stage, "orion-team-database", message)
+
+    assert told["status"] == stage.record("00000000000000f2")["status"] == "handed over"
+    assert "database:id=orion-aurora-1;" in told["link"]
+    assert len(journal.find(Kind.COMMAND_STARTED)) == commands
+
+
+def test_a_document_that_somebody_changed_is_not_run(stage: Stage) -> None:
+    """The version that was deployed is, though another is the default one by now."""
+    pod = stage.pods("gateway")[0]
+    stage.replace_document("collect_diagnostics", "echo owned", timeout_seconds=5)
+
+    told = _told(stage, "orion-notifications", _message(pod, alert="PodCrashLooping", fingerprint="00000000000000f3"))
+
+    assert told["result"].startswith("collected: diagnostics of pod ")
+    assert "owned" not in told["output"]
 
 
 def test_the_sweep_comes_by_its_schedule(stage: Stage, journal: Journal) -> None:

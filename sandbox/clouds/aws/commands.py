@@ -142,7 +142,7 @@ class SystemsManager:
             found = self._clients.ssm.get_document(Name=name, **wanted)
             described = self._clients.ssm.describe_document(Name=name, **wanted)["Document"]
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") == "InvalidDocumentVersion":
+            if wanted and self._is_there(name):
                 raise AwsError("InvalidDocumentVersion", f"{name} has no version {wanted}.") from error
             raise AwsError("InvalidDocument", f"Document with name {name} does not exist.") from error
         given = content.get("DocumentHash")
@@ -152,6 +152,13 @@ class SystemsManager:
         ):
             raise AwsError("InvalidDocument", f"The hash of {name} is not the one that was given.")
         return read_document(name, found.get("DocumentVersion", "1"), found.get("Content", ""))
+
+    def _is_there(self, document: str) -> bool:
+        try:
+            self._clients.ssm.get_document(Name=document)
+        except ClientError:
+            return False
+        return True
 
     def _instances(self, named: Sequence[str], targets: Sequence[Mapping[str, Any]]) -> list[str]:
         if bool(named) == bool(targets):
