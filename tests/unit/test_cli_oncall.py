@@ -94,14 +94,13 @@ def test_what_is_unclear_is_told_in_a_sentence() -> None:
 def test_a_stack_that_pages_nobody_says_so(tmp_path: Path) -> None:
     for name in ("catalog", "rules", "runbooks"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    text = (ROOT / "Pulumi.prod.yaml").read_text()
-    (tmp_path / "Pulumi.quiet.yaml").write_text(text.replace("paging: true", "paging: false"))
+    shutil.copy(ROOT / "Pulumi.dev.yaml", tmp_path)
     console = Console(file=io.StringIO(), width=200)
 
-    print_on_call(tmp_path, console, "quiet", ask(None, "UTC", "trading", 1))
+    print_on_call(tmp_path, console, "dev", ask(None, "UTC", "trading", 1))
 
     assert isinstance(console.file, io.StringIO)
-    assert console.file.getvalue().startswith("Paging is off in quiet (orion-alerting:paging): ")
+    assert console.file.getvalue().startswith("Paging is off in dev (orion-alerting:paging): ")
 
 
 @settings(max_examples=60, deadline=None)
