@@ -19,7 +19,7 @@ from cli.oncall import QuestionUnclear, ask, print_on_call
 from cli.preview import run_preview
 from cli.render import Part, render
 from cli.sandbox import drill_by_hand, run_sandbox
-from cli.stacks import StackUnreadable, read_settings
+from cli.stacks import StackUnreadable, read_settings, setting
 from sandbox.engine import DeploymentFailed, Interrupted
 from sandbox.metrics.faults import UnknownFault
 from sandbox.runs import NoSandbox
@@ -50,6 +50,15 @@ def render_command(
     """Print what would be deployed, exactly as it would be; no secret is in it."""
     platform = load_platform(ROOT, read_settings(ROOT, stack))
     print(render(platform, part), end="")
+
+
+@application.command("setting")
+def setting_command(
+    key: Annotated[str, typer.Argument(help="Its path, such as cluster.name.")],
+    stack: StackOption = "prod",
+) -> None:
+    """Print one setting of a stack, for scripts."""
+    print(setting(read_settings(ROOT, stack), key, stack))
 
 
 @application.command("check")

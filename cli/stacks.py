@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
+from alerting.problems import listed
 from alerting.settings import Settings
 from alerting.stack_settings import SettingsRefused, settings_from_file, stack_names
 
-__all__ = ["StackUnreadable", "read_settings", "stack_names"]
+__all__ = ["StackUnreadable", "read_settings", "setting", "stack_names"]
 
 StackUnreadable = SettingsRefused
 """A stack's file is not there or does not hold valid settings; the message names each problem."""
@@ -20,3 +22,19 @@ def read_settings(root: Path, stack: str, *, extra: Mapping[str, object] | None 
     Raises `StackUnreadable` with every problem.
     """
     return settings_from_file(root, stack, extra=extra)
+
+
+def setting(settings: Settings, key: str, stack: str) -> str:
+    """Return one setting as text; a list's values each on a line.
+
+    Raises `StackUnreadable` if there is no such setting, or it has parts.
+    """
+    value: object = settings.model_dump(mode="json")
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            allowed = listed(cast("dict[str, object]", value)) if isinstance(value, dict) else "nothing below it"
+            raise StackUnreadable(stack, [f"{key}: there is no such setting; allowed in place of {part!r}: {allowed}"])
+        value = cast("dict[str, object]", value)[part]
+    if isinstance(value, dict):
+        raise StackUnreadable(stack, [f"{key}: has parts; name one: {listed(cast('dict[str, object]', value))}"])
+    return "\n".join(map(str, cast("list[object]", value))) if isinstance(value, list) else str(value)

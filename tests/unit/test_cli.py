@@ -62,6 +62,15 @@ def test_an_address_that_does_not_answer_is_a_plain_sentence(
     assert said.strip() == "http://127.0.0.1:1/faults: no answer that can be used: Connection refused"
 
 
+def test_one_setting_is_printed_for_scripts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    subnets = run(monkeypatch, capsys, "setting", "network.subnet_ids", "--stack", "dev")
+
+    assert run(monkeypatch, capsys, "setting", "cluster.name", "--stack", "dev") == (0, "orion-dev\n", "")
+    assert subnets[1].splitlines() == ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
+
+
 @pytest.mark.parametrize("part", list(Part))
 def test_every_part_is_printed_and_holds_no_secret(part: Part) -> None:
     text = render(load_platform(ROOT, settings()), part)
@@ -83,6 +92,8 @@ def test_render_prints_what_the_stack_gets(monkeypatch: pytest.MonkeyPatch, caps
     ("arguments", "words"),
     [
         (["render", "rules", "--stack", "pord"], "allowed: dev, prod, sandbox"),
+        (["setting", "cluster.nam"], "there is no such setting; allowed in place of 'nam': name, namespace"),
+        (["setting", "cluster"], "cluster: has parts; name one: name"),
         (["preview", "--stack", "sandbox"], "has neither account nor cluster of its own"),
         (["preview", "--stack", "pord"], "allowed: dev, prod, sandbox"),
         (["drill", "HighMemoryUse", "--label", "service=orders"], "HighMemoryUsage"),

@@ -1,0 +1,121 @@
+"""The documents are true: the changes that they show apply here and pass the checks, and what they name is there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from alerting.build import load_platform
+from alerting.platform import Platform
+from tests.alerting_data import ROOT, settings, write_rules
+from tools.paths import tool
+
+CHANGING = ROOT / "docs" / "changing.md"
+SECTION = re.compile(r"^## (.+?)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+DIFF = re.compile(r"^```diff\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#]+?)(?:#[^)]*)?\)")
+PATH = re.compile(r"`((?:docs|alerting|components|catalog|rules|runbooks|lambda|cli|sandbox|\.github)/[\w./-]+)`")
+CHANGES = {title: DIFF.findall(text) for title, text in SECTION.findall(CHANGING.read_text()) if DIFF.search(text)}
+
+
+def changed(folder: Path, title: str) -> Path:
+    """Copy what teams write, and apply a section's diff to it as a person would."""
+    for name in ("catalog", "rules", "runbooks"):
+        shutil.copytree(ROOT / name, folder / name)
+    (diff,) = CHANGES[title]
+    done = subprocess.run(
+        ["/usr/bin/env", "git", "apply", "-"], cwd=folder, input=diff, text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, f"docs/changing.md, {title}: the diff no longer applies: {done.stderr}"
+    return folder
+
+
+def platform(folder: Path, title: str) -> Platform:
+    return load_platform(changed(folder, title), settings())
+
+
+def alerts(platform: Platform) -> set[str]:
+    return {
+        rule["alert"] for file in platform.rules for group in file.groups for rule in group["rules"] if "alert" in rule
+    }
+
+
+def test_every_kind_of_change_is_shown() -> None:
+    assert set(CHANGES) == {
+        "Add an alert",
+        "Add a service",
+        "Add a person",
+        "Add a route, and a channel",
+        "Have an alert repaired",
+    }
+
+
+def test_the_alert_that_is_added_is_deployed_and_its_test_passes(tmp_path: Path) -> None:
+    after = platform(tmp_path / "changed", "Add an alert")
+    write_rules(after, tmp_path)
+    shutil.copytree(tmp_path / "changed" / "rules" / "tests", tmp_path / "tests")
+    done = subprocess.run(
+        [tool("promtool"), "test", "rules", tmp_path / "tests" / "database_test.yaml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert alerts(after) - alerts(load_platform(ROOT, settings())) == {"AuroraCPUExhausted"}
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_service_that_is_added_can_be_paged_about(tmp_path: Path) -> None:
+    after = platform(tmp_path, "Add a service")
+
+    assert "settlement" in {service.name for service in after.on_call.services}
+    assert "settlement" in {file.key for file in after.alertmanager.secret_files}
+
+
+def test_the_person_that_is_added_is_on_call(tmp_path: Path) -> None:
+    after = platform(tmp_path, "Add a person").on_call
+
+    assert "database-third@orion.example.com" in after.people
+    (schedule,) = [one for one in after.schedules if one.name == "database-primary"]
+    assert "database-third@orion.example.com" in str(schedule)
+
+
+def test_the_route_that_is_added_stands_before_the_broader_one(tmp_path: Path) -> None:
+    after = platform(tmp_path, "Add a route, and a channel").alertmanager
+    receivers = [route["receiver"] for route in after.configuration["route"]["routes"]]
+
+    assert receivers.index("slack-warning-trading") < receivers.index("slack-warning")
+    assert "#orion-trading" in {file.reference for file in after.secret_files}
+
+
+def test_the_repair_that_is_added_answers_the_alert(tmp_path: Path) -> None:
+    after = platform(tmp_path, "Have an alert repaired").repairs
+
+    assert {repair.alert: repair.action for repair in after.repairs}["HighCPUUsage"] == "collect_diagnostics"
+
+
+DOCUMENTS = [ROOT / "docs" / name for name in ("changing.md", "deploying.md", "security.md")]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=[path.name for path in DOCUMENTS])
+def test_what_a_document_names_is_there(document: Path) -> None:
+    text = DIFF.sub("", document.read_text())
+    for link in LINK.findall(text):
+        if "://" not in link:
+            assert (document.parent / link).exists(), link
+    for path in PATH.findall(text):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=[path.name for path in DOCUMENTS])
+def test_the_commands_of_a_document_are_there(document: Path) -> None:
+    commands = set(re.findall(r'@application\.command\("(\w+)"', (ROOT / "cli" / "main.py").read_text()))
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    text = document.read_text()
+
+    assert set(re.findall(r"\.venv/bin/orion (\w+)", text)) <= commands
+    assert set(re.findall(r"^(?:    )?make ([a-z]+)", text, re.MULTILINE)) <= targets

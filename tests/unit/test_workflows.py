@@ -1,0 +1,121 @@
+"""GitHub's workflows: they parse, run what there is, take nothing unpinned, and give no fork a token or an account."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import yaml
+
+from tests.alerting_data import ROOT
+
+FOLDER = ROOT / ".github"
+FILES = sorted([*(FOLDER / "workflows").glob("*.yml"), *(FOLDER / "actions").glob("*/action.yml")])
+PINNED = re.compile(r"uses: (\./\S+|[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+\S*.*)")
+COMMANDS = re.compile(r"\.venv/bin/(?:orion|python -m cli) (\w+)")
+
+Step = dict[str, Any]
+
+
+def read(path: Path) -> dict[str, Any]:
+    document = yaml.safe_load(path.read_text())
+    document["on"] = document.pop(True, None)  # YAML 1.1 reads `on` as true
+    return document
+
+
+def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path in FILES:
+        for name, job in read(path).get("jobs", {}).items():
+            yield path.name, name, job
+
+
+def steps() -> Iterator[tuple[str, Step]]:
+    for path in FILES:
+        document = read(path)
+        for step in document.get("runs", {}).get("steps", []):
+            yield path.name, cast("Step", step)
+    for file, name, job in jobs():
+        for step in job["steps"]:
+            yield f"{file}:{name}", cast("Step", step)
+
+
+def test_there_are_workflows() -> None:
+    assert {path.name for path in FILES} == {"checks.yml", "preview.yml", "deploy.yml", "action.yml"}
+    assert len(list(steps())) > 20
+
+
+def test_every_action_is_pinned_by_a_whole_commit_and_says_its_version() -> None:
+    for path in FILES:
+        for line in path.read_text().splitlines():
+            if "uses:" in line:
+                assert PINNED.search(line), f"{path.name}: {line}"
+
+
+def test_every_run_line_is_a_script_that_bash_can_read() -> None:
+    for where, step in steps():
+        if "run" in step:
+            done = subprocess.run(["/bin/bash", "-n"], input=step["run"], text=True, capture_output=True, check=False)
+            assert done.returncode == 0, f"{where}: {done.stderr}"
+
+
+def test_nothing_that_somebody_else_wrote_is_put_into_a_script() -> None:
+    for where, step in steps():
+        assert "${{" not in step.get("run", ""), where
+
+
+def test_what_is_run_is_there() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    commands = set(re.findall(r'@application\.command\("(\w+)"', (ROOT / "cli" / "main.py").read_text()))
+    for where, step in steps():
+        script = step.get("run", "")
+        assert set(re.findall(r"\bmake (\w+)", script)) <= targets, where
+        assert set(COMMANDS.findall(script)) <= commands, where
+        if step.get("uses", "").startswith("./"):
+            assert (ROOT / step["uses"] / "action.yml").exists()
+            assert set(step["with"]) == set(read(ROOT / step["uses"] / "action.yml")["inputs"]), where
+    assert (ROOT / ".ci" / "run").exists()
+
+
+def test_a_token_that_can_write_or_sign_in_is_given_job_by_job_and_never_to_a_fork() -> None:
+    for path in FILES:
+        document = read(path)
+        assert "pull_request_target" not in str(document["on"])
+        assert document.get("permissions", {}) in ({}, {"contents": "read"}), path.name
+    for file, name, job in jobs():
+        given = {key for key, value in job.get("permissions", {}).items() if value == "write"}
+        assert given <= {"id-token", "pull-requests"}, (file, name)
+        assert bool(given) == ("environment" in job), (file, name)
+        triggered = str(read(FOLDER / "workflows" / file)["on"])
+        if given and "pull_request" in triggered:
+            assert "head.repo.full_name == github.repository" in job["if"]
+
+
+def test_prod_is_reached_only_after_a_merge_and_a_plan() -> None:
+    deploy = read(FOLDER / "workflows" / "deploy.yml")
+
+    assert set(deploy["on"]) == {"push", "workflow_dispatch"}
+    assert deploy["on"]["push"] == {"branches": ["main"]}
+    assert deploy["jobs"]["prod"]["needs"] == "prod-plan"
+    assert deploy["jobs"]["prod"]["environment"] == "prod"
+    others = [path.read_text() for path in FILES if path.name != "deploy.yml"]
+    assert not [text for text in others if "--stack prod" in text or "stack: prod" in text]
+
+
+@pytest.mark.parametrize("path", ["runbooks/actions/restart_pod.yaml", "lambda/runbook_automation/repair.py"])
+def test_what_may_act_is_owned_by_two_teams(path: str) -> None:
+    lines = [line.split() for line in (FOLDER / "CODEOWNERS").read_text().splitlines() if line and line[0] != "#"]
+    owners = [teams for pattern, *teams in lines if pattern == "*" or f"/{path}".startswith(pattern)][-1]
+
+    assert len(owners) >= 2
+    assert all(re.fullmatch(r"@[\w-]+/[\w-]+", owner) for owner in owners)
+
+
+def test_every_owned_path_is_there() -> None:
+    for line in (FOLDER / "CODEOWNERS").read_text().splitlines():
+        if line and line[0] not in "#*":
+            pattern = line.split()[0].lstrip("/")
+            assert list(ROOT.glob(pattern)), line
