@@ -25,6 +25,7 @@ from components.providers import Providers, ProvidersArgs
 from components.rules import Rules, RulesArgs
 from components.runbook_automation import RunbookAutomation, RunbookAutomationArgs, RunbookAutomationSpec
 from components.secrets import Secrets, SecretsArgs
+from components.watchdog import Watchdog, WatchdogArgs
 
 ROOT = Path(__file__).resolve().parent
 
@@ -98,9 +99,23 @@ bastion = Bastion(
     ),
     opts=using,
 )
+watchdog = Watchdog(
+    "watchdog",
+    WatchdogArgs(
+        settings=settings,
+        key_arn=event_bus.key_arn,
+        pagerduty_service_id=on_call.service_ids[platform.on_call.operating_team],
+    ),
+    opts=using,
+)
 identity = AlertmanagerIdentity(
     "alertmanager-identity",
-    AlertmanagerIdentityArgs(settings=settings, alert_topic_arn=event_bus.alert_topic_arn, key_arn=event_bus.key_arn),
+    AlertmanagerIdentityArgs(
+        settings=settings,
+        alert_topic_arn=event_bus.alert_topic_arn,
+        heartbeat_topic_arn=watchdog.heartbeat_topic_arn,
+        key_arn=event_bus.key_arn,
+    ),
     opts=using,
 )
 files = Secrets(

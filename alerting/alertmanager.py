@@ -33,6 +33,8 @@ TEMPLATES_FOLDER = "/etc/alertmanager/configmaps"
 SNS_SUBJECT = "Orion alert"
 """Short, ASCII and never empty: the operator drops an empty one, and SNS refuses more than 100 characters."""
 
+HEARTBEAT_SUBJECT = "Orion heartbeat"
+
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -137,6 +139,8 @@ def _receiver(route: Route, settings: Settings) -> dict[str, Any]:
         result["slack_configs"] = [_slack(entry, settings) for entry in route.receiver.slack]
     if route.receiver.publish:
         result["sns_configs"] = [_sns(route, settings)]
+    if route.receiver.heartbeat:
+        result.setdefault("sns_configs", []).append(_heartbeat(settings))
     return result
 
 
@@ -187,13 +191,25 @@ def _slack(entry: SlackEntry, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _sns(route: Route, settings: Settings) -> dict[str, Any]:
+def _heartbeat(settings: Settings) -> dict[str, Any]:
+    return {
+        **_topic(settings, names.WATCHDOG_TOPIC),
+        # What has ended is told by silence.
+        "send_resolved": False,
+        "subject": HEARTBEAT_SUBJECT,
+        "message": "Alertmanager is there, and hears of {{ .GroupLabels.alertname }}",
+    }
+
+
+def _topic(settings: Settings, topic: str) -> dict[str, Any]:
     endpoint: Mapping[str, str] = {} if settings.endpoints.sns is None else {"api_url": settings.endpoints.sns}
+    return {**endpoint, "sigv4": {"region": settings.aws.region}, "topic_arn": names.topic_arn(settings, topic)}
+
+
+def _sns(route: Route, settings: Settings) -> dict[str, Any]:
     key = json.dumps(route.key).replace("{{", '{{ "{{" }}')
     return {
-        **endpoint,
-        "sigv4": {"region": settings.aws.region},
-        "topic_arn": names.topic_arn(settings, names.ALERT_TOPIC),
+        **_topic(settings, names.ALERT_TOPIC),
         "send_resolved": True,
         "subject": SNS_SUBJECT,
         "message": f'{{"version":"1","route":{key},"total":{{{{ len .Alerts }}}},'

@@ -186,11 +186,15 @@ class PageEntry(_Model):
 
 
 class Receiver(_Model):
-    """Who hears of an alert. `publish` sends the notification to the alert topic too, where repairs listen."""
+    """Who hears of an alert. `publish` sends the notification to the alert topic too, where repairs listen.
+
+    `heartbeat` sends it to the topic of the dead man's switch, which only counts.
+    """
 
     page: PageEntry | None = None
     slack: tuple[SlackEntry, ...] = ()
     publish: bool = True
+    heartbeat: bool = False
 
 
 class Timings(_Model):

@@ -14,6 +14,8 @@ PAGERDUTY_KEYS_SECRET = "alertmanager-pagerduty"
 SLACK_WEBHOOKS_SECRET = "alertmanager-slack"
 
 ALERT_TOPIC = "orion-alerts"
+WATCHDOG_TOPIC = "orion-watchdog"
+"""Where Alertmanager says every minute that it is there."""
 NOTIFICATION_TOPIC = "orion-notifications"
 REPAIR_QUEUE = "orion-runbook-automation"
 """The queue that the function of the same name reads: notifications, outcomes and the sweep's ticks."""

@@ -14,10 +14,11 @@ from components.policies import Statement, policy_document, trust_policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertmanagerIdentityArgs:
-    """What the role is made from: settings are known now, the topic and its key are other components' outputs."""
+    """What the role is made from: settings are known now, the topics and their key are other components' outputs."""
 
     settings: Settings
     alert_topic_arn: pulumi.Input[str]
+    heartbeat_topic_arn: pulumi.Input[str]
     key_arn: pulumi.Input[str]
 
 
@@ -41,7 +42,11 @@ class AlertmanagerIdentity(pulumi.ComponentResource):
             name="publish-alerts",
             role=role.name,
             policy=policy_document(
-                Statement(sid="PublishAlerts", actions=["sns:Publish"], resources=[args.alert_topic_arn]),
+                Statement(
+                    sid="PublishAlerts",
+                    actions=["sns:Publish"],
+                    resources=[args.alert_topic_arn, args.heartbeat_topic_arn],
+                ),
                 Statement(
                     sid="EncryptAlerts", actions=["kms:GenerateDataKey*", "kms:Decrypt"], resources=[args.key_arn]
                 ),

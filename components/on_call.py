@@ -26,6 +26,7 @@ class PagerDutyOnCall(pulumi.ComponentResource):
     """Who is on call, who is next, and the integration keys by service, which are secret."""
 
     integration_keys: Mapping[str, pulumi.Output[str]]
+    service_ids: Mapping[str, pulumi.Output[str]]
 
     def __init__(self, name: str, args: PagerDutyOnCallArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(type_token("PagerDutyOnCall"), name, {}, opts)
@@ -38,7 +39,9 @@ class PagerDutyOnCall(pulumi.ComponentResource):
         }
         self._schedules = {schedule.name: self._schedule(schedule) for schedule in args.on_call.schedules}
         self._policies = {policy.name: self._policy(policy) for policy in args.on_call.escalation_policies}
-        self.integration_keys = {service.name: self._service(service) for service in args.on_call.services}
+        services = {service.name: self._service(service) for service in args.on_call.services}
+        self.service_ids = {service: made.id for service, made in services.items()}
+        self.integration_keys = {service: self._integration(service, made) for service, made in services.items()}
         self.register_outputs({"integrationKeys": dict(self.integration_keys)})
 
     def _schedule(self, schedule: Schedule) -> pagerduty.Schedulev2:
@@ -100,8 +103,8 @@ class PagerDutyOnCall(pulumi.ComponentResource):
             ),
         ]
 
-    def _service(self, service: PagedService) -> pulumi.Output[str]:
-        made = pagerduty.Service(
+    def _service(self, service: PagedService) -> pagerduty.Service:
+        return pagerduty.Service(
             f"{self._name}-service-{service.name}",
             name=service.name,
             description=service.description,
@@ -113,8 +116,10 @@ class PagerDutyOnCall(pulumi.ComponentResource):
             incident_urgency_rule=pagerduty.ServiceIncidentUrgencyRuleArgs(type="constant", urgency="severity_based"),
             opts=self._child,
         )
+
+    def _integration(self, service: str, made: pagerduty.Service) -> pulumi.Output[str]:
         integration = pagerduty.ServiceIntegration(
-            f"{self._name}-integration-{service.name}",
+            f"{self._name}-integration-{service}",
             name="Alertmanager",
             type="events_api_v2_inbound_integration",
             service=made.id,

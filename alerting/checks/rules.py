@@ -97,6 +97,7 @@ def rule_problems(catalog: Catalog) -> Iterator[Problem]:
         seen[rule.alert] = located
         yield from _alert_problems(catalog, located, rule.alert, labels.get(rule.alert))
     yield from _orphan_pages(catalog, seen)
+    yield from _unread_problems(catalog)
     yield from _series_problems(catalog)
 
 
@@ -191,6 +192,31 @@ def _orphan_pages(catalog: Catalog, alerts: Mapping[str, LocatedRule]) -> Iterat
     for name in sorted(set(catalog.pages) - set(alerts)):
         message = f"there is no alert {shown(name)}; allowed: {listed(sorted(alerts))}. Rename or remove the page"
         yield Problem(Place(file=f"runbooks/{name}.md"), message)
+
+
+def _unread_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Yield the series that are recorded or scraped and that no rule reads."""
+    read = {name for located in catalog.located_rules() for name in _read_by(located)}
+    for located in catalog.located_rules():
+        name = located.rule.record
+        if name is not None and name not in read:
+            place = located.document.place((*located.path, "record"))
+            yield Problem(place, f"no rule reads {name}. Read it, or remove the recording")
+    document = catalog.documents[SCRAPED_SERIES]
+    for name in catalog.series.series:
+        if name not in read:
+            place = document.place(("series", name))
+            yield Problem(place, f"no rule reads {name}. Remove it, or read it")
+
+
+def _read_by(located: LocatedRule) -> Iterator[str]:
+    try:
+        expression = expressions.parsed(located.rule.expr)
+    except ValueError:  # which is said already
+        return
+    for selector in expressions.selectors(expression):
+        if (name := expressions.series_name(selector)) is not None:
+            yield name
 
 
 def _series_problems(catalog: Catalog) -> Iterator[Problem]:

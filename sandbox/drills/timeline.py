@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from rich.console import Console
 from rich.markup import escape
 
-from alerting.names import ALERT_TOPIC
+from alerting.names import ALERT_TOPIC, WATCHDOG_TOPIC
 from sandbox.drills.runner import Result
 from sandbox.journal import Event, Journal, Kind
 
@@ -43,7 +43,7 @@ _PLACES = ("service", "pod", "dbinstance_identifier")
 def describe(event: Event) -> str | None:
     """Return what happened in a person's words, or None for what only a machine wants to know."""
     sentence = _SENTENCES.get(event.kind)
-    if sentence is None or event.ids.get("topic") == ALERT_TOPIC:
+    if sentence is None or event.ids.get("topic") in {ALERT_TOPIC, WATCHDOG_TOPIC}:
         return None
     where = ", ".join(f"{name} {event.ids[name]}" for name in _PLACES if name in event.ids)
     words = {"where": where, "source": event.source, **event.details, **event.ids}

@@ -78,7 +78,8 @@ ONE_PROBLEM = [
         "receiver: nobody",
         "receiver: watchdog # again",
         "receiver: watchdog # again",
-        "routes.1.receiver: receiver watchdog belongs to the route in line 56; allowed: one route. Add a receiver",
+        "routes.1.receiver: receiver watchdog belongs to the route in line "
+        f"{line_of(ROOT, 'catalog/routing.yaml', 'receiver: watchdog')}; allowed: one route. Add a receiver",
         id="a receiver of two routes",
     ),
     pytest.param(
@@ -326,6 +327,30 @@ def test_an_alert_needs_a_page(tmp_path: Path) -> None:
         f"rules/infrastructure.yaml:{line}: groups.0.rules.8.alert: "
         "alert ServiceDown has no runbook page. Write runbooks/ServiceDown.md"
     )
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        (
+            "rules/latency.yaml",
+            "      - record: orion:http_latency:p99",
+            "      - {record: 'orion:extra', expr: vector(1)}\n      - record: orion:http_latency:p99",
+            "groups.0.rules.1.record: no rule reads orion:extra. Read it, or remove the recording",
+        ),
+        (
+            "rules/scraped_series.yaml",
+            "series:\n",
+            "series:\n  extra: {exporter: kafka, type: gauge, labels: [], description: Nothing.}\n",
+            "series.extra: no rule reads extra. Remove it, or read it",
+        ),
+    ],
+)
+def test_what_nobody_reads_is_refused(tmp_path: Path, file: str, old: str, new: str, message: str) -> None:
+    (problem,) = problems(changed(tmp_path / "root", file, old, new))
+
+    assert problem.startswith(f"{file}:")
+    assert problem.endswith(message)
 
 
 def test_a_page_needs_an_alert(tmp_path: Path) -> None:

@@ -400,7 +400,12 @@ class TestBastion:
 
 def test_alertmanager_may_publish_alerts_and_nothing_else(*, preview: bool) -> None:
     def make(stack: Settings, options: pulumi.ResourceOptions) -> None:
-        args = AlertmanagerIdentityArgs(settings=stack, alert_topic_arn=f"{SNS}:orion-alerts", key_arn=KEY)
+        args = AlertmanagerIdentityArgs(
+            settings=stack,
+            alert_topic_arn=f"{SNS}:orion-alerts",
+            heartbeat_topic_arn=f"{SNS}:orion-watchdog",
+            key_arn=KEY,
+        )
         AlertmanagerIdentity("alertmanager-identity", args, options)
 
     run = deployed(make, preview=preview)
@@ -408,7 +413,7 @@ def test_alertmanager_may_publish_alerts_and_nothing_else(*, preview: bool) -> N
     association = run.one("aws:eks/podIdentityAssociation:PodIdentityAssociation").inputs
 
     assert {sid: (one["Action"], one["Resource"]) for sid, one in allowed.items()} == {
-        "PublishAlerts": (["sns:Publish"], [f"{SNS}:orion-alerts"]),
+        "PublishAlerts": (["sns:Publish"], [f"{SNS}:orion-alerts", f"{SNS}:orion-watchdog"]),
         "EncryptAlerts": (["kms:GenerateDataKey*", "kms:Decrypt"], [KEY]),
     }
     assert association["serviceAccount"] == "prometheus-kube-prometheus-alertmanager"

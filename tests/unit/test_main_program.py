@@ -30,6 +30,7 @@ COMPONENTS = {
     "event-bus",
     "runbook-automation",
     "bastion",
+    "watchdog",
     "alertmanager-identity",
     "secrets",
     "monitoring",

@@ -39,7 +39,11 @@ SERVICE = "pagerduty:index/service:Service"
 SERVICE_INTEGRATION = "pagerduty:index/serviceIntegration:ServiceIntegration"
 GET_USER = "pagerduty:index/getUser:getUser"
 ALERT_CREATION = "create_alerts_and_incidents"
-INTEGRATION_TYPES = ("events_api_v2_inbound_integration", "generic_events_api_inbound_integration")
+INTEGRATION_TYPES = (
+    "events_api_v2_inbound_integration",
+    "generic_events_api_inbound_integration",
+    "aws_cloudwatch_inbound_integration",
+)
 
 
 def team_type(api: PagerDuty) -> ResourceType:

@@ -93,7 +93,14 @@ class ServiceBody(Body):
 class IntegrationBody(Body):
     """What an integration is made from, or changed to."""
 
-    type: Literal["events_api_v2_inbound_integration", "generic_events_api_inbound_integration"] | None = None
+    type: (
+        Literal[
+            "events_api_v2_inbound_integration",
+            "generic_events_api_inbound_integration",
+            "aws_cloudwatch_inbound_integration",
+        ]
+        | None
+    ) = None
     name: str | None = Field(default=None, min_length=1, max_length=255)
     service: Reference | None = None
     integration_key: str | None = None
