@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 
+from alerting import rota
+from alerting.loader import read_catalog
 from sandbox.clock import Clock
 from sandbox.clouds.pagerduty import create_application
 from sandbox.engine import DeploymentFailed, Engine
 from sandbox.journal import Journal, Kind
 from sandbox.providers.plugins import embedded
 from sandbox.service import HttpService, wait_until_ready
+from tests.alerting_data import ROOT, copied_root
 
 pytestmark = pytest.mark.integration
 
@@ -69,6 +74,18 @@ integration = pagerduty.ServiceIntegration(
 pulumi.export("key", integration.integration_key)
 pulumi.export("rotations", schedule.rotations)
 pulumi.export("type", service.type)
+"""
+CATALOG = """
+import sys
+from pathlib import Path
+
+sys.path.insert(0, "ROOT")
+from alerting.loader import read_catalog
+from alerting.on_call import on_call
+from components.on_call import PagerDutyOnCall, PagerDutyOnCallArgs
+
+args = PagerDutyOnCallArgs(on_call=on_call(read_catalog(Path("FOLDER"))))
+PagerDutyOnCall("on-call", args, opts=pulumi.ResourceOptions(providers=[provider]))
 """
 
 
@@ -197,3 +214,64 @@ def test_what_cannot_be_is_an_error_that_names_it(account: Account) -> None:
         ).preview()
     with pytest.raises(DeploymentFailed, match="Escalation policy not found"):
         account.engine('pagerduty.Service("x", escalation_policy="PNONE", opts=opts)').up()
+
+
+def final_schedule(account: Account, name: str, since: datetime, until: datetime) -> list[tuple[str, str, str]]:
+    """Return who is on call and when, in a time, as PagerDuty reckons it."""
+    people = {user["id"]: user["email"] for user in account.get("/users?limit=100")["users"]}
+    (found,) = [each for each in account.get("/v3/schedules")["schedules"] if each["summary"] == name]
+    query = urlencode({"include[]": "final_schedule", "since": since.isoformat(), "until": until.isoformat()})
+    final = account.get(f"/v3/schedules/{found['id']}?{query}")["schedule"]["final_schedule"]
+    return sorted(
+        (each["start_time"], each["end_time"], people[each["member"]["user_id"]])
+        for each in final["computed_shift_assignments"]
+    )
+
+
+def test_the_catalog_s_rotations_are_reckoned_as_it_says_before_and_after_an_override(account: Account) -> None:
+    root = copied_root(account.folder / "root")
+    program = CATALOG.replace("ROOT", str(ROOT)).replace("FOLDER", str(root))
+    for email in sorted({person for team in read_catalog(root).teams.values() for person in team.people}):
+        body = {"user": {"type": "user", "name": email.split("@", maxsplit=1)[0], "email": email}}
+        account.client.post("/users", json=body).raise_for_status()
+    since = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(hours=1)
+    until = since + timedelta(days=300)  # over a clock change at least
+
+    def expected(name: str) -> list[tuple[str, str, str]]:
+        schedules = {
+            each: entry for team in read_catalog(root).teams.values() for each, entry in team.schedules.items()
+        }
+        return sorted(
+            (
+                f"{max(shift.start, since):%Y-%m-%dT%H:%M:%SZ}",
+                f"{min(shift.end, until):%Y-%m-%dT%H:%M:%SZ}",
+                shift.person,
+            )
+            for shift in rota.shifts(schedules[name], since, until)
+        )
+
+    account.engine(program).up()
+    again = account.engine(program).up()
+    before = final_schedule(account, "database-primary", since, until)
+
+    assert not again.changed
+    for name in ("trading-primary", "trading-secondary", "platform-primary", "database-primary"):
+        assert final_schedule(account, name, since, until) == expected(name)
+
+    path = root / "catalog" / "teams.yaml"
+    day = since.date() + timedelta(days=10)
+    entry = (
+        f'{{person: database-lead@orion.example.com, since: "{day}T12:00:00Z", until: "{day}T18:30:00Z", reason: ill}}'
+    )
+    added = f"      database-primary:\n        overrides: [{entry}]\n"
+    path.write_text(path.read_text().replace("      database-primary:\n", added))
+    overridden = account.engine(program).up()
+
+    assert overridden.changes["update"] == 1
+    after = final_schedule(account, "database-primary", since, until)
+    assert after == expected("database-primary")
+    lead = (f"{day}T12:00:00Z", f"{day}T18:30:00Z", "database-lead@orion.example.com")
+    assert lead in after
+    # One shift has become three pieces; nothing else has moved.
+    assert len(set(before) - set(after)) == 1
+    assert len(set(after) - set(before)) == 3

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from alerting.build import load_catalog
+from alerting.names import PAGERDUTY_KEYS_SECRET
 from alerting.stack_settings import settings_from_file
 from components.configuration import ConfigurationError
 from tests.alerting_data import ROOT
@@ -135,6 +136,22 @@ def test_every_service_of_the_catalog_can_be_paged_about(run: Run) -> None:
     paged = {one.inputs["name"] for one in run.of_type("pagerduty:index/service:Service")}
 
     assert set(load_catalog(ROOT).services) <= paged
+
+
+def test_integration_keys_reach_the_cluster_as_secrets_and_by_nobodys_hand() -> None:
+    run = deployed("prod")  # a preview does not know the keys
+    services = {one.inputs["name"]: one.name for one in run.of_type("pagerduty:index/service:Service")}
+    integrations = run.of_type("pagerduty:index/serviceIntegration:ServiceIntegration")
+    (keys,) = [
+        one
+        for one in run.of_type("kubernetes:core/v1:Secret")
+        if one.inputs["metadata"]["name"] == PAGERDUTY_KEYS_SECRET
+    ]
+
+    assert keys.inputs["stringData"] == {name: f"key-of-{service}-id" for name, service in services.items()}
+    assert "stringData" in keys.secrets
+    assert len(integrations) == len(services)
+    assert all(one.secret_outputs == ("integrationKey",) for one in integrations)
 
 
 def test_documents_take_values_as_environment_variables(run: Run) -> None:
