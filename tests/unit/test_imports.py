@@ -1,0 +1,41 @@
+"""What import-linter cannot see: the program's own file, and the function, which is never imported by name."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.alerting_data import ROOT
+
+FUNCTION_ROOT = ROOT / "lambda"
+OF_THE_FUNCTION = {"boto3", "botocore", "aws_lambda_powertools"}
+TYPES_OF_CLIENTS = "mypy_boto3_"
+"""Read by the type checker alone."""
+OF_THE_PROGRAM = {"alerting", "components", "pulumi", "pulumi_aws", "pulumi_kubernetes", "pulumi_pagerduty"}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Yield the first part of the name of each module that a file imports, at its top or anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield (node.module or "").partition(".")[0]
+
+
+def test_the_program_composes_components_and_nothing_else() -> None:
+    assert set(imported(ROOT / "__main__.py")) - sys.stdlib_module_names <= OF_THE_PROGRAM
+
+
+@pytest.mark.parametrize(
+    "path", sorted(FUNCTION_ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(FUNCTION_ROOT))
+)
+def test_the_function_shares_nothing_with_the_program(path: Path) -> None:
+    own = {folder.name for folder in FUNCTION_ROOT.iterdir() if folder.is_dir()}
+
+    others = {name for name in imported(path) if not name.startswith(TYPES_OF_CLIENTS)}
+    assert others - sys.stdlib_module_names <= own | OF_THE_FUNCTION
