@@ -111,8 +111,16 @@ def validated(document: Document, model: type[ModelType]) -> ModelType:
     try:
         return model.model_validate(document.data)
     except ValidationError as error:
-        problems = [_problem(document, model, details) for details in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        problems = [_problem(document, model, details) for details in found if not _follows(details, found)]
         raise CatalogError(problems) from None
+
+
+def _follows(details: ErrorDetails, found: list[ErrorDetails]) -> bool:
+    """Say whether a list is only called too short because an entry of it is wrong, which is told by itself."""
+    start = details["loc"]
+    inner = [one for one in found if one["loc"] != start and one["loc"][: len(start)] == start]
+    return details["type"] == "too_short" and bool(inner)
 
 
 def _problem(document: Document, model: type[BaseModel], details: ErrorDetails) -> Problem:

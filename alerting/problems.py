@@ -21,10 +21,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing that has to be put right before anything can be deployed."""
+    """One thing that has to be put right before anything can be deployed.
+
+    One that `comes_first`, such as a name that is not there, hides those that do not: they may only follow from it.
+    """
 
     place: Place
     message: str
+    comes_first: bool = False
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"
@@ -56,4 +60,4 @@ def listed(values: Iterable[object]) -> str:
 
 def not_allowed(place: Place, found: object, allowed: Iterable[object], advice: str) -> Problem:
     """Return the problem of a value that is not one of those allowed."""
-    return Problem(place, f"found {shown(found)}; allowed: {listed(allowed)}. {advice}")
+    return Problem(place, f"found {shown(found)}; allowed: {listed(allowed)}. {advice}", comes_first=True)

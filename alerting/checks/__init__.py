@@ -15,11 +15,14 @@ from alerting.problems import Problem
 def problems(catalog: Catalog, now: datetime | None = None) -> list[Problem]:
     """Return everything that is wrong between the parts of a catalog, each of which is valid by itself.
 
-    Rotations are looked at from `now` on, the present unless given.
+    Where a name is not there, or twice, only that is told: of a team that is misspelled it would be said that it has no
+    route, that its receiver is not reachable, and so on. Rotations are looked at from `now` on, the present unless
+    given.
     """
-    return [
+    found = [
         *ownership_problems(catalog, now or datetime.now(UTC)),
         *rule_problems(catalog),
         *routing_problems(catalog),
         *repair_problems(catalog),
     ]
+    return [problem for problem in found if problem.comes_first] or found

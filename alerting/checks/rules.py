@@ -92,7 +92,7 @@ def rule_problems(catalog: Catalog) -> Iterator[Problem]:
             first = seen[rule.alert]
             where = first.document.place((*first.path, "alert"))
             message = f"alert {rule.alert} is there already ({where.file}:{where.line}); allowed: once. Rename one"
-            yield Problem(located.document.place((*located.path, "alert")), message)
+            yield Problem(located.document.place((*located.path, "alert")), message, comes_first=True)
             continue
         seen[rule.alert] = located
         yield from _alert_problems(catalog, located, rule.alert, labels.get(rule.alert))

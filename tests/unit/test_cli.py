@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import httpx
@@ -79,6 +80,30 @@ def test_every_part_is_printed_and_holds_no_secret(part: Part) -> None:
     assert "hooks.slack.com" not in text
     if part is not Part.TEMPLATES:
         assert yaml.safe_load(text)
+
+
+@pytest.mark.parametrize("part", list(Part))
+def test_a_secret_of_the_stacks_file_is_in_no_rendered_text(
+    part: Part, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    root = copied_root(tmp_path)
+    for name in ("collect_diagnostics", "restart_pod"):
+        (root / "runbooks" / "actions" / f"{name}.yaml").unlink()
+    shutil.copytree(ROOT / "runbooks" / "actions", root / "runbooks" / "actions", dirs_exist_ok=True)
+    document = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
+    document["secretsprovider"], document["encryptedkey"] = "awskms://alias/orion", "SECRET-key"
+    document["config"] |= {
+        "orion-alerting:pagerdutyToken": {"secure": "SECRET-token"},
+        "orion-alerting:slackWebhooks": {"#orion-alerts": {"secure": "SECRET-webhook"}},
+    }
+    (root / "Pulumi.prod.yaml").write_text(yaml.safe_dump(document))
+    monkeypatch.setattr(command, "ROOT", root)
+    code, said, _ = run(monkeypatch, capsys, "render", part.value, "--stack", "prod")
+
+    assert code == 0
+    assert len(said) > 100
+    assert "SECRET" not in said
+    assert "secure" not in said
 
 
 def test_render_prints_what_the_stack_gets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
