@@ -319,12 +319,14 @@ def test_alertmanager_itself_reads_the_silence_filter(alertmanager: str) -> None
 
 def test_more_than_a_hundred_alerts_are_counted_and_cut(sink: Sink, alertmanager: str) -> None:
     labels = {"alertname": "Many", "severity": "info", "service": "orders", "team": "trading"}
-    fire(alertmanager, *[{**labels, "pod": str(number)} for number in range(130)], summary="One of many")
+    fire(alertmanager, *[{**labels, "pod": str(number)} for number in range(1000)], summary="One of many")
 
     message = sink.wait("/sns", lambda value: value["message"]["notification"]["groupLabels"]["alertname"] == "Many")
 
-    assert message["message"]["total"] == 130
+    assert message["message"]["total"] == 1000
     assert len(message["message"]["notification"]["alerts"]) == 100
+    assert len(message["fields"]["Message"].encode()) < 256 * 1024
+    assert "truncated" not in message["fields"].values()
     assert message["fields"]["Subject"] == "Orion alert"
     assert message["fields"]["TopicArn"] == "arn:aws:sns:us-east-1:123456789012:orion-alerts"
     assert all(value for name, value in message["fields"].items() if name.startswith("MessageAttributes"))

@@ -163,21 +163,29 @@ def test_without_a_chart_the_custom_resources_stand_alone(*, preview: bool) -> N
     ]
 
 
-def rendered_chart(folder: Path, values: dict[str, Any]) -> list[dict[str, Any]]:
-    """Render the real chart. Skipped where there is none, but not in CI; a run that says it has one must."""
+def chart_file() -> Path:
+    """Return the real chart. Skips where there is none, but not in CI; a run that says it has one must."""
     chosen = os.environ.get(CHART_VARIABLE)
     charts = [Path(chosen)] if chosen else sorted(CHARTS.glob("kube-prometheus-stack-*.tgz"))
-    if not charts and os.environ.get("CI"):
-        pytest.fail(f"no chart: none in {CHARTS}, and {CHART_VARIABLE} names none")
     if not charts:
-        pytest.skip(f"no chart: none in {CHARTS}, and {CHART_VARIABLE} names none")
-    from tools.paths import tool  # noqa: PLC0415  (only this test needs a binary)
+        absent = pytest.fail if os.environ.get("CI") else pytest.skip
+        absent(f"no chart: none in {CHARTS}, and {CHART_VARIABLE} names none")
+    return charts[-1]
 
+
+def helm(*arguments: str | Path) -> str:
+    """Return what helm says of the chart."""
+    from tools.paths import tool  # noqa: PLC0415  (only what reads the chart needs a binary)
+
+    return subprocess.run([tool("helm"), *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def rendered_chart(folder: Path, values: dict[str, Any]) -> list[dict[str, Any]]:
+    """Render the real chart."""
     path = folder / "values.json"
     path.write_text(json.dumps(values))
-    command = [tool("helm"), "template", "prometheus", charts[-1], "--kube-version", "1.36.1"]
-    command += ["--namespace", "monitoring", "--values", path]
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    where = ("--kube-version", "1.36.1", "--namespace", "monitoring", "--values", path)
+    text = helm("template", "prometheus", chart_file(), *where)
     return [document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document]
 
 
@@ -292,3 +300,18 @@ def test_nothing_that_eks_hides_is_scraped(chart: list[dict[str, Any]]) -> None:
 
     assert not [name for name in monitors if re.search("controller-manager|scheduler|etcd|kube-proxy", name)]
     assert "prometheus-kube-prometheus-kubelet" in monitors
+
+
+@pytest.mark.integration
+def test_what_becomes_of_each_of_the_charts_own_groups_is_written_down() -> None:
+    """A newer chart may bring another group: somebody decides, and writes docs/alerts.md."""
+    values = helm("show", "values", chart_file())
+    groups = yaml.load(values, Loader=yaml.CSafeLoader)["defaultRules"]["rules"]
+    table = (ROOT / "docs" / "alerts.md").read_text().partition("## The chart's own rules")[2]
+
+    assert len(groups) > 30
+    assert {group for group in groups if f"`{group}`" not in table} == set()
+    # Each of the alerts that the table names is here.
+    alerts = {path.stem for path in (ROOT / "runbooks").glob("*.md")}
+    named = set(re.findall(r"`([A-Z]\w+)`", table)) - {"TargetDown", "InfoInhibitor"}
+    assert named <= alerts
