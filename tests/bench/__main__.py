@@ -12,16 +12,21 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console
 
+from sandbox.engine import DeploymentFailed
+from sandbox.service import ServiceFailed
 from tests.bench.catalog import ROOT
 from tests.bench.figures import Figure, print_figures, write_figures
 from tests.bench.function import function_import
+from tests.bench.hops import HopMissing
 from tests.bench.preview import SIZES, previews
 from tests.bench.sandbox import SANDBOX_FIGURES, sandbox_figures
+from tools.paths import ToolMissing
 
 RESULT = ROOT / "build" / "bench.json"
 NAMES = (*(f"preview_{size}" for size in SIZES), "function_import", *SANDBOX_FIGURES)
 INTERRUPTED = 130
 REFUSED = 2
+FAILED = 1
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -46,6 +51,9 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         console.print("stopped; nothing is left running")
         code = INTERRUPTED
+    except (DeploymentFailed, HopMissing, ServiceFailed, ToolMissing) as problem:
+        console.print(str(problem), markup=False)
+        code = FAILED
     finally:
         write_figures(figures, RESULT)
     console.print()

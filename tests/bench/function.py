@@ -9,7 +9,6 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from statistics import median
 
 from alerting.build import load_platform
 from cli.stacks import read_settings
@@ -35,10 +34,10 @@ def function_import(wanted: Callable[[str], bool]) -> Iterator[Figure]:
         package = build_function_package(source, folder / "function.zip", data=repairs.as_function_data())
         with zipfile.ZipFile(package.path) as archive:
             archive.extractall(folder / "code")
-        # One after the other, so that whatever else the machine does meets both.
+        # One after the other, so that whatever else the machine does meets both; it only ever adds.
         seconds = [(_import(MODULE, folder / "code"), _import(PEER, folder)) for _ in range(RUNS)]
     ours, peers = zip(*seconds, strict=True)
-    yield Figure(name=NAME, value=median(ours), unit="s", peer=f"import {PEER}", peer_value=median(peers))
+    yield Figure(name=NAME, value=min(ours), unit="s", peer=f"import {PEER}", peer_value=min(peers))
 
 
 def _import(module: str, folder: Path) -> float:

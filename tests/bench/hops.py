@@ -133,44 +133,50 @@ def hops(name: str, sandbox: Sandbox, tell: Callable[[str], None]) -> Iterator[F
 def _round(way: Way, sandbox: Sandbox) -> list[Mapping[str, Event]]:
     """Break every service of the way once, follow what comes, mend it, and wait until it has passed."""
     began = time.time()
-    for service in way.services:
-        _fault(sandbox, "POST", way.fault, service)
+    broken = [_broken_labels(way, sandbox, service) for service in way.services]
+    for labels in broken:
+        _fault(sandbox, "POST", way.fault, labels)
     seen: list[Mapping[str, Event]] = []
     try:
-        for service in way.services:
+        for labels in broken:
             found = {
-                "broken": _wait(sandbox, began, way, "broken", Kind.FAULT_STARTED, _is_fault(way.fault, service)),
-                "fires": _wait(sandbox, began, way, "fires", Kind.ALERT_FIRING, _is_alert(way.alert, service)),
+                "broken": _wait(
+                    sandbox, began, way, "broken", Kind.FAULT_STARTED, _carries({"fault": way.fault, **labels})
+                ),
+                "fires": _wait(
+                    sandbox, began, way, "fires", Kind.ALERT_FIRING, _carries({"alertname": way.alert, **labels})
+                ),
             }
             for step in way.steps:
                 found[step.name] = _wait(sandbox, began, way, step.name, step.kind, _given(step, found))
             seen.append(found)
     finally:
-        for service in way.services:
-            _fault(sandbox, "DELETE", way.fault, service)
-    for service in way.services:
-        _wait(sandbox, began, way, "resolves", Kind.ALERT_RESOLVED, _is_alert(way.alert, service))
-    if way is WAYS[PAGE]:
-        for found in seen:
-            number = found["incident"].ids["incident"]
-            _wait(sandbox, began, way, "resolved", Kind.INCIDENT_RESOLVED, _is_incident(number))
+        for labels in broken:
+            _fault(sandbox, "DELETE", way.fault, labels)
+    for found in seen:
+        _wait(sandbox, began, way, "resolves", Kind.ALERT_RESOLVED, _carries(found["fires"].ids))
+        if "incident" in found:
+            number = {"incident": found["incident"].ids["incident"]}
+            _wait(sandbox, began, way, "the incident resolves", Kind.INCIDENT_RESOLVED, _carries(number))
     return seen
+
+
+def _broken_labels(way: Way, sandbox: Sandbox, service: str) -> dict[str, str]:
+    """Return where the fault is to be: in one pod where pods are replaced, so that the next is sound."""
+    if way is not WAYS[REPAIR]:
+        return {"service": service}
+    return {
+        "service": service,
+        "pod": next(pod.name for pod in sandbox.workloads.pods() if pod.service == service and pod.ready),
+    }
 
 
 def _given(step: Step, seen: Mapping[str, Event]) -> Callable[[Event], bool]:
     return lambda event: step.is_it(event, seen)
 
 
-def _is_fault(kind: str, service: str) -> Callable[[Event], bool]:
-    return lambda event: event.ids["fault"] == kind and event.ids["service"] == service
-
-
-def _is_alert(name: str, service: str) -> Callable[[Event], bool]:
-    return lambda event: event.ids["alertname"] == name and event.ids["service"] == service
-
-
-def _is_incident(number: str) -> Callable[[Event], bool]:
-    return lambda event: event.ids["incident"] == number
+def _carries(ids: Mapping[str, str]) -> Callable[[Event], bool]:
+    return lambda event: all(event.ids.get(name) == value for name, value in ids.items())
 
 
 def _wait(sandbox: Sandbox, since: float, way: Way, what: str, kind: Kind, is_it: Callable[[Event], bool]) -> Event:
@@ -178,12 +184,13 @@ def _wait(sandbox: Sandbox, since: float, way: Way, what: str, kind: Kind, is_it
         lambda seen: seen.kind is kind and is_it(seen), since=since, timeout_seconds=STEP_SECONDS
     )
     if event is None:
+        sandbox.run.keep()
         raise HopMissing(f"{way.alert}: {what}: not seen within {STEP_SECONDS:.0f} s; see {sandbox.journal.path}")
     return event
 
 
-def _fault(sandbox: Sandbox, method: str, kind: str, service: str) -> None:
-    body = {"fault": kind, "labels": {"service": service}}
+def _fault(sandbox: Sandbox, method: str, kind: str, labels: Mapping[str, str]) -> None:
+    body = {"fault": kind, "labels": dict(labels)}
     httpx.request(method, f"{sandbox.metrics.address}/faults", json=body, timeout=REQUEST_SECONDS).raise_for_status()
 
 
