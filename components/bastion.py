@@ -20,6 +20,8 @@ IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-defaul
 HTTPS_PORT = 443
 KUBERNETES_MINOR = "1.36"
 KUBECONFIG = "/etc/orion/kubeconfig"
+OUTPUT_PREFIX = "commands/"
+"""Where the function has commands write their output."""
 REPAIRS_ROLE = "orion-repairs"
 REPAIRS_CLUSTER_ROLE = "orion-repairs-nodes"
 
@@ -77,17 +79,29 @@ class Bastion(pulumi.ComponentResource):
             assume_role_policy=trust_policy("ec2.amazonaws.com"),
             opts=self._child,
         )
-        aws.iam.RolePolicyAttachment(
-            f"{self._name}-systems-manager",
-            role=role.name,
-            policy_arn="arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
-            opts=self._child,
-        )
         aws.iam.RolePolicy(
             f"{self._name}-role-policy",
             name="repairs",
             role=role.name,
             policy=policy_document(
+                # Not AmazonSSMManagedInstanceCore: that reads every parameter of the account, and opens sessions, for
+                # which an agent needs data channels.
+                Statement(
+                    sid="TakeCommands",
+                    actions=[
+                        "ssm:UpdateInstanceInformation",
+                        "ssmmessages:CreateControlChannel",
+                        "ssmmessages:OpenControlChannel",
+                        "ec2messages:AcknowledgeMessage",
+                        "ec2messages:DeleteMessage",
+                        "ec2messages:FailMessage",
+                        "ec2messages:GetEndpoint",
+                        "ec2messages:GetMessages",
+                        "ec2messages:SendReply",
+                    ],
+                    # An agent's own channels and messages have no ARN.
+                    resources=["*"],
+                ),
                 Statement(
                     sid="FindTheCluster",
                     actions=["eks:DescribeCluster"],
@@ -96,12 +110,7 @@ class Bastion(pulumi.ComponentResource):
                 Statement(
                     sid="WriteOutput",
                     actions=["s3:PutObject"],
-                    resources=[pulumi.Output.format("{0}/*", args.diagnostics_bucket_arn)],
-                ),
-                Statement(
-                    sid="FindHowOutputIsEncrypted",
-                    actions=["s3:GetEncryptionConfiguration"],
-                    resources=[args.diagnostics_bucket_arn],
+                    resources=[pulumi.Output.format("{0}/{1}*", args.diagnostics_bucket_arn, OUTPUT_PREFIX)],
                 ),
                 Statement(sid="EncryptOutput", actions=["kms:GenerateDataKey"], resources=[args.key_arn]),
             ),

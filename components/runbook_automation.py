@@ -202,14 +202,13 @@ class RunbookAutomation(pulumi.ComponentResource):
                 actions=[
                     "sqs:ReceiveMessage",
                     "sqs:DeleteMessage",
-                    "sqs:ChangeMessageVisibility",
                     "sqs:GetQueueAttributes",
                 ],
                 resources=[args.queue_arn],
             ),
             Statement(
                 sid="KeepState",
-                actions=["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+                actions=["dynamodb:PutItem", "dynamodb:UpdateItem"],
                 resources=[table.arn],
             ),
             Statement(

@@ -17,6 +17,19 @@ from alerting.repairs import document_text, repair_action, repairs, rights_of
 ROOT = Path(__file__).parents[1]
 EVENTS = ROOT / "tests" / "events"
 NAMESPACE = "orion"
+FUNCTION_OPERATIONS = frozenset(
+    {
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "s3:PutObject",
+        "sns:Publish",
+        "ssm:GetCommandInvocation",
+        "ssm:ListCommandInvocations",
+        "ssm:SendCommand",
+    }
+)
+"""What the function asks of AWS: its own tests and those of its role hold it to this."""
 LABELS = {
     "alertname": "HighMemoryUsage",
     "container": "positions",

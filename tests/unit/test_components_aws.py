@@ -17,6 +17,7 @@ from components.event_bus import EventBus, EventBusArgs, EventBusSpec
 from components.naming import FUNCTION_TIMEOUT_SECONDS
 from components.runbook_automation import RunbookAutomation, RunbookAutomationArgs, RunbookAutomationSpec
 from tests.component_data import DOCUMENT, package, providers, repairs, settings
+from tests.lambda_events import FUNCTION_OPERATIONS
 from tests.pulumi_program import Run, run_program
 
 SNS = "arn:aws:sns:us-east-1:123456789012"
@@ -208,10 +209,23 @@ class TestRunbookAutomation:
             "KeepUnreadableMessages": ["arn:aws:s3:::orion-diagnostics-123456789012/unreadable/*"],
             "UseTheKey": [KEY],
         }
-        assert allowed["SendToTheBastion"]["Condition"] == {"StringEquals": {"ssm:resourceTag/orion:role": "bastion"}}
-        assert allowed["SendOurDocuments"]["Action"] == allowed["SendToTheBastion"]["Action"] == ["ssm:SendCommand"]
-        assert allowed["AskForOutcomes"]["Action"] == ["ssm:ListCommandInvocations", "ssm:GetCommandInvocation"]
-        assert allowed["KeepState"]["Action"] == ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+        assert {sid: one["Action"] for sid, one in allowed.items()} == {
+            "WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "TakeMessages": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+            "KeepState": ["dynamodb:PutItem", "dynamodb:UpdateItem"],
+            "FindState": ["dynamodb:Query"],
+            "SendOurDocuments": ["ssm:SendCommand"],
+            "SendToTheBastion": ["ssm:SendCommand"],
+            "AskForOutcomes": ["ssm:ListCommandInvocations", "ssm:GetCommandInvocation"],
+            "PublishResults": ["sns:Publish"],
+            "KeepUnreadableMessages": ["s3:PutObject"],
+            "UseTheKey": ["kms:GenerateDataKey*", "kms:Decrypt"],
+        }
+        used = {action for one in allowed.values() for action in one["Action"]}
+        assert {one for one in used if one.split(":")[0] in {"dynamodb", "s3", "sns", "ssm"}} == FUNCTION_OPERATIONS
+        assert {sid: one["Condition"] for sid, one in allowed.items() if "Condition" in one} == {
+            "SendToTheBastion": {"StringEquals": {"ssm:resourceTag/orion:role": "bastion"}}
+        }
         assert "AWS-RunShellScript" not in policy
         assert_narrow(allowed, except_for=("AskForOutcomes",))
 
@@ -364,19 +378,24 @@ class TestBastion:
     def test_its_role_finds_the_cluster_and_writes_output(self) -> None:
         run = bastion()
         allowed = statements(run.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
-        attached = run.one("aws:iam/rolePolicyAttachment:RolePolicyAttachment").inputs
 
-        assert {sid: (one["Action"], one["Resource"]) for sid, one in allowed.items()} == {
+        assert {sid: (one["Action"], one["Resource"]) for sid, one in allowed.items() if sid != "TakeCommands"} == {
             "FindTheCluster": (["eks:DescribeCluster"], ["arn:aws:eks:us-east-1:123456789012:cluster/orion"]),
-            "WriteOutput": (["s3:PutObject"], ["arn:aws:s3:::orion-diagnostics-123456789012/*"]),
-            "FindHowOutputIsEncrypted": (
-                ["s3:GetEncryptionConfiguration"],
-                ["arn:aws:s3:::orion-diagnostics-123456789012"],
-            ),
+            "WriteOutput": (["s3:PutObject"], ["arn:aws:s3:::orion-diagnostics-123456789012/commands/*"]),
             "EncryptOutput": (["kms:GenerateDataKey"], [KEY]),
         }
-        assert_narrow(allowed)
-        assert attached["policyArn"] == "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+        assert_narrow(allowed, except_for=("TakeCommands",))
+        assert not [one for one in run.resources.values() if "PolicyAttachment" in one.type]
+
+    def test_it_takes_commands_and_opens_no_session(self) -> None:
+        """A session needs a data channel, a command only the control channel."""
+        policy = statements(bastion().one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
+        actions = policy["TakeCommands"]["Action"]
+
+        assert not [action for action in actions if "DataChannel" in action or "Parameter" in action or "*" in action]
+        assert {"ssm:UpdateInstanceInformation", "ssmmessages:OpenControlChannel", "ec2messages:GetMessages"} <= set(
+            actions
+        )
 
     def test_in_the_cluster_its_group_may_do_what_the_actions_need(self, *, preview: bool) -> None:
         run = bastion(preview=preview)

@@ -13,6 +13,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.model import OperationModel
 from moto import mock_aws
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -28,6 +29,7 @@ from runbook_automation.repair import Status
 from runbook_automation.store import RepairStore
 from sandbox.service import HttpService, wait_until_ready
 from tests.lambda_events import (
+    FUNCTION_OPERATIONS,
     LABELS,
     create_documents,
     create_state_table,
@@ -129,6 +131,22 @@ class _World:
 
     def handle(self, body: str) -> None:
         self.automation.handle(body, "00000000-0000-4000-8000-000000000000")
+
+    def operations(self, *bodies: str) -> set[str]:
+        """Handle messages and return what that asked of AWS, as a policy calls it."""
+        found: set[str] = set()
+
+        def note(model: OperationModel, **_: object) -> None:
+            found.add(f"{model.service_model.service_name}:{model.name}")
+
+        clients = (self.ssm, self.sns, self.s3, self.table.meta.client)
+        for client in clients:
+            client.meta.events.register("before-parameter-build", note, unique_id="note")
+        for body in bodies:
+            self.handle(body)
+        for client in clients:
+            client.meta.events.unregister("before-parameter-build", unique_id="note")
+        return found
 
     def told(self, topic: str) -> list[dict[str, Any]]:
         """Return what a topic was told since the last look."""
@@ -237,6 +255,17 @@ def test_an_alert_becomes_one_command_on_the_bastion(world: _World) -> None:
     assert item["status"] == "sent"
     assert item["expires_at"] > NOW
     assert world.seen.counts[Count.SENT] == 1
+
+
+def test_it_asks_of_aws_exactly_what_its_role_allows(world: _World) -> None:
+    world.answer_of("replaced: pod a by pod b\n")
+    found = world.operations(notification(LABELS, LABELS | {"pod": "positions-2"}), "not JSON")
+    found |= world.operations(world.event())
+    world.time = NOW + 10 * 60
+
+    found |= world.operations(SWEEP)
+
+    assert found == FUNCTION_OPERATIONS
 
 
 def test_the_same_message_ten_times_is_one_command(world: _World) -> None:
