@@ -31,7 +31,7 @@ class ContainerAdvisor(Collector):
         self._cluster = cluster
         self._faults = faults
         self._lock = threading.Lock()
-        self._leaking: dict[tuple[str, str | None], str] = {}
+        self._leaking: dict[int, str] = {}
         self._last = time.monotonic()
         self._cpu_seconds: dict[tuple[str, str], float] = {}
 
@@ -77,12 +77,13 @@ class ContainerAdvisor(Collector):
 
     def _leaking_uids(self, pods: Sequence[Pod]) -> set[str]:
         """Return the pods that leak: each fault picks one when it starts, and the pod's successor is sound."""
-        faults = {(one.at("service") or "", one.at("pod")) for one in self._faults.active("memory leaks")}
-        self._leaking = {place: uid for place, uid in self._leaking.items() if place in faults}
-        for service, name in faults - self._leaking.keys():
+        starts = {number: one for one, number in self._faults.starts("memory leaks").items()}
+        self._leaking = {number: uid for number, uid in self._leaking.items() if number in starts}
+        for number in starts.keys() - self._leaking.keys():
+            service, name = starts[number].at("service"), starts[number].at("pod")
             of_service = [pod for pod in pods if pod.service == service and name in (None, pod.name)]
             if of_service:
-                self._leaking[service, name] = of_service[0].uid
+                self._leaking[number] = of_service[0].uid
         return set(self._leaking.values())
 
 

@@ -221,7 +221,8 @@ class Faults:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._active: set[Fault] = set()
+        self._active: dict[Fault, int] = {}
+        self._starts = 0  # so far
         self._lock = threading.Lock()
 
     def start(self, one: Fault) -> None:
@@ -229,7 +230,8 @@ class Faults:
         with self._lock:
             if one in self._active:
                 return
-            self._active.add(one)
+            self._starts += 1
+            self._active[one] = self._starts
         self._journal.append("metrics", Kind.FAULT_STARTED, {"fault": one.kind, **dict(one.labels)})
 
     def end(self, one: Fault) -> None:
@@ -237,13 +239,18 @@ class Faults:
         with self._lock:
             if one not in self._active:
                 return
-            self._active.remove(one)
+            del self._active[one]
         self._journal.append("metrics", Kind.FAULT_ENDED, {"fault": one.kind, **dict(one.labels)})
 
     def active(self, kind: str) -> list[Fault]:
         """Return the faults of a kind that are on."""
         with self._lock:
             return [one for one in self._active if one.kind == kind]
+
+    def starts(self, kind: str) -> dict[Fault, int]:
+        """Return the faults of a kind that are on, each with a number that no other start has."""
+        with self._lock:
+            return {one: number for one, number in self._active.items() if one.kind == kind}
 
     def all_active(self) -> list[Fault]:
         """Return every fault that is on."""

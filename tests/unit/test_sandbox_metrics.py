@@ -131,6 +131,13 @@ def test_memory_leaks_in_one_pod_until_it_is_replaced(source: Source) -> None:
 
     assert used == {"gateway-0": 400, "gateway-1": 400, "orders-2": 400, "orders-1": 400}
 
+    # Ended and begun again before anybody has looked: that is another leak, in what is the first pod by now.
+    source.change("DELETE", "memory leaks", service="orders")
+    source.change("POST", "memory leaks", service="orders")
+    used = {dict(labels)["pod"]: value for labels, value in source.samples("cadvisor", name).items()}
+
+    assert used == {"gateway-0": 400, "gateway-1": 400, "orders-2": 950, "orders-1": 400}
+
 
 def test_a_service_that_is_down_has_no_replica_and_no_ready_pod(source: Source) -> None:
     source.change("POST", "service is down", service="gateway")
