@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.metrics.cluster_exporters import ContainerAdvisor, KubeState
-from sandbox.metrics.data_exporters import CloudWatch, Kafka, Redis
+from sandbox.metrics.data_exporters import Alerting, CloudWatch, Kafka, Redis
 from sandbox.metrics.exporters import ClusterView, Services
 from sandbox.metrics.faults import FAULTS, Fault, Faults, UnknownFault, fault
 from sandbox.metrics.places import EXPORTERS, require_place
@@ -26,6 +26,7 @@ def create_application(cluster: ClusterView, faults: Faults) -> Starlette:
         "services": Services(cluster, faults),
         "cadvisor": ContainerAdvisor(cluster, faults),
         "kube-state-metrics": KubeState(cluster, faults),
+        "alerting": Alerting(faults),
         "cloudwatch": CloudWatch(faults),
         "redis": Redis(faults),
         "kafka": Kafka(cluster, faults),

@@ -151,6 +151,16 @@ _KINDS = (
         effect="three orders in ten are rejected",
     ),
     FaultKind(
+        name="rules fail",
+        alert="RulesFailing",
+        effect="a group of rules fails at each evaluation",
+    ),
+    FaultKind(
+        name="notifications fail",
+        alert="NotificationsFailing",
+        effect="Alertmanager's messages to Slack are refused",
+    ),
+    FaultKind(
         name="exporter is silent",
         alert="ExporterSilent",
         required=frozenset({"exporter"}),

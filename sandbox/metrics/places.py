@@ -8,8 +8,9 @@ from sandbox.metrics.data_exporters import DATABASE_INSTANCES, READER
 from sandbox.metrics.exporters import ORDER_SERVICES, ClusterView, service_names
 from sandbox.metrics.faults import Fault, UnknownFault
 
-EXPORTERS = ("services", "cadvisor", "kube-state-metrics", "cloudwatch", "redis", "kafka")
-WITH_AN_ALERT_OF_ITS_OWN = "services"
+EXPORTERS = ("services", "cadvisor", "kube-state-metrics", "alerting", "cloudwatch", "redis", "kafka")
+WITHOUT_SILENCE = frozenset({"services", "alerting"})
+"""The exporters whose silence is told otherwise: by an alert of each service, and by the dead man's switch."""
 _OF_ORDERS = frozenset({"orders stop", "orders are rejected"})
 
 
@@ -35,6 +36,6 @@ def _allowed(one: Fault, label: str, cluster: ClusterView) -> Iterable[str]:
         case "dbinstance_identifier":
             return (READER,) if one.kind == "reader lags" else DATABASE_INSTANCES
         case "exporter":
-            return [exporter for exporter in EXPORTERS if exporter != WITH_AN_ALERT_OF_ITS_OWN]
+            return [exporter for exporter in EXPORTERS if exporter not in WITHOUT_SILENCE]
         case _:
             raise ValueError(f"nothing says where a fault with the label {label} can be")

@@ -46,6 +46,8 @@ SIDE_BY_SIDE: Mapping[str, Mapping[str, str]] = {
     "consumers lag": {"service": "orders"},
     "consumers lag far": {"service": "gateway"},
     "orders are rejected": {"service": "orders"},
+    "rules fail": {},
+    "notifications fail": {},
     "cluster is under maintenance": {},
 }
 THEN: Mapping[str, Mapping[str, str]] = {

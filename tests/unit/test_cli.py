@@ -31,7 +31,7 @@ def test_check_says_what_is_there(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert code == 0
     assert said.count("✓") == 3 + 3 * 3 + 1
     assert "✗" not in said
-    assert "24 alerts" in said
+    assert "26 alerts" in said
     assert "pint finds nothing" in said
 
 
