@@ -225,7 +225,7 @@ class Settings(_Model):
     paging: bool = True
     channels: Mapping[Channel, Channel] = {}
     repairs: RepairMode = RepairMode.DRY_RUN
-    alertmanager_api: Address | None = None
+    alertmanager_api: Address | None = Field(default=None, description="an address, http://HOST:PORT")
     time_scale: float = Field(default=1, ge=1, allow_inf_nan=False, description="1 or more")
 
     @model_validator(mode="after")

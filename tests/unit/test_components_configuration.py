@@ -60,6 +60,16 @@ def test_plain_values_become_their_types() -> None:
     assert settings.time_scale == 20
     assert settings.paging is False
     assert settings.repairs is RepairMode.DRY_RUN
+    assert settings.alertmanager_api is None
+
+
+def test_where_the_function_finds_alertmanager_is_an_address() -> None:
+    values = {**stack_values("prod"), "alertmanager_api": "http://alertmanager.internal:9093"}
+    assert read(values).alertmanager_api == "http://alertmanager.internal:9093"
+
+    (problem,) = refused({**values, "alertmanager_api": "alertmanager.internal:9093"})
+    assert problem.startswith("alertmanager_api: ")
+    assert "allowed: an address" in problem
 
 
 def test_an_account_id_that_pulumi_stored_as_a_number_is_taken() -> None:
