@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -19,6 +17,7 @@ from sandbox.clock import Clock
 from sandbox.drills.runner import Result, run_story
 from sandbox.drills.timeline import Timeline, print_results
 from sandbox.engine import Progress
+from sandbox.interrupts import ended_as_interrupted
 from sandbox.inventory import Inventory
 from sandbox.journal import Journal, Kind
 from sandbox.listening import listeners_elsewhere
@@ -38,7 +37,7 @@ INTERRUPTED = 130
 def run_sandbox(root: Path, console: Console, *, scale: float, once: bool, chart: str | None) -> int:
     """Bring the sandbox up, run the drills, and stay up until Ctrl-C unless `once`. Return the exit code."""
     forget_accounts()
-    with _ended_as_interrupted():
+    with ended_as_interrupted():
         try:
             return _run(root, console, scale=scale, once=once, chart=chart)
         except KeyboardInterrupt:
@@ -172,21 +171,6 @@ class _Steps:
         self._status.stop()
 
 
-@contextmanager
-def _ended_as_interrupted() -> Generator[None]:
-    """Have SIGTERM, and SIGHUP of a terminal that is closed, take the same way out as Ctrl-C."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def drill_by_hand(root: Path, console: Console, alert: str, labels: Sequence[str]) -> int:
     """Set one alert off in the running sandbox, tell what follows until Ctrl-C, and mend it. Return the exit code.
 
@@ -201,7 +185,7 @@ def drill_by_hand(root: Path, console: Console, alert: str, labels: Sequence[str
     timeline = Timeline(Journal(Path(addresses["journal"])), console)
     timeline.start()
     try:
-        with _ended_as_interrupted():
+        with ended_as_interrupted():
             _start(faults, body)
             console.print(f"{known.effect}; {alert} sees it. Ctrl-C mends it.")
             threading.Event().wait()

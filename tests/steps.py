@@ -12,7 +12,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sandbox.service import end_process_group
+from sandbox.interrupts import ended_as_interrupted
+from sandbox.service import dying_with_its_starter, end_process_group
 
 ROOT = Path(__file__).parent.parent
 LOGS = ROOT / "build" / "test"
@@ -39,7 +40,12 @@ class _Running:
 
 
 def run_steps(steps: Sequence[Step]) -> int:
-    """Run every step, even after one failed, and return the exit code. Ctrl-C ends what runs."""
+    """Run every step, even after one failed, and return the exit code. However it ends, what runs ends with it."""
+    with ended_as_interrupted():
+        return _run(steps)
+
+
+def _run(steps: Sequence[Step]) -> int:
     console = Console(highlight=False, soft_wrap=True)
     background: list[_Running] = []
     failed: list[str] = []
@@ -70,7 +76,7 @@ def _start(step: Step) -> _Running:
     log = LOGS / f"{step.name.replace(' ', '-')}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            list(step.command),
+            dying_with_its_starter(step.command),
             cwd=ROOT,
             env=os.environ | dict(step.environment),
             stdin=subprocess.DEVNULL,
