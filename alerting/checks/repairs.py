@@ -111,7 +111,8 @@ def _action_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
     name = PurePosixPath(document.file).stem
     action = catalog.actions.get(name)
     if action is None:
-        yield Problem(document.place(("name",)), f'found another name; allowed: "{name}", as the file. Rename one')
+        message = f'found another name; allowed: "{name}", as the file. Rename one'
+        yield Problem(document.place(("name",)), message, comes_first=True)
         return
     written, read = set(action.document.parameters), set(action.parameters_from_labels)
     for parameter in sorted(written - read):
