@@ -41,15 +41,17 @@ def steps_of(mark: str) -> list[psutil.Process]:
 def test_nothing_is_left_running(how: signal.Signals, tmp_path: Path) -> None:
     mark = str(tmp_path)
     runner = subprocess.Popen(
-        [sys.executable, "-c", STEPS, mark],
+        [sys.executable, "-c", STEPS, WAITING, mark],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    until(lambda: len(steps_of(mark)) == 2)
-
-    runner.send_signal(how)
-    code = runner.wait(PATIENCE_SECONDS)
+    try:
+        until(lambda: len(steps_of(mark)) == 2)
+        runner.send_signal(how)
+        code = runner.wait(PATIENCE_SECONDS)
+    finally:
+        runner.kill()
 
     assert code == (-how if how is signal.SIGKILL else 130)
     until(lambda: steps_of(mark) == [])
