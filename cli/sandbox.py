@@ -74,7 +74,9 @@ def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str |
         failed = [result for result in results if result.failure is not None]
         if failed:
             run.keep()
-            console.print(f"[red]{len(failed)} drills failed[/]; logs and the journal stay in {run.directory}")
+            console.print(
+                f"[red]{len(failed)} of {len(results)} drills failed[/]; logs and the journal stay in {run.directory}"
+            )
         if previewed is not None:
             console.print(f"preview said {sum(previewed.changes.values())} resources and made {_said(made_by_preview)}")
             return _close(sandbox, console, before, failed=bool(failed or made_by_preview))

@@ -9,6 +9,7 @@ import base64
 import datetime
 import json
 import os
+import re
 import signal
 import threading
 from collections import Counter
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.integration
 PODS = [f"alertmanager-{ALERTMANAGER}-{number}" for number in range(3)]
 SEND_SECONDS = 1.0
 SILENCED = "Silenced"
+HEARD = "alertmanager_nflog_gossip_messages_propagated_total"
 
 
 @dataclass(slots=True)
@@ -61,6 +63,19 @@ class Watch:
 
     def is_notified_of(self, name: str) -> None:
         until(lambda: self.notified[name] >= 1, timeout_seconds=90)
+
+    def is_known_to_the_others(self) -> None:
+        """Wait until two replicas have heard of a notification from the one that sent it.
+
+        Alertmanager notifies at least once: a replica that dies between sending and telling is followed by another.
+        PagerDuty's dedup key makes one incident of it; a webhook hears it twice.
+        """
+
+        def has_heard(address: str) -> bool:
+            heard = re.search(rf"^{HEARD} (\S+)$", httpx.get(f"{address}/metrics").text, re.MULTILINE)
+            return heard is not None and float(heard[1]) >= 1
+
+        until(lambda: [has_heard(one) for one in self.stage.alertmanagers()].count(True) >= 2)
 
     def whole(self) -> None:
         """Wait until three replicas are ready and see each other."""
@@ -149,6 +164,7 @@ def test_no_page_is_lost_none_doubled_and_silences_are_kept(watch: Watch) -> Non
     watch.begins(SILENCED)
     watch.begins("Before")
     watch.is_notified_of("Before")
+    watch.is_known_to_the_others()
 
     # A replica is lost, the one that notifies first.
     os.kill(stage.agent.processes()[PODS[0]]["alertmanager"], signal.SIGKILL)
