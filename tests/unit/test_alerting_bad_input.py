@@ -25,6 +25,15 @@ ONE_PROBLEM = [
     ),
     pytest.param(
         "catalog/services.yaml",
+        "    namespace: orion",
+        "    namespace: payments",
+        "namespace: payments",
+        'services.orders.namespace: found "payments"; allowed: orion. '
+        "Name one that the rules read, or have the expressions of rules/ read this one too",
+        id="a service where no rule looks",
+    ),
+    pytest.param(
+        "catalog/services.yaml",
         "    objective: 0.999",
         "    objectiv: 0.999\n    objective: 0.999",
         "objectiv: 0.999",
