@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.alerting_data import ROOT
+from tools.recipes import PULUMI_VERSION
 
 FOLDER = ROOT / ".github"
 FILES = sorted([*(FOLDER / "workflows").glob("*.yml"), *(FOLDER / "actions").glob("*/action.yml")])
@@ -105,7 +106,25 @@ def test_prod_is_reached_only_after_a_merge_and_a_plan() -> None:
     assert not [text for text in others if "--stack prod" in text or "stack: prod" in text]
 
 
-@pytest.mark.parametrize("path", ["runbooks/actions/restart_pod.yaml", "lambda/runbook_automation/repair.py"])
+def test_what_deploys_is_the_engine_that_the_sandbox_has_tried() -> None:
+    texts = [path.read_text() for path in FILES]
+    versions = [found for text in texts for found in re.findall(r"pulumi-version: (\S+)", text)]
+
+    assert versions == [PULUMI_VERSION]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "runbooks/actions/restart_pod.yaml",
+        "catalog/remediations.yaml",
+        "catalog/services.yaml",
+        "rules/infrastructure.yaml",
+        "alerting/repairs.py",
+        "lambda/runbook_automation/repair.py",
+        "components/bastion.py",
+    ],
+)
 def test_what_may_act_is_owned_by_two_teams(path: str) -> None:
     lines = [line.split() for line in (FOLDER / "CODEOWNERS").read_text().splitlines() if line and line[0] != "#"]
     owners = [teams for pattern, *teams in lines if pattern == "*" or f"/{path}".startswith(pattern)][-1]
