@@ -7,7 +7,6 @@ from pathlib import Path
 import pulumi
 
 from alerting.build import load_platform
-from alerting.platform import SecretSource
 from components.alertmanager_identity import AlertmanagerIdentity, AlertmanagerIdentityArgs
 from components.bastion import Bastion, BastionArgs, BastionSpec
 from components.configuration import read_secrets, read_settings
@@ -18,8 +17,9 @@ from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring_values import MonitoringSpec
 from components.namespace import MonitoringNamespace, MonitoringNamespaceArgs
 from components.naming import FUNCTION
-from components.network import AlertmanagerNetwork, AlertmanagerNetworkArgs, with_network
+from components.network import AlertmanagerNetwork, AlertmanagerNetworkArgs
 from components.on_call import PagerDutyOnCall, PagerDutyOnCallArgs
+from components.other_stack import with_network
 from components.preflight import preflight
 from components.providers import Providers, ProvidersArgs
 from components.rules import Rules, RulesArgs
@@ -37,9 +37,7 @@ platform = load_platform(ROOT, settings)
 secrets = read_secrets(
     config,
     stack,
-    channels=sorted(
-        {file.reference for file in platform.alertmanager.secret_files if file.source is SecretSource.SLACK_WEBHOOK}
-    ),
+    channels=platform.alertmanager.slack_channels,
     grafana=settings.monitoring.grafana,
 )
 package = build_function_package(

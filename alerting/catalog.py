@@ -1,56 +1,24 @@
-"""What teams write, as closed and frozen models: services, teams, routing, repairs and rules."""
+"""What teams write, as closed and frozen models: services, routing and rules; and all of it together, the catalog."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, time
-from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
+from alerting.actions import ActionFile, HandOverEntry, RemediationEntry
 from alerting.documents import Document
 from alerting.durations import Duration
+from alerting.fields import Channel, ClosedModel, LabelName, MetricName, Name, Severity
 from alerting.market import MarketFile
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")]
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
-Channel = Annotated[str, StringConstraints(pattern=r"^#[a-z0-9_-]{1,79}$")]
-LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-MetricName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_:][A-Za-z0-9_:]*$")]
-
-
-class Severity(StrEnum):
-    """How fast a person has to act. It says nothing of which service, team or environment is concerned.
-
-    `none` is for alerts that say nothing is wrong, such as `Watchdog`.
-    """
-
-    CRITICAL = "critical"
-    HIGH = "high"
-    WARNING = "warning"
-    INFO = "info"
-    NONE = "none"
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+from alerting.teams import Team
 
 # Services
 
 
-class Service(_Model):
+class Service(ClosedModel):
     """A service that people are paged for. `objective` is the share of requests that must not fail in 30 days."""
 
     description: str = Field(min_length=1)
@@ -60,118 +28,16 @@ class Service(_Model):
     objective: float = Field(gt=0.9306, lt=1)
 
 
-class ServicesFile(_Model):
+class ServicesFile(ClosedModel):
     """catalog/services.yaml."""
 
     services: Mapping[Name, Service] = Field(min_length=1)
 
 
-# Teams
-
-
-def _a_day(value: object) -> date:
-    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-        raise ValueError("a day such as 2026-01-05 is allowed")
-    try:
-        return date.fromisoformat(value)
-    except ValueError as error:
-        raise ValueError(f"a day such as 2026-01-05 is allowed, and this one is none: {error}") from None
-
-
-def _a_time_of_day(value: object) -> time:
-    # Unquoted, YAML reads 16:00 as the number 960.
-    if not isinstance(value, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
-        raise ValueError('a time of day in quotes, such as "09:00", is allowed')
-    return time.fromisoformat(value)
-
-
-Day = Annotated[date, BeforeValidator(_a_day)]
-TimeOfDay = Annotated[time, BeforeValidator(_a_time_of_day)]
-
-
-class Turn(StrEnum):
-    """How long one person has the duty. Whoever takes two turns in a row is named twice."""
-
-    DAILY = "daily"
-    WEEKLY = "weekly"
-
-
-class RotationEntry(_Model):
-    """People who take turns, the first from `first_day` on.
-
-    A turn begins at `handoff`, by the wall clock of the schedule's time zone. With `until`, the rotation is for the
-    hours from `handoff` to `until` of every day only, and other rotations are for the rest: three of them follow the
-    sun. `until` at or before `handoff` is the next day's. No shift begins after `last_day`.
-    """
-
-    turn: Turn
-    first_day: Day
-    last_day: Day | None = None
-    handoff: TimeOfDay
-    until: TimeOfDay | None = None
-    people: tuple[Email, ...]
-
-
-class OverrideEntry(_Model):
-    """One person in the place of others for a while: of everybody, or of `instead_of` in that person's hours."""
-
-    person: Email
-    instead_of: Email | None = None
-    since: AwareDatetime
-    until: AwareDatetime
-    reason: str = Field(min_length=1)
-
-
-class ScheduleEntry(_Model):
-    """One on-call schedule: at any moment one person at most. `time_zone` is an IANA name."""
-
-    time_zone: str
-    rotations: Mapping[Name, RotationEntry]
-    overrides: tuple[OverrideEntry, ...] = ()
-
-
-class LevelEntry(_Model):
-    """One level of an escalation: who is notified, and after how many minutes the next one is."""
-
-    schedules: tuple[str, ...] = ()
-    people: tuple[Email, ...] = ()
-    timeout_minutes: int = Field(ge=1, le=1440)
-
-
-class EscalationEntry(_Model):
-    """A team's escalation policy. After its levels come those of the team in `then`; all of it is repeated."""
-
-    levels: tuple[LevelEntry, ...]
-    then: str | None = None
-    repeats: int = Field(ge=0, le=9)
-
-
-class Team(_Model):
-    """A team with its people, rotations and escalation.
-
-    `one_duty_at_a_time` forbids that one of its people is on call on two schedules at once, of whatever team. People
-    whom a level names directly are reached at any time: they are on no schedule by that.
-    """
-
-    description: str = Field(min_length=1)
-    people: tuple[Email, ...] = Field(min_length=1)
-    schedules: Mapping[Name, ScheduleEntry]
-    escalation: EscalationEntry
-    acknowledgement_timeout: Duration
-    one_duty_at_a_time: bool = False
-
-
-class TeamsFile(_Model):
-    """catalog/teams.yaml. `operating_team` keeps this platform: what goes wrong with it is told to that team."""
-
-    operating_team: str
-    teams: Mapping[Name, Team] = Field(min_length=1)
-
-
 # Routing
 
 
-class SlackEntry(_Model):
+class SlackEntry(ClosedModel):
     """A message to one channel."""
 
     channel: Channel
@@ -179,13 +45,13 @@ class SlackEntry(_Model):
     send_resolved: bool = True
 
 
-class PageEntry(_Model):
+class PageEntry(ClosedModel):
     """An incident in PagerDuty, in the service that the alert belongs to."""
 
     summary_prefix: str = Field(default="", max_length=40)
 
 
-class Receiver(_Model):
+class Receiver(ClosedModel):
     """Who hears of an alert. `publish` sends the notification to the alert topic too, where repairs listen.
 
     `heartbeat` sends it to the topic of the dead man's switch, which only counts.
@@ -197,7 +63,7 @@ class Receiver(_Model):
     heartbeat: bool = False
 
 
-class Timings(_Model):
+class Timings(ClosedModel):
     """How long Alertmanager gathers alerts and how often it repeats. What is not set is the default route's."""
 
     group_wait: Duration | None = None
@@ -212,7 +78,7 @@ class RouteEntry(Timings):
     receiver: str
 
 
-class DefaultRoute(_Model):
+class DefaultRoute(ClosedModel):
     """Where an alert goes that no route takes, and the timings of all routes that set none of their own."""
 
     receiver: str
@@ -222,7 +88,7 @@ class DefaultRoute(_Model):
     repeat_interval: Duration
 
 
-class Selector(_Model):
+class Selector(ClosedModel):
     """Alerts by name, or all of some severities."""
 
     alerts: tuple[str, ...] = ()
@@ -235,7 +101,7 @@ class Selector(_Model):
         return self
 
 
-class Inhibition(_Model):
+class Inhibition(ClosedModel):
     """While a source alert fires, the target alerts with equal labels stay silent."""
 
     source: Selector
@@ -243,7 +109,7 @@ class Inhibition(_Model):
     equal: tuple[LabelName, ...] = Field(min_length=1)
 
 
-class RoutingFile(_Model):
+class RoutingFile(ClosedModel):
     """catalog/routing.yaml."""
 
     resolve_timeout: Duration
@@ -255,105 +121,10 @@ class RoutingFile(_Model):
     inhibitions: tuple[Inhibition, ...] = ()
 
 
-# Repairs
-
-
-class RemediationEntry(_Model):
-    """Which action answers an alert."""
-
-    action: str
-
-
-ActionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-
-
-class HandOverEntry(_Model):
-    """An action that runs nothing: the alert is published to a team's topic, with a link to what it is about.
-
-    `link` is an address with `{region}` and `{value}`; `value` is the alert's label `label`, which must match `pattern`
-    as a whole.
-    """
-
-    team: str
-    label: LabelName
-    pattern: str = Field(pattern=r"^\^.*\$$")
-    link: str = Field(pattern=r"^https://[^\s]+$")
-
-
-class RemediationsFile(_Model):
-    """catalog/remediations.yaml: alert name to what is done, and how far each action may go.
-
-    `bounds` are whole numbers, by action and name: an action's script reads them as variables.
-    """
-
-    remediations: Mapping[str, RemediationEntry] = Field(default_factory=dict)
-    hand_overs: Mapping[ActionName, HandOverEntry] = Field(default_factory=dict)
-    bounds: Mapping[ActionName, Mapping[ActionName, Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
-
-
-class DocumentParameter(BaseModel):
-    """A parameter of an SSM document. Fields that only AWS reads are kept as they are."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    type: Literal["String"]
-    allowedPattern: str = Field(pattern=r"^\^.*\$$")  # noqa: N815 - the name is AWS's
-    interpolationType: Literal["ENV_VAR"]  # noqa: N815 - the name is AWS's
-
-
-class SsmDocument(BaseModel):
-    """An SSM document of schema 2.2."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    schemaVersion: Literal["2.2"]  # noqa: N815 - the name is AWS's
-    description: str = Field(min_length=1)
-    parameters: Mapping[str, DocumentParameter] = Field(min_length=1)
-    mainSteps: tuple[Mapping[str, Any], ...] = Field(min_length=1)  # noqa: N815 - the name is AWS's
-
-
-class Verb(StrEnum):
-    """What may be done with a resource of the cluster. Not `deletecollection`: a repair is about one thing."""
-
-    GET = "get"
-    LIST = "list"
-    WATCH = "watch"
-    CREATE = "create"
-    UPDATE = "update"
-    PATCH = "patch"
-    DELETE = "delete"
-
-
-class Right(_Model):
-    """What a script may do with a resource of the cluster: an API group, `pods` or `pods/log`, and verbs."""
-
-    group: str = ""
-    resource: str = Field(pattern=r"^[a-z]+(/[a-z]+)?$")
-    verbs: tuple[Verb, ...]
-
-
-class ActionFile(_Model):
-    """runbooks/actions/NAME.yaml: a repair or a diagnosis.
-
-    `rights` are what its script needs in the namespaces that may be touched, `cluster_rights` what it needs of
-    resources that belong to none; the bastion gets these and no others. `bounds` names the bounds that the script
-    reads; catalog/remediations.yaml sets them.
-    """
-
-    name: ActionName
-    document_name: str = Field(pattern=r"^orion-[a-z0-9-]{3,100}$")
-    timeout_seconds: int = Field(ge=30, le=3600)
-    parameters_from_labels: Mapping[str, LabelName] = Field(min_length=1)
-    bounds: tuple[ActionName, ...] = ()
-    rights: tuple[Right, ...]
-    cluster_rights: tuple[Right, ...] = ()
-    document: SsmDocument
-
-
 # Rules
 
 
-class Rule(_Model):
+class Rule(ClosedModel):
     """A rule in Prometheus' own words: either an alert or a recording."""
 
     alert: str | None = Field(default=None, pattern=r"^[A-Z][A-Za-z0-9]*$")
@@ -365,7 +136,7 @@ class Rule(_Model):
     annotations: Mapping[LabelName, str] = Field(default_factory=dict)
 
 
-class RuleGroup(_Model):
+class RuleGroup(ClosedModel):
     """A group of rules that are evaluated one after the other."""
 
     name: str = Field(min_length=1)
@@ -375,13 +146,13 @@ class RuleGroup(_Model):
     rules: tuple[Rule, ...] = Field(min_length=1)
 
 
-class RulesFile(_Model):
+class RulesFile(ClosedModel):
     """rules/DOMAIN.yaml."""
 
     groups: tuple[RuleGroup, ...] = Field(min_length=1)
 
 
-class ScrapedSeries(_Model):
+class ScrapedSeries(ClosedModel):
     """A series that an exporter serves, and the labels that the exporter puts on it."""
 
     exporter: str
@@ -390,7 +161,7 @@ class ScrapedSeries(_Model):
     description: str
 
 
-class ExporterPods(_Model):
+class ExporterPods(ClosedModel):
     """The pods of an exporter, by their label `app.kubernetes.io/name`; none stands for the catalog's services.
 
     `port` is the name or the number of a port that the container declares.
@@ -400,21 +171,21 @@ class ExporterPods(_Model):
     port: int | str
 
 
-class Exporter(_Model):
+class Exporter(ClosedModel):
     """Who serves series. What has no `pods` the chart brings and scrapes by itself."""
 
     description: str = Field(min_length=1)
     pods: ExporterPods | None = None
 
 
-class ScrapedSeriesFile(_Model):
+class ScrapedSeriesFile(ClosedModel):
     """rules/scraped_series.yaml."""
 
     exporters: Mapping[str, Exporter]
     series: Mapping[MetricName, ScrapedSeries]
 
 
-class Page(_Model):
+class Page(ClosedModel):
     """A runbook page: what its first line calls it, and the text below each heading of the second level."""
 
     title: str

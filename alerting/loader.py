@@ -11,20 +11,12 @@ from typing import Annotated, TypeVar, Union, cast, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from alerting.catalog import (
-    ActionFile,
-    Catalog,
-    Page,
-    RemediationsFile,
-    RoutingFile,
-    RulesFile,
-    ScrapedSeriesFile,
-    ServicesFile,
-    TeamsFile,
-)
+from alerting.actions import ActionFile, RemediationsFile
+from alerting.catalog import Catalog, Page, RoutingFile, RulesFile, ScrapedSeriesFile, ServicesFile
 from alerting.documents import Document, FieldPath, read_document
 from alerting.market import MarketFile
 from alerting.problems import CatalogError, Problem, listed, shown
+from alerting.teams import TeamsFile
 
 SCRAPED_SERIES = "rules/scraped_series.yaml"
 

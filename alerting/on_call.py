@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from alerting.catalog import Catalog, Team
+from alerting.catalog import Catalog
 from alerting.durations import milliseconds
 from alerting.on_call_rotations import pagerduty_rotations
 from alerting.platform import EscalationLevel, EscalationPolicy, OnCall, PagedService, Schedule
+from alerting.teams import Team
 
 
 def paged_services(catalog: Catalog) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from alerting import rota
-from alerting.catalog import LevelEntry, ScheduleEntry, Team
 from alerting.on_call import escalation_chain
+from alerting.teams import LevelEntry, ScheduleEntry, Team
 
 LONGEST_WAIT = timedelta(days=150)
 """How far ahead the next person is looked for: twenty people with a week each."""

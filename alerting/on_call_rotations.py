@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from alerting.catalog import RotationEntry, ScheduleEntry, Turn
 from alerting.platform import Rotation
 from alerting.rota import (
     Shift,
@@ -28,6 +27,7 @@ from alerting.rota import (
     shift_days,
     turn_days,
 )
+from alerting.teams import RotationEntry, ScheduleEntry, Turn
 
 ONCE = "RRULE:FREQ=DAILY;COUNT=1"
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")

@@ -61,6 +61,11 @@ class AlertmanagerFiles:
     template_config_map: str
     secret_files: tuple[SecretFile, ...]
 
+    @property
+    def slack_channels(self) -> list[str]:
+        """The channels that need a webhook, sorted, each with its #."""
+        return sorted({file.reference for file in self.secret_files if file.source is SecretSource.SLACK_WEBHOOK})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:

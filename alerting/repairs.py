@@ -12,7 +12,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from alerting.catalog import ActionFile, Catalog, Right
+from alerting.actions import ActionFile, Right
+from alerting.catalog import Catalog
 from alerting.platform import ClusterRight, HandOver, Repair, RepairAction, RepairParameter, Repairs
 
 NAMESPACE = "namespace"

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
 from zoneinfo import ZoneInfo
 
-from alerting.catalog import OverrideEntry, RotationEntry, ScheduleEntry, Turn
+from alerting.teams import OverrideEntry, RotationEntry, ScheduleEntry, Turn
 
 WEEK_DAYS = 7
 

@@ -14,9 +14,10 @@ from rich.text import Text
 
 from alerting import rota
 from alerting.build import load_catalog
-from alerting.catalog import Catalog, ScheduleEntry
+from alerting.catalog import Catalog
 from alerting.on_call import paged_services
 from alerting.on_call_now import LevelNow, OnDuty, levels_now
+from alerting.teams import ScheduleEntry
 from cli.stacks import read_settings
 
 

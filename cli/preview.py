@@ -12,15 +12,16 @@ from rich.markup import escape
 
 from alerting.build import build_platform, load_catalog
 from alerting.catalog import Catalog
-from alerting.platform import SecretSource
 from alerting.settings import Environment, Settings
 from alerting.stack_settings import GRAFANA_PASSWORD, PAGERDUTY_TOKEN, SLACK_WEBHOOKS, SettingsRefused
 from cli.chart import choose_chart
 from cli.stacks import read_settings
 from sandbox.engine import Progress
 from sandbox.engine_preview import Preview, PreviewAccount, PreviewPlan
+from sandbox.interrupts import ended_as_interrupted
 from sandbox.population import Network
 from sandbox.runs import Run, end_stale_runs
+from sandbox.surroundings import forget_accounts
 
 RUNS = Path("build") / "preview"
 INVENTED = "invented-for-a-preview"
@@ -45,8 +46,10 @@ def run_preview(root: Path, console: Console, stack: str, *, chart: str | None) 
     end_stale_runs(root / RUNS)
     for notice in notices:
         console.print(notice)
+    forget_accounts()
     try:
-        preview = previewed(root, plan, console.print)
+        with ended_as_interrupted():
+            preview = previewed(root, plan, console.print)
     except KeyboardInterrupt:
         console.print("stopped; nothing is left running")
         return INTERRUPTED
@@ -82,13 +85,10 @@ def preview_plan(
         grafana = {} if setting["source"] == "file" else {"grafana": False}
         configuration["monitoring"] = {"chart": {"version": None, "repository": None, **setting}, **grafana}
     platform = build_platform(catalog, settings)
-    channels = sorted(
-        {file.reference for file in platform.alertmanager.secret_files if file.source is SecretSource.SLACK_WEBHOOK}
-    )
     secrets: Mapping[str, Any] = {
         PAGERDUTY_TOKEN: INVENTED,
         GRAFANA_PASSWORD: INVENTED,
-        SLACK_WEBHOOKS: dict.fromkeys(channels, f"https://hooks.example.com/{INVENTED}"),
+        SLACK_WEBHOOKS: dict.fromkeys(platform.alertmanager.slack_channels, f"https://hooks.example.com/{INVENTED}"),
     }
     plan = PreviewPlan(
         project=root,

@@ -21,7 +21,7 @@ from components.naming import (
     arn,
     type_token,
 )
-from components.policies import Statement, policy_document
+from components.policies import Statement, policy_document, refuse_plain_http
 
 VISIBILITY_SECONDS = 6 * FUNCTION_TIMEOUT_SECONDS
 """AWS asks for at least six times the function's timeout, so that a throttled batch is not handed out twice."""
@@ -160,7 +160,7 @@ class EventBus(pulumi.ComponentResource):
             ),
         ]
         if self._settings.aws.require_tls:
-            statements.append(_refuse_plain_http("sns:Publish", topic.arn))
+            statements.append(refuse_plain_http("sns:Publish", topic.arn))
         aws.sns.TopicPolicy(
             f"{self._name}-{key}-topic-policy", arn=topic.arn, policy=policy_document(*statements), opts=self._child
         )
@@ -216,7 +216,7 @@ class EventBus(pulumi.ComponentResource):
                 ),
             ]
             if self._settings.aws.require_tls:
-                statements.append(_refuse_plain_http("sqs:*", one.arn))
+                statements.append(refuse_plain_http("sqs:*", one.arn))
             policies.append(
                 aws.sqs.QueuePolicy(
                     f"{self._name}-{key}-policy",
@@ -273,14 +273,3 @@ class EventBus(pulumi.ComponentResource):
                 dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(arn=dead_letters.arn),
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),
             )
-
-
-def _refuse_plain_http(actions: str, resource: pulumi.Input[str]) -> Statement:
-    return Statement(
-        sid="RefusePlainHttp",
-        effect="Deny",
-        everyone=True,
-        actions=[actions],
-        resources=[resource],
-        conditions={"Bool": {"aws:SecureTransport": "false"}},
-    )

@@ -55,3 +55,15 @@ def trust_policy(service: str, *, actions: Sequence[str] = ("sts:AssumeRole",)) 
     """Return the JSON that lets an AWS service take a role."""
     statement = {"Effect": "Allow", "Principal": {"Service": [service]}, "Action": list(actions)}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def refuse_plain_http(actions: str, *resources: pulumi.Input[str]) -> Statement:
+    """Return the statement that refuses whoever comes without TLS."""
+    return Statement(
+        sid="RefusePlainHttp",
+        effect="Deny",
+        everyone=True,
+        actions=[actions],
+        resources=resources,
+        conditions={"Bool": {"aws:SecureTransport": "false"}},
+    )

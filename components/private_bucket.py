@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.naming import type_token
-from components.policies import Statement, policy_document
+from components.policies import policy_document, refuse_plain_http
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +78,7 @@ class PrivateBucket(pulumi.ComponentResource):
                 f"{name}-policy",
                 bucket=bucket.id,
                 policy=policy_document(
-                    Statement(
-                        sid="RefusePlainHttp",
-                        effect="Deny",
-                        everyone=True,
-                        actions=["s3:*"],
-                        resources=[bucket.arn, pulumi.Output.format("{0}/*", bucket.arn)],
-                        conditions={"Bool": {"aws:SecureTransport": "false"}},
-                    )
+                    refuse_plain_http("s3:*", bucket.arn, pulumi.Output.format("{0}/*", bucket.arn))
                 ),
                 # S3 answers two changes of a bucket's access at once with a conflict.
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[access]),

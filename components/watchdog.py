@@ -7,7 +7,7 @@ alarm tells another topic, which PagerDuty's CloudWatch integration is subscribe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 import pulumi_aws as aws
@@ -16,7 +16,7 @@ import pulumi_pagerduty as pagerduty
 from alerting import names
 from alerting.settings import Settings
 from components.naming import SILENCE_ALARM, SILENCE_TOPIC, arn, type_token
-from components.policies import Statement, policy_document
+from components.policies import Statement, policy_document, refuse_plain_http
 
 PERIOD_SECONDS = 60
 SILENT_PERIODS = 5
@@ -72,30 +72,13 @@ class Watchdog(pulumi.ComponentResource):
         self.register_outputs({"heartbeatTopicArn": heartbeat.arn, "silenceTopicArn": silence.arn})
 
     def _topic(self, key: str, topic_name: str, allowed: Statement) -> aws.sns.Topic:
+        """Make a topic that only `allowed` lets in; what it is about is the topic itself."""
         topic = aws.sns.Topic(
             f"{self._name}-{key}-topic", name=topic_name, kms_master_key_id=self._key_arn, opts=self._child
         )
-        statements = [
-            Statement(
-                sid=allowed.sid,
-                services=allowed.services,
-                accounts=allowed.accounts,
-                actions=allowed.actions,
-                resources=[topic.arn],
-                conditions=allowed.conditions,
-            )
-        ]
+        statements = [replace(allowed, resources=[topic.arn])]
         if self._settings.aws.require_tls:
-            statements.append(
-                Statement(
-                    sid="RefusePlainHttp",
-                    effect="Deny",
-                    everyone=True,
-                    actions=["sns:Publish"],
-                    resources=[topic.arn],
-                    conditions={"Bool": {"aws:SecureTransport": "false"}},
-                )
-            )
+            statements.append(refuse_plain_http("sns:Publish", topic.arn))
         aws.sns.TopicPolicy(
             f"{self._name}-{key}-topic-policy", arn=topic.arn, policy=policy_document(*statements), opts=self._child
         )

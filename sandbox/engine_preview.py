@@ -15,7 +15,7 @@ from sandbox.engine import Engine, Progress, Result
 from sandbox.journal import Journal
 from sandbox.population import CREDENTIALS, Network, add_people
 from sandbox.runs import Run
-from sandbox.service import Service, wait_until_ready
+from sandbox.service import Service, start_all
 from sandbox.services import StandIns
 
 START_SECONDS = 120.0
@@ -65,31 +65,28 @@ class PreviewAccount:
 
     def __enter__(self) -> Self:
         """Start everything. Raises `ServiceFailed` naming what did not come up."""
-        try:
-            self._tell("starting a Kubernetes API server, AWS and PagerDuty")
-            self._start(self.plane, self.pagerduty)
-            # A chart brings them; here they are there, so that rules are held to them in the preview already.
-            Operator(self.plane.kubeconfig, self._directory).install_definitions()
-            plan = self._plan
-            self.aws = self._stand_ins.aws(
-                self.plane, plan.cluster_name, account_id=plan.account_id, region=plan.region, network=plan.network
-            )
-            self._start(self.aws)
-            add_people(self.pagerduty.address, plan.people)
-        except BaseException:
-            self._undo.close()
-            raise
+        with self._undo:
+            self._start_services()
+            self._undo = self._undo.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._undo.close()
 
+    def _start_services(self) -> None:
+        self._tell("starting a Kubernetes API server, AWS and PagerDuty")
+        self._start(self.plane, self.pagerduty)
+        # A chart brings them; here they are there, so that rules are held to them in the preview already.
+        Operator(self.plane.kubeconfig, self._directory).install_definitions()
+        plan = self._plan
+        self.aws = self._stand_ins.aws(
+            self.plane, plan.cluster_name, account_id=plan.account_id, region=plan.region, network=plan.network
+        )
+        self._start(self.aws)
+        add_people(self.pagerduty.address, plan.people)
+
     def _start(self, *services: Service) -> None:
-        for service in services:
-            self._undo.callback(service.stop)
-            service.start()
-        for service in services:
-            wait_until_ready(service, timeout_seconds=START_SECONDS)
+        start_all(services, self._undo, timeout_seconds=START_SECONDS)
 
     def preview(self) -> Preview:
         """Have the engine say what `up` would do. Raises `DeploymentFailed`, `Interrupted`."""

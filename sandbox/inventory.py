@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from sandbox.cluster.kubectl import kubectl
-from sandbox.population import PAGERDUTY_TOKEN, aws_client
+from sandbox.population import PAGERDUTY_TOKEN, aws_session
 
 Inventory = frozenset[str]
 """One line for each thing: where it is, what it is, and its name or id."""
@@ -46,14 +46,17 @@ def inventory(*, aws: str, pagerduty: str, kubeconfig: Path) -> Inventory:
 
 
 def _in_aws(address: str) -> Iterator[str]:
+    session: Any = aws_session()  # its types have a signature for each service's name, and none for any
     for service, call, listed, name in _AWS:
-        answer: Mapping[str, Any] = getattr(aws_client(address, service), call)()
+        answer: Mapping[str, Any] = getattr(session.client(service, endpoint_url=address), call)()
         yield from (f"{service} {listed}: {name(one)}" for one in answer.get(listed, []))
-    reservations = aws_client(address, "ec2").describe_instances()["Reservations"]
+    reservations = session.client("ec2", endpoint_url=address).describe_instances()["Reservations"]
     for instance in (one for reservation in reservations for one in reservation["Instances"]):
         if instance["State"]["Name"] != "terminated":
             yield f"ec2 Instances: {instance['InstanceId']}"
-    documents = aws_client(address, "ssm").list_documents(Filters=[{"Key": "Owner", "Values": ["Self"]}])
+    documents = session.client("ssm", endpoint_url=address).list_documents(
+        Filters=[{"Key": "Owner", "Values": ["Self"]}]
+    )
     yield from (f"ssm Documents: {one['Name']}" for one in documents["DocumentIdentifiers"])
 
 

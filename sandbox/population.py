@@ -44,15 +44,12 @@ class Network:
     subnet_ids: Sequence[str]
 
 
-def aws_client(aws: str, service: str) -> Any:
-    """Return a client of one of the services of the stand-in for AWS, for a name that is known only when it runs."""
-    session: Any = boto3  # its types have a signature for each service's name, and none for any
-    return session.client(
-        service,
-        endpoint_url=aws,
-        region_name=REGION,
+def aws_session(region: str = REGION) -> boto3.Session:
+    """Return a session that the stand-in for AWS takes. Its clients have to be given the stand-in's address."""
+    return boto3.Session(
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        region_name=region,
     )
 
 
@@ -76,13 +73,7 @@ def add_webhooks(slack: str, channels: Sequence[str]) -> dict[str, str]:
 
 def find_network(aws: str, region: str = REGION) -> Network:
     """Return the network that the stand-in for AWS begins with, once it has a way out as a private one has: NAT."""
-    ec2 = boto3.client(
-        "ec2",
-        endpoint_url=aws,
-        region_name=region,
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-    )
+    ec2 = aws_session(region).client("ec2", endpoint_url=aws)
     vpc_id = ec2.describe_vpcs()["Vpcs"][0].get("VpcId", "")
     subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["Subnets"]
     _give_way_out(ec2, vpc_id, subnets[-1].get("SubnetId", ""))

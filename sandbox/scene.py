@@ -16,7 +16,7 @@ from sandbox.clock import Clock
 from sandbox.cluster.kubectl import kubectl
 from sandbox.cluster.workloads import NAMESPACE
 from sandbox.journal import Journal
-from sandbox.population import ACCOUNT_ID, PAGERDUTY_TOKEN, REGION, aws_client
+from sandbox.population import ACCOUNT_ID, PAGERDUTY_TOKEN, REGION, aws_session
 from sandbox.stack import Sandbox
 
 REQUEST_SECONDS = 5.0
@@ -119,7 +119,8 @@ class RunningScene:
     def publish_alerts(self, message: str, *, times: int, publishers: int) -> None:
         """Publish a message to the topic that Alertmanager publishes to, from so many clients at once."""
         topic = f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:{ALERT_TOPIC}"
-        clients = [aws_client(self._sandbox.aws.address, "sns") for _ in range(publishers)]
+        # A session is for one thread.
+        clients = [aws_session().client("sns", endpoint_url=self._sandbox.aws.address) for _ in range(publishers)]
 
         def publish(number: int) -> None:
             clients[number % publishers].publish(TopicArn=topic, Subject="Orion alert", Message=message)
@@ -129,7 +130,7 @@ class RunningScene:
 
     def unread_repair_messages(self) -> int:
         """Return how many messages wait for the repair function or are being worked on."""
-        sqs = aws_client(self._sandbox.aws.address, "sqs")
+        sqs = aws_session().client("sqs", endpoint_url=self._sandbox.aws.address)
         url = sqs.get_queue_url(QueueName=REPAIR_QUEUE)["QueueUrl"]
         attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")

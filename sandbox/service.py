@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
@@ -61,6 +62,18 @@ def wait_until_ready(service: Service, *, timeout_seconds: float) -> None:
             message = f"{service.name}: not ready after {timeout_seconds:.0f} s"
             raise ServiceFailed(message)
         time.sleep(READY_POLL_SECONDS)
+
+
+def start_all(services: Sequence[Service], undo: ExitStack, *, timeout_seconds: float) -> None:
+    """Start services side by side and wait for each; `undo` will stop them, the last first.
+
+    Raises `ServiceFailed` when one of them does not become ready.
+    """
+    for service in services:
+        undo.callback(service.stop)
+        service.start()
+    for service in services:
+        wait_until_ready(service, timeout_seconds=timeout_seconds)
 
 
 class HttpService:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 from sandbox.clock import Clock
 from sandbox.clouds.serving import SCALE_VARIABLE
 from sandbox.cluster.control_plane import ControlPlane
@@ -18,7 +16,7 @@ from sandbox.journal import JOURNAL_VARIABLE, Journal
 from sandbox.metrics.application import create_application as create_metrics
 from sandbox.metrics.cluster import KubernetesView
 from sandbox.metrics.faults import Faults
-from sandbox.population import ACCOUNT_ID, ACCOUNT_VARIABLE, CREDENTIALS, REGION, Network
+from sandbox.population import ACCOUNT_ID, ACCOUNT_VARIABLE, CREDENTIALS, REGION, Network, aws_session
 from sandbox.ports import LOOPBACK, accepts_connections, free_port
 from sandbox.service import HttpService, ProcessService
 
@@ -93,13 +91,7 @@ class PodIdentity:
     """Gives a pod the credentials that EKS' pod identity webhook would: those of its ServiceAccount's association."""
 
     def __init__(self, aws: str, cluster_name: str) -> None:
-        self._eks = boto3.client(
-            "eks",
-            endpoint_url=aws,
-            region_name=REGION,
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        )
+        self._eks = aws_session().client("eks", endpoint_url=aws)
         self._cluster_name = cluster_name
 
     def environment_for(self, pod: Mapping[str, Any]) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""The whole sandbox: brings everything up in order, deploys the program, and is what the drills act on."""
+"""The whole sandbox: brings everything up in order, deploys the program, and knows where each thing is."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from sandbox.population import (
     find_network,
 )
 from sandbox.runs import Run
-from sandbox.service import HttpService, Service, ServiceFailed, wait_until_ready
+from sandbox.service import HttpService, Service, ServiceFailed, start_all
 from sandbox.services import PodIdentity, StandIns, metrics_source
 
 CLUSTER_NAME = "orion-sandbox"
@@ -42,8 +42,6 @@ START_SECONDS = 120.0
 READY_SECONDS = 180.0
 POLL_SECONDS = 0.1
 REQUEST_SECONDS = 5.0
-SETTLE_SECONDS = 10.0
-"""Alertmanager sends nothing until its gossip has settled, whatever the scale: the default of its own."""
 ALERTMANAGERS = 3
 
 
@@ -82,12 +80,10 @@ class Sandbox:
 
     def __enter__(self) -> Self:
         """Bring everything up but the program. Raises `ServiceFailed` naming what did not come up, and its log."""
-        self._watch_threads()
-        try:
+        with self._undo:
+            self._watch_threads()
             self._start_services()
-        except BaseException:
-            self._undo.close()
-            raise
+            self._undo = self._undo.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -137,13 +133,8 @@ class Sandbox:
             service.ready()
 
     def _start(self, *services: Service) -> None:
-        """Start services side by side and wait for each."""
-        for service in services:
-            self._undo.callback(service.stop)
-            service.start()
-            self._started.append(service)
-        for service in services:
-            wait_until_ready(service, timeout_seconds=START_SECONDS)
+        start_all(services, self._undo, timeout_seconds=START_SECONDS)
+        self._started += services
 
     def _configured_engine(self) -> Engine:
         add_people(self.pagerduty.address, self.plan.population.people)
@@ -193,6 +184,7 @@ class Sandbox:
             PodObserver(self.plane.kubeconfig, NAMESPACE, self.journal),
         )
         self._start(functions, *observers)
+        # Alertmanager sends nothing until its gossip has settled: ten seconds of its own, whatever the scale.
         self._wait("Alertmanager's gossip settles", self._has_settled)
         self.run.publish(self.addresses())
         return result

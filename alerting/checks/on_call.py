@@ -8,11 +8,11 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from alerting import rota
-from alerting.catalog import OverrideEntry, RotationEntry, ScheduleEntry, Team
 from alerting.checks.on_call_cover import HORIZON, cover_problems, moment
 from alerting.documents import Document, FieldPath
 from alerting.on_call import escalation_chain, escalation_policy
 from alerting.problems import Problem, not_allowed
+from alerting.teams import OverrideEntry, RotationEntry, ScheduleEntry, Team
 from alerting.time_zones import time_zone_names
 
 FURTHEST_START = timedelta(days=365)

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from alerting import rota
-from alerting.catalog import LevelEntry, ScheduleEntry, Team
 from alerting.documents import Document
 from alerting.problems import Problem
 from alerting.rota import Shift
+from alerting.teams import LevelEntry, ScheduleEntry, Team
 
 Duty = tuple[Shift, str]
 """A shift and its schedule."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from alerting.catalog import Catalog, RouteEntry, Severity
+from alerting.catalog import Catalog, RouteEntry
 from alerting.documents import Document
+from alerting.fields import Severity
 from alerting.on_call import paged_services
 from alerting.problems import Problem
 from alerting.routing import paged_as, takes

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from alerting.catalog import ActionFile, Catalog, HandOverEntry
+from alerting.actions import ActionFile, HandOverEntry
+from alerting.catalog import Catalog
 from alerting.checks.rules import alert_labels
 from alerting.documents import Document, FieldPath
 from alerting.problems import Problem, listed, not_allowed

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from alerting.catalog import Catalog, Severity
+from alerting.catalog import Catalog
 from alerting.checks.reach import reach_problems
 from alerting.checks.rules import AlertLabels, alert_labels
 from alerting.documents import Document, FieldPath
+from alerting.fields import Severity
 from alerting.on_call import paged_services
 from alerting.problems import Problem, listed, not_allowed
 from alerting.routing import child_receiver

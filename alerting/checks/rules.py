@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import promql_parser as promql
 
-from alerting.catalog import Catalog, LocatedRule, Severity
+from alerting.catalog import Catalog, LocatedRule
 from alerting.checks import expressions
+from alerting.fields import Severity
 from alerting.loader import SCRAPED_SERIES
 from alerting.on_call import paged_services
 from alerting.problems import Place, Problem, listed, not_allowed, shown

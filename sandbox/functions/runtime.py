@@ -10,7 +10,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import httpx
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,7 +19,7 @@ from sandbox.functions.event_source import DEFAULT_CONCURRENCY, REPORT_FAILURES,
 from sandbox.functions.process import FunctionFailed, FunctionProcess, FunctionVersion, runtime_libraries
 from sandbox.functions.schedules import Schedules
 from sandbox.journal import Journal, Kind
-from sandbox.population import CREDENTIALS, REGION
+from sandbox.population import aws_session
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
@@ -43,11 +42,7 @@ class FunctionRuntime:
         self._clock = clock
         self._journal = journal
         self._directory = directory.resolve()
-        session = boto3.session.Session(
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            region_name=REGION,
-        )
+        session = aws_session()
         self._lambda = session.client("lambda", endpoint_url=endpoint, config=_CONFIG)
         self._sqs = session.client("sqs", endpoint_url=endpoint, config=_CONFIG)
         self._s3 = session.client("s3", endpoint_url=endpoint, config=_CONFIG)

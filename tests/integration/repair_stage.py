@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 
 from alerting.repairs import document_text, repair_action
@@ -20,7 +19,7 @@ from sandbox.cluster.control_plane import ControlPlane
 from sandbox.cluster.kubectl import Manifest, apply, kubectl
 from sandbox.cluster.workloads import NAMESPACE, PodSummary, Workloads
 from sandbox.journal import JOURNAL_VARIABLE, Journal
-from sandbox.population import ACCOUNT_ID, CREDENTIALS, REGION
+from sandbox.population import ACCOUNT_ID, REGION, aws_session
 from sandbox.ports import free_port
 from sandbox.service import ProcessService, wait_until_ready
 from tests.lambda_events import ROOT, catalog, create_documents, create_state_table, function_data, function_repairs
@@ -124,11 +123,7 @@ class Stage:
     def __init__(self, address: str, plane: ControlPlane) -> None:
         self.address = address
         self.plane = plane
-        session = boto3.session.Session(
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            region_name=REGION,
-        )
+        session = aws_session()
         self.sns = session.client("sns", endpoint_url=address)
         self.sqs = session.client("sqs", endpoint_url=address)
         self.ssm = session.client("ssm", endpoint_url=address)

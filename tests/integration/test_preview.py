@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import boto3
 import httpx
 import pytest
 from rich.console import Console
@@ -18,7 +17,7 @@ from cli.preview import preview_plan, run_preview
 from sandbox.cluster.kubectl import kubectl
 from sandbox.engine import DeploymentFailed
 from sandbox.engine_preview import PreviewAccount
-from sandbox.population import CREDENTIALS
+from sandbox.population import aws_session
 from sandbox.runs import Run
 from tests.alerting_data import ROOT
 
@@ -39,11 +38,7 @@ def test_the_plan_of_prod_holds_everything_and_makes_nothing(tmp_path: Path) -> 
     plan, _ = preview_plan(ROOT, "prod", stack("prod"), load_catalog(ROOT), chart=chart())
     with Run(tmp_path) as run, PreviewAccount(plan, run, lambda _: None) as account:
         preview = account.preview()
-        session = boto3.Session(
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            region_name="us-east-1",
-        )
+        session = aws_session()
         topics = session.client("sns", endpoint_url=account.aws.address).list_topics()["Topics"]
         queues = session.client("sqs", endpoint_url=account.aws.address).list_queues().get("QueueUrls", [])
         namespaces = kubectl(account.plane.kubeconfig, "get", "namespaces", "--output=name")

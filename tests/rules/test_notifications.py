@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from alerting.build import load_platform
-from alerting.catalog import Severity
+from alerting.fields import Severity
 from alerting.group_key import deduplication_key, group_key
 from alerting.settings import Endpoints, Environment
 from runbook_automation.alertmanager import AlertmanagerApi

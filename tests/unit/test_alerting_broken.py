@@ -19,21 +19,13 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from alerting import checks
+from alerting.actions import ActionFile, RemediationsFile
 from alerting.build import load_catalog
-from alerting.catalog import (
-    ActionFile,
-    Catalog,
-    MarketFile,
-    RemediationsFile,
-    RoutingFile,
-    RulesFile,
-    ScrapedSeriesFile,
-    ServicesFile,
-    TeamsFile,
-)
+from alerting.catalog import Catalog, MarketFile, RoutingFile, RulesFile, ScrapedSeriesFile, ServicesFile
 from alerting.documents import Document, FieldPath, parse_document
 from alerting.loader import SCRAPED_SERIES, validated
 from alerting.problems import CatalogError, Problem
+from alerting.teams import TeamsFile
 from tests.alerting_data import ROOT
 
 MODELS: dict[str, type[BaseModel]] = {

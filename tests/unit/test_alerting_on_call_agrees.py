@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerting import rota
-from alerting.catalog import ScheduleEntry
 from alerting.on_call_rotations import pagerduty_rotations
+from alerting.teams import ScheduleEntry
 from sandbox.clouds.pagerduty import oncall
 from sandbox.clouds.pagerduty.model import Assignment, Member, Rotation, RotationEvent, Schedule
 from tests.rota_strategies import CHANGES, schedules

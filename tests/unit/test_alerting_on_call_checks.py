@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerting.catalog import RotationEntry, ScheduleEntry, TeamsFile, Turn
 from alerting.checks.on_call import on_call_problems
 from alerting.checks.on_call_cover import level_gaps
 from alerting.documents import parse_document
 from alerting.loader import validated
+from alerting.teams import RotationEntry, ScheduleEntry, TeamsFile, Turn
 from tests.rota_strategies import CHANGES, MINUTES, schedules
 
 FILE = "catalog/teams.yaml"

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from alerting import rota
 from alerting.build import load_catalog
-from alerting.catalog import EscalationEntry, LevelEntry, Team
 from alerting.on_call_now import LONGEST_WAIT, levels_now
+from alerting.teams import EscalationEntry, LevelEntry, Team
 from cli.oncall import QuestionUnclear, answer, ask, print_on_call
 from tests.alerting_data import ROOT
 from tests.rota_strategies import CHANGES, PEOPLE, schedules

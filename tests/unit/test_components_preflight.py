@@ -11,7 +11,7 @@ import pytest
 
 from alerting.settings import Settings
 from alerting.stack_settings import settings_from_file
-from components.network import NetworkUnknown, with_network
+from components.other_stack import NetworkUnknown, with_network
 from components.preflight import PreflightFailed, preflight
 from components.providers import Providers, ProvidersArgs
 from tests.alerting_data import ROOT

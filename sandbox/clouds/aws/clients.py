@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-import boto3
 from botocore.config import Config
 
-from sandbox.population import CREDENTIALS
+from sandbox.population import aws_session
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -35,11 +34,7 @@ class Clients:
     @classmethod
     def of(cls, address: str, *, account_id: str, region: str) -> Self:
         """Make the clients. Nothing is sent yet."""
-        session = boto3.session.Session(
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            region_name=region,
-        )
+        session = aws_session(region)
         return cls(
             account_id=account_id,
             region=region,

@@ -1,0 +1,103 @@
+"""catalog/remediations.yaml and runbooks/actions/*.yaml: what answers an alert, and how far it may go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from alerting.fields import ClosedModel, LabelName
+
+
+class RemediationEntry(ClosedModel):
+    """Which action answers an alert."""
+
+    action: str
+
+
+ActionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class HandOverEntry(ClosedModel):
+    """An action that runs nothing: the alert is published to a team's topic, with a link to what it is about.
+
+    `link` is an address with `{region}` and `{value}`; `value` is the alert's label `label`, which must match `pattern`
+    as a whole.
+    """
+
+    team: str
+    label: LabelName
+    pattern: str = Field(pattern=r"^\^.*\$$")
+    link: str = Field(pattern=r"^https://[^\s]+$")
+
+
+class RemediationsFile(ClosedModel):
+    """catalog/remediations.yaml: alert name to what is done, and how far each action may go.
+
+    `bounds` are whole numbers, by action and name: an action's script reads them as variables.
+    """
+
+    remediations: Mapping[str, RemediationEntry] = Field(default_factory=dict)
+    hand_overs: Mapping[ActionName, HandOverEntry] = Field(default_factory=dict)
+    bounds: Mapping[ActionName, Mapping[ActionName, Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
+
+
+class DocumentParameter(BaseModel):
+    """A parameter of an SSM document. Fields that only AWS reads are kept as they are."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: Literal["String"]
+    allowedPattern: str = Field(pattern=r"^\^.*\$$")  # noqa: N815 - the name is AWS's
+    interpolationType: Literal["ENV_VAR"]  # noqa: N815 - the name is AWS's
+
+
+class SsmDocument(BaseModel):
+    """An SSM document of schema 2.2."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    schemaVersion: Literal["2.2"]  # noqa: N815 - the name is AWS's
+    description: str = Field(min_length=1)
+    parameters: Mapping[str, DocumentParameter] = Field(min_length=1)
+    mainSteps: tuple[Mapping[str, Any], ...] = Field(min_length=1)  # noqa: N815 - the name is AWS's
+
+
+class Verb(StrEnum):
+    """What may be done with a resource of the cluster. Not `deletecollection`: a repair is about one thing."""
+
+    GET = "get"
+    LIST = "list"
+    WATCH = "watch"
+    CREATE = "create"
+    UPDATE = "update"
+    PATCH = "patch"
+    DELETE = "delete"
+
+
+class Right(ClosedModel):
+    """What a script may do with a resource of the cluster: an API group, `pods` or `pods/log`, and verbs."""
+
+    group: str = ""
+    resource: str = Field(pattern=r"^[a-z]+(/[a-z]+)?$")
+    verbs: tuple[Verb, ...]
+
+
+class ActionFile(ClosedModel):
+    """runbooks/actions/NAME.yaml: a repair or a diagnosis.
+
+    `rights` are what its script needs in the namespaces that may be touched, `cluster_rights` what it needs of
+    resources that belong to none; the bastion gets these and no others. `bounds` names the bounds that the script
+    reads; catalog/remediations.yaml sets them.
+    """
+
+    name: ActionName
+    document_name: str = Field(pattern=r"^orion-[a-z0-9-]{3,100}$")
+    timeout_seconds: int = Field(ge=30, le=3600)
+    parameters_from_labels: Mapping[str, LabelName] = Field(min_length=1)
+    bounds: tuple[ActionName, ...] = ()
+    rights: tuple[Right, ...]
+    cluster_rights: tuple[Right, ...] = ()
+    document: SsmDocument

@@ -1,0 +1,113 @@
+"""catalog/teams.yaml: teams with their people, rotations and escalations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, time
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, BeforeValidator, Field
+
+from alerting.durations import Duration
+from alerting.fields import ClosedModel, Email, Name
+
+
+def _a_day(value: object) -> date:
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        raise ValueError("a day such as 2026-01-05 is allowed")
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(f"a day such as 2026-01-05 is allowed, and this one is none: {error}") from None
+
+
+def _a_time_of_day(value: object) -> time:
+    # Unquoted, YAML reads 16:00 as the number 960.
+    if not isinstance(value, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+        raise ValueError('a time of day in quotes, such as "09:00", is allowed')
+    return time.fromisoformat(value)
+
+
+Day = Annotated[date, BeforeValidator(_a_day)]
+TimeOfDay = Annotated[time, BeforeValidator(_a_time_of_day)]
+
+
+class Turn(StrEnum):
+    """How long one person has the duty. Whoever takes two turns in a row is named twice."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+
+
+class RotationEntry(ClosedModel):
+    """People who take turns, the first from `first_day` on.
+
+    A turn begins at `handoff`, by the wall clock of the schedule's time zone. With `until`, the rotation is for the
+    hours from `handoff` to `until` of every day only, and other rotations are for the rest: three of them follow the
+    sun. `until` at or before `handoff` is the next day's. No shift begins after `last_day`.
+    """
+
+    turn: Turn
+    first_day: Day
+    last_day: Day | None = None
+    handoff: TimeOfDay
+    until: TimeOfDay | None = None
+    people: tuple[Email, ...]
+
+
+class OverrideEntry(ClosedModel):
+    """One person in the place of others for a while: of everybody, or of `instead_of` in that person's hours."""
+
+    person: Email
+    instead_of: Email | None = None
+    since: AwareDatetime
+    until: AwareDatetime
+    reason: str = Field(min_length=1)
+
+
+class ScheduleEntry(ClosedModel):
+    """One on-call schedule: at any moment one person at most. `time_zone` is an IANA name."""
+
+    time_zone: str
+    rotations: Mapping[Name, RotationEntry]
+    overrides: tuple[OverrideEntry, ...] = ()
+
+
+class LevelEntry(ClosedModel):
+    """One level of an escalation: who is notified, and after how many minutes the next one is."""
+
+    schedules: tuple[str, ...] = ()
+    people: tuple[Email, ...] = ()
+    timeout_minutes: int = Field(ge=1, le=1440)
+
+
+class EscalationEntry(ClosedModel):
+    """A team's escalation policy. After its levels come those of the team in `then`; all of it is repeated."""
+
+    levels: tuple[LevelEntry, ...]
+    then: str | None = None
+    repeats: int = Field(ge=0, le=9)
+
+
+class Team(ClosedModel):
+    """A team with its people, rotations and escalation.
+
+    `one_duty_at_a_time` forbids that one of its people is on call on two schedules at once, of whatever team. People
+    whom a level names directly are reached at any time: they are on no schedule by that.
+    """
+
+    description: str = Field(min_length=1)
+    people: tuple[Email, ...] = Field(min_length=1)
+    schedules: Mapping[Name, ScheduleEntry]
+    escalation: EscalationEntry
+    acknowledgement_timeout: Duration
+    one_duty_at_a_time: bool = False
+
+
+class TeamsFile(ClosedModel):
+    """catalog/teams.yaml. `operating_team` keeps this platform: what goes wrong with it is told to that team."""
+
+    operating_team: str
+    teams: Mapping[Name, Team] = Field(min_length=1)
