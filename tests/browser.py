@@ -20,10 +20,11 @@ import shutil
 import signal
 import tempfile
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
+
+from tests.waiting import until
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ANSWER_SECONDS = 60.0
@@ -178,12 +179,8 @@ class Page:
         return answer["result"].get("value")
 
     def wait_for(self, expression: str) -> None:
-        """Return when an expression holds. Raises `BrowserFailed` when time is up."""
-        deadline = time.monotonic() + WAIT_SECONDS
-        while not self.evaluate(expression):
-            if time.monotonic() >= deadline:
-                raise BrowserFailed(f"not so after {WAIT_SECONDS:.0f} s: {expression}")
-            time.sleep(POLL_SECONDS)
+        """Return when an expression holds, and fail when time is up."""
+        until(expression, lambda: self.evaluate(expression), seconds=WAIT_SECONDS)
 
     def resize(self, width: int, height: int) -> None:
         """Give the page another size, in pixels."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from sandbox.cluster.operator import Operator
 from sandbox.cluster.workloads import Workloads
 from sandbox.journal import Journal
 from sandbox.service import wait_until_ready
+from tests import waiting
 from tests.component_data import settings
 from tools.paths import tool
 
@@ -107,16 +107,14 @@ def cluster(directory: Path) -> Generator[Stage]:
 
 def until(holds: Callable[[], bool], *, timeout_seconds: float = 60) -> float:
     """Wait for a condition and return how long it took. An answer that is not there yet counts as no."""
-    started = time.monotonic()
-    while True:
+
+    def settled() -> bool:
         try:
-            if holds():
-                return time.monotonic() - started
+            return holds()
         except (httpx.TransportError, KeyError, IndexError):
-            pass
-        waited = time.monotonic() - started
-        assert waited < timeout_seconds, f"not so within {timeout_seconds} s"
-        time.sleep(POLL_SECONDS)
+            return False
+
+    return waiting.until("what the cluster comes to", settled, seconds=timeout_seconds)
 
 
 def configuration(group_wait: str) -> str:

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -16,6 +15,7 @@ import psutil
 import pytest
 
 from tests.alerting_data import ROOT
+from tests.waiting import until
 
 pytestmark = pytest.mark.sandbox
 
@@ -56,10 +56,7 @@ class Terminal:
         return self._output.read_text(errors="replace")
 
     def until(self, what: str, holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not holds():
-            assert time.monotonic() < deadline, f"not so: {what}\n{self.said()}"
-            time.sleep(0.1)
+        until(what, holds, seconds=PATIENCE_SECONDS, otherwise=self.said)
 
     def engine_is_running(self) -> bool:
         return any("pulumi" in process for process in self.left_running())

@@ -8,8 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -24,6 +23,7 @@ from sandbox.population import Population
 from sandbox.runs import Run
 from sandbox.stack import Plan, Sandbox
 from tests.alerting_data import ROOT
+from tests.waiting import until
 
 WAIT_SECONDS = 60.0
 DRILL = """
@@ -66,13 +66,6 @@ def sandbox(project: Path) -> Iterator[Sandbox]:
         yield sandbox
 
 
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, f"not so within {WAIT_SECONDS:.0f} s"
-        time.sleep(0.1)
-
-
 def config_secret_uid(sandbox: Sandbox) -> str:
     arguments = ("get", "secret", "alertmanager-config", "--namespace=monitoring", "--output=json")
     return json.loads(kubectl(sandbox.plane.kubeconfig, *arguments))["metadata"]["uid"]
@@ -101,7 +94,10 @@ def test_a_changed_route_updates_the_secret_in_place_and_reaches_every_alertmana
 
     assert {operation: count for operation, count in changed.changes.items() if operation != "same"} == {"update": 1}
     assert config_secret_uid(sandbox) == uid
-    until(lambda: [text.count("repeat_interval: 1m6s") for text in loaded(sandbox)] == [1, 1, 1])
+    until(
+        "every Alertmanager has read it",
+        lambda: [text.count("repeat_interval: 1m6s") for text in loaded(sandbox)] == [1, 1, 1],
+    )
     assert sandbox.alertmanagers_ready() == 3
     _an_alert_can_be_set_off_by_hand(sandbox, project)
 
@@ -116,7 +112,7 @@ def _an_alert_can_be_set_off_by_hand(sandbox: Sandbox, project: Path) -> None:
         text=True,
     )
     try:
-        until(lambda: sandbox.journal.find(Kind.INCIDENT_TRIGGERED, service="gateway") != [])
+        until("the incident is there", lambda: sandbox.journal.find(Kind.INCIDENT_TRIGGERED, service="gateway") != [])
         drill.send_signal(signal.SIGINT)
         said, _ = drill.communicate(timeout=WAIT_SECONDS)
     finally:

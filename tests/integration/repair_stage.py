@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from sandbox.population import ACCOUNT_ID, REGION, aws_session
 from sandbox.ports import free_port
 from sandbox.service import ProcessService, wait_until_ready
 from tests.lambda_events import ROOT, catalog, create_documents, create_state_table, function_data, function_repairs
+from tests.waiting import until
 
 CLUSTER = "orion"
 GROUP = "orion:repairs"
@@ -107,14 +107,6 @@ def _answers(address: str) -> bool:
         return httpx.get(address, timeout=1).is_success
     except httpx.TransportError:
         return False
-
-
-def until(what: str, holds: Callable[[], object], *, seconds: float = 30) -> None:
-    """Wait for a condition, and fail with its name."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.05)
 
 
 class Stage:

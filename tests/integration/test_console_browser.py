@@ -142,7 +142,7 @@ def test_what_ends_goes_to_where_it_belongs(page: Page, stage: ConsoleStage) -> 
     stage.resolve(labels)
 
     page.wait_for("!document.querySelector('#firing tbody').textContent.includes('HighMemoryUsage')")
-    page.wait_for("document.querySelector('#firing h3 + table').textContent.includes('HighMemoryUsage')")
+    assert page.evaluate("document.querySelector('#firing h3 + table').textContent.includes('HighMemoryUsage')")
 
 
 def test_a_link_leads_from_an_alert_to_its_incident_and_its_route(page: Page) -> None:
@@ -152,6 +152,7 @@ def test_a_link_leads_from_an_alert_to_its_incident_and_its_route(page: Page) ->
 
         page.wait_for(f"document.querySelector(':target').id === '{target}'")
         page.wait_for("document.querySelector(':target').getBoundingClientRect().top < innerHeight")
+        assert page.evaluate("document.querySelector(':target').getBoundingClientRect().bottom") > 0
 
 
 def test_it_can_be_used_with_the_keyboard_alone(page: Page) -> None:
@@ -220,6 +221,7 @@ def test_it_is_whole_where_scripts_are_off(browser: Browser, stage: ConsoleStage
     page.command("Emulation.setScriptExecutionDisabled", value=True)
     page.command("Page.navigate", url=f"{stage.address}/")
     page.wait_for("document.readyState === 'complete' && document.querySelector('#firing tbody tr') !== null")
+    assert not page.evaluate("document.querySelector('#firing tbody').textContent.includes('HighMemoryUsage')")
     stage.fire("HighMemoryUsage", "positions")
 
     page.wait_for("document.querySelector('#firing tbody')?.textContent.includes('HighMemoryUsage')")

@@ -9,8 +9,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -18,6 +16,7 @@ import pytest
 
 from sandbox.engine import DeploymentFailed, Engine, Interrupted, Progress
 from sandbox.providers.plugins import Plugin
+from tests.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -41,13 +40,6 @@ def files(names):
 
 """
 SECRET = "correct-horse-battery"
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "what was waited for did not happen"
-        time.sleep(0.02)
 
 
 class Files:
@@ -313,7 +305,7 @@ def test_after_an_interrupt_the_next_run_goes_on(files: Files) -> None:
 
     thread = threading.Thread(target=run)
     thread.start()
-    wait_for((files.folder / "b.txt.started").exists)
+    until("the second file is being made", (files.folder / "b.txt.started").exists)
     engine.interrupt()
     thread.join(30)
     after = set(files.there())
@@ -333,7 +325,7 @@ def test_after_ctrl_c_nothing_is_locked_and_the_next_run_goes_on(files: Files) -
     """)
     (files.folder / "b.txt.gate").touch()
     stopped = files.start_elsewhere()
-    wait_for((files.folder / "b.txt.started").exists)
+    until("the second file is being made", (files.folder / "b.txt.started").exists)
     stopped.send_signal(signal.SIGINT)
     code = stopped.wait(30)
     locks = list(files.engine_folder.glob("state/.pulumi/locks/**/*.json"))
@@ -351,7 +343,7 @@ def test_after_a_kill_the_next_run_goes_on_and_nothing_is_left_running(files: Fi
     """)
     (files.folder / "b.txt.gate").touch()
     killed = files.start_elsewhere()
-    wait_for((files.folder / "b.txt.started").exists)
+    until("the second file is being made", (files.folder / "b.txt.started").exists)
     children = psutil.Process(killed.pid).children(recursive=True)
     killed.send_signal(signal.SIGKILL)
     killed.wait()

@@ -20,6 +20,7 @@ from sandbox.metrics.places import EXPORTERS
 from sandbox.ports import LOOPBACK, accepts_connections, free_port
 from sandbox.service import HttpService, ProcessService, wait_until_ready
 from tests.alerting_data import ROOT, settings, write_rules
+from tests.waiting import until
 from tools.paths import tool
 
 SCALE = 60.0
@@ -141,10 +142,12 @@ def firing(prometheus: ProcessService) -> set[str]:
 
 
 def wait_for(prometheus: ProcessService, alerts: set[str]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while missing := alerts - firing(prometheus):
-        assert time.monotonic() < deadline, f"after {PATIENCE_SECONDS:.0f} s these have not fired: {sorted(missing)}"
-        time.sleep(0.5)
+    until(
+        "every alert fires",
+        lambda: alerts <= firing(prometheus),
+        seconds=PATIENCE_SECONDS,
+        otherwise=lambda: sorted(alerts - firing(prometheus)),
+    )
 
 
 def start(source: HttpService, faults: Mapping[str, Mapping[str, str]]) -> set[str]:
@@ -159,10 +162,13 @@ def test_every_fault_sets_its_alert_off_and_nothing_fires_without(
     source: HttpService, prometheus: ProcessService
 ) -> None:
     """Ten minutes of the story pass first, in which only what always fires does."""
-    deadline = time.monotonic() + 10 * 60 / SCALE
-    while time.monotonic() < deadline:
+    ends = time.monotonic() + 10 * 60 / SCALE
+
+    def is_over() -> bool:
         assert firing(prometheus) <= {"Watchdog"}
-        time.sleep(0.5)
+        return time.monotonic() >= ends
+
+    until("ten minutes of the story have passed", is_over)
 
     wait_for(prometheus, start(source, SIDE_BY_SIDE))
     wait_for(prometheus, start(source, THEN))

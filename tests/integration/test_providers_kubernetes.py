@@ -8,9 +8,8 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from sandbox.cluster.kubectl import kubectl
 from sandbox.engine import DeploymentFailed, Engine
 from sandbox.providers.plugins import embedded
 from sandbox.service import ServiceFailed, wait_until_ready
+from tests.waiting import until
 from tools.paths import tool
 
 pytestmark = pytest.mark.integration
@@ -98,13 +98,6 @@ class Stack:
 
     def uid(self, *what: str) -> str:
         return self.get(*what)["metadata"]["uid"]
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "what was waited for did not happen"
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -436,7 +429,7 @@ def test_what_a_killed_run_left_of_a_release_is_put_right(stack: Stack, chart: P
     program = "k8s.helm.v3.Release('release', name='little', chart={chart!r}, values={values!r}, opts=opts)"
     stack.program(program.format(chart=str(chart), values={"pod": True}))
     killed = stack.start_elsewhere()
-    wait_for(lambda: "never-ready" in stack.names("pod"))  # which helm waits for now
+    until("helm waits for it", lambda: "never-ready" in stack.names("pod"))
     children = psutil.Process(killed.pid).children(recursive=True)
     killed.kill()
     killed.wait()

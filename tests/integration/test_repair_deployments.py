@@ -11,7 +11,8 @@ import pytest
 from sandbox.cluster.kubectl import apply
 from sandbox.cluster.workloads import NAMESPACE, service_manifests
 from sandbox.journal import Journal
-from tests.integration.repair_stage import Stage, running_aws, running_cluster, until
+from tests.integration.repair_stage import Stage, running_aws, running_cluster
+from tests.waiting import until
 
 pytestmark = pytest.mark.integration
 

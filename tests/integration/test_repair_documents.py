@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 from sandbox.cluster.kubectl import apply
 from sandbox.cluster.workloads import NAMESPACE
 from sandbox.journal import Journal, Kind
-from tests.integration.repair_stage import CLUSTER, GROUP, Stage, running_aws, running_cluster, until
+from tests.integration.repair_stage import CLUSTER, GROUP, Stage, running_aws, running_cluster
+from tests.waiting import until
 
 pytestmark = pytest.mark.integration
 

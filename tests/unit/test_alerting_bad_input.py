@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from alerting.build import load_catalog
-from alerting.checks.rules import PAGE_HEADINGS
 from tests.alerting_data import ROOT, changed, copied_root, line_of, problems
 
 ALERTS = ", ".join(load_catalog(ROOT).alerts())
@@ -325,19 +324,6 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     assert files == {"catalog/services.yaml", "rules/meta.yaml", "catalog/teams.yaml"}
 
 
-def test_an_alert_needs_a_page(tmp_path: Path) -> None:
-    root = copied_root(tmp_path / "root")
-    (root / "runbooks" / "ServiceDown.md").unlink()
-
-    (problem,) = problems(root)
-
-    line = line_of(root, "rules/infrastructure.yaml", "alert: ServiceDown")
-    assert problem == (
-        f"rules/infrastructure.yaml:{line}: groups.0.rules.8.alert: "
-        "alert ServiceDown has no runbook page. Write runbooks/ServiceDown.md"
-    )
-
-
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
@@ -362,15 +348,6 @@ def test_what_nobody_reads_is_refused(tmp_path: Path, file: str, old: str, new: 
     assert problem.endswith(message)
 
 
-def test_a_page_needs_an_alert(tmp_path: Path) -> None:
-    root = copied_root(tmp_path / "root")
-    (root / "runbooks" / "Nothing.md").write_text("# Nothing\n")
-
-    (problem,) = problems(root)
-
-    assert problem.startswith('runbooks/Nothing.md:1: there is no alert "Nothing"; allowed: ')
-
-
 @pytest.mark.parametrize(
     "text", ["", "- a\n- b\n", "just text", "a: &x [*x]\n", "a: \x00\n", "? [1]\n: 2\n", "\ttab: 1"]
 )
@@ -386,28 +363,3 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     (root / "catalog" / "services.yaml").write_bytes(b"a: \xff")
 
     assert problems(root) == ["catalog/services.yaml:1: is not UTF-8 at byte 3. Save it as UTF-8"]
-
-
-@pytest.mark.parametrize("heading", PAGE_HEADINGS)
-def test_each_part_of_a_page_says_something(tmp_path: Path, heading: str) -> None:
-    root = copied_root(tmp_path / "root")
-    path = root / "runbooks" / "ServiceDown.md"
-    above, _, rest = path.read_text().partition(f"## {heading}\n")
-    _, following, below = rest.partition("\n## ")
-    path.write_text(f"{above}## {heading}\n{following}{below}")
-
-    found = problems(root)
-
-    expected = f"{SERVICE_DOWN}: groups.0.rules.8.alert: runbooks/ServiceDown.md says nothing under {heading}. "
-    assert any(problem.startswith(expected) for problem in found)
-
-
-def test_a_diagnosis_has_something_to_paste(tmp_path: Path) -> None:
-    root = copied_root(tmp_path / "root")
-    path = root / "runbooks" / "ServiceDown.md"
-    above, _, rest = path.read_text().partition("## Diagnosis\n")
-    path.write_text(f"{above}## Diagnosis\n\nLook around.\n\n## {rest.partition('## ')[2]}")
-
-    (problem,) = problems(root)
-
-    assert "runbooks/ServiceDown.md has nothing to paste under Diagnosis. Add a command" in problem

@@ -3,16 +3,16 @@ from __future__ import annotations
 import copy
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox.clock import Clock
-from sandbox.cluster.node_agent.processes import ContainerProcess
+from sandbox.cluster.node_agent.processes import ContainerProcess, Ending
 from sandbox.cluster.node_agent.supported import unsupported
 from sandbox.cluster.node_agent.volumes import swap
+from tests.waiting import until
 
 POD: dict[str, Any] = {
     "metadata": {
@@ -118,13 +118,15 @@ def test_a_key_that_went_away_goes_away(tmp_path: Path) -> None:
 
 
 def ended(process: ContainerProcess, now: float) -> int:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        ending = process.ended(now=now)
-        if ending is not None:
-            return ending.code
-        time.sleep(0.01)
-    pytest.fail("did not end")
+    endings: list[Ending | None] = []
+
+    def has_ended() -> bool:
+        endings.append(process.ended(now=now))
+        return endings[-1] is not None
+
+    until("the process has ended", has_ended)
+    assert endings[-1] is not None
+    return endings[-1].code
 
 
 def test_a_container_is_restarted_at_once_and_then_with_growing_waits(tmp_path: Path) -> None:

@@ -221,7 +221,9 @@ def test_what_was_installed_otherwise_is_believed(warnings: list[str]) -> None:
 def test_a_named_storage_class_is_taken_as_it_is() -> None:
     named = stack(monitoring={"storage_class": "gp3"}, cluster={"self_managed": []})
 
-    checked(named, {ADD_ON: changed(ADD_ON, configurationValues='{"enableNetworkPolicy": "true"}')})
+    run = checked(named, {ADD_ON: changed(ADD_ON, configurationValues='{"enableNetworkPolicy": "true"}')})
+
+    assert run.of_type("pulumi:providers:kubernetes")
 
 
 def test_an_auto_mode_cluster_has_its_own_but_no_storage_class(warnings: list[str]) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from sandbox.clouds.aws.server import AwsServer
 from sandbox.functions import FunctionRuntime
 from sandbox.journal import Journal, Kind
 from sandbox.service import wait_until_ready
+from tests.waiting import until
 
 CODE = """
 import json
@@ -51,13 +51,6 @@ class _Account:
         names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
         attributes = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         return sum(int(attributes[name]) for name in names)
-
-
-def _until(what: str, holds: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +105,7 @@ def test_what_succeeded_is_deleted_and_what_failed_goes_to_the_dead_letters(acco
     entries = [{"Id": str(number), "MessageBody": json.dumps({"fail": number == 3})} for number in range(10)]
     account.sqs.send_message_batch(QueueUrl=url, Entries=entries)
 
-    _until("one message is a dead letter", lambda: account.count(dead) == 1)
+    until("one message is a dead letter", lambda: account.count(dead) == 1)
     assert account.count(url) == 0
     invoked = account.journal.find(Kind.FUNCTION_INVOKED, function="f", queue="messages")
     assert sum(event.details["messages"] for event in invoked) == 10
@@ -133,14 +126,14 @@ def test_new_code_is_run_as_soon_as_it_is_deployed(account: _Account) -> None:
     results, _ = account.queue("results")
     account.functions.create_event_source_mapping(EventSourceArn=arn, FunctionName="f", BatchSize=1)
     account.sqs.send_message(QueueUrl=url, MessageBody="{}")
-    _until("the old code has run", lambda: account.journal.find(Kind.FUNCTION_INVOKED, queue="updated"))
+    until("the old code has run", lambda: account.journal.find(Kind.FUNCTION_INVOKED, queue="updated"))
     code = "import boto3\ndef handler(event, context):\n    boto3.client('sqs').send_message("
     code += f"QueueUrl={results!r}, MessageBody=context.function_name)"
 
     account.functions.update_function_code(FunctionName="f", **account.code(code))
     account.sqs.send_message(QueueUrl=url, MessageBody="{}")
 
-    _until("the new code has run", lambda: account.count(results) == 1)
+    until("the new code has run", lambda: account.count(results) == 1)
     account.functions.update_function_code(FunctionName="f", **account.code(CODE))
 
 
@@ -149,7 +142,7 @@ def test_a_rules_rate_is_kept_by_the_clock(account: _Account) -> None:
     account.events.put_rule(Name="sweep", ScheduleExpression="rate(1 minute)")
     account.events.put_targets(Rule="sweep", Targets=[{"Id": "q", "Arn": arn, "Input": '{"source": "orion.sweep"}'}])
 
-    _until("the rule has had three turns", lambda: account.count(url) >= 3)
+    until("the rule has had three turns", lambda: account.count(url) >= 3)
     account.events.disable_rule(Name="sweep")
 
     (message,) = account.sqs.receive_message(QueueUrl=url)["Messages"]
@@ -159,7 +152,7 @@ def test_a_rules_rate_is_kept_by_the_clock(account: _Account) -> None:
 def test_a_mapping_that_is_gone_takes_no_more_messages(account: _Account) -> None:
     for mapping in account.functions.list_event_source_mappings()["EventSourceMappings"]:
         account.functions.delete_event_source_mapping(UUID=mapping["UUID"])
-    _until("the runtime has seen it", lambda: not account.runtime._sources)  # pyright: ignore[reportPrivateUsage]
+    until("the runtime has seen it", lambda: not account.runtime._sources)  # pyright: ignore[reportPrivateUsage]
     url, _ = account.queue("updated")
 
     account.sqs.send_message(QueueUrl=url, MessageBody="{}")

@@ -6,14 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.alerting_data import ROOT
+from tests.waiting import until
 
 PATIENCE_SECONDS = 30.0
 WAITING = "import signal; signal.pause()"
@@ -23,13 +22,6 @@ from tests.steps import PYTHON, Step, run_steps
 code = (PYTHON, "-c", *sys.argv[1:], "step")  # the arguments are only to be found by
 sys.exit(run_steps([Step(name="beside", command=code, background=True), Step(name="before", command=code)]))
 """
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, "not so in time"
-        time.sleep(0.05)
 
 
 def steps_of(mark: str) -> list[psutil.Process]:
@@ -47,11 +39,11 @@ def test_nothing_is_left_running(how: signal.Signals, tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     try:
-        until(lambda: len(steps_of(mark)) == 2)
+        until("both steps run", lambda: len(steps_of(mark)) == 2)
         runner.send_signal(how)
         code = runner.wait(PATIENCE_SECONDS)
     finally:
         runner.kill()
 
     assert code == (-how if how is signal.SIGKILL else 130)
-    until(lambda: steps_of(mark) == [])
+    until("both steps have ended", lambda: steps_of(mark) == [])

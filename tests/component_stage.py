@@ -1,0 +1,82 @@
+"""The components of AWS as they are made with mocks, and what their policies say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from alerting.settings import Settings
+from components.bastion import Bastion, BastionArgs, BastionSpec
+from components.event_bus import EventBus, EventBusArgs, EventBusSpec
+from components.runbook_automation import RunbookAutomation, RunbookAutomationArgs, RunbookAutomationSpec
+from tests.component_data import package, providers, repairs, settings
+from tests.pulumi_program import Run, run_program
+
+SNS = "arn:aws:sns:us-east-1:123456789012"
+SQS = "arn:aws:sqs:us-east-1:123456789012"
+KEY = "arn:aws:kms:us-east-1:123456789012:key/key"
+EVENTS = "arn:aws:events:us-east-1:123456789012:rule"
+QUEUE = f"{SQS}:orion-runbook-automation"
+DEAD_LETTERS = f"{SQS}:orion-runbook-automation-dead-letters"
+FUNCTION_NAME = "orion-runbook-automation"
+
+Statements = dict[str, dict[str, Any]]
+
+
+def deployed(make: Callable[[Settings, pulumi.ResourceOptions], object], *, preview: bool = False) -> Run:
+    stack = settings()
+    return run_program(lambda: make(stack, providers(stack)), preview=preview)
+
+
+def event_bus(*, preview: bool = False) -> Run:
+    spec = EventBusSpec(settings=settings(), teams=("trading", "platform"), documents=("orion-restart-pod",))
+    return deployed(
+        lambda _, options: EventBus("event-bus", EventBusArgs(spec=spec), options),
+        preview=preview,
+    )
+
+
+def automation(folder: Path, *, preview: bool = False, alertmanager_api: str | None = None) -> Run:
+    def make(stack: Settings, options: pulumi.ResourceOptions) -> None:
+        stack = stack.model_copy(update={"alertmanager_api": alertmanager_api})
+        args = RunbookAutomationArgs(
+            spec=RunbookAutomationSpec(
+                settings=stack, repairs=repairs(), package=package(folder), operating_team="platform"
+            ),
+            key_arn=KEY,
+            queue_arn=QUEUE,
+            notification_topic_arn=f"{SNS}:orion-notifications",
+            team_topic_arns={team: f"{SNS}:orion-team-{team}" for team in ("trading", "platform")},
+        )
+        RunbookAutomation("runbook-automation", args, options)
+
+    return deployed(make, preview=preview)
+
+
+def bastion(*, preview: bool = False) -> Run:
+    def make(stack: Settings, options: pulumi.ResourceOptions) -> None:
+        args = BastionArgs(
+            spec=BastionSpec(settings=stack, repairs=repairs()),
+            diagnostics_bucket_arn="arn:aws:s3:::orion-diagnostics-123456789012",
+            key_arn=KEY,
+        )
+        Bastion("bastion", args, options)
+
+    return deployed(make, preview=preview)
+
+
+def statements(text: str) -> Statements:
+    return {statement["Sid"]: statement for statement in json.loads(text)["Statement"]}
+
+
+def assert_narrow(allowed: Statements, *, except_for: tuple[str, ...] = ()) -> None:
+    """No action and no resource is a bare wildcard, but for statements whose action has no resource to name."""
+    for sid, statement in allowed.items():
+        assert all(action != "*" and not action.endswith(":*") for action in statement["Action"]), sid
+        if sid not in except_for:
+            assert "*" not in statement["Resource"], sid
+            assert all(resource.startswith("arn:aws:") for resource in statement["Resource"]), sid

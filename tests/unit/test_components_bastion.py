@@ -1,0 +1,84 @@
+"""The bastion: what it may do, who may reach it, and that nobody logs in."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.component_stage import KEY, assert_narrow, bastion, statements
+
+
+@pytest.fixture(params=[False, True], ids=["update", "preview"])
+def preview(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+class TestBastion:
+    def test_nobody_can_log_in_and_nothing_comes_in(self, *, preview: bool) -> None:
+        run = bastion(preview=preview)
+        instance = run.one("aws:ec2/instance:Instance").inputs
+        group = run.one("aws:ec2/securityGroup:SecurityGroup").inputs
+        out = run.one("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule").inputs
+
+        assert "keyName" not in instance
+        assert instance["associatePublicIpAddress"] is False
+        assert "ingress" not in group
+        assert "egress" not in group
+        assert not [one for one in run.resources.values() if "IngressRule" in one.type]
+        assert (out["ipProtocol"], out["fromPort"], out["toPort"]) == ("tcp", 443, 443)
+
+    def test_its_credentials_cannot_be_fetched_from_a_container(self, *, preview: bool) -> None:
+        instance = bastion(preview=preview).one("aws:ec2/instance:Instance").inputs
+
+        assert instance["metadataOptions"] == {
+            "httpEndpoint": "enabled",
+            "httpTokens": "required",
+            "httpPutResponseHopLimit": 1,
+        }
+        assert instance["rootBlockDevice"]["encrypted"] is True
+
+    def test_commands_find_it_by_its_tag_and_a_new_image_does_not_replace_it(self) -> None:
+        instance = bastion().one("aws:ec2/instance:Instance")
+
+        assert instance.inputs["tags"] == {"Name": "orion-bastion", "orion:role": "bastion"}
+        assert instance.ignored_changes == ("ami",)
+
+    def test_its_role_finds_the_cluster_and_writes_output(self) -> None:
+        run = bastion()
+        allowed = statements(run.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
+
+        assert {sid: (one["Action"], one["Resource"]) for sid, one in allowed.items() if sid != "TakeCommands"} == {
+            "FindTheCluster": (["eks:DescribeCluster"], ["arn:aws:eks:us-east-1:123456789012:cluster/orion"]),
+            "WriteOutput": (["s3:PutObject"], ["arn:aws:s3:::orion-diagnostics-123456789012/commands/*"]),
+            "EncryptOutput": (["kms:GenerateDataKey"], [KEY]),
+        }
+        assert_narrow(allowed, except_for=("TakeCommands",))
+        assert not [one for one in run.resources.values() if "PolicyAttachment" in one.type]
+
+    def test_it_takes_commands_and_opens_no_session(self) -> None:
+        """A session needs a data channel, a command only the control channel."""
+        policy = statements(bastion().one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
+        actions = policy["TakeCommands"]["Action"]
+
+        assert not [action for action in actions if "DataChannel" in action or "Parameter" in action or "*" in action]
+        assert {"ssm:UpdateInstanceInformation", "ssmmessages:OpenControlChannel", "ec2messages:GetMessages"} <= set(
+            actions
+        )
+
+    def test_in_the_cluster_its_group_may_do_what_the_actions_need(self, *, preview: bool) -> None:
+        run = bastion(preview=preview)
+        entry = run.one("aws:eks/accessEntry:AccessEntry").inputs
+        role = run.one("kubernetes:rbac.authorization.k8s.io/v1:Role").inputs
+        binding = run.one("kubernetes:rbac.authorization.k8s.io/v1:RoleBinding").inputs
+
+        assert entry["kubernetesGroups"] == ["orion:repairs"]
+        assert (role["metadata"]["namespace"], binding["metadata"]["namespace"]) == ("orion", "orion")
+        assert [(subject["kind"], subject["name"]) for subject in binding["subjects"]] == [("Group", "orion:repairs")]
+        verbs = {resource: set(rule["verbs"]) for rule in role["rules"] for resource in rule["resources"]}
+        assert verbs == {"pods": {"delete", "get"}}
+        everywhere = run.one("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole").inputs["rules"]
+        assert everywhere == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}]
+
+    def test_the_image_is_looked_up_by_the_explicit_provider(self) -> None:
+        (call,) = [call for call in bastion().calls if call.token == "aws:ssm/getParameter:getParameter"]
+
+        assert call.provider == "providers-aws"

@@ -1,0 +1,150 @@
+"""The event bus, statement by statement, and what a lost or repeated message meets."""
+
+from __future__ import annotations
+
+import json
+
+import pulumi
+import pytest
+
+from alerting.settings import Settings
+from components.alertmanager_identity import AlertmanagerIdentity, AlertmanagerIdentityArgs
+from components.naming import FUNCTION_TIMEOUT_SECONDS
+from tests.component_stage import (
+    DEAD_LETTERS,
+    EVENTS,
+    KEY,
+    QUEUE,
+    SNS,
+    assert_narrow,
+    deployed,
+    event_bus,
+    statements,
+)
+
+
+@pytest.fixture(params=[False, True], ids=["update", "preview"])
+def preview(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+class TestEventBus:
+    def test_the_queue_outlasts_six_tries_of_the_function(self, *, preview: bool) -> None:
+        queue = event_bus(preview=preview).one("aws:sqs/queue:Queue", name="orion-runbook-automation").inputs
+
+        assert queue["visibilityTimeoutSeconds"] >= 6 * FUNCTION_TIMEOUT_SECONDS
+
+    def test_what_fails_five_times_is_kept_for_two_weeks(self) -> None:
+        run = event_bus()
+        queue = run.one("aws:sqs/queue:Queue", name="orion-runbook-automation").inputs
+        dead_letters = run.one("aws:sqs/queue:Queue", name="orion-runbook-automation-dead-letters").inputs
+
+        assert json.loads(queue["redrivePolicy"]) == {"deadLetterTargetArn": DEAD_LETTERS, "maxReceiveCount": 5}
+        assert json.loads(dead_letters["redriveAllowPolicy"]) == {
+            "redrivePermission": "byQueue",
+            "sourceQueueArns": [QUEUE],
+        }
+        assert dead_letters["messageRetentionSeconds"] == 14 * 86400 > queue["messageRetentionSeconds"]
+
+    def test_alerts_reach_the_queue_whole(self) -> None:
+        subscription = event_bus().one("aws:sns/topicSubscription:TopicSubscription")
+
+        assert subscription.inputs["topic"] == f"{SNS}:orion-alerts"
+        assert (subscription.inputs["protocol"], subscription.inputs["endpoint"]) == ("sqs", QUEUE)
+        assert subscription.inputs["rawMessageDelivery"] is False
+        assert "filterPolicy" not in subscription.inputs
+        assert json.loads(subscription.inputs["redrivePolicy"]) == {"deadLetterTargetArn": DEAD_LETTERS}
+        assert "event-bus-queue-policy" in subscription.dependencies
+
+    def test_every_team_has_a_topic_and_every_topic_is_encrypted(self, *, preview: bool) -> None:
+        topics = event_bus(preview=preview).of_type("aws:sns/topic:Topic")
+
+        assert {topic.inputs["name"] for topic in topics} == {
+            "orion-alerts",
+            "orion-notifications",
+            "orion-team-trading",
+            "orion-team-platform",
+        }
+        for topic in topics:
+            assert "kmsMasterKeyId" in topic.inputs, topic.name
+            assert "fifoTopic" not in topic.inputs, "a resolve within five minutes of its trigger would be dropped"
+
+    def test_only_our_topic_and_our_rules_may_send_to_the_queues(self) -> None:
+        policies = event_bus().of_type("aws:sqs/queuePolicy:QueuePolicy")
+
+        assert len(policies) == 2
+        for policy in policies:
+            allowed = statements(policy.inputs["policy"])
+            assert {
+                sid: one["Condition"]["ArnEquals"]["aws:SourceArn"] for sid, one in allowed.items() if sid[0] != "R"
+            } == {
+                "Alerts": f"{SNS}:orion-alerts",
+                "Outcomes": f"{EVENTS}/orion-repair-outcomes",
+                "Sweep": f"{EVENTS}/orion-repair-sweep",
+            }
+            refused = allowed.pop("RefusePlainHttp")
+            assert (refused["Effect"], refused["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+            assert_narrow(allowed)
+
+    def test_the_key_lets_services_encrypt_and_events_without_a_condition(self, *, preview: bool) -> None:
+        key = event_bus(preview=preview).one("aws:kms/key:Key").inputs
+        grants = statements(key["policy"])
+
+        assert key["enableKeyRotation"] is True
+        assert {one["Principal"]["Service"][0] for sid, one in grants.items() if sid != "Account"} == {
+            "sns.amazonaws.com",
+            "cloudwatch.amazonaws.com",
+            "events.amazonaws.com",
+            "logs.us-east-1.amazonaws.com",
+        }
+        assert grants["Logs"]["Condition"] == {
+            "ArnLike": {
+                "kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/*"
+            }
+        }
+        for sid, grant in grants.items():
+            if sid not in {"Account", "Logs"}:
+                assert grant["Action"] == ["kms:GenerateDataKey*", "kms:Decrypt"]
+        assert "Condition" not in grants["EventsToEncryptedQueues"], "delivery would stop without an error"
+
+    def test_outcomes_of_our_documents_and_a_sweep_a_minute_reach_the_queue(self) -> None:
+        run = event_bus()
+        outcomes = run.one("aws:cloudwatch/eventRule:EventRule", name="orion-repair-outcomes").inputs
+        sweep = run.one("aws:cloudwatch/eventRule:EventRule", name="orion-repair-sweep").inputs
+        targets = {one.inputs["rule"]: one.inputs for one in run.of_type("aws:cloudwatch/eventTarget:EventTarget")}
+
+        assert json.loads(outcomes["eventPattern"]) == {
+            "source": ["aws.ssm"],
+            "detail-type": ["EC2 Command Invocation Status-change Notification"],
+            "detail": {"document-name": ["orion-restart-pod"]},
+        }
+        assert sweep["scheduleExpression"] == "rate(1 minute)"
+        assert {rule: target["arn"] for rule, target in targets.items()} == {
+            "orion-repair-outcomes": QUEUE,
+            "orion-repair-sweep": QUEUE,
+        }
+        assert json.loads(targets["orion-repair-sweep"]["input"]) == {"source": "orion.sweep"}
+        assert "input" not in targets["orion-repair-outcomes"]
+        assert all(target["deadLetterConfig"] == {"arn": DEAD_LETTERS} for target in targets.values())
+
+
+def test_alertmanager_may_publish_alerts_and_nothing_else(*, preview: bool) -> None:
+    def make(stack: Settings, options: pulumi.ResourceOptions) -> None:
+        args = AlertmanagerIdentityArgs(
+            settings=stack,
+            alert_topic_arn=f"{SNS}:orion-alerts",
+            heartbeat_topic_arn=f"{SNS}:orion-watchdog",
+            key_arn=KEY,
+        )
+        AlertmanagerIdentity("alertmanager-identity", args, options)
+
+    run = deployed(make, preview=preview)
+    allowed = statements(run.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
+    association = run.one("aws:eks/podIdentityAssociation:PodIdentityAssociation").inputs
+
+    assert {sid: (one["Action"], one["Resource"]) for sid, one in allowed.items()} == {
+        "PublishAlerts": (["sns:Publish"], [f"{SNS}:orion-alerts", f"{SNS}:orion-watchdog"]),
+        "EncryptAlerts": (["kms:GenerateDataKey*", "kms:Decrypt"], [KEY]),
+    }
+    assert association["serviceAccount"] == "prometheus-kube-prometheus-alertmanager"
+    assert (association["clusterName"], association["namespace"]) == ("orion", "monitoring")

@@ -1,0 +1,171 @@
+"""The function, what it may do statement by statement, and what is told when it fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.component_data import DOCUMENT, package
+from tests.component_stage import FUNCTION_NAME, KEY, QUEUE, SNS, assert_narrow, automation, statements
+from tests.lambda_events import FUNCTION_OPERATIONS
+
+
+@pytest.fixture(params=[False, True], ids=["update", "preview"])
+def preview(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+class TestRunbookAutomation:
+    def test_its_role_may_do_this_and_nothing_else(self, tmp_path: Path) -> None:
+        policy = automation(tmp_path).one("aws:iam/rolePolicy:RolePolicy").inputs["policy"]
+        allowed = statements(policy)
+        table = "arn:aws:dynamodb:us-east-1:123456789012:table/orion-state"
+
+        assert {sid: one["Resource"] for sid, one in allowed.items()} == {
+            "WriteLogs": [f"arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/{FUNCTION_NAME}:*"],
+            "TakeMessages": [QUEUE],
+            "KeepState": [table],
+            "FindState": [f"{table}/index/by-command", f"{table}/index/by-status"],
+            "SendOurDocuments": ["arn:aws:ssm:us-east-1:123456789012:document/orion-restart-pod"],
+            "SendToTheBastion": ["arn:aws:ec2:us-east-1:123456789012:instance/*"],
+            "AskForOutcomes": ["*"],
+            "PublishResults": [f"{SNS}:orion-notifications", f"{SNS}:orion-team-trading", f"{SNS}:orion-team-platform"],
+            "KeepUnreadableMessages": ["arn:aws:s3:::orion-diagnostics-123456789012/unreadable/*"],
+            "UseTheKey": [KEY],
+        }
+        assert {sid: one["Action"] for sid, one in allowed.items()} == {
+            "WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "TakeMessages": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+            "KeepState": ["dynamodb:PutItem", "dynamodb:UpdateItem"],
+            "FindState": ["dynamodb:Query"],
+            "SendOurDocuments": ["ssm:SendCommand"],
+            "SendToTheBastion": ["ssm:SendCommand"],
+            "AskForOutcomes": ["ssm:ListCommandInvocations", "ssm:GetCommandInvocation"],
+            "PublishResults": ["sns:Publish"],
+            "KeepUnreadableMessages": ["s3:PutObject"],
+            "UseTheKey": ["kms:GenerateDataKey*", "kms:Decrypt"],
+        }
+        used = {action for one in allowed.values() for action in one["Action"]}
+        assert {one for one in used if one.split(":")[0] in {"dynamodb", "s3", "sns", "ssm"}} == FUNCTION_OPERATIONS
+        assert {sid: one["Condition"] for sid, one in allowed.items() if "Condition" in one} == {
+            "SendToTheBastion": {"StringEquals": {"ssm:resourceTag/orion:role": "bastion"}}
+        }
+        assert "AWS-RunShellScript" not in policy
+        assert_narrow(allowed, except_for=("AskForOutcomes",))
+
+    def test_the_function_runs_this_very_zip(self, tmp_path: Path) -> None:
+        run = automation(tmp_path)
+        code = run.one("aws:s3/bucketObject:BucketObject")
+        function = run.one("aws:lambda/function:Function")
+
+        assert code.inputs["sourceHash"] == "ab" * 32
+        assert "runbook-automation-code-versioning" in code.dependencies
+        assert function.inputs["s3Bucket"] == code.inputs["bucket"] == "orion-functions-123456789012"
+        assert (function.inputs["s3Key"], function.inputs["s3ObjectVersion"]) == (code.inputs["key"], "v1")
+        assert function.inputs["sourceCodeHash"] == package(tmp_path).source_code_hash
+        assert (function.inputs["runtime"], function.inputs["architectures"]) == ("python3.13", ["arm64"])
+        assert function.inputs["handler"] == "runbook_automation.handler.handler"
+        assert "runbook-automation-role-policy" in function.dependencies
+
+    def test_its_environment_holds_names_and_no_secret(self, tmp_path: Path) -> None:
+        function = automation(tmp_path).one("aws:lambda/function:Function")
+        variables = function.inputs["environment"]["variables"]
+
+        assert json.loads(variables.pop("REPAIR_DOCUMENTS")) == {"restart_pod": {"version": "1", "hash": "ab" * 32}}
+        assert json.loads(variables.pop("TEAM_TOPIC_ARNS")) == {
+            "trading": f"{SNS}:orion-team-trading",
+            "platform": f"{SNS}:orion-team-platform",
+        }
+        assert variables == {
+            "REPAIR_TABLE": "orion-state",
+            "NOTIFICATION_TOPIC_ARN": f"{SNS}:orion-notifications",
+            "BASTION_TAG_VALUE": "bastion",
+            "DIAGNOSTICS_BUCKET": "orion-diagnostics-123456789012",
+            "REPAIR_MODE": "dry-run",
+        }
+        assert function.secrets == set()
+
+    def test_it_stands_in_the_network_only_where_it_may_ask_alertmanager(self, tmp_path: Path) -> None:
+        """Without a way in, a function outside every network needs no rights to make interfaces."""
+        run = automation(tmp_path, alertmanager_api="http://alertmanager.internal.example.com:9093")
+        function = run.one("aws:lambda/function:Function").inputs
+        out = run.of_type("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
+        allowed = statements(run.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
+
+        variables = function["environment"]["variables"]
+        assert variables["ALERTMANAGER_API"] == "http://alertmanager.internal.example.com:9093"
+        assert function["vpcConfig"]["subnetIds"] == ["subnet-1"]
+        assert [(one.inputs["fromPort"], one.inputs["toPort"]) for one in out] == [(443, 443), (9093, 9093)]
+        assert "ingress" not in run.one("aws:ec2/securityGroup:SecurityGroup").inputs
+        assert allowed["StandInTheNetwork"]["Action"] == [
+            "ec2:CreateNetworkInterface",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DeleteNetworkInterface",
+        ]
+        alone = automation(tmp_path)
+        assert "vpcConfig" not in alone.one("aws:lambda/function:Function").inputs
+        assert not [one for one in alone.resources.values() if "ecurityGroup" in one.type]
+
+    def test_batches_report_their_failures_and_concurrency_is_bounded(self, tmp_path: Path, *, preview: bool) -> None:
+        mapping = automation(tmp_path, preview=preview).one("aws:lambda/eventSourceMapping:EventSourceMapping").inputs
+
+        assert mapping["eventSourceArn"] == QUEUE
+        assert mapping["functionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert mapping["batchSize"] == 10
+        assert mapping["scalingConfig"]["maximumConcurrency"] >= 2
+
+    def test_no_concurrency_is_reserved(self, tmp_path: Path) -> None:
+        function = automation(tmp_path).one("aws:lambda/function:Function").inputs
+
+        assert "reservedConcurrentExecutions" not in function, "it would throttle messages into the dead-letter queue"
+
+    def test_the_table_is_found_by_command_and_by_what_is_due(self, tmp_path: Path, *, preview: bool) -> None:
+        table = automation(tmp_path, preview=preview).one("aws:dynamodb/table:Table").inputs
+
+        assert (table["hashKey"], table["billingMode"]) == ("id", "PAY_PER_REQUEST")
+        assert table["ttl"] == {"attributeName": "expires_at", "enabled": True}
+        assert table["pointInTimeRecovery"] == {"enabled": True}
+        assert table["serverSideEncryption"] == {"enabled": True, "kmsKeyArn": KEY}
+        assert {
+            index["name"]: [(key["attributeName"], key["keyType"]) for key in index["keySchemas"]]
+            for index in table["globalSecondaryIndexes"]
+        } == {"by-command": [("command_id", "HASH")], "by-status": [("open", "HASH"), ("due_at", "RANGE")]}
+        assert {one["name"]: one["type"] for one in table["attributes"]} == {
+            "id": "S",
+            "command_id": "S",
+            "open": "S",
+            "due_at": "N",
+        }
+
+    def test_documents_are_the_actions_own(self, tmp_path: Path, *, preview: bool) -> None:
+        document = automation(tmp_path, preview=preview).one("aws:ssm/document:Document").inputs
+
+        assert (document["name"], document["documentType"]) == ("orion-restart-pod", "Command")
+        assert json.loads(document["content"]) == DOCUMENT
+        assert json.loads(document["content"])["parameters"]["pod"]["interpolationType"] == "ENV_VAR"
+
+    def test_a_dead_letter_is_heard_of_by_the_platform_team(self, tmp_path: Path) -> None:
+        alarm = automation(tmp_path).one("aws:cloudwatch/metricAlarm:MetricAlarm").inputs
+
+        assert alarm["dimensions"] == {"QueueName": "orion-runbook-automation-dead-letters"}
+        assert (alarm["comparisonOperator"], alarm["threshold"]) == ("GreaterThanThreshold", 0)
+        assert alarm["alarmActions"] == [f"{SNS}:orion-team-platform"]
+
+    def test_buckets_are_private_encrypted_versioned_and_refuse_plain_http(self, tmp_path: Path) -> None:
+        run = automation(tmp_path)
+
+        for name in ("runbook-automation-code", "runbook-automation-diagnostics"):
+            made = {one.type.split(":")[-1]: one.inputs for one in run.resources.values() if one.parent == name}
+            assert made["BucketVersioning"]["versioningConfiguration"] == {"status": "Enabled"}
+            access = made["BucketPublicAccessBlock"]
+            assert all(value is True for key, value in access.items() if key != "bucket")
+            assert len(access) == 5
+            (rule,) = made["BucketServerSideEncryptionConfiguration"]["rules"]
+            assert rule["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEY}
+            refusal = statements(made["BucketPolicy"]["policy"])["RefusePlainHttp"]
+            assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        expiry = run.resources["runbook-automation-diagnostics-lifecycle"].inputs["rules"][0]["expiration"]
+        assert expiry == {"days": 90}
+        assert "expiration" not in run.resources["runbook-automation-code-lifecycle"].inputs["rules"][0]

@@ -1,0 +1,327 @@
+"""What becomes of a repair that was sent, on moto: its outcome, lost, overdue, and when AWS itself fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from runbook_automation.automation import Count, EventTooEarly, SweepIncomplete
+from runbook_automation.commands import TryLater
+from runbook_automation.configuration import CLAIM_SECONDS, Mode
+from runbook_automation.repair import Status
+from tests.lambda_events import (
+    LABELS,
+    notification,
+)
+
+if TYPE_CHECKING:
+    pass
+from tests.lambda_world import NOW, SWEEP, World, moto_world, refused_by_aws
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with moto_world() as world:
+        yield world
+
+
+def test_the_outcome_is_published_with_the_commands_output(world: World) -> None:
+    world.handle(notification())
+    world.answer_of("deleting\nreplaced: pod a by pod b\n")
+
+    world.handle(world.event())
+
+    (result,) = world.told("notifications")
+    assert result["subject"] == "Runbook Action Executed: restart_pod"
+    assert result["status"] == "succeeded"
+    assert result["result"] == "replaced: pod a by pod b"
+    assert result["output"] == "deleting\nreplaced: pod a by pod b\n"
+    assert result["command_id"] == world.commands()[0]["CommandId"]
+    assert result["labels"] == LABELS
+    assert result["started"] == "2026-11-24T10:40:11Z"
+    assert result["finished"] == "2026-11-24T10:40:11Z"
+    (item,) = world.items()
+    assert "open" not in item
+
+
+def test_an_outcome_told_twice_is_published_once(world: World) -> None:
+    world.handle(notification())
+    world.handle(world.event())
+    world.handle(world.event())
+
+    assert len(world.told("notifications")) == 1
+
+
+def test_an_event_of_a_command_under_way_changes_nothing(world: World) -> None:
+    world.handle(notification())
+    world.handle(world.event("InProgress"))
+
+    assert world.told("notifications") == []
+    assert world.items()[0]["status"] == "sent"
+
+
+@pytest.mark.parametrize(
+    ("output", "status"),
+    [
+        ("nothing done: pod orion/x with UID y was replaced\n", "nothing done"),
+        ("gone: pod orion/x with UID y is not there any more\nits last events\n", "gone"),
+    ],
+)
+def test_a_changed_state_and_a_target_that_is_gone_are_the_teams(world: World, output: str, status: str) -> None:
+    world.handle(notification())
+    world.answer_of(output)
+
+    world.handle(world.event())
+
+    (said,) = world.told("team-trading")
+    assert said["subject"] == "Runbook Action Not Needed: restart_pod"
+    assert said["status"] == status
+    assert said["result"] == output.splitlines()[0]
+    assert world.told("notifications") == []
+    (item,) = world.items()
+    assert item["status"] == status
+
+
+def test_what_a_script_refuses_is_a_refusal_and_the_teams(world: World) -> None:
+    world.handle(notification())
+    world.answer_of("", "Failed", "refused: pod orion/x with UID y has no owner that would replace it\n")
+
+    world.handle(world.event("Failed"))
+
+    (said,) = world.told("team-trading")
+    assert said["subject"] == "Runbook Action Refused: restart_pod"
+    assert (said["status"], world.items()[0]["status"]) == ("refused", "refused")
+
+
+DATABASE = {"alertname": "AuroraHighCPU", "service": "database", "team": "trading"}
+
+
+def test_what_is_handed_over_reaches_that_team_once_with_a_link(world: World) -> None:
+    for _ in range(3):
+        world.handle(notification(DATABASE | {"dbinstance_identifier": "orion-aurora-1"}))
+
+    (said,) = world.told("team-database")
+    assert said["subject"] == "Runbook Action Executed: hand_to_database_team"
+    assert said["status"] == "handed over"
+    assert said["parameters"] == {"dbinstance_identifier": "orion-aurora-1"}
+    assert said["link"].startswith("https://us-east-1.console.aws.amazon.com/rds/home?region=us-east-1#database:")
+    assert "id=orion-aurora-1;" in said["link"]
+    assert world.told("team-trading") == []
+    assert world.commands() == []
+    (item,) = world.items()
+    assert item["status"] == "handed over"
+    assert item["link"] == said["link"]
+
+
+@pytest.mark.parametrize("identifier", ["", "x;tab=y", "x#y", "../x", "{region}", "x" * 300])
+def test_a_hostile_identifier_makes_no_link(world: World, identifier: str) -> None:
+    world.handle(notification(DATABASE | {"dbinstance_identifier": identifier}))
+
+    (refusal,) = world.told("team-trading")
+    assert refusal["status"] == "refused"
+    assert refusal["link"] == ""
+    assert world.told("team-database") == []
+
+
+def test_dry_run_hands_nothing_over(world: World) -> None:
+    world.in_mode(Mode.DRY_RUN)
+
+    world.handle(notification(DATABASE | {"dbinstance_identifier": "orion-aurora-1"}))
+
+    (said,) = world.told("notifications")
+    assert said["result"] == "would hand AuroraHighCPU to the team database"
+    assert world.told("team-database") == []
+    assert world.items()[0]["status"] == "dry run"
+
+
+@pytest.mark.parametrize(("said", "status"), [("Failed", "failed"), ("TimedOut", "timed out"), ("Cancelled", "failed")])
+def test_a_failure_goes_to_the_team(world: World, said: str, status: str) -> None:
+    world.handle(notification())
+    world.answer_of("", said, "error: Forbidden\n")
+
+    world.handle(world.event(said))
+
+    (failure,) = world.told("team-trading")
+    assert failure["subject"] == "Runbook Action Failed: restart_pod"
+    assert failure["status"] == status
+    assert failure["result"] == f"{said}: error: Forbidden"
+    assert world.told("notifications") == []
+
+
+def test_an_event_that_comes_before_its_command_is_known_comes_again(world: World) -> None:
+    world.handle(notification())
+    event = world.event()
+    world.table.update_item(Key={"id": world.items()[0]["id"]}, UpdateExpression="REMOVE command_id")
+
+    with pytest.raises(EventTooEarly):
+        world.handle(event)
+
+
+def test_an_old_event_of_a_command_that_no_repair_sent_is_counted(world: World) -> None:
+    world.ssm.send_command(DocumentName="orion-restart-pod", InstanceIds=[world.instance])
+
+    world.handle(world.event(age=61))
+
+    assert world.seen.counts[Count.UNKNOWN_COMMAND] == 1
+    assert world.told("notifications") == []
+
+
+def test_a_command_that_is_refused_is_the_teams(world: World) -> None:
+    world.fail(world.ssm, "SendCommand", refused_by_aws("InvalidParameters", 400))
+
+    world.handle(notification())
+
+    (failure,) = world.told("team-trading")
+    assert failure["status"] == "failed"
+    assert "InvalidParameters" in failure["result"]
+
+
+def test_a_throttled_command_is_tried_again_and_sent_once(world: World) -> None:
+    world.fail(world.ssm, "SendCommand", refused_by_aws("ThrottlingException", 400))
+    with pytest.raises(TryLater):
+        world.handle(notification())
+    assert world.items()[0]["status"] == "released"
+    assert "open" not in world.items()[0]
+    world.mend()
+
+    world.handle(notification())
+    world.handle(notification())
+
+    assert len(world.commands()) == 1
+
+
+def test_one_throttled_alert_keeps_the_others_from_nothing(world: World) -> None:
+    world.fail(world.ssm, "SendCommand", refused_by_aws("ThrottlingException", 400))
+    with pytest.raises(TryLater):
+        world.handle(notification(LABELS, LABELS | {"pod": "; rm -rf /"}))
+
+    assert len(world.told("team-trading")) == 1
+
+
+@pytest.mark.parametrize("fault", ["no answer", "server error"])
+def test_a_command_without_an_answer_is_never_sent_again(world: World, fault: str) -> None:
+    if fault == "no answer":
+        world.fail(world.ssm, "SendCommand", ReadTimeoutError(endpoint_url="https://ssm"))
+    else:
+        world.fail(world.ssm, "SendCommand", refused_by_aws("InternalServerError", 500))
+    world.handle(notification())
+    world.mend()
+    world.handle(notification())
+    assert world.commands() == []
+    assert world.seen.counts[Count.UNCERTAIN] == 1
+
+    world.time = NOW + CLAIM_SECONDS + 1
+    world.handle(SWEEP)
+    world.handle(SWEEP)
+
+    assert world.commands() == []
+    (lost,) = world.told("team-trading")
+    assert lost["status"] == "lost"
+    assert "not sent again" in lost["result"]
+
+
+def test_a_claim_is_left_alone_while_its_function_may_live(world: World) -> None:
+    world.fail(world.ssm, "SendCommand", ReadTimeoutError(endpoint_url="https://ssm"))
+    world.handle(notification())
+
+    world.time = NOW + CLAIM_SECONDS - 1
+    world.handle(SWEEP)
+
+    assert world.told("team-trading") == []
+
+
+def test_the_sweep_finds_an_outcome_that_was_never_heard_of(world: World) -> None:
+    world.handle(notification())
+    world.time = NOW + 10 * 60
+
+    world.handle(SWEEP)
+    world.handle(SWEEP)
+
+    (result,) = world.told("notifications")
+    assert result["status"] == "succeeded"
+
+
+def test_a_command_that_no_instance_took_is_the_teams(world: World) -> None:
+    world.ec2.terminate_instances(InstanceIds=[world.instance])
+    world.handle(notification())
+    world.invocations_of = lambda _: []
+    world.time = NOW + 10 * 60
+
+    world.handle(SWEEP)
+
+    (failure,) = world.told("team-trading")
+    assert failure["result"].startswith("No instance took the command")
+
+
+def test_a_command_that_never_ends_is_given_up_in_the_end(world: World) -> None:
+    world.handle(notification())
+    world.answer_of("", "InProgress")
+    for minutes in (6, 8, 10):
+        world.time = NOW + minutes * 60
+        world.handle(SWEEP)
+    assert world.told("team-trading") == []
+
+    world.time = NOW + 60 * 60
+    world.handle(SWEEP)
+
+    (failure,) = world.told("team-trading")
+    assert failure["status"] == "timed out"
+
+
+def test_an_end_that_could_not_be_published_is_published_by_the_sweep(world: World) -> None:
+    world.handle(notification())
+    world.fail(world.sns, "Publish", ReadTimeoutError(endpoint_url="https://sns"))
+    with pytest.raises(ReadTimeoutError):
+        world.handle(world.event())
+    world.time = NOW + 10 * 60
+    with pytest.raises(SweepIncomplete):
+        world.handle(SWEEP)
+    world.mend()
+
+    world.handle(SWEEP)
+    world.handle(SWEEP)
+
+    assert [one["status"] for one in world.told("notifications")] == ["succeeded"]
+
+
+def test_one_repair_that_cannot_be_looked_after_does_not_keep_the_others(world: World) -> None:
+    world.handle(notification(LABELS, LABELS | {"pod": "positions-2"}))
+    ids = [command["CommandId"] for command in world.commands()]
+
+    def fail_for_first(command_id: str) -> list[dict[str, Any]]:
+        if command_id == ids[0]:
+            raise ReadTimeoutError(endpoint_url="https://ssm")
+        return [{"CommandId": command_id, "InstanceId": world.instance}]
+
+    world.invocations_of = fail_for_first
+    world.time = NOW + 10 * 60
+    with pytest.raises(SweepIncomplete):
+        world.handle(SWEEP)
+
+    (result,) = world.told("notifications")
+    assert result["command_id"] == ids[1]
+
+
+@pytest.mark.parametrize("characters", ["x", "\u20ac", "\n"])
+def test_a_long_output_still_fits_a_message(world: World, characters: str) -> None:
+    world.handle(notification())
+    world.answer_of(characters * 24_000, "Failed", characters * 24_000)
+
+    world.handle(world.event("Failed"))
+
+    (failure,) = world.told("team-trading")
+    assert failure["status"] == Status.FAILED
+
+
+def test_the_tables_item_of_hostile_labels_stays_small(world: World) -> None:
+    labels = {f"label_{number}": "\u20ac" * 5_000 for number in range(100)}
+
+    world.handle(notification(LABELS | labels))
+
+    (item,) = world.items()
+    assert len(json.dumps(item, default=str)) < 300_000
+    assert len(world.commands()) == 1
