@@ -18,7 +18,6 @@ from sandbox.drills.runner import Result, run_story
 from sandbox.drills.timeline import Timeline, print_results
 from sandbox.engine import Progress
 from sandbox.interrupts import ended_as_interrupted
-from sandbox.inventory import Inventory
 from sandbox.journal import Journal, Kind
 from sandbox.listening import listeners_elsewhere
 from sandbox.metrics.faults import UnknownFault, fault, fault_of_alert
@@ -59,9 +58,9 @@ def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str |
     plan = Plan(project=root, population=population, clock=Clock(scale), chart=setting)
     progress = _Steps(console, began)
     with Run(root / RUNS) as run, Sandbox(plan, run, progress.tell, progress.tell_progress) as sandbox:
-        before = sandbox.inventory()
-        previewed = sandbox.preview() if once else None
-        made_by_preview = sandbox.inventory() - before
+        audit = Audit(sandbox, console) if once else None
+        if audit is not None:
+            audit.preview()
         started = time.monotonic()
         deployed = sandbox.deploy()
         resources = sum(deployed.changes.values())
@@ -77,9 +76,8 @@ def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str |
             console.print(
                 f"[red]{len(failed)} of {len(results)} drills failed[/]; logs and the journal stay in {run.directory}"
             )
-        if previewed is not None:
-            console.print(f"preview said {sum(previewed.changes.values())} resources and made {_said(made_by_preview)}")
-            return _close(sandbox, console, before, failed=bool(failed or made_by_preview))
+        if audit is not None:
+            return 0 if audit.close() and not failed else 1
         _say_what_to_try(console, sandbox)
         while True:
             time.sleep(1)
@@ -103,26 +101,41 @@ def _drill(sandbox: Sandbox, console: Console, scale: float) -> list[Result]:
     return results
 
 
-def _close(sandbox: Sandbox, console: Console, before: Inventory, *, failed: bool) -> int:
-    """Hold that nothing listens beyond loopback, that a second up changes nothing and that destroy leaves nothing.
+class Audit:
+    """What is held besides the drills: a preview makes nothing, a second up changes nothing, destroy leaves nothing.
 
-    `before` is what the back ends held before the first preview. Return the exit code: 0 if everything held.
+    What there is, is asked of the back ends, and not of the engine's state.
     """
-    elsewhere = listeners_elsewhere(sandbox.run.directory)
-    for listener in elsewhere:
-        console.print(f"[red]{listener.program} listens on {listener.address}:{listener.port}[/]")
-    console.print(f"listening elsewhere than on loopback: {len(elsewhere) or 'nothing'}")
-    again = sandbox.deploy_again()
-    changed = {operation: count for operation, count in again.changes.items() if operation != "same" and count}
-    console.print(f"a second up changes {changed or 'nothing'}")
-    gone = sandbox.destroy()
-    left = sandbox.inventory() - before
-    console.print(f"destroy removed {gone.changes.get('delete', 0)} resources and left {_said(left)} in the back ends")
-    return 1 if failed or elsewhere or changed or left else 0
 
+    def __init__(self, sandbox: Sandbox, console: Console) -> None:
+        self._sandbox = sandbox
+        self._console = console
+        self._before = sandbox.inventory()
+        self._broken = False
 
-def _said(things: Inventory) -> str:
-    return ", ".join(sorted(things)) or "nothing"
+    def _hold(self, what: str, found: str) -> None:
+        self._console.print(f"{what} {found or 'nothing'}", markup=False)
+        self._broken |= bool(found)
+
+    def _more(self) -> str:
+        return ", ".join(sorted(self._sandbox.inventory() - self._before))
+
+    def preview(self) -> None:
+        """Preview before anything is there."""
+        said = self._sandbox.preview()
+        self._hold(f"preview says {sum(said.changes.values())} resources and makes", self._more())
+
+    def close(self) -> bool:
+        """Look at what listens, bring up again what is up, take it all down, and say whether everything held."""
+        elsewhere = listeners_elsewhere(self._sandbox.run.directory)
+        listening = ", ".join(f"{one.program} on {one.address}:{one.port}" for one in elsewhere)
+        self._hold("listening elsewhere than on loopback:", listening)
+        again = self._sandbox.deploy_again().changes.items()
+        changed = ", ".join(f"{count} {operation}" for operation, count in again if operation != "same" and count)
+        self._hold("a second up changes", changed)
+        gone = self._sandbox.destroy()
+        self._hold(f"destroy removes {gone.changes.get('delete', 0)} resources and leaves", self._more())
+        return not self._broken
 
 
 def _pace(scale: float) -> str:
