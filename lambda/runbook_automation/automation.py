@@ -145,12 +145,12 @@ class Automation:
         if notification.is_repeat:
             self.observer.count(Count.REPEAT)
             return
-        later: list[TryLater] = []
+        later: list[Exception] = []
         for alert in (*notification.alerts, *self._left_out(notification)):
             if alert.firing:
                 try:
                     self._answer(alert)
-                except TryLater as error:  # the others get their turn first
+                except (TryLater, ClientError, BotoCoreError) as error:  # the others get their turn first
                     later.append(error)
         if later:
             raise later[0]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from runbook_automation.automation import Count, EventTooEarly, SweepIncomplete
 from runbook_automation.commands import TryLater
@@ -200,6 +200,20 @@ def test_one_throttled_alert_keeps_the_others_from_nothing(world: World) -> None
         world.handle(notification(LABELS, LABELS | {"pod": "; rm -rf /"}))
 
     assert len(world.told("team-trading")) == 1
+
+
+def test_one_alert_that_cannot_be_recorded_keeps_the_others_from_nothing(world: World) -> None:
+    other = LABELS | {"pod": "positions-2", "uid": "e7d1f7ce-0000-4000-8000-000000000002"}
+
+    def fail(params: dict[str, Any], **_: object) -> None:
+        if LABELS["uid"] in str(params["Item"]):
+            raise refused_by_aws("InternalServerError", 500)
+
+    world.table.meta.client.meta.events.register("provide-client-params.dynamodb.PutItem", fail)
+    with pytest.raises(ClientError):
+        world.handle(notification(LABELS, other))
+
+    assert [command["Parameters"]["uid"] for command in world.commands()] == [[other["uid"]]]
 
 
 @pytest.mark.parametrize("fault", ["no answer", "server error"])
