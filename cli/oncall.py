@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -18,6 +18,7 @@ from alerting.catalog import Catalog
 from alerting.on_call import paged_services
 from alerting.on_call_now import LevelNow, OnDuty, levels_now
 from alerting.teams import ScheduleEntry
+from alerting.time_zones import time_zone_names
 from cli.stacks import read_settings
 
 
@@ -44,7 +45,7 @@ def ask(at: str | None, zone: str | None, team: str | None, weeks: int) -> Quest
 
     Raises `QuestionUnclear`.
     """
-    if zone is not None and zone not in available_timezones():
+    if zone is not None and zone not in time_zone_names():
         raise QuestionUnclear(f'--zone: found "{zone}"; allowed: an IANA name such as Europe/London')
     readers = ZoneInfo(zone) if zone else None
     return Question(at=_moment(at, readers), zone=readers, team=team, weeks=weeks)
