@@ -14,7 +14,10 @@ from rich.table import Table
 from alerting.build import load_catalog
 from cli.chart import choose_chart
 from sandbox.clock import Clock
-from sandbox.drills.runner import Result, run_story
+from sandbox.drills.chapter import Chapter
+from sandbox.drills.runner import Result, run_chapter
+from sandbox.drills.silence import SILENCE
+from sandbox.drills.story import STORY
 from sandbox.drills.timeline import Timeline, print_results
 from sandbox.engine import Progress
 from sandbox.interrupts import ended_as_interrupted
@@ -69,7 +72,10 @@ def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str |
             f"[bold green]ready[/]: {resources} resources, {time.monotonic() - started:.0f} s from up to ready, "
             f"{time.monotonic() - began:.0f} s in all"
         )
-        results = _drill(sandbox, console, scale)
+        console.print("\nThe drills run side by side; what follows is what everybody sees.\n")
+        results = _drill(STORY, sandbox, console, scale)
+        if once:
+            results += _silence(sandbox, console, scale)
         failed = [result for result in results if result.failure is not None]
         if failed:
             run.keep()
@@ -83,8 +89,15 @@ def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str |
             time.sleep(1)
 
 
-def _drill(sandbox: Sandbox, console: Console, scale: float) -> list[Result]:
-    console.print("\nThe drills run side by side; what follows is what everybody sees.\n")
+def _silence(sandbox: Sandbox, console: Console, scale: float) -> list[Result]:
+    if scale == 1:
+        console.print("The dead man's switch takes half an hour in the story's own time: it is drilled at scale only.")
+        return []
+    console.print("\nNow alerting itself falls silent: only the dead man's switch can page.\n")
+    return _drill(SILENCE, sandbox, console, scale)
+
+
+def _drill(chapter: Chapter, sandbox: Sandbox, console: Console, scale: float) -> list[Result]:
     timeline = Timeline(sandbox.journal, console)
     timeline.start()
 
@@ -93,7 +106,7 @@ def _drill(sandbox: Sandbox, console: Console, scale: float) -> list[Result]:
         console.print(f"           [bold]drill: {result.name}[/] {outcome} after {result.seconds:.1f} s")
 
     try:
-        results = run_story(RunningScene(sandbox), told)
+        results = run_chapter(chapter, RunningScene(sandbox), told)
     finally:
         timeline.stop()
     console.print()

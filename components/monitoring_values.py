@@ -20,6 +20,13 @@ MINIMUM_READY_SECONDS = 10
 """A replica counts as updated once it has had time to join the others and to take over silences and notifications."""
 PEER_TIMEOUT_SECONDS = 15
 """How long a replica waits for each one before it to have notified: Alertmanager's own default, scaled here."""
+RESEND_SECONDS = 60
+"""How often Prometheus tells Alertmanager of an alert that goes on firing: its own default, scaled here.
+
+An alert outlives the Prometheus that sent it by four times as long (Prometheus, `rules.SendAlerts`).
+"""
+SCALED_RESEND_SECONDS = 5
+"""The least that it is scaled to: this machine may be slow, and an alert must not resolve for that."""
 SCRAPE_TIMEOUT_SECONDS = 10
 """Prometheus' own."""
 SCALED_PEER_TIMEOUT_SECONDS = 1
@@ -225,6 +232,7 @@ def _prometheus(spec: MonitoringSpec) -> dict[str, Any]:
         "scrapeInterval": _scaled(monitoring.scrape_interval_seconds, settings.time_scale),
         "scrapeTimeout": _scrape_timeout(settings),
         "evaluationInterval": _scaled(monitoring.evaluation_interval_seconds, settings.time_scale),
+        "additionalArgs": [{"name": "rules.alert.resend-delay", "value": _resend_delay(settings.time_scale)}],
         "externalLabels": {"cluster": settings.cluster.name},
         **_selectors(),
         "ruleSelector": {"matchLabels": dict(RELEASE_LABELS)},
@@ -253,6 +261,10 @@ def _scrape_timeout(settings: Settings) -> str:
     """Return how long an exporter may take. It is as slow at every scale, so only the interval bounds it."""
     interval = settings.monitoring.scrape_interval_seconds / settings.time_scale
     return _scaled(min(interval, SCRAPE_TIMEOUT_SECONDS), 1)
+
+
+def _resend_delay(scale: float) -> str:
+    return written(round(max(SCALED_RESEND_SECONDS, RESEND_SECONDS / scale) * 1000))
 
 
 def _peer_timeout(scale: float) -> str:

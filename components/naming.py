@@ -29,8 +29,6 @@ BASTION_TAG_VALUE = "bastion"
 REPAIRS_GROUP = "orion:repairs"
 """The Kubernetes group that the bastion's role belongs to, by its access entry."""
 
-SILENCE_TOPIC = "orion-watchdog-silent"
-SILENCE_ALARM = "orion-watchdog-silent"
 ALERTMANAGER_ROLE = "orion-alertmanager"
 
 # What the chart calls things, as its helpers derive it from the release's name.

@@ -1,8 +1,8 @@
 """The dead man's switch: an alarm, with no code of ours in it, that pages when alerting itself has gone silent.
 
 `Watchdog` fires always, and Alertmanager tells a topic of it every minute. CloudWatch counts what is published there:
-five minutes without anything, for whatever reason (no Prometheus, no Alertmanager, no cluster, no way to AWS), and the
-alarm tells another topic, which PagerDuty's CloudWatch integration is subscribed to.
+five to eight minutes without anything, for whatever reason (no Prometheus, no Alertmanager, no cluster, no way to AWS),
+and the alarm tells another topic, which PagerDuty's CloudWatch integration is subscribed to.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ import pulumi_pagerduty as pagerduty
 
 from alerting import names
 from alerting.settings import Settings
-from components.naming import SILENCE_ALARM, SILENCE_TOPIC, arn, type_token
+from components.naming import arn, type_token
 from components.policies import Statement, policy_document, refuse_plain_http
 
 PERIOD_SECONDS = 60
 SILENT_PERIODS = 5
-"""A replica that starts anew, or a message that is late, is no silence. An alert outlives Prometheus by 4 minutes."""
+"""A replica that starts anew, or a message that is late, is no silence. An alert outlives Prometheus by 4 minutes.
+
+CloudWatch fills in missing data only where two periods more have none either ("Configuring how CloudWatch alarms treat
+missing data" in its user guide), so that silence is heard after seven periods, or eight by when it began.
+"""
 PAGERDUTY = "https://events.pagerduty.com"
 
 
@@ -52,10 +56,10 @@ class Watchdog(pulumi.ComponentResource):
             names.WATCHDOG_TOPIC,
             Statement(sid="Account", accounts=[account], actions=["sns:Publish"], resources=[]),
         )
-        alarm = arn(args.settings, "cloudwatch", f"alarm:{SILENCE_ALARM}")
+        alarm = arn(args.settings, "cloudwatch", f"alarm:{names.SILENCE_ALARM}")
         silence = self._topic(
             "silence",
-            SILENCE_TOPIC,
+            names.SILENCE_TOPIC,
             Statement(
                 sid="Alarm",
                 services=["cloudwatch.amazonaws.com"],
@@ -108,7 +112,7 @@ class Watchdog(pulumi.ComponentResource):
     def _alarm(self, silence: aws.sns.Topic) -> None:
         aws.cloudwatch.MetricAlarm(
             f"{self._name}-alarm",
-            name=SILENCE_ALARM,
+            name=names.SILENCE_ALARM,
             alarm_description=(
                 "Nothing is heard of Alertmanager: no alert would reach anybody. "
                 f"{self._settings.addresses.runbooks}/Watchdog"

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     COMMAND_STARTED = "command started"  # command, document
     COMMAND_FINISHED = "command finished"  # command, document, status
     TOPIC_PUBLISHED = "topic published"  # topic
+    ALARM_CHANGED = "alarm changed"  # alarm, state
     POD_CREATED = "pod created"  # namespace, pod, uid
     POD_READY = "pod ready"  # namespace, pod, uid
     POD_DELETED = "pod deleted"  # namespace, pod, uid

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx
 import psutil
@@ -92,18 +92,31 @@ class RunningScene:
         statuses = self._sandbox.alertmanager_statuses()
         return min(statuses, key=lambda pod: str(statuses[pod]["cluster"]["name"]))
 
+    def alertmanagers(self) -> list[str]:
+        """Return the pods of the replicas."""
+        return sorted(self._sandbox.alertmanagers())
+
+    def prometheuses(self) -> list[str]:
+        """Return the pods of Prometheus."""
+        return sorted(self._sandbox.prometheuses())
+
     @contextmanager
-    def alertmanager_held_down(self, pod: str) -> Generator[float]:
-        """Kill a replica without warning, and again whenever it is started, until the end. Yield when it was killed."""
+    def held_down(self, *pods: str) -> Generator[float]:
+        """Kill what runs in pods without warning, and again whenever it is started, until the end.
+
+        Yields when all were killed.
+        """
         released = threading.Event()
 
         def kill_again() -> None:
             while not released.wait(KILL_AGAIN_SECONDS):
-                self._kill_alertmanager(pod)
+                for pod in pods:
+                    self._kill(pod)
 
-        self._kill_alertmanager(pod)
+        for pod in pods:
+            self._kill(pod)
         killed = time.time()
-        killer = threading.Thread(target=kill_again, name=f"holds {pod} down")
+        killer = threading.Thread(target=kill_again, name=f"holds {', '.join(pods)} down")
         killer.start()
         try:
             yield killed
@@ -111,10 +124,12 @@ class RunningScene:
             released.set()
             killer.join()
 
-    def _kill_alertmanager(self, pod: str) -> None:
-        process = self._sandbox.agent.processes().get(pod, {}).get("alertmanager")
-        if process is not None and psutil.pid_exists(process):
-            psutil.Process(process).kill()
+    def _kill(self, pod: str) -> None:
+        """Kill a pod's main container, which is named like the pod's first word."""
+        process = self._sandbox.agent.processes().get(pod, {}).get(pod.partition("-")[0])
+        if process is not None:
+            with suppress(psutil.NoSuchProcess):  # it is dead already, and the agent is about to see it
+                psutil.Process(process).kill()
 
     def publish_alerts(self, message: str, *, times: int, publishers: int) -> None:
         """Publish a message to the topic that Alertmanager publishes to, from so many clients at once."""

@@ -240,7 +240,7 @@ class Sandbox:
             "journal": str(self.journal.path),
             "scale": str(self.clock.scale),
         }
-        if self._web_addresses("prometheus-"):
+        if self.prometheuses():
             found["prometheus"] = self.prometheus()
         return found | {f"alertmanager {index}": one for index, one in enumerate(self.alertmanagers().values())}
 
@@ -257,9 +257,13 @@ class Sandbox:
         """Return the base address of every Alertmanager, by pod."""
         return self._web_addresses("alertmanager-")
 
+    def prometheuses(self) -> dict[str, str]:
+        """Return the base address of every Prometheus, by pod."""
+        return self._web_addresses("prometheus-")
+
     def prometheus(self) -> str:
         """Return the base address of the first Prometheus. Raises `ServiceFailed` while there is none."""
-        found = self._web_addresses("prometheus-")
+        found = self.prometheuses()
         if not found:
             raise ServiceFailed("no Prometheus runs yet")
         return next(iter(found.values()))

@@ -66,8 +66,19 @@ class Scene(Protocol):
         """Return the pod of the replica that waits for no other before it notifies."""
         ...
 
-    def alertmanager_held_down(self, pod: str) -> AbstractContextManager[float]:
-        """Kill a replica without warning, and again whenever it is started, until the end. Yield when it was killed."""
+    def alertmanagers(self) -> list[str]:
+        """Return the pods of the replicas of Alertmanager."""
+        ...
+
+    def prometheuses(self) -> list[str]:
+        """Return the pods of the replicas of Prometheus."""
+        ...
+
+    def held_down(self, *pods: str) -> AbstractContextManager[float]:
+        """Kill what runs in pods without warning, and again whenever it is started, until the end.
+
+        Yields when all were killed.
+        """
         ...
 
     def publish_alerts(self, message: str, *, times: int, publishers: int) -> None:

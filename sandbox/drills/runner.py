@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import httpx
 
+from sandbox.drills.chapter import Chapter
 from sandbox.drills.drill import Drill, DrillFailed, Hop, Scene
-from sandbox.drills.story import STORY, Chapter
 from sandbox.service import ServiceFailed
 
 
@@ -26,8 +26,8 @@ class Result:
     failure: str | None
 
 
-def run_story(scene: Scene, on_result: Callable[[Result], None], chapter: Chapter = STORY) -> list[Result]:
-    """Run all drills and return how each went, in their order. `on_result` is called as each ends."""
+def run_chapter(chapter: Chapter, scene: Scene, on_result: Callable[[Result], None]) -> list[Result]:
+    """Run a chapter's drills and return how each went, in their order. `on_result` is called as each ends."""
     with ThreadPoolExecutor(max_workers=len(chapter.sequences), thread_name_prefix="drill") as threads:
         running = [threads.submit(_run_sequence, scene, sequence, on_result) for sequence in chapter.sequences]
         return [result for future in running for result in future.result()]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from alerting.group_key import deduplication_key
 from alerting.names import ALERT_TOPIC, NOTIFICATION_TOPIC, REPAIR_QUEUE
+from sandbox.drills.chapter import Chapter
 from sandbox.drills.drill import PEER_SECONDS, Drill, DrillFailed
 from sandbox.journal import Event, Kind
 
@@ -315,7 +315,7 @@ def replica_killed_before(drill: Drill) -> None:
         after=cause,
         within=8 * MINUTE,
     )
-    with drill.scene.alertmanager_held_down(drill.scene.first_to_notify()) as killed:
+    with drill.scene.held_down(drill.scene.first_to_notify()) as killed:
         firing = _fires(drill, cause, "HighErrorBudgetBurn", service)
         drill.require("it was killed before the alert fired", killed < firing.time, expected=True)
         _one_incident(drill, cause, firing)
@@ -336,18 +336,11 @@ def _killed_in_time(drill: Drill, service: str) -> bool:
     whose_turn = drill.scene.first_to_notify()
     cause = drill.start_fault("requests fail", service=service)
     firing = _fires(drill, cause, "HighErrorBudgetBurn", service)
-    with drill.scene.alertmanager_held_down(whose_turn) as killed:
+    with drill.scene.held_down(whose_turn) as killed:
         incident = _one_incident(drill, cause, firing)
     _still_one_incident(drill, service)
     drill.end_fault("requests fail", service=service)
     return firing.time < killed < incident.time
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chapter:
-    """Drills that run side by side: none disturbs another. Within a sequence, each waits for the one before it."""
-
-    sequences: tuple[tuple[Callable[[Drill], None], ...], ...]
 
 
 STORY = Chapter(

@@ -30,6 +30,7 @@ _SENTENCES: Mapping[Kind, str] = {
     Kind.PERSON_NOTIFIED: "[bold magenta]PagerDuty[/]   {person} is notified of incident {incident}",
     Kind.MESSAGE_POSTED: "[cyan]Slack[/]       {channel}: {title}",
     Kind.TOPIC_PUBLISHED: "[yellow]SNS[/]         {topic}: {subject}",
+    Kind.ALARM_CHANGED: "[yellow]CloudWatch[/]  alarm {alarm}: {state}",
     Kind.COMMAND_STARTED: "[yellow]repair[/]      {document} starts",
     Kind.COMMAND_FINISHED: "[yellow]repair[/]      {document} ended: {status}",
     Kind.POD_DELETED: "[blue]cluster[/]     pod {pod} is gone",

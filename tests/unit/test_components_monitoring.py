@@ -106,6 +106,8 @@ def test_intervals_are_divided_by_the_time_scale() -> None:
     assert prometheus["scrapeTimeout"] == "1s500ms"
     assert alertmanager_resource(spec(stack))["clusterPeerTimeout"] == "1s"
     assert alertmanager_resource(spec())["clusterPeerTimeout"] == "15s"
+    assert prometheus["additionalArgs"] == [{"name": "rules.alert.resend-delay", "value": "5s"}]
+    assert prometheus_resource(spec())["additionalArgs"] == [{"name": "rules.alert.resend-delay", "value": "1m"}]
 
 
 def test_values_hold_no_secret_only_the_name_of_one() -> None:

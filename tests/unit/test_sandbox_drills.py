@@ -13,9 +13,11 @@ from rich.console import Console
 
 from sandbox.clock import Clock
 from sandbox.drills import drill as drill_module
+from sandbox.drills.chapter import Chapter
 from sandbox.drills.drill import Drill, DrillFailed
-from sandbox.drills.runner import run_story
-from sandbox.drills.story import STORY, Chapter
+from sandbox.drills.runner import run_chapter
+from sandbox.drills.silence import SILENCE
+from sandbox.drills.story import STORY
 from sandbox.drills.timeline import Timeline, describe, print_results
 from sandbox.journal import Event, Journal, Kind
 from sandbox.service import ServiceFailed
@@ -57,8 +59,14 @@ class Scene:
     def first_to_notify(self) -> str:
         return "alertmanager-0"
 
-    def alertmanager_held_down(self, pod: str) -> AbstractContextManager[float]:
-        pytest.fail(f"no drill of these tests does that: {(pod)!r}")
+    def alertmanagers(self) -> list[str]:
+        return ["alertmanager-0"]
+
+    def prometheuses(self) -> list[str]:
+        return ["prometheus-0"]
+
+    def held_down(self, *pods: str) -> AbstractContextManager[float]:
+        pytest.fail(f"no drill of these tests does that: {pods!r}")
 
     def publish_alerts(self, message: str, *, times: int, publishers: int) -> None:
         pytest.fail(f"no drill of these tests does that: {(message, times, publishers)!r}")
@@ -140,7 +148,7 @@ def test_a_failed_drill_is_told_and_the_others_run(scene: Scene) -> None:
     told: list[str] = []
     sequences: tuple[tuple[Callable[[Drill], None], ...], ...] = ((_bad, _good), (_good,))
 
-    results = run_story(scene, lambda result: told.append(result.name), Chapter(sequences=sequences))
+    results = run_chapter(Chapter(sequences=sequences), scene, lambda result: told.append(result.name))
 
     assert [result.failure is None for result in results] == [False, True, True]
     assert sorted(told) == [" bad", " good", " good"]
@@ -155,16 +163,16 @@ def test_what_waits_hears_at_once_that_something_has_ended(scene: Scene) -> None
     scene.ended = "node-agent: ended by itself with KeyError: 'x'"
     told: list[str | None] = []
 
-    run_story(scene, lambda result: told.append(result.failure), Chapter(sequences=((_bad,),)))
+    run_chapter(Chapter(sequences=((_bad,),)), scene, lambda result: told.append(result.failure))
 
     assert told == [scene.ended]
 
 
 def test_the_storys_three_test_cases_and_every_other_drill_are_in_it() -> None:
-    names = [drill.__name__ for sequence in STORY.sequences for drill in sequence]
+    names = [drill.__name__ for chapter in (STORY, SILENCE) for sequence in chapter.sequences for drill in sequence]
 
     assert {"critical_alert", "grouped_alerts", "automatic_repair"} <= set(names)
-    assert len(names) == len(set(names)) == 6
+    assert len(names) == len(set(names)) == 8
 
 
 def test_the_timeline_tells_many_of_a_kind_as_one_and_escapes_what_it_tells(scene: Scene) -> None:

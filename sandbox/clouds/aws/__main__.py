@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 from sandbox.clouds.aws.server import AwsServer
+from sandbox.clouds.serving import clock_from_environment
 from sandbox.journal import Journal
 from sandbox.population import ACCOUNT_ID, ACCOUNT_VARIABLE, REGION
 from tools.paths import tool
@@ -37,6 +38,7 @@ def main() -> None:
         cluster=(arguments.cluster_name, arguments.cluster_kubeconfig, arguments.pki) if all(given) else None,
         kubectl=tool("kubectl") if all(given) else None,
         network=arguments.network or (),
+        clock=clock_from_environment(),
     )
     ended = threading.Event()
 

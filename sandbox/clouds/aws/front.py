@@ -56,7 +56,7 @@ class Front:
             )
         )
         self._systems_manager = SystemsManager(clients, self._agent, journal)
-        self._topics = Topics(journal)
+        self.topics = Topics(journal)
         self._functions = Functions(region=clients.region, account_id=clients.account_id)
         self._agents: dict[str, Agent] = {}
         self._lock = threading.Lock()
@@ -109,7 +109,7 @@ class Front:
     def _watcher(self, request: Request) -> Callable[[Request, Answer], Answer] | None:
         match request.service:
             case "sns":
-                return self._topics.watch
+                return self.topics.watch
             case "lambda":
                 return self._functions.watch
             case _:
@@ -120,9 +120,9 @@ class Front:
             case "GET", ("health",):
                 return json_answer({"status": "ok"})
             case "GET", ("topics",):
-                return json_answer(self._topics.messages())
+                return json_answer(self.topics.messages())
             case "GET", ("topics", name):
-                return json_answer(self._topics.messages().get(name, []))
+                return json_answer(self.topics.messages().get(name, []))
             case "GET", ("commands",):
                 return json_answer(self._systems_manager.commands())
             case "GET", ("functions", name):

@@ -1,4 +1,4 @@
-"""Serves the front and moto behind it from threads of this process."""
+"""Serves the front and moto behind it, and evaluates the alarms, from threads of this process."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from sandbox.clock import Clock
+from sandbox.clouds.aws.alarms import SOURCE, Alarms
 from sandbox.clouds.aws.clients import Clients
 from sandbox.clouds.aws.front import Front
 from sandbox.clouds.aws.identity import ClusterIdentities
 from sandbox.clouds.aws.network import make_network
-from sandbox.journal import Journal
+from sandbox.journal import Journal, Kind
 from sandbox.population import ACCOUNT_ID, REGION
 from sandbox.ports import LOOPBACK, free_port
 
 STOP_SECONDS = 10.0
+ALARMS_SECONDS = 0.5
+"""How often the alarms are looked at."""
 
 
 class _QuietHandler(MotoRequestHandler):
@@ -42,10 +47,13 @@ class AwsServer:
         account_id: str = ACCOUNT_ID,
         region: str = REGION,
         network: Sequence[str] = (),
+        clock: Clock | None = None,
     ) -> None:
         """Take the port. moto reads the account from $MOTO_ACCOUNT_ID: give the same.
 
         `network` are the ids of a VPC to make and of its subnets, else the account's first one is the cluster's.
+
+        `clock` is what alarms' periods are scaled by, the story's own timings unless given.
 
         `cluster` is EKS' name for the cluster, its administrator's kubeconfig, and its PKI folder.
         """
@@ -53,14 +61,19 @@ class AwsServer:
         if network:
             make_network(account_id, region, network[0], network[1:])
         moto = DomainDispatcherApplication(create_backend_app)
+        clients = Clients.of(self.address, account_id=account_id, region=region)
+        self._journal = journal
         self._front = Front(
             moto,
-            clients=Clients.of(self.address, account_id=account_id, region=region),
+            clients=clients,
             journal=journal,
             cluster=None if cluster is None else (cluster[0], ClusterIdentities(cluster[1], cluster[2])),
             kubectl=kubectl,
             vpc_id=network[0] if network else None,
         )
+        self._alarms = Alarms(clients, self._front.topics.published, clock or Clock(), journal)
+        self._stopped = threading.Event()
+        self._watching = threading.Thread(target=self._watch_alarms, name="alarms", daemon=True)
         self._server = make_server(LOOPBACK, self._port, self._front, threaded=True, request_handler=_QuietHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="aws", daemon=True)
 
@@ -72,6 +85,7 @@ class AwsServer:
     def start(self) -> None:
         """Begin serving."""
         self._thread.start()
+        self._watching.start()
 
     def ready(self) -> bool:
         """Say whether requests are answered: the port is open from the beginning."""
@@ -79,8 +93,19 @@ class AwsServer:
 
     def stop(self) -> None:
         """End the commands that run, and close the port."""
+        self._stopped.set()
+        if self._watching.ident is not None:
+            self._watching.join(STOP_SECONDS)
         self._front.stop()
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join(STOP_SECONDS)
         self._server.server_close()
+
+    def _watch_alarms(self) -> None:
+        while not self._stopped.wait(ALARMS_SECONDS):
+            try:
+                self._alarms.turn()
+            except (BotoCoreError, ClientError) as error:
+                # What an alarm is about may go between two looks. The next look finds what is there.
+                self._journal.append(SOURCE, Kind.REQUEST_REFUSED, {"endpoint": self.address}, reason=str(error))

@@ -54,6 +54,11 @@ class Topics:
                 message = {"time": event.time, "subject": one["Subject"], "message": one["Message"]}
                 self._messages[topic].append(message)
 
+    def published(self, topic: str) -> list[float]:
+        """Return when a topic was told its last messages, in Unix seconds, oldest first."""
+        with self._lock:
+            return [message["time"] for message in self._messages[topic]]
+
     def messages(self) -> dict[str, list[dict[str, Any]]]:
         """Return each topic's last messages, oldest first."""
         with self._lock:

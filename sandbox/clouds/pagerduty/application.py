@@ -1,4 +1,4 @@
-"""The whole stand-in as one ASGI application: the Events API, the REST API, and what it received."""
+"""The whole stand-in as one ASGI application: both ways in for events, the REST API, and what it received."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from starlette.routing import Route
 
 from sandbox.clock import Clock
 from sandbox.clouds.pagerduty.agenda import Agenda
+from sandbox.clouds.pagerduty.cloudwatch import CloudWatchApi
 from sandbox.clouds.pagerduty.escalation import Responders
 from sandbox.clouds.pagerduty.events import EVENTS_PER_MINUTE, EventsApi
+from sandbox.clouds.pagerduty.intake import Intake
 from sandbox.clouds.pagerduty.limits import RateLimit
 from sandbox.clouds.pagerduty.model import Account
 from sandbox.clouds.pagerduty.rest import incidents, people, policies, schedules, services, shifts
@@ -34,7 +36,9 @@ def create_application(
     kept = agenda or Agenda(clock)
     responders = Responders(account or Account(), journal, kept)
     now: Callable[[], float] = kept.now
-    events = EventsApi(responders, journal, RateLimit(EVENTS_PER_MINUTE, clock, now))
+    intake = Intake(responders, journal)
+    events = EventsApi(responders, journal, intake, RateLimit(EVENTS_PER_MINUTE, clock, now))
+    cloudwatch = CloudWatchApi(responders.account, journal, intake)
     rest = RestApi(responders, journal, RateLimit(REQUESTS_PER_MINUTE, clock, now))
 
     async def received(_: Request) -> JSONResponse:
@@ -78,6 +82,7 @@ def create_application(
     return Starlette(
         routes=[
             *events.routes(),
+            *cloudwatch.routes(),
             *(
                 route
                 for part in (people, services, policies, schedules, shifts, incidents)

@@ -18,8 +18,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from sandbox.clouds.pagerduty.escalation import SOURCE, Responders, Trigger
+from sandbox.clouds.pagerduty.intake import Intake
 from sandbox.clouds.pagerduty.limits import RateLimit
-from sandbox.clouds.pagerduty.model import Agent, Integration, Severity
+from sandbox.clouds.pagerduty.model import Severity
 from sandbox.journal import Journal, Kind
 
 EVENT_BYTES = 512 * 1024
@@ -139,6 +140,7 @@ class EventsApi:
 
     responders: Responders
     journal: Journal
+    intake: Intake
     limit: RateLimit
     received: deque[Mapping[str, Any]] = field(default_factory=lambda: deque[Mapping[str, Any]](maxlen=KEPT_EVENTS))
 
@@ -171,48 +173,9 @@ class EventsApi:
             )
         key = event.dedup_key or self.responders.account.new_key()
         self._note(body, 202, "")
-        with self.responders.account.lock:
-            self.journal.append(
-                SOURCE,
-                Kind.EVENT_RECEIVED,
-                {
-                    "dedup_key": key,
-                    "action": event.event_action,
-                    "service": self.responders.account.services[integration.service].name,
-                },
-            )
-            self._apply(event, key, integration)
+        found = _trigger(event, key) if isinstance(event, _TriggerEvent) else _follow_up(event)
+        self.intake.take(integration, key, found, request="POST /v2/enqueue")
         return JSONResponse({"status": "success", "message": "Event processed", "dedup_key": key}, 202)
-
-    def _apply(self, event: _TriggerEvent | _FollowUpEvent, key: str, integration: Integration) -> None:
-        account = self.responders.account
-        if not account.services[integration.service].enabled:
-            self._drop(event.event_action, key, "the service is disabled")
-            return
-        if isinstance(event, _TriggerEvent):
-            if self.responders.trigger(integration, _trigger(event, key)) is None:
-                self._drop(event.event_action, key, "nobody is on call on any level of the escalation policy")
-            return
-        alert = account.open_alert(integration.id, key)
-        if alert is None:
-            # The documented silent drop; the journal knows of it all the same.
-            self._drop(event.event_action, key, "no open alert with this key came from this integration")
-            return
-        incident = account.incidents[alert.incident]
-        agent = Agent(kind="integration", id=integration.id)
-        if event.event_action == "acknowledge":
-            self.responders.acknowledge(incident, agent)
-        else:
-            self.responders.resolve(incident, agent)
-
-    def _drop(self, action: str, key: str, reason: str) -> None:
-        self.journal.append(
-            SOURCE,
-            Kind.REQUEST_REFUSED,
-            {"request": "POST /v2/enqueue", "dedup_key": key},
-            action=action,
-            reason=reason,
-        )
 
     def _note(self, body: bytes, status: int, reason: str) -> None:
         text = body[: EVENT_BYTES + 1].decode(errors="replace")
@@ -251,3 +214,7 @@ def _trigger(event: _TriggerEvent, key: str) -> Trigger:
         client_url=event.client_url,
         payload=kept,
     )
+
+
+def _follow_up(event: _FollowUpEvent) -> Literal["acknowledge", "resolve"]:
+    return "acknowledge" if event.event_action == "acknowledge" else "resolve"

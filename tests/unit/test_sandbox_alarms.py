@@ -1,0 +1,161 @@
+"""CloudWatch's alarms as the sandbox evaluates them: with missing data as its user guide says, and telling topics."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from sandbox.clock import Clock
+from sandbox.clouds.aws.alarms import Alarm, Alarms
+from sandbox.clouds.aws.clients import Clients
+from sandbox.clouds.aws.server import AwsServer
+from sandbox.journal import Journal, Kind
+from sandbox.population import ACCOUNT_ID, REGION
+
+BEGIN = 1_770_000_000.0
+DESCRIBED: dict[str, Any] = {
+    "AlarmName": "silent",
+    "AlarmArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:silent",
+    "Namespace": "AWS/SNS",
+    "MetricName": "NumberOfMessagesPublished",
+    "Dimensions": [{"Name": "TopicName", "Value": "heartbeat"}],
+    "Statistic": "Sum",
+    "Period": 60,
+    "EvaluationPeriods": 3,
+    "DatapointsToAlarm": 3,
+    "Threshold": 1,
+    "ComparisonOperator": "LessThanThreshold",
+    "TreatMissingData": "breaching",
+    "StateValue": "OK",
+    "ActionsEnabled": True,
+}
+
+
+def alarm(**changes: Any) -> Alarm:
+    return Alarm.model_validate({**DESCRIBED, **changes})
+
+
+@pytest.mark.parametrize(
+    ("breaching_above", "breaching", "not_breaching"),
+    # Newest first; None is missing, True breaches. The user guide's table of three periods with a range of five.
+    [
+        ([True, None, None, None, False], "OK", "OK"),
+        ([None, None, None, None, False], "OK", "OK"),
+        ([None, None, None, None, None], "ALARM", "OK"),
+        ([None, True, True, None, False], "OK", "OK"),
+        ([True, None, None, True, None], "ALARM", "OK"),
+    ],
+)
+def test_missing_data_is_filled_in_only_where_the_range_has_too_little(
+    breaching_above: Sequence[bool | None], breaching: str, not_breaching: str
+) -> None:
+    data = [None if point is None else float(point) for point in breaching_above]
+    above = {"ComparisonOperator": "GreaterThanThreshold", "Threshold": 0}
+
+    assert alarm(**above).state(data) == breaching
+    assert alarm(**above, TreatMissingData="notBreaching").state(data) == not_breaching
+
+
+def test_silence_is_heard_when_the_whole_range_is_silent_and_not_a_period_before() -> None:
+    heard: list[float | None] = [None, None, None, None, 1.0]
+
+    assert alarm().state(heard) == "OK"
+    assert alarm().state([None, *heard]) == "ALARM"
+
+
+def test_messages_count_in_the_period_in_which_they_came() -> None:
+    samples = [(59.9, 1.0), (60.0, 1.0), (100.0, 1.0), (180.0, 1.0)]
+
+    assert alarm().data(samples, newest=3, seconds=60.0) == [1.0, None, 2.0, 1.0, None]
+    assert alarm(Statistic="Maximum").data(samples, newest=1, seconds=60.0)[0] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"Namespace": "AWS/EC2"}, "Namespace"),
+        ({"Statistic": "Average"}, "Statistic"),
+        ({"TreatMissingData": "ignore"}, "TreatMissingData"),
+        ({"Dimensions": []}, "Dimensions"),
+    ],
+)
+def test_an_alarm_of_another_kind_is_refused_by_name(change: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError, match=field):
+        alarm(**change)
+
+
+class Account:
+    """A topic with a heartbeat, an alarm on it, and a queue that hears what the alarm says."""
+
+    def __init__(self, server: AwsServer, folder: Path) -> None:
+        self.journal = Journal(folder / "alarms.jsonl")
+        self.clients = Clients.of(server.address, account_id=ACCOUNT_ID, region=REGION)
+        self.beats: list[float] = []
+        self.alarms = Alarms(self.clients, lambda _: self.beats, Clock(1), self.journal)
+        topic = self.clients.sns.create_topic(Name="silence")["TopicArn"]
+        self.queue = self.clients.sqs.create_queue(QueueName="hears")["QueueUrl"]
+        queue_arn = self.clients.arn("sqs", "hears")
+        self.clients.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
+        ours = {name: value for name, value in DESCRIBED.items() if name not in {"AlarmArn", "StateValue"}}
+        self.clients.cloudwatch.put_metric_alarm(**ours, AlarmActions=[topic], OKActions=[topic])
+
+    def heard(self) -> list[dict[str, Any]]:
+        messages = self.clients.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", [])
+        for message in messages:
+            self.clients.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message.get("ReceiptHandle", ""))
+        return [json.loads(message.get("Body", "")) for message in messages]
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Iterator[Account]:
+    server = AwsServer(journal=Journal(tmp_path / "aws.jsonl"))
+    server.start()
+    made = Account(server, tmp_path)
+    yield made
+    made.clients.cloudwatch.delete_alarms(AlarmNames=["silent", "other"])
+    made.clients.sqs.delete_queue(QueueUrl=made.queue)
+    server.stop()
+
+
+def test_an_alarm_tells_its_topic_when_it_begins_and_when_it_ends_and_only_then(account: Account) -> None:
+    account.beats = [BEGIN + 60 * minute for minute in range(10)]
+    states: list[tuple[int, str]] = []
+    for minute in range(25):
+        if minute == 20:
+            account.beats.append(BEGIN + 60 * minute)
+        account.alarms.turn(BEGIN + 60 * minute + 1)
+        for body in account.heard():
+            message = json.loads(body["Message"])
+            assert body["Subject"] == f'{message["NewStateValue"]}: "silent" in US East (N. Virginia)'
+            assert message["AlarmArn"].endswith(":alarm:silent")
+            states.append((minute, message["NewStateValue"]))
+
+    # Five silent periods after minute 9; the period of the beat of minute 20 has ended. moto makes alarms that are OK.
+    assert states == [(15, "ALARM"), (21, "OK")]
+    changes = [event.ids["state"] for event in account.journal.find(Kind.ALARM_CHANGED)]
+    assert changes == ["ALARM", "OK"]
+
+
+def test_an_alarm_that_is_not_evaluated_is_written_down_once_and_disturbs_no_other(account: Account) -> None:
+    account.clients.cloudwatch.put_metric_alarm(
+        AlarmName="other",
+        Namespace="AWS/EC2",
+        MetricName="CPUUtilization",
+        Statistic="Average",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    for minute in range(8):
+        account.alarms.turn(BEGIN + 60 * minute)
+
+    (refused,) = account.journal.find(Kind.REQUEST_REFUSED)
+    assert refused.ids == {"alarm": "other"}
+    assert "'AWS/EC2'" in refused.details["reason"]
+    assert [event.ids["state"] for event in account.journal.find(Kind.ALARM_CHANGED)] == ["ALARM"]
