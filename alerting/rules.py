@@ -14,9 +14,11 @@ from alerting.settings import Environment, Settings
 
 OWNER_SERIES = "orion:service:owner"
 ERROR_BUDGET_SERIES = "orion:service:error_budget"
+EXPECTED_SERIES = "orion:service:expected"
 GENERATED_SERIES: Mapping[str, frozenset[str]] = {
     OWNER_SERIES: frozenset({"service", "team"}),
     ERROR_BUDGET_SERIES: frozenset({"service", "team"}),
+    EXPECTED_SERIES: frozenset({"namespace", "service", "team"}),
     **MARKET_SERIES,
 }
 """The series recorded from catalog/services.yaml and catalog/market.yaml, and their labels."""
@@ -45,13 +47,15 @@ def as_rules_file(file: RuleFile) -> RulesFile:
 
 
 def _services(catalog: Catalog) -> RuleFile:
-    """Return the series that say whose a service is and which share of its requests may fail."""
+    """Return the series that say whose a service is, where it is to run, and which share of its requests may fail."""
     rules: list[Mapping[str, Any]] = []
     for name, service in catalog.services.items():
         labels = {"service": name, "team": service.team}
         budget = f"{1 - service.objective:.10g}"
         rules.append({"record": OWNER_SERIES, "expr": "vector(1)", "labels": labels})
         rules.append({"record": ERROR_BUDGET_SERIES, "expr": f"vector({budget})", "labels": labels})
+        expected = {"namespace": service.namespace, **labels}
+        rules.append({"record": EXPECTED_SERIES, "expr": "vector(1)", "labels": expected})
     return RuleFile(name="orion-services", groups=({"name": "orion.services", "rules": rules},))
 
 

@@ -21,7 +21,7 @@ UNLIMITED_CORES = 0.1
 CPU_PERIOD_MICROSECONDS = 100_000.0
 PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
 MAINTENANCE = ("monitoring", "cluster-maintenance")
-ANOTHER_CONFIG_MAP = ("monitoring", "kube-root-ca.crt")
+ANOTHER_CONFIG_MAP = ("orion", "kube-root-ca.crt")
 
 
 class ContainerAdvisor(Collector):

@@ -48,9 +48,11 @@ def test_every_service_has_an_owner_and_a_budget_in_the_rules(platform: Platform
     (services,) = (file for file in platform.rules if file.name == "orion-services")
     rules = {(rule["record"], rule["labels"]["service"]): rule for rule in services.groups[0]["rules"]}
 
-    assert len(rules) == 8
+    assert len(rules) == 3 * 4
     assert rules["orion:service:error_budget", "orders"]["expr"] == "vector(0.001)"
     assert rules["orion:service:owner", "market-data"]["labels"] == {"service": "market-data", "team": "platform"}
+    expected = {"namespace": "orion", "service": "market-data", "team": "platform"}
+    assert rules["orion:service:expected", "market-data"]["labels"] == expected
 
 
 def test_rules_and_waits_are_scaled_alike() -> None:
