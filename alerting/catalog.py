@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from alerting.actions import ActionFile, HandOverEntry, RemediationEntry
 from alerting.documents import Document
 from alerting.durations import Duration
-from alerting.fields import Channel, ClosedModel, LabelName, MetricName, Name, Severity
+from alerting.fields import FIRST_KEY, Channel, ClosedModel, KeyNumbers, LabelName, MetricName, Name, Severity
 from alerting.market import MarketFile
 from alerting.teams import Team
 
@@ -26,6 +26,7 @@ class Service(ClosedModel):
     namespace: Name
     # A burn rate of 14.4 can never be reached below 93.06 %.
     objective: float = Field(gt=0.9306, lt=1)
+    integration_keys: KeyNumbers = FIRST_KEY
 
 
 class ServicesFile(ClosedModel):

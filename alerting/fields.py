@@ -5,13 +5,30 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 Channel = Annotated[str, StringConstraints(pattern=r"^#[a-z0-9_-]{1,79}$")]
 LabelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 MetricName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_:][A-Za-z0-9_:]*$")]
+
+
+def _one_key_or_two(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    if len(numbers) == 1 and numbers[0] >= 1:
+        return numbers
+    if len(numbers) == 2 and numbers[0] >= 1 and numbers[1] == numbers[0] + 1:  # noqa: PLR2004 - an old and a new one
+        return numbers
+    raise ValueError("the number of one key, such as [1], or of two that follow each other, such as [1, 2], is allowed")
+
+
+KeyNumbers = Annotated[tuple[int, ...], AfterValidator(_one_key_or_two)]
+"""The integration keys that a PagerDuty service has, by number. Alertmanager uses the last one.
+
+A key is exchanged in two steps, so that what is sent with the old one while the new one is on its way arrives: from
+`[1]` to `[1, 2]`, and from there to `[2]`.
+"""
+FIRST_KEY = (1,)
 
 
 class Severity(StrEnum):

@@ -22,12 +22,14 @@ def on_call(catalog: Catalog) -> OnCall:
     services = [
         PagedService(
             name=name,
-            description=(catalog.services if name in catalog.services else catalog.teams)[name].description,
+            description=entry.description,
             escalation_policy=catalog.owner(name),
             acknowledgement_timeout_seconds=milliseconds(catalog.teams[catalog.owner(name)].acknowledgement_timeout)
             // 1000,
+            integration_keys=entry.integration_keys,
         )
         for name in paged_services(catalog)
+        for entry in (catalog.services[name] if name in catalog.services else catalog.teams[name],)
     ]
     return OnCall(
         operating_team=catalog.operating_team,

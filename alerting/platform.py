@@ -115,12 +115,16 @@ class EscalationPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagedService:
-    """A service of the catalog as PagerDuty knows it. The acknowledgement timeout is explicit, never a default."""
+    """A service of the catalog as PagerDuty knows it. The acknowledgement timeout is explicit, never a default.
+
+    `integration_keys` are the numbers of the keys that it has; the last one is used.
+    """
 
     name: str
     description: str
     escalation_policy: str
     acknowledgement_timeout_seconds: int
+    integration_keys: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

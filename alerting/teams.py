@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, BeforeValidator, Field
 
 from alerting.durations import Duration
-from alerting.fields import ClosedModel, Email, Name
+from alerting.fields import FIRST_KEY, ClosedModel, Email, KeyNumbers, Name
 
 
 def _a_day(value: object) -> date:
@@ -95,7 +95,8 @@ class Team(ClosedModel):
     """A team with its people, rotations and escalation.
 
     `one_duty_at_a_time` forbids that one of its people is on call on two schedules at once, of whatever team. People
-    whom a level names directly are reached at any time: they are on no schedule by that.
+    whom a level names directly are reached at any time: they are on no schedule by that. `integration_keys` are
+    those of the PagerDuty service of the team's name.
     """
 
     description: str = Field(min_length=1)
@@ -104,6 +105,7 @@ class Team(ClosedModel):
     escalation: EscalationEntry
     acknowledgement_timeout: Duration
     one_duty_at_a_time: bool = False
+    integration_keys: KeyNumbers = FIRST_KEY
 
 
 class TeamsFile(ClosedModel):

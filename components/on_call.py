@@ -41,7 +41,9 @@ class PagerDutyOnCall(pulumi.ComponentResource):
         self._policies = {policy.name: self._policy(policy) for policy in args.on_call.escalation_policies}
         services = {service.name: self._service(service) for service in args.on_call.services}
         self.service_ids = {service: made.id for service, made in services.items()}
-        self.integration_keys = {service: self._integration(service, made) for service, made in services.items()}
+        self.integration_keys = {
+            service.name: self._integrations(service, services[service.name]) for service in args.on_call.services
+        }
         self.register_outputs({"integrationKeys": dict(self.integration_keys)})
 
     def _schedule(self, schedule: Schedule) -> pagerduty.Schedulev2:
@@ -117,10 +119,20 @@ class PagerDutyOnCall(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _integration(self, service: str, made: pagerduty.Service) -> pulumi.Output[str]:
+    def _integrations(self, service: PagedService, made: pagerduty.Service) -> pulumi.Output[str]:
+        """Make a service's integrations and return the key of the last, which Alertmanager is given.
+
+        The engine makes a new one before the cluster's Secret has its key, and ends an old one after that.
+        """
+        keys = [self._integration(service.name, number, made) for number in service.integration_keys]
+        return keys[-1]
+
+    def _integration(self, service: str, number: int, made: pagerduty.Service) -> pulumi.Output[str]:
+        first = number == 1
         integration = pagerduty.ServiceIntegration(
-            f"{self._name}-integration-{service}",
-            name="Alertmanager",
+            # No name of a service holds a dot.
+            f"{self._name}-integration-{service}" + ("" if first else f".{number}"),
+            name="Alertmanager" if first else f"Alertmanager {number}",
             type="events_api_v2_inbound_integration",
             service=made.id,
             # The SDK does not know that whoever has this key can open and close incidents.

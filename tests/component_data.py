@@ -92,7 +92,7 @@ def rule_files() -> tuple[RuleFile, ...]:
     return (RuleFile(name="orion-services", groups=({"name": "orion.services", "rules": [rule]},)),)
 
 
-def on_call() -> OnCall:
+def on_call(*, integration_keys: tuple[int, ...] = (1,)) -> OnCall:
     """Return a service that three people look after: two by turns, the second of them with an exception."""
     turns = [
         Rotation(
@@ -123,6 +123,7 @@ def on_call() -> OnCall:
                 description="Takes orders",
                 escalation_policy="trading",
                 acknowledgement_timeout_seconds=1800,
+                integration_keys=integration_keys,
             ),
         ),
     )

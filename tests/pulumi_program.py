@@ -130,7 +130,7 @@ def _outputs(args: MockResourceArgs) -> dict[str, Any]:
         case "aws:s3/bucketObject:BucketObject":
             outputs["versionId"] = "v1"
         case "pagerduty:index/serviceIntegration:ServiceIntegration":
-            outputs["integrationKey"] = f"key-of-{args.inputs['service']}"
+            outputs["integrationKey"] = f"key-of-{args.name}"
         case _:
             pass
     return outputs

@@ -85,7 +85,8 @@ from alerting.on_call import on_call
 from components.on_call import PagerDutyOnCall, PagerDutyOnCallArgs
 
 args = PagerDutyOnCallArgs(on_call=on_call(read_catalog(Path("FOLDER"))))
-PagerDutyOnCall("on-call", args, opts=pulumi.ResourceOptions(providers=[provider]))
+made = PagerDutyOnCall("on-call", args, opts=pulumi.ResourceOptions(providers=[provider]))
+pulumi.export("key", made.integration_keys["orders"])
 """
 
 
@@ -228,12 +229,17 @@ def final_schedule(account: Account, name: str, since: datetime, until: datetime
     )
 
 
-def test_the_catalog_s_rotations_are_reckoned_as_it_says_before_and_after_an_override(account: Account) -> None:
+def catalog_program(account: Account) -> tuple[Path, str]:
+    """Return a copy of the repository's data, and a program that deploys its on-call. Its people exist."""
     root = copied_root(account.folder / "root")
-    program = CATALOG.replace("ROOT", str(ROOT)).replace("FOLDER", str(root))
     for email in sorted({person for team in read_catalog(root).teams.values() for person in team.people}):
         body = {"user": {"type": "user", "name": email.split("@", maxsplit=1)[0], "email": email}}
         account.client.post("/users", json=body).raise_for_status()
+    return root, CATALOG.replace("ROOT", str(ROOT)).replace("FOLDER", str(root))
+
+
+def test_the_catalog_s_rotations_are_reckoned_as_it_says_before_and_after_an_override(account: Account) -> None:
+    root, program = catalog_program(account)
     since = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(hours=1)
     until = since + timedelta(days=300)  # over a clock change at least
 
@@ -275,3 +281,58 @@ def test_the_catalog_s_rotations_are_reckoned_as_it_says_before_and_after_an_ove
     # One shift has become three pieces; nothing else has moved.
     assert len(set(before) - set(after)) == 1
     assert len(set(after) - set(before)) == 3
+
+
+def send(account: Account, key: str, action: str, name: str) -> int:
+    """Send an event as Alertmanager does with this key, and return the answer's status."""
+    payload = {"summary": name, "source": "alertmanager", "severity": "critical"}
+    event = {"routing_key": key, "event_action": action, "dedup_key": name, "payload": payload}
+    return account.client.post("/v2/enqueue", json=event).status_code
+
+
+def incidents(account: Account) -> dict[str, str]:
+    """Return the ids of the open incidents, by dedup key."""
+    query = urlencode({"statuses[]": ["triggered", "acknowledged"]}, doseq=True)
+    return {each["incident_key"]: each["id"] for each in account.get(f"/incidents?{query}")["incidents"]}
+
+
+def test_a_key_is_exchanged_in_two_steps_and_no_page_is_lost(account: Account) -> None:
+    root, program = catalog_program(account)
+    services = root / "catalog" / "services.yaml"
+    written = services.read_text()
+
+    def deploy(numbers: str) -> tuple[dict[str, int], str]:
+        services.write_text(written.replace("  orders:\n", f"  orders:\n    integration_keys: {numbers}\n"))
+        done = account.engine(program).up()
+        return dict(done.changes), done.outputs["key"]
+
+    _, old = deploy("[1]")
+    assert [send(account, old, "trigger", name) for name in ("before", "across", "forgotten")] == [202] * 3
+
+    changes, new = deploy("[1, 2]")
+    assert {kind: count for kind, count in changes.items() if kind != "same"} == {"create": 1}
+    assert new != old
+    # An Alertmanager that has not read the new key yet pages and resolves as before; one that has pages with the new.
+    assert [send(account, old, "trigger", "late"), send(account, old, "resolve", "before")] == [202, 202]
+    assert send(account, new, "trigger", "after") == 202
+    assert set(incidents(account)) == {"across", "forgotten", "late", "after"}
+    # What was opened with the old key hears nothing of the new one: it stays open, and whoever has it ends it by hand,
+    # or whoever has the old key with that.
+    assert send(account, new, "resolve", "across") == 202
+    dropped = account.journal.find(Kind.REQUEST_REFUSED, dedup_key="across")
+    assert [each.details["reason"] for each in dropped] == ["no open alert with this key came from this integration"]
+    assert "across" in incidents(account)
+    assert send(account, old, "resolve", "across") == 202
+    assert send(account, old, "resolve", "late") == 202
+    assert set(incidents(account)) == {"forgotten", "after"}
+
+    changes, kept = deploy("[2]")
+    assert {kind: count for kind, count in changes.items() if kind != "same"} == {"delete": 1}
+    assert kept == new
+    assert send(account, old, "trigger", "too late") == 400
+    assert set(incidents(account)) == {"forgotten", "after"}
+    assert send(account, new, "resolve", "after") == 202
+    by_hand = {"incident": {"type": "incident_reference", "status": "resolved"}}
+    path = f"/incidents/{incidents(account)['forgotten']}"
+    account.client.put(path, json=by_hand, headers={"From": "trading-lead@orion.example.com"}).raise_for_status()
+    assert incidents(account) == {}

@@ -68,6 +68,24 @@ def test_the_integration_key_is_secret() -> None:
     assert (integration.parent, integration.provider) == ("on-call", "providers-pagerduty")
 
 
+def test_of_two_keys_both_stay_and_the_new_one_is_used() -> None:
+    used: list[str] = []
+
+    def program() -> None:
+        args = PagerDutyOnCallArgs(on_call=on_call(integration_keys=(1, 2)))
+        made = PagerDutyOnCall("on-call", args, providers(settings()))
+        made.integration_keys["orders"].apply(used.append)
+
+    run = run_program(program)
+    first, second = run.of_type("pagerduty:index/serviceIntegration:ServiceIntegration")
+
+    # The first is called as it is without a second one, so that the engine leaves it alone.
+    assert [first.name, second.name] == ["on-call-integration-orders", "on-call-integration-orders.2"]
+    assert [first.inputs["name"], second.inputs["name"]] == ["Alertmanager", "Alertmanager 2"]
+    assert second.secret_outputs == ("integrationKey",)
+    assert used == ["key-of-on-call-integration-orders.2"]
+
+
 def test_people_are_looked_up_by_the_explicit_provider(*, preview: bool) -> None:
     lookups = [call for call in deployed(preview=preview).calls if call.token == "pagerduty:index/getUser:getUser"]
 

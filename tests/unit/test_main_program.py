@@ -140,7 +140,7 @@ def test_every_service_of_the_catalog_can_be_paged_about(run: Run) -> None:
 
 def test_integration_keys_reach_the_cluster_as_secrets_and_by_nobodys_hand() -> None:
     run = deployed("prod")  # a preview does not know the keys
-    services = {one.inputs["name"]: one.name for one in run.of_type("pagerduty:index/service:Service")}
+    services = {one.inputs["name"] for one in run.of_type("pagerduty:index/service:Service")}
     all_of_them = run.of_type("pagerduty:index/serviceIntegration:ServiceIntegration")
     integrations = [one for one in all_of_them if one.inputs["type"] == "events_api_v2_inbound_integration"]
     (keys,) = [
@@ -149,7 +149,7 @@ def test_integration_keys_reach_the_cluster_as_secrets_and_by_nobodys_hand() -> 
         if one.inputs["metadata"]["name"] == PAGERDUTY_KEYS_SECRET
     ]
 
-    assert keys.inputs["stringData"] == {name: f"key-of-{service}-id" for name, service in services.items()}
+    assert keys.inputs["stringData"] == {name: f"key-of-on-call-integration-{name}" for name in services}
     assert "stringData" in keys.secrets
     assert len(integrations) == len(services)
     assert all(one.secret_outputs == ("integrationKey",) for one in all_of_them)
