@@ -10,6 +10,7 @@ from alerting.build import load_platform
 from components.alertmanager_identity import AlertmanagerIdentity, AlertmanagerIdentityArgs
 from components.bastion import Bastion, BastionArgs, BastionSpec
 from components.configuration import read_secrets, read_settings
+from components.dashboards import Dashboards, DashboardsArgs
 from components.event_bus import EventBus, EventBusArgs, EventBusSpec
 from components.function_package import build_function_package
 from components.keeping import know_old_names
@@ -136,6 +137,8 @@ monitoring = Monitoring(
     ),
     opts=pulumi.ResourceOptions.merge(using, pulumi.ResourceOptions(depends_on=[files, identity, network])),
 )
+if settings.monitoring.grafana:
+    Dashboards("dashboards", DashboardsArgs(dashboards=platform.dashboards, namespace=namespace.namespace), opts=using)
 rules = Rules(
     "rules",
     RulesArgs(files=platform.rules, pod_monitors=platform.pod_monitors, namespace=namespace.namespace),

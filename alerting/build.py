@@ -13,6 +13,7 @@ from alerting import checks
 from alerting.alertmanager import alertmanager_files
 from alerting.catalog import Catalog
 from alerting.checks.alertmanager import require_accepted
+from alerting.dashboards import dashboards
 from alerting.loader import read_catalog
 from alerting.on_call import on_call
 from alerting.platform import Platform
@@ -44,9 +45,11 @@ def build_platform(catalog: Catalog, settings: Settings) -> Platform:
     require_known_channels(settings, catalog.routing.channels)
     alertmanager = alertmanager_files(catalog, settings)
     require_accepted(alertmanager.configuration)
+    rules = rule_files(catalog, settings)
     return Platform(
         settings=settings,
-        rules=rule_files(catalog, settings),
+        rules=rules,
+        dashboards=dashboards(catalog, rules),
         pod_monitors=pod_monitors(catalog),
         alertmanager=alertmanager,
         on_call=on_call(catalog),

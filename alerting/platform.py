@@ -30,6 +30,14 @@ class PodMonitor:
     spec: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dashboard:
+    """One Grafana dashboard: `name` is its uid and a Kubernetes name, `text` its JSON."""
+
+    name: str
+    text: str
+
+
 class SecretSource(StrEnum):
     """Where the text of a mounted secret file comes from."""
 
@@ -239,6 +247,7 @@ class Platform:
 
     settings: Settings
     rules: tuple[RuleFile, ...]
+    dashboards: tuple[Dashboard, ...]
     pod_monitors: tuple[PodMonitor, ...]
     alertmanager: AlertmanagerFiles
     on_call: OnCall

@@ -19,6 +19,7 @@ class Part(StrEnum):
     ALERTMANAGER = "alertmanager"
     TEMPLATES = "templates"
     RULES = "rules"
+    DASHBOARDS = "dashboards"
     VALUES = "values"
     ON_CALL = "oncall"
     REPAIRS = "repairs"
@@ -36,6 +37,8 @@ def render(platform: Platform, part: Part) -> str:
             return "\n".join(f"# {name}\n{text}" for name, text in platform.alertmanager.templates.items())
         case Part.RULES:
             return _yaml({"groups": [group for file in platform.rules for group in file.groups]})
+        case Part.DASHBOARDS:
+            return json.dumps({one.name: json.loads(one.text) for one in platform.dashboards}, indent=2) + "\n"
         case Part.VALUES:
             return _yaml(chart_values(_monitoring_spec(platform)))
         case Part.ON_CALL:

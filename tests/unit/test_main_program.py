@@ -35,6 +35,7 @@ COMPONENTS = {
     "alertmanager-identity",
     "secrets",
     "monitoring",
+    "dashboards",
     "rules",
 }
 PROVIDER_OF = {"aws": "providers-aws", "kubernetes": "providers-kubernetes", "pagerduty": "providers-pagerduty"}
