@@ -154,12 +154,16 @@ class RulesFile(ClosedModel):
 
 
 class ScrapedSeries(ClosedModel):
-    """A series that an exporter serves, and the labels that the exporter puts on it."""
+    """A series that an exporter serves, and the labels that the exporter puts on it.
+
+    ExporterSilent fires when it is missing, unless `not_watched` says why nobody needs to hear of that.
+    """
 
     exporter: str
     type: Literal["counter", "gauge", "histogram"]
     labels: tuple[LabelName, ...]
     description: str
+    not_watched: str | None = Field(default=None, min_length=1)
 
 
 class ExporterPods(ClosedModel):

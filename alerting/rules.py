@@ -15,17 +15,19 @@ from alerting.settings import Environment, Settings
 OWNER_SERIES = "orion:service:owner"
 ERROR_BUDGET_SERIES = "orion:service:error_budget"
 EXPECTED_SERIES = "orion:service:expected"
+MISSING_SERIES = "orion:series:missing"
 GENERATED_SERIES: Mapping[str, frozenset[str]] = {
     OWNER_SERIES: frozenset({"service", "team"}),
     ERROR_BUDGET_SERIES: frozenset({"service", "team"}),
     EXPECTED_SERIES: frozenset({"namespace", "service", "team"}),
+    MISSING_SERIES: frozenset({"exporter", "series"}),
     **MARKET_SERIES,
 }
-"""The series recorded from catalog/services.yaml and catalog/market.yaml, and their labels."""
+"""The series recorded from the catalog's services and market and from rules/scraped_series.yaml, and their labels."""
 
 
 def rule_files(catalog: Catalog, settings: Settings) -> tuple[RuleFile, ...]:
-    """Return one PrometheusRule per domain, and those that are made from the services and the market's calendar."""
+    """Return one PrometheusRule per domain, and those made from the services, the market's calendar and the series."""
     domains = [
         RuleFile(
             name=f"orion-{domain}",
@@ -33,7 +35,7 @@ def rule_files(catalog: Catalog, settings: Settings) -> tuple[RuleFile, ...]:
         )
         for domain, file in catalog.rules.items()
     ]
-    return (_services(catalog), _market(catalog, settings), *domains)
+    return (_services(catalog), _market(catalog, settings), _missing(catalog), *domains)
 
 
 def rules_text(file: RuleFile) -> str:
@@ -63,6 +65,21 @@ def _market(catalog: Catalog, settings: Settings) -> RuleFile:
     """Return the series that say whether the market is open. In the sandbox it always is: no drill waits for Monday."""
     rules = market_rules(catalog.market, always_open=settings.environment is Environment.SANDBOX)
     return RuleFile(name="orion-market", groups=({"name": "orion.market", "rules": rules},))
+
+
+def _missing(catalog: Catalog) -> RuleFile:
+    """Return a recording per scraped series that is there, with the value 1, while nobody serves the series.
+
+    What other namespaces have of it is nothing to the rules, which read that of the services.
+    """
+    namespaces = "|".join(sorted({service.namespace for service in catalog.services.values()}))
+    rules: list[Mapping[str, Any]] = []
+    for name, series in catalog.series.series.items():
+        if series.not_watched is None:
+            of_services = f'{{namespace=~"{namespaces}"}}' if "namespace" in series.labels else ""
+            labels = {"exporter": series.exporter, "series": name}
+            rules.append({"record": MISSING_SERIES, "expr": f"absent({name}{of_services})", "labels": labels})
+    return RuleFile(name="orion-series", groups=({"name": "orion.series", "rules": rules},))
 
 
 def _group(group: RuleGroup, domain: str, settings: Settings) -> Mapping[str, Any]:

@@ -50,6 +50,14 @@ def test_alerts_fire_at_their_boundary_and_resolve(rules: Path, domain: str) -> 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_alerts_say_what_was_queried(rules: Path) -> None:
+    said = shutil.copy(Path(__file__).parent / "said_test.yaml", rules / "tests")
+
+    done = promtool("test", "rules", said)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_every_alert_has_a_test() -> None:
     tested = "\n".join(path.read_text() for path in (ROOT / "rules" / "tests").glob("*.yaml"))
     platform = load_platform(ROOT, settings())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.build import load_platform
+from alerting.build import load_catalog, load_platform
 from alerting.checks.alertmanager import RefusedOption, require_accepted
 from alerting.checks.expressions import labels, parsed
 from alerting.group_key import group_key, matcher, route_key
@@ -53,6 +53,18 @@ def test_every_service_has_an_owner_and_a_budget_in_the_rules(platform: Platform
     assert rules["orion:service:owner", "market-data"]["labels"] == {"service": "market-data", "team": "platform"}
     expected = {"namespace": "orion", "service": "market-data", "team": "platform"}
     assert rules["orion:service:expected", "market-data"]["labels"] == expected
+
+
+def test_every_series_is_watched_or_says_why_not(platform: Platform) -> None:
+    (missing,) = (file for file in platform.rules if file.name == "orion-series")
+    watched = {rule["labels"]["series"]: rule["expr"] for rule in missing.groups[0]["rules"]}
+    series = load_catalog(ROOT).series.series
+
+    assert {name for name in series if name not in watched} == {
+        name for name, one in series.items() if one.not_watched is not None
+    }
+    assert watched["orders_submitted_total"] == "absent(orders_submitted_total)"
+    assert watched["kube_pod_created"] == 'absent(kube_pod_created{namespace=~"orion"})'
 
 
 def test_rules_and_waits_are_scaled_alike() -> None:
