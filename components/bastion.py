@@ -36,7 +36,7 @@ class BastionSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BastionArgs:
-    """What the bastion is made from: its spec, the bucket that commands' output goes to, and that bucket's key."""
+    """What the bastion is made from: its spec, the bucket for commands' output, and the key of that and of its disk."""
 
     spec: BastionSpec
     diagnostics_bucket_arn: pulumi.Input[str]
@@ -55,7 +55,7 @@ class Bastion(pulumi.ComponentResource):
         self._settings = args.spec.settings
         self._child = pulumi.ResourceOptions(parent=self)
         role, profile = self._role(args)
-        instance = self._instance(profile, self._security_group())
+        instance = self._instance(profile, self._security_group(), args.key_arn)
         aws.eks.AccessEntry(
             f"{name}-access",
             cluster_name=self._settings.cluster.name,
@@ -141,7 +141,14 @@ class Bastion(pulumi.ComponentResource):
         )
         return group
 
-    def _instance(self, profile: aws.iam.InstanceProfile, group: aws.ec2.SecurityGroup) -> aws.ec2.Instance:
+    def _instance(
+        self, profile: aws.iam.InstanceProfile, group: aws.ec2.SecurityGroup, key_arn: pulumi.Input[str]
+    ) -> aws.ec2.Instance:
+        """Make the instance.
+
+        EC2 opens its disk by a grant that whoever starts it makes: the key's policy leaves to IAM who may, and the
+        instance's own role needs nothing of it.
+        """
         image = aws.ssm.get_parameter_output(name=IMAGE_PARAMETER, opts=pulumi.InvokeOptions(parent=self))
         return aws.ec2.Instance(
             f"{self._name}-instance",
@@ -155,7 +162,11 @@ class Bastion(pulumi.ComponentResource):
                 http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
             ),
             root_block_device=aws.ec2.InstanceRootBlockDeviceArgs(
-                encrypted=True, volume_type="gp3", volume_size=ROOT_VOLUME_GIGABYTES, delete_on_termination=True
+                encrypted=True,
+                kms_key_id=key_arn,
+                volume_type="gp3",
+                volume_size=ROOT_VOLUME_GIGABYTES,
+                delete_on_termination=True,
             ),
             user_data=user_data(self._settings),
             user_data_replace_on_change=True,

@@ -34,7 +34,15 @@ class TestBastion:
             "httpTokens": "required",
             "httpPutResponseHopLimit": 1,
         }
-        assert instance["rootBlockDevice"]["encrypted"] is True
+
+    def test_its_disk_is_encrypted_with_our_key_which_its_own_role_cannot_open(self, *, preview: bool) -> None:
+        run = bastion(preview=preview)
+        disk = run.one("aws:ec2/instance:Instance").inputs["rootBlockDevice"]
+        allowed = statements(run.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
+
+        assert (disk["encrypted"], disk["kmsKeyId"]) == (True, KEY)
+        keys = {action for one in allowed.values() for action in one["Action"] if action.startswith("kms:")}
+        assert keys == {"kms:GenerateDataKey"}
 
     def test_commands_find_it_by_its_tag_and_a_new_image_does_not_replace_it(self) -> None:
         instance = bastion().one("aws:ec2/instance:Instance")

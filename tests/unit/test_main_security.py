@@ -103,6 +103,11 @@ def test_everything_that_can_be_is_encrypted_with_our_key(prod: Run) -> None:
         assert one.inputs["serverSideEncryption"] == {"enabled": True, "kmsKeyArn": KEY}
     for one in prod.of_type("aws:ec2/instance:Instance"):
         assert one.inputs["rootBlockDevice"]["encrypted"] is True
+        assert one.inputs["rootBlockDevice"]["kmsKeyId"] == KEY
+    # A disk is opened by a grant, made for EC2 by whoever starts the instance: the key has to leave that to IAM.
+    policy = json.loads(prod.one("aws:kms/key:Key").inputs["policy"])["Statement"]
+    account = next(one for one in policy if one["Sid"] == "Account")
+    assert (account["Principal"], account["Action"]) == ({"AWS": ["arn:aws:iam::222222222222:root"]}, ["kms:*"])
 
 
 def test_nobody_reaches_alertmanager_but_what_is_named(prod: Run) -> None:
