@@ -259,7 +259,7 @@ class Automation:
         if repair.finished_at is not None:
             self.observer.count(Count.DUPLICATE)
             return
-        ending = self.commands.ending_on(event.command_id, event.instance_id)
+        ending = self.commands.ending(event.command_id, heard_from=event.instance_id)
         if ending is not None:
             self._end(repair, ending)
 

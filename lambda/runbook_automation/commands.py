@@ -9,9 +9,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
 
@@ -30,6 +30,16 @@ SAID: Mapping[str, Status] = {"nothing done:": Status.NOTHING_DONE, "gone:": Sta
 REFUSED = "refused:"
 """What the last line of an action's errors begins with when it must not act."""
 RESULT_CHARACTERS = 300
+DECISIVE = (
+    Status.FAILED,
+    Status.TIMED_OUT,
+    Status.REFUSED,
+    Status.SUCCEEDED,
+    Status.GONE,
+    Status.NOTHING_DONE,
+)
+"""Where several instances took a command, the first of these that one of them ended with is how it ended: a failure is
+never hidden, and who came second to find the work done does not hide that it was done."""
 
 
 class NotSent(RuntimeError):
@@ -76,24 +86,36 @@ class Commands:
             if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise NotSent(str(error)) from error
             raise
-        return answer["Command"].get("CommandId", "")
+        return _text_of(answer["Command"], "CommandId")
 
-    def ending(self, command_id: str) -> Ending | None:
-        """Return how a command ended, or None while it runs."""
+    def ending(self, command_id: str, *, heard_from: str | None = None) -> Ending | None:
+        """Return how a command ended on every instance that took it, or None while it runs on one.
+
+        `heard_from` is an instance known to have taken it, which the list may not have yet.
+        """
         try:
             found = self.client.list_command_invocations(CommandId=command_id)["CommandInvocations"]
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") != "InvalidCommandId":
                 raise
             found = []
-        if not found:
+        instances = {_text_of(one, "InstanceId") for one in found} | ({heard_from} if heard_from else set[str]())
+        if not instances:
             return Ending(
                 status=Status.FAILED,
                 result=f"No instance took the command: none that Systems Manager manages has the tag {BASTION_TAG}",
             )
-        return self.ending_on(command_id, found[0].get("InstanceId", ""))
+        endings = {instance: self._ending_on(command_id, instance) for instance in sorted(instances)}
+        ended = {instance: ending for instance, ending in endings.items() if ending is not None}
+        if len(ended) < len(endings):
+            return None
+        instance, decisive = min(ended.items(), key=lambda one: DECISIVE.index(one[1].status))
+        if len(ended) == 1:
+            return decisive
+        others = ", ".join(f"{name}: {ending.status}" for name, ending in ended.items() if name != instance)
+        return replace(decisive, result=f"{decisive.result} (on {instance}; {others})")
 
-    def ending_on(self, command_id: str, instance_id: str) -> Ending | None:
+    def _ending_on(self, command_id: str, instance_id: str) -> Ending | None:
         """Return how a command ended on an instance, or None while it runs."""
         answer = self.client.get_command_invocation(CommandId=command_id, InstanceId=instance_id)
         status = answer["Status"]
@@ -120,6 +142,11 @@ class Commands:
             errors=errors,
             location=location,
         )
+
+
+def _text_of(part: object, name: str) -> str:
+    """Return what AWS always tells, though its types leave it open. Raises `KeyError` where it does not."""
+    return cast("Mapping[str, Any]", part)[name]
 
 
 def _last_line(text: str) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.stub import Stubber
 
 from runbook_automation.automation import Count, EventTooEarly, SweepIncomplete
-from runbook_automation.commands import TryLater
+from runbook_automation.commands import Commands, TryLater
 from runbook_automation.configuration import CLAIM_SECONDS, Mode
 from runbook_automation.repair import Status
 from tests.lambda_events import (
@@ -21,6 +24,8 @@ from tests.lambda_events import (
 if TYPE_CHECKING:
     pass
 from tests.lambda_world import NOW, SWEEP, World, moto_world, refused_by_aws
+
+COMMAND = "11111111-2222-3333-4444-555555555555"
 
 
 @pytest.fixture
@@ -269,6 +274,60 @@ def test_a_command_that_no_instance_took_is_the_teams(world: World) -> None:
 
     (failure,) = world.told("team-trading")
     assert failure["result"].startswith("No instance took the command")
+
+
+def outcomes_of(statuses: dict[str, tuple[str, str]]) -> Commands:
+    """Return commands whose every command went to these instances, each with its status and output."""
+    client = boto3.client("ssm", region_name="us-east-1")
+    stub = Stubber(client)
+    stub.add_response("list_command_invocations", {"CommandInvocations": [{"InstanceId": one} for one in statuses]})
+    for instance in sorted(statuses):
+        status, output = statuses[instance]
+        answer = {"Status": status, "StandardOutputContent": output, "StandardErrorContent": ""}
+        asked = {"CommandId": COMMAND, "InstanceId": instance}
+        stub.add_response("get_command_invocation", answer, asked)
+    stub.activate()
+    return Commands(client=client, bastion_tag_value="bastion", output_bucket="bucket", documents={})
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        (("Success", "replaced"), ("Failed", "no"), Status.FAILED),
+        (("Failed", "no"), ("Success", "replaced"), Status.FAILED),
+        (("Success", "nothing done: another pod"), ("Success", "replaced"), Status.SUCCEEDED),
+        (("Success", "gone: no pod"), ("Success", "nothing done: another pod"), Status.GONE),
+        (("Success", "replaced"), ("TimedOut", ""), Status.TIMED_OUT),
+        (("Success", "replaced"), ("InProgress", ""), None),
+    ],
+)
+def test_where_two_instances_took_a_command_none_is_left_out(
+    first: tuple[str, str], second: tuple[str, str], status: Status | None
+) -> None:
+    ending = outcomes_of({"i-1": first, "i-2": second}).ending(COMMAND)
+
+    assert (None if ending is None else ending.status) == status
+    if ending is not None:
+        assert "i-1" in ending.result
+        assert "i-2" in ending.result
+
+
+def test_an_instance_that_only_an_event_has_named_is_asked_too(world: World) -> None:
+    world.handle(notification())
+    answers = {world.instance: "replaced: pod a by pod b", "i-2": "gone: no pod"}
+    world.invocations_of = lambda _: [{"InstanceId": "i-2"}]
+
+    def asked(params: dict[str, Any], **_: object) -> tuple[Any, dict[str, Any]]:
+        instance = json.loads(params["body"])["InstanceId"]
+        content = {"Status": "Success", "StandardOutputContent": answers[instance], "StandardErrorContent": ""}
+        return SimpleNamespace(status_code=200), content
+
+    world.ssm.meta.events.register("before-call.ssm.GetCommandInvocation", cast("Callable[..., None]", asked))
+    world.handle(world.event())  # of an instance that the list does not have yet
+
+    (result,) = world.told("notifications")
+    assert result["status"] == "succeeded"
+    assert "i-2: gone" in result["result"]
 
 
 def test_a_command_that_never_ends_is_given_up_in_the_end(world: World) -> None:

@@ -179,10 +179,10 @@ class SystemsManager:
         state: FilterTypeDef = {"Name": "instance-state-name", "Values": ["running"]}
         pages = self._clients.ec2.get_paginator("describe_instances").paginate(Filters=[*filters, state])
         return [
-            instance.get("InstanceId", "")
+            cast("Mapping[str, Any]", instance)["InstanceId"]  # always told, though the types leave it open
             for page in pages
             for reservation in page["Reservations"]
-            for instance in reservation.get("Instances", [])
+            for instance in cast("Mapping[str, Any]", reservation)["Instances"]
         ]
 
     def _run(self, command: Command, invocation: Invocation, agent: Agent) -> None:
