@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from alerting.catalog import Catalog
 from alerting.durations import milliseconds
 from alerting.on_call_rotations import pagerduty_rotations
-from alerting.platform import EscalationLevel, EscalationPolicy, OnCall, PagedService, Schedule
+from alerting.platform import EscalationLevel, EscalationPolicy, OnCall, PagedService, PagedTeam, Schedule
 from alerting.teams import Team
 
 
@@ -17,7 +17,7 @@ def paged_services(catalog: Catalog) -> tuple[str, ...]:
 
 
 def on_call(catalog: Catalog) -> OnCall:
-    """Return people, schedules, escalation policies and services. A policy has its team's name."""
+    """Return people, teams, schedules, escalation policies and services. A policy has its team's name."""
     people = sorted({person for team in catalog.teams.values() for person in team.people})
     services = [
         PagedService(
@@ -34,9 +34,10 @@ def on_call(catalog: Catalog) -> OnCall:
     return OnCall(
         operating_team=catalog.operating_team,
         people=tuple(people),
+        teams=tuple(PagedTeam(name=name, description=team.description) for name, team in catalog.teams.items()),
         schedules=tuple(
-            Schedule(name=name, time_zone=schedule.time_zone, rotations=pagerduty_rotations(schedule))
-            for team in catalog.teams.values()
+            Schedule(name=name, team=owner, time_zone=schedule.time_zone, rotations=pagerduty_rotations(schedule))
+            for owner, team in catalog.teams.items()
             for name, schedule in team.schedules.items()
         ),
         escalation_policies=tuple(escalation_policy(name, catalog.teams) for name in catalog.teams),

@@ -98,8 +98,17 @@ class Schedule:
     """Who is on call when: the rotations cover every hour. `time_zone` is an IANA name."""
 
     name: str
+    team: str
     time_zone: str
     rotations: tuple[Rotation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagedTeam:
+    """A team as PagerDuty knows it: what its schedules, its policy and its incidents are found by."""
+
+    name: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +153,7 @@ class OnCall:
 
     operating_team: str
     people: tuple[str, ...]
+    teams: tuple[PagedTeam, ...]
     schedules: tuple[Schedule, ...]
     escalation_policies: tuple[EscalationPolicy, ...]
     services: tuple[PagedService, ...]

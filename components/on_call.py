@@ -1,4 +1,4 @@
-"""PagerDuty: schedules, escalation policies, and a service with an integration for all that people are paged about."""
+"""PagerDuty: teams, schedules, escalation policies, and a service with its integration for all that is paged about."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_pagerduty as pagerduty
 
-from alerting.platform import EscalationLevel, EscalationPolicy, OnCall, PagedService, Rotation, Schedule
+from alerting.platform import EscalationLevel, EscalationPolicy, OnCall, PagedService, PagedTeam, Rotation, Schedule
 from components.naming import type_token
 
 NEVER = "null"
@@ -37,6 +37,9 @@ class PagerDutyOnCall(pulumi.ComponentResource):
             email: pagerduty.get_user_output(email=email, opts=pulumi.InvokeOptions(parent=self)).id
             for email in args.on_call.people
         }
+        # Who is a member of a team stays what people set in PagerDuty: a membership that this program kept would take
+        # over what was given by hand or by single sign-on, its role too, and end it when the person leaves the catalog.
+        self._teams = {team.name: self._team(team).id for team in args.on_call.teams}
         self._schedules = {schedule.name: self._schedule(schedule) for schedule in args.on_call.schedules}
         self._policies = {policy.name: self._policy(policy) for policy in args.on_call.escalation_policies}
         services = {service.name: self._service(service) for service in args.on_call.services}
@@ -46,12 +49,18 @@ class PagerDutyOnCall(pulumi.ComponentResource):
         }
         self.register_outputs({"integrationKeys": dict(self.integration_keys)})
 
+    def _team(self, team: PagedTeam) -> pagerduty.Team:
+        return pagerduty.Team(
+            f"{self._name}-team-{team.name}", name=team.name, description=team.description, opts=self._child
+        )
+
     def _schedule(self, schedule: Schedule) -> pagerduty.Schedulev2:
         return pagerduty.Schedulev2(
             f"{self._name}-schedule-{schedule.name}",
             name=schedule.name,
             time_zone=schedule.time_zone,
             description="Managed in catalog/teams.yaml",
+            teams=[self._teams[schedule.team]],
             rotations=[
                 pagerduty.Schedulev2RotationArgs(events=[self._event(rotation)]) for rotation in schedule.rotations
             ],
@@ -84,6 +93,7 @@ class PagerDutyOnCall(pulumi.ComponentResource):
             name=policy.name,
             description=f"Escalation of team {policy.team}, managed in catalog/teams.yaml",
             num_loops=policy.repeats,
+            teams=self._teams[policy.team],
             rules=[
                 pagerduty.EscalationPolicyRuleArgs(
                     escalation_delay_in_minutes=level.timeout_minutes, targets=self._targets(level)
@@ -115,6 +125,9 @@ class PagerDutyOnCall(pulumi.ComponentResource):
             auto_resolve_timeout=NEVER,
             acknowledgement_timeout=str(service.acknowledgement_timeout_seconds),
             alert_creation="create_alerts_and_incidents",
+            # Alerts are not grouped: Alertmanager has done so. A service is made without grouping, and the provider has
+            # no word for none: it does not send an empty `alert_grouping_parameters`, which is deprecated besides, and
+            # an `AlertGroupingSetting` is always of a kind that groups.
             incident_urgency_rule=pagerduty.ServiceIncidentUrgencyRuleArgs(type="constant", urgency="severity_based"),
             opts=self._child,
         )

@@ -31,7 +31,12 @@ _AWS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
     ("ec2", "describe_security_groups", "SecurityGroups", lambda one: one["GroupId"]),
 )
 """The service, the call, the answer's list and what names one of it."""
-_PAGERDUTY = {"/services": "services", "/escalation_policies": "escalation_policies", "/v3/schedules": "schedules"}
+_PAGERDUTY = {
+    "/teams": "teams",
+    "/services": "services",
+    "/escalation_policies": "escalation_policies",
+    "/v3/schedules": "schedules",
+}
 _CLUSTER = "namespaces,clusterroles,clusterrolebindings,validatingwebhookconfigurations,mutatingwebhookconfigurations"
 _NAMESPACED = "prometheusrules,prometheuses,alertmanagers,roles,rolebindings,networkpolicies,secrets,configmaps"
 _MADE_BY_THE_CLUSTER = ("configmap/kube-root-ca.crt",)

@@ -14,6 +14,7 @@ from alerting.platform import (
     EscalationPolicy,
     OnCall,
     PagedService,
+    PagedTeam,
     Repair,
     RepairAction,
     RepairParameter,
@@ -115,7 +116,10 @@ def on_call(*, integration_keys: tuple[int, ...] = (1,)) -> OnCall:
     return OnCall(
         operating_team="trading",
         people=("ada@orion.example.com", "bob@orion.example.com", "cyd@orion.example.com"),
-        schedules=(Schedule(name="trading-primary", time_zone="Europe/London", rotations=tuple(turns)),),
+        teams=(PagedTeam(name="trading", description="Owns orders"),),
+        schedules=(
+            Schedule(name="trading-primary", team="trading", time_zone="Europe/London", rotations=tuple(turns)),
+        ),
         escalation_policies=(EscalationPolicy(name="trading", team="trading", levels=levels, repeats=2),),
         services=(
             PagedService(

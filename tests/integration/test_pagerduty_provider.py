@@ -217,6 +217,40 @@ def test_what_cannot_be_is_an_error_that_names_it(account: Account) -> None:
         account.engine('pagerduty.Service("x", escalation_policy="PNONE", opts=opts)').up()
 
 
+def test_teams_own_what_the_catalog_says_and_their_members_are_left_alone(account: Account) -> None:
+    root, program = catalog_program(account)
+    account.engine(program).up()
+    again = account.engine(program).up()
+    refreshed = account.engine(program).refresh()
+    teams = {team["id"]: team["name"] for team in account.get("/teams")["teams"]}
+    policies = account.get("/escalation_policies")["escalation_policies"]
+    schedules = [
+        account.get(f"/v3/schedules/{each['id']}")["schedule"] for each in account.get("/v3/schedules")["schedules"]
+    ]
+    path = root / "catalog" / "teams.yaml"
+    path.write_text(path.read_text().replace("Owns Aurora, Postgres and Redis.", "Owns what keeps data."))
+    changed = account.engine(program).up()
+    descriptions = {team["name"]: team["description"] for team in account.get("/teams")["teams"]}
+    account.engine(program).destroy()
+
+    assert not again.changed
+    assert not refreshed.changed
+    assert sorted(teams.values()) == ["database", "platform", "trading"]
+    assert {policy["name"]: [team["summary"] for team in policy["teams"]] for policy in policies} == {
+        name: [name] for name in teams.values()
+    }
+    assert {schedule["name"]: [teams[team["id"]] for team in schedule["teams"]] for schedule in schedules} == {
+        "trading-primary": ["trading"],
+        "trading-secondary": ["trading"],
+        "platform-primary": ["platform"],
+        "database-primary": ["database"],
+    }
+    # The team, and its PagerDuty service, which is described by the same words.
+    assert {kind: count for kind, count in changed.changes.items() if kind != "same"} == {"update": 2}
+    assert descriptions["database"] == "Owns what keeps data."
+    assert account.get("/teams")["teams"] == []
+
+
 def final_schedule(account: Account, name: str, since: datetime, until: datetime) -> list[tuple[str, str, str]]:
     """Return who is on call and when, in a time, as PagerDuty reckons it."""
     people = {user["id"]: user["email"] for user in account.get("/users?limit=100")["users"]}

@@ -41,6 +41,16 @@ def test_each_turn_is_an_event_of_one_person(*, preview: bool) -> None:
     ]
 
 
+def test_a_team_s_schedules_and_policy_carry_it_and_nobody_is_made_a_member() -> None:
+    run = deployed()
+    team = run.one("pagerduty:index/team:Team")
+
+    assert team.inputs == {"name": "trading", "description": "Owns orders"}
+    assert run.one("pagerduty:index/schedulev2:Schedulev2").inputs["teams"] == ["on-call-team-trading-id"]
+    assert run.one("pagerduty:index/escalationPolicy:EscalationPolicy").inputs["teams"] == "on-call-team-trading-id"
+    assert not [one for one in run.resources.values() if "Membership" in one.type]
+
+
 def test_levels_follow_each_other() -> None:
     policy = deployed().one("pagerduty:index/escalationPolicy:EscalationPolicy").inputs
 
