@@ -22,7 +22,7 @@ class Environment(StrEnum):
     SANDBOX = "sandbox"
 
 
-LEAST_IN_PROD = 3
+LEAST_IN_PROD = {"alertmanager_replicas": 3, "prometheus_replicas": 2}
 """The fewest Alertmanagers in prod: with one lost and one being drained, there is still one that pages."""
 
 Text = Annotated[str, Field(min_length=1, description="a text")]
@@ -296,10 +296,12 @@ def _spread(settings: Settings) -> Iterator[Contradiction]:
 
 
 def _replicas(settings: Settings) -> Iterator[Contradiction]:
-    replicas = settings.monitoring.alertmanager_replicas
-    if settings.environment is Environment.PROD and replicas < LEAST_IN_PROD:
-        key = "monitoring.alertmanager_replicas"
-        yield Contradiction(key=key, message=f"found {replicas}; allowed in prod: {LEAST_IN_PROD} or more")
+    if settings.environment is not Environment.PROD:
+        return
+    for name, least in LEAST_IN_PROD.items():
+        replicas = getattr(settings.monitoring, name)
+        if replicas < least:
+            yield Contradiction(key=f"monitoring.{name}", message=f"found {replicas}; allowed in prod: {least} or more")
 
 
 def _grafana(settings: Settings) -> Iterator[Contradiction]:

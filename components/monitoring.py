@@ -121,6 +121,7 @@ class Monitoring(pulumi.ComponentResource):
             metadata=self._metadata(name),
             spec=kubernetes.policy.v1.PodDisruptionBudgetSpecArgs(
                 min_available=budget["minAvailable"],
+                unhealthy_pod_eviction_policy=budget["unhealthyPodEvictionPolicy"],
                 selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=budget["selector"]["matchLabels"]),
             ),
             opts=self._child,

@@ -75,7 +75,7 @@ def chart_values(spec: MonitoringSpec) -> dict[str, Any]:
             "metricAnnotationsAllowList": [f"deployments=[{REVISION_ANNOTATION}]"],
         },
         "alertmanager": {
-            "podDisruptionBudget": _disruption_budget(monitoring.alertmanager_replicas),
+            "podDisruptionBudget": {"enabled": True, **_budget(monitoring.alertmanager_replicas)},
             "serviceAccount": {"create": True, "name": ALERTMANAGER},
             "alertmanagerSpec": {
                 **_alertmanager(spec),
@@ -86,7 +86,7 @@ def chart_values(spec: MonitoringSpec) -> dict[str, Any]:
             },
         },
         "prometheus": {
-            "podDisruptionBudget": _disruption_budget(monitoring.prometheus_replicas),
+            "podDisruptionBudget": {"enabled": True, **_budget(monitoring.prometheus_replicas)},
             "serviceAccount": {"create": True, "name": PROMETHEUS},
             "prometheusSpec": {
                 **_prometheus(spec),
@@ -179,7 +179,7 @@ def prometheus_resource(spec: MonitoringSpec) -> dict[str, Any]:
 
 def disruption_budget(application: str, instance: str, replicas: int) -> dict[str, Any]:
     """Return the spec of the budget that the chart would make: a drain takes one replica at a time."""
-    return {"minAvailable": replicas - 1, "selector": {"matchLabels": selector_labels(application, instance)}}
+    return {**_budget(replicas), "selector": {"matchLabels": selector_labels(application, instance)}}
 
 
 def selector_labels(application: str, instance: str) -> dict[str, str]:
@@ -271,8 +271,9 @@ def _peer_timeout(scale: float) -> str:
     return written(round(max(SCALED_PEER_TIMEOUT_SECONDS, PEER_TIMEOUT_SECONDS / scale) * 1000))
 
 
-def _disruption_budget(replicas: int) -> dict[str, Any]:
-    return {"enabled": True, "minAvailable": replicas - 1}
+def _budget(replicas: int) -> dict[str, Any]:
+    # A replica that is not ready serves nobody: it may always go, or a dead node could never be drained.
+    return {"minAvailable": replicas - 1, "unhealthyPodEvictionPolicy": "AlwaysAllow"}
 
 
 def _claim(size: str, monitoring: MonitoringSettings) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from components.monitoring_values import (
     MonitoringSpec,
     alertmanager_resource,
     chart_values,
+    disruption_budget,
     prometheus_resource,
     scrape_configurations,
     selector_labels,
@@ -30,6 +31,7 @@ from sandbox.clock import Clock
 from sandbox.cluster.control_plane import ControlPlane
 from sandbox.cluster.kubectl import apply, kubectl
 from sandbox.cluster.node_agent import NodeAgent
+from sandbox.cluster.node_agent.nodes import HEARTBEAT_SECONDS
 from sandbox.cluster.operator import Operator
 from sandbox.cluster.workloads import Workloads
 from sandbox.journal import Journal
@@ -40,6 +42,7 @@ from tools.paths import tool
 
 NAMESPACE = "monitoring"
 POLL_SECONDS = 0.1
+ENVIRONMENT = {"AWS_REGION": "x"}
 CHART = Path(__file__).resolve().parents[2] / "shared" / "charts" / "kube-prometheus-stack-88.5.3.tgz"
 SPEC = MonitoringSpec(
     settings=settings(
@@ -84,11 +87,16 @@ class Stage:
 
 
 @contextmanager
-def cluster(directory: Path) -> Generator[Stage]:
-    """Bring up the control plane, the services, the operator and the agent; end everything afterwards."""
+def cluster(
+    directory: Path, *, node_grace_seconds: int | None = None, environment: Mapping[str, str] = ENVIRONMENT
+) -> Generator[Stage]:
+    """Bring up the control plane, the services, the operator and the agent; end everything afterwards.
+
+    `environment` is what an identity webhook would add to each pod.
+    """
     journal = Journal(directory / "journal.jsonl")
     with ExitStack() as undo:
-        plane = ControlPlane("test", directory / "control-plane")
+        plane = ControlPlane("test", directory / "control-plane", node_grace_seconds=node_grace_seconds)
         undo.callback(plane.stop)
         plane.start()
         wait_until_ready(plane, timeout_seconds=90)
@@ -96,7 +104,14 @@ def cluster(directory: Path) -> Generator[Stage]:
         workloads.install()
         operator = Operator(plane.kubeconfig, directory)
         operator.install_definitions()
-        agent = NodeAgent(plane.kubeconfig, directory / "agent", journal, Clock(10), lambda _pod: {"AWS_REGION": "x"})
+        agent = NodeAgent(
+            plane.kubeconfig,
+            directory / "agent",
+            journal,
+            Clock(10),
+            lambda _pod: environment,
+            heartbeat_seconds=HEARTBEAT_SECONDS if node_grace_seconds is None else node_grace_seconds / 5,
+        )
         for service in (operator, agent):
             undo.callback(service.stop)
             service.start()
@@ -143,11 +158,11 @@ def prerequisites() -> list[dict[str, Any]]:
     rule = {"alert": "Watchdog", "expr": "vector(1)", "labels": {"severity": "info"}}
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-        _secret("alertmanager-config", {"alertmanager.yaml": configuration("1s")}),
-        _secret("alertmanager-slack", {"hook": "http://127.0.0.1:9/hook"}),
-        _secret(GRAFANA_ADMIN_SECRET, {"admin-user": "admin", "admin-password": "admin"}),
-        _namespaced("v1", "ConfigMap", "alertmanager-templates", data={"t.tmpl": '{{ define "x" }}y{{ end }}'}),
-        _namespaced(
+        secret("alertmanager-config", {"alertmanager.yaml": configuration("1s")}),
+        secret("alertmanager-slack", {"hook": "http://127.0.0.1:9/hook"}),
+        secret(GRAFANA_ADMIN_SECRET, {"admin-user": "admin", "admin-password": "admin"}),
+        namespaced("v1", "ConfigMap", "alertmanager-templates", data={"t.tmpl": '{{ define "x" }}y{{ end }}'}),
+        namespaced(
             "monitoring.coreos.com/v1",
             "PrometheusRule",
             "rules",
@@ -156,28 +171,33 @@ def prerequisites() -> list[dict[str, Any]]:
     ]
 
 
-def custom_resources() -> list[dict[str, Any]]:
+def custom_resources(spec: MonitoringSpec = SPEC) -> list[dict[str, Any]]:
     """Return the stack without a chart: the two custom resources and what a user of the operator gives them."""
-    monitoring = SPEC.settings.monitoring
+    monitoring = spec.settings.monitoring
+    budgets = {
+        ALERTMANAGER: disruption_budget("alertmanager", ALERTMANAGER, monitoring.alertmanager_replicas),
+        PROMETHEUS: disruption_budget("prometheus", PROMETHEUS, monitoring.prometheus_replicas),
+    }
     ports = [{"name": "http-web", "port": 9093, "targetPort": "http-web"}]
     return [
-        _secret(SCRAPE_SECRET, {SCRAPE_SECRET_KEY: json.dumps(scrape_configurations(monitoring))}),
-        _namespaced("v1", "ServiceAccount", ALERTMANAGER),
-        _namespaced("v1", "ServiceAccount", PROMETHEUS),
-        _namespaced(
+        secret(SCRAPE_SECRET, {SCRAPE_SECRET_KEY: json.dumps(scrape_configurations(monitoring))}),
+        namespaced("v1", "ServiceAccount", ALERTMANAGER),
+        namespaced("v1", "ServiceAccount", PROMETHEUS),
+        namespaced(
             "v1",
             "Service",
             ALERTMANAGER,
             spec={"selector": selector_labels("alertmanager", ALERTMANAGER), "ports": ports},
         ),
-        _namespaced(
+        namespaced(
             "monitoring.coreos.com/v1",
             "ServiceMonitor",
             "alertmanagers",
             spec={"selector": {"matchLabels": dict(RELEASE_LABELS)}, "endpoints": [{"port": "http-web"}]},
         ),
-        _namespaced("monitoring.coreos.com/v1", "Alertmanager", ALERTMANAGER, spec=alertmanager_resource(SPEC)),
-        _namespaced("monitoring.coreos.com/v1", "Prometheus", PROMETHEUS, spec=prometheus_resource(SPEC)),
+        namespaced("monitoring.coreos.com/v1", "Alertmanager", ALERTMANAGER, spec=alertmanager_resource(spec)),
+        namespaced("monitoring.coreos.com/v1", "Prometheus", PROMETHEUS, spec=prometheus_resource(spec)),
+        *(namespaced("policy/v1", "PodDisruptionBudget", name, spec=budget) for name, budget in budgets.items()),
     ]
 
 
@@ -204,18 +224,20 @@ def change_configuration(stage: Stage, group_wait: str) -> None:
     kubectl(stage.kubeconfig, *arguments)
 
 
-def _secret(name: str, texts: dict[str, str]) -> dict[str, Any]:
-    return _namespaced("v1", "Secret", name, stringData=texts)
+def secret(name: str, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return a Secret of the monitoring namespace."""
+    return namespaced("v1", "Secret", name, stringData=dict(texts))
 
 
-def _namespaced(version: str, kind: str, name: str, **rest: Any) -> dict[str, Any]:
+def namespaced(version: str, kind: str, name: str, **rest: Any) -> dict[str, Any]:
+    """Return an object of the monitoring namespace that carries the release's labels."""
     metadata = {"name": name, "namespace": NAMESPACE, "labels": dict(RELEASE_LABELS)}
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **rest}
 
 
-def install_custom_resources(kubeconfig: Path) -> None:
+def install_custom_resources(kubeconfig: Path, spec: MonitoringSpec = SPEC) -> None:
     """Apply the stack without a chart."""
-    apply(kubeconfig, custom_resources())
+    apply(kubeconfig, custom_resources(spec))
 
 
 __all__ = [
@@ -226,6 +248,8 @@ __all__ = [
     "cluster",
     "install_chart",
     "install_custom_resources",
+    "namespaced",
     "prerequisites",
+    "secret",
     "until",
 ]

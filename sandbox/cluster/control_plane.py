@@ -30,14 +30,18 @@ class ControlPlane:
     killed run left behind.
     """
 
-    def __init__(self, name: str, directory: Path) -> None:
-        """Describe the cluster. `directory` is made when it is not there, and is this cluster's own."""
+    def __init__(self, name: str, directory: Path, *, node_grace_seconds: int | None = None) -> None:
+        """Describe the cluster. `directory` is made when it is not there, and is this cluster's own.
+
+        A node that has been silent for `node_grace_seconds` counts as unreachable; None leaves kwokctl's hour.
+        """
         self.name = name
         self.directory = directory.resolve()
         self.kubeconfig = self.directory / "kubeconfig"
         self._workdir = self.directory / "kwok"
         self._cluster = self._workdir / "clusters" / name
         self._log_path = self.directory / "kwokctl.log"
+        self._node_grace_seconds = node_grace_seconds
         self._starter: subprocess.Popen[bytes] | None = None
         self._attempts = 0
         self._is_ready = False
@@ -101,7 +105,7 @@ class ControlPlane:
     def _begin(self) -> None:
         self._attempts += 1
         configuration = self.directory / "kwokctl.yaml"
-        configuration.write_text(yaml.safe_dump(_configuration()))
+        configuration.write_text(yaml.safe_dump(_configuration(self._node_grace_seconds)))
         command: list[str] = [
             *("--name", self.name, "--config", str(configuration), "create", "cluster", "--runtime", "binary"),
             *("--kubeconfig", str(self.kubeconfig), "--wait", f"{START_TIMEOUT_SECONDS}s"),
@@ -168,7 +172,7 @@ class ControlPlane:
         return "\n".join(self._log_path.read_text(errors="replace").splitlines()[-12:])
 
 
-def _configuration() -> dict[str, object]:
+def _configuration(node_grace_seconds: int | None) -> dict[str, object]:
     # Left to itself, kwokctl binds 0.0.0.0 and counts down from port 32767, where two clusters started at once meet.
     ports = ("kubeApiserverPort", "etcdPort", "etcdPeerPort", "kubeControllerManagerPort", "kubeSchedulerPort")
     return {
@@ -178,5 +182,11 @@ def _configuration() -> dict[str, object]:
             "bindAddress": LOOPBACK,
             "kwokControllerPort": free_port(),
             **{port: free_port() for port in ports},
+            **({} if node_grace_seconds is None else _node_monitoring(node_grace_seconds)),
         },
     }
+
+
+def _node_monitoring(grace_seconds: int) -> dict[str, int]:
+    option = "kubeControllerManagerNodeMonitor"
+    return {f"{option}PeriodMilliseconds": 1000, f"{option}GracePeriodMilliseconds": grace_seconds * 1000}

@@ -15,8 +15,9 @@ NAMESPACE = "orion"
 SERVICES = ("gateway", "market-data", "orders", "positions")
 REPLICAS = 2
 ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
+ZONE_LABEL = "topology.kubernetes.io/zone"
 STORAGE_CLASS = "orion-local"
-VOLUMES = 12
+VOLUMES_IN_A_ZONE = 4
 """Every replica of Alertmanager and Prometheus claims one. A released one is not given out again, so some more."""
 VOLUME_SIZE = "100Gi"
 SERVICE_LABEL = "app.kubernetes.io/name"
@@ -83,7 +84,7 @@ def fake_nodes() -> Iterator[Manifest]:
                     "kubernetes.io/os": "linux",
                     "kubernetes.io/arch": "arm64",
                     "topology.kubernetes.io/region": zone[:-1],
-                    "topology.kubernetes.io/zone": zone,
+                    ZONE_LABEL: zone,
                     "type": "kwok",
                 },
             },
@@ -92,7 +93,10 @@ def fake_nodes() -> Iterator[Manifest]:
 
 
 def storage(folder: Path) -> Iterator[Manifest]:
-    """Yield the default StorageClass and volumes of folders on this machine. Nothing provisions; claims bind."""
+    """Yield the default StorageClass and volumes of folders on this machine. Nothing provisions; claims bind.
+
+    Each belongs to a zone, as a volume of EBS does: whoever has claimed it runs in that zone or not at all.
+    """
     yield {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
@@ -103,7 +107,8 @@ def storage(folder: Path) -> Iterator[Manifest]:
         "provisioner": "kubernetes.io/no-provisioner",
         "volumeBindingMode": "WaitForFirstConsumer",
     }
-    for number in range(VOLUMES):
+    for number, zone in enumerate(ZONES * VOLUMES_IN_A_ZONE):
+        in_zone = {"key": ZONE_LABEL, "operator": "In", "values": [zone]}
         yield {
             "apiVersion": "v1",
             "kind": "PersistentVolume",
@@ -114,6 +119,7 @@ def storage(folder: Path) -> Iterator[Manifest]:
                 "persistentVolumeReclaimPolicy": "Retain",
                 "storageClassName": STORAGE_CLASS,
                 "hostPath": {"path": str(folder / str(number)), "type": "DirectoryOrCreate"},
+                "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [in_zone]}]}},
             },
         }
 
@@ -143,7 +149,7 @@ def service_manifests(service: str) -> Iterator[Manifest]:
                     "topologySpreadConstraints": [
                         {
                             "maxSkew": 1,
-                            "topologyKey": "topology.kubernetes.io/zone",
+                            "topologyKey": ZONE_LABEL,
                             "whenUnsatisfiable": "ScheduleAnyway",
                             "labelSelector": {"matchLabels": {SERVICE_LABEL: service}},
                         }

@@ -134,6 +134,7 @@ WRONG: list[tuple[str, object, list[str]]] = [
         ['monitoring.alertmanager_replicas: found "three"', "1 or more"],
     ),
     ("monitoring", {"alertmanager_replicas": 2}, ["monitoring.alertmanager_replicas: found 2; allowed in prod: 3"]),
+    ("monitoring", {"prometheus_replicas": 1}, ["monitoring.prometheus_replicas: found 1; allowed in prod: 2"]),
     ("monitoring", {"alertmanager_storage": "2 GB"}, ['alertmanager_storage: found "2 GB"; allowed: a size such as']),
     ("monitoring", {"retention": "15"}, ['monitoring.retention: found "15"; allowed: a time such as 15d']),
     ("monitoring", {"scrape_interval_seconds": 0}, ["scrape_interval_seconds: found 0; allowed: a number of seconds"]),

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 
 from alerting.durations import milliseconds
 from alerting.settings import ChartFromFile, CustomResourcesOnly, Environment, ScrapeTarget, Settings
+from cli.stacks import read_settings
 from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring_values import (
     MonitoringSpec,
@@ -59,9 +61,30 @@ def test_prod_has_three_alertmanagers_that_share_neither_node_nor_zone() -> None
     assert [(one["topologyKey"], one["whenUnsatisfiable"]) for one in part["topologySpreadConstraints"]] == [
         ("topology.kubernetes.io/zone", "DoNotSchedule")
     ]
-    assert alertmanager["podDisruptionBudget"] == {"enabled": True, "minAvailable": 2}
+    assert alertmanager["podDisruptionBudget"] == {
+        "enabled": True,
+        "minAvailable": 2,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+    }
     assert part["minReadySeconds"] == 10
     assert part["storage"]["volumeClaimTemplate"]["spec"]["resources"]["requests"]["storage"] == "2Gi"
+
+
+@pytest.mark.parametrize("resource", [alertmanager_resource, prometheus_resource])
+def test_no_zone_of_prod_holds_all_replicas(resource: Callable[[MonitoringSpec], dict[str, Any]]) -> None:
+    """By the stack's own file. Each replica has a zone and a volume of its own, so one zone takes one with it."""
+    made = resource(spec(read_settings(ROOT, "prod")))
+    (spread,) = made["topologySpreadConstraints"]
+    (apart,) = made["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+
+    assert made["replicas"] >= 2
+    assert (spread["topologyKey"], spread["maxSkew"]) == ("topology.kubernetes.io/zone", 1)
+    assert spread["whenUnsatisfiable"] == "DoNotSchedule"
+    assert apart["topologyKey"] == "kubernetes.io/hostname"
+    assert spread["labelSelector"] == apart["labelSelector"]
+    assert made["storage"]["volumeClaimTemplate"]["spec"]["storageClassName"] == "gp3"
+    # A Prometheus that is alone sends to every Alertmanager, as each of the two does.
+    assert "replicaExternalLabelName" not in made
 
 
 def test_where_it_is_preferred_only_a_lone_node_still_runs_all_replicas() -> None:
@@ -150,6 +173,14 @@ def test_without_a_chart_the_custom_resources_stand_alone(*, preview: bool) -> N
     assert "monitoring-prometheus-binding" in prometheus.dependencies
     accounts = {one.inputs["metadata"]["name"] for one in run.of_type("kubernetes:core/v1:ServiceAccount")}
     assert accounts == {ALERTMANAGER, PROMETHEUS}
+    budgets = {
+        one.inputs["metadata"]["name"]: one.inputs["spec"]
+        for one in run.of_type("kubernetes:policy/v1:PodDisruptionBudget")
+    }
+    assert budgets == {
+        ALERTMANAGER: disruption_budget("alertmanager", ALERTMANAGER, 3),
+        PROMETHEUS: disruption_budget("prometheus", PROMETHEUS, 2),
+    }
     services = {one.inputs["metadata"]["name"] for one in run.of_type("kubernetes:core/v1:Service")}
     assert services == {ALERTMANAGER, PROMETHEUS}
     targets = run.one("kubernetes:core/v1:Secret").inputs
@@ -211,7 +242,10 @@ def test_the_real_chart_makes_the_custom_resources_that_stand_alone(tmp_path: Pa
     ours = prometheus_resource(asked)["alerting"]["alertmanagers"][0]
     assert ours.items() <= sending["alertmanagers"][0].items()
     budgets = {one["metadata"]["name"]: one["spec"] for one in documents if one["kind"] == "PodDisruptionBudget"}
-    assert disruption_budget("alertmanager", ALERTMANAGER, 3).items() <= budgets[ALERTMANAGER].items()
+    assert budgets[ALERTMANAGER] == disruption_budget("alertmanager", ALERTMANAGER, 3)
+    # The chart names Prometheus' pods by another of the operator's labels.
+    ours = disruption_budget("prometheus", PROMETHEUS, 2)
+    assert {**budgets[PROMETHEUS], "selector": ours["selector"]} == ours
 
 
 @pytest.fixture(scope="module")

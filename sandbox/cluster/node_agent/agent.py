@@ -59,6 +59,8 @@ class NodeAgent:
         journal: Journal,
         clock: Clock,
         environment_for: EnvironmentFor = nothing_more,
+        *,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
         """Describe the agent. `directory` gets pods' volumes, containers' logs and `addresses.json`."""
         self.name = "node-agent"
@@ -68,6 +70,8 @@ class NodeAgent:
         self._journal = journal
         self._clock = clock
         self._environment_for = environment_for
+        self._heartbeat_seconds = heartbeat_seconds
+        self._lost: frozenset[str] = frozenset()
         self._addresses = Addresses()
         self._runners: dict[str, PodRunner] = {}
         self._finished: set[str] = set()
@@ -136,6 +140,20 @@ class NodeAgent:
         with self._lock:
             return {name: dict(entry["processes"]) for name, entry in self._table().items()}
 
+    def lose(self, node_name: str) -> None:
+        """Let a node go without warning: its processes are killed, and nobody tells the API server of anything.
+
+        That a node is silent is for the control plane to notice.
+        """
+        self._lost |= {node_name}
+        self._wake.set()
+
+    def recover(self, node_name: str) -> None:
+        """Have a lost node back, as a machine that starts again: it runs what is bound to it now."""
+        self._report_node(node_name)
+        self._lost -= {node_name}
+        self._wake.set()
+
     def logs(self, namespace: str, pod: str, container: str) -> Path:
         """Return the file that a container's output goes to."""
         return self.directory / "logs" / namespace / pod / f"{container}.log"
@@ -154,14 +172,21 @@ class NodeAgent:
                     self._register()
                     self._registered.set()
                 for name in NODE_NAMES:
-                    self._api.apply(
-                        f"/apis/coordination.k8s.io/v1/namespaces/{LEASE_NAMESPACE}/leases/{name}", lease(name)
-                    )
+                    if name not in self._lost:
+                        self._renew(name)
             except (httpx.TransportError, ApiRefused) as error:
                 if not self._registered.is_set():
                     self._failure = f"nodes could not be registered: {error}"
                     return
-            self._stopping.wait(HEARTBEAT_SECONDS)
+            self._stopping.wait(self._heartbeat_seconds)
+
+    def _renew(self, node_name: str) -> None:
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{LEASE_NAMESPACE}/leases/{node_name}"
+        self._api.apply(path, lease(node_name))
+
+    def _report_node(self, node_name: str) -> None:
+        self._api.merge(f"/api/v1/nodes/{node_name}/status", node_status(NODE_NAMES.index(node_name)))
+        self._renew(node_name)
 
     def _register(self) -> None:
         group = "/apis/admissionregistration.k8s.io/v1"
@@ -171,9 +196,9 @@ class NodeAgent:
                 "MutatingAdmissionPolicyBinding": "mutatingadmissionpolicybindings",
             }[manifest["kind"]]
             self._api.apply(f"{group}/{plural}/{manifest['metadata']['name']}", manifest)
-        for number, name in enumerate(NODE_NAMES):
+        for name in NODE_NAMES:
             self._api.apply(f"/api/v1/nodes/{name}", node(name))
-            self._api.merge(f"/api/v1/nodes/{name}/status", node_status(number))
+            self._report_node(name)
 
     def _run(self) -> None:
         with ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe") as executor:
@@ -228,6 +253,11 @@ class NodeAgent:
         self._write_addresses()
 
     def _step_pod(self, runner: PodRunner, pod: JsonObject | None, now: float) -> None:
+        if runner.node_name in self._lost:
+            runner.kill()
+            # Others speak for the pod meanwhile: what was said last is to be said again.
+            self._reported.pop(runner.uid, None)
+            return
         if pod is None:
             runner.begin_stop(0.0, now)  # removed by force
         else:

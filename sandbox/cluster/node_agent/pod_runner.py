@@ -100,7 +100,8 @@ class PodRunner:
         metadata = pod["metadata"]
         self.namespace, self.name, self.uid = metadata["namespace"], metadata["name"], metadata["uid"]
         self._around = surroundings
-        self._node = NODE_NAMES.index(pod["spec"]["nodeName"])
+        self.node_name: str = pod["spec"]["nodeName"]
+        self._node = NODE_NAMES.index(self.node_name)
         self._address = pod_address(self._node, sequence)
         self.folder = surroundings.directory / "pods" / f"{self.namespace}_{self.name}_{self.uid}"
         self.ports = PodPorts(surroundings.addresses, self.namespace, self.name)
