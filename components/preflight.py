@@ -14,7 +14,7 @@ import pulumi
 import pulumi_aws as aws
 import yaml
 
-from alerting.settings import AddOn, Settings
+from alerting.settings import AddOn, Environment, Settings
 from components.naming import arn
 
 ACCESS_ENTRY_MODES = ("API", "API_AND_CONFIG_MAP")
@@ -25,7 +25,8 @@ CONTROLLERS_TAG = "elbv2.k8s.aws/cluster"
 """The tag that the AWS Load Balancer Controller gives to all that it makes: its cluster's name."""
 NEEDED: dict[AddOn, str] = {
     AddOn.EBS_CSI_DRIVER: "Prometheus and Alertmanager keep their data on EBS volumes",
-    AddOn.POD_IDENTITY_AGENT: "Alertmanager publishes to SNS with the role that EKS pod identity gives it",
+    AddOn.POD_IDENTITY_AGENT: "Alertmanager publishes to SNS with the role that EKS pod identity gives it; "
+    "IRSA is not supported",
 }
 
 _Found = TypeVar("_Found")
@@ -57,6 +58,13 @@ def preflight(settings: Settings, provider: pulumi.ProviderResource) -> None:
     problems = list(checks.account()) or [*checks.cluster(), *checks.network()]
     if problems:
         raise PreflightFailed(problems)
+    if settings.alertmanager_api is None and settings.environment is not Environment.SANDBOX:
+        pulumi.log.warn(
+            "alertmanager_api: missing, so that of a group of more than 100 alerts those that a message has no room "
+            "for are not repaired: the team hears how many there were. Name an address of Alertmanager that the "
+            "network's subnets reach (docs/deploying.md, 3): "
+            f"`pulumi config set --stack {settings.environment} alertmanager_api http://HOST:PORT`"
+        )
 
 
 def _read(look_up: Callable[[], _Found]) -> _Found:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from pulumi.automation import CommandError
 
 from sandbox.engine import DeploymentFailed, Engine, Interrupted, Progress
 from sandbox.providers.plugins import Plugin
@@ -151,6 +152,27 @@ def test_secrets_are_nowhere_in_the_state_in_plain_text(files: Files) -> None:
     assert files.there() == {"a.txt": SECRET, "b.txt": "plain"}
     assert kept == []
     assert engine.up().changes == {"same": 3}
+
+
+def test_a_saved_plan_holds_no_secret_and_what_is_not_in_it_is_not_done(files: Files, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    planned = "File('made', name='a.txt', text=config.require_secret('webhook'))"
+    files.program(planned)
+    engine = files.engine()
+    engine.configure({}, secret={"webhook": SECRET})
+    stack = engine._stack  # pyright: ignore[reportPrivateUsage]  the sandbox itself saves no plan
+    stack.preview(plan=str(plan), color="never")
+    text = plan.read_text()
+
+    assert "urn:pulumi:" in text
+    assert SECRET not in text
+    files.program("File('other', name='b.txt', text='two')")
+    with pytest.raises(CommandError, match="plan"):
+        stack.up(plan=str(plan), color="never")
+    assert files.there() == {}
+    files.program(planned)
+    stack.up(plan=str(plan), color="never")
+    assert files.there() == {"a.txt": SECRET}
 
 
 def test_names_are_made_up_and_kept_and_a_changed_default_name_is_a_new_file(files: Files) -> None:

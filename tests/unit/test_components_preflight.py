@@ -32,6 +32,7 @@ TAGGED = "aws:resourcegroupstaggingapi/getResources:getResources"
 def stack(**changed: Any) -> Settings:
     """Return prod's settings with these parts changed, a mapping for the fields of a part."""
     plain = settings_from_file(ROOT, "prod").model_dump(mode="json")
+    plain["alertmanager_api"] = "http://alertmanager:9093"
     for key, value in changed.items():
         plain[key] = {**plain[key], **value} if isinstance(value, Mapping) else value
     return Settings.model_validate(plain)
@@ -160,7 +161,7 @@ ONE_PROBLEM: list[tuple[str, dict[str, Answer], list[str]]] = [
     (
         "no identity agent",
         {ADD_ON: without("eks-pod-identity-agent")},
-        ["--addon-name eks-pod-identity-agent", "cluster.self_managed"],
+        ["--addon-name eks-pod-identity-agent", "cluster.self_managed", "IRSA is not supported"],
     ),
     (
         "no default storage class",
@@ -236,6 +237,15 @@ def test_an_auto_mode_cluster_has_its_own_but_no_storage_class(warnings: list[st
     assert only({CLUSTER: auto, ADD_ON: refused}).startswith("monitoring.storage_class: missing")
     checked(stack(monitoring={"storage_class": "auto"}), {CLUSTER: auto, ADD_ON: refused})
     assert warnings == []
+
+
+def test_where_the_function_cannot_ask_alertmanager_is_a_warning_with_its_fix(warnings: list[str]) -> None:
+    checked(stack(alertmanager_api=None))
+
+    (warning,) = warnings
+    assert warning.startswith("alertmanager_api: missing")
+    assert "pulumi config set --stack prod alertmanager_api http://HOST:PORT" in warning
+    assert "docs/deploying.md" in warning
 
 
 def test_what_cannot_be_known_is_a_warning_with_its_fix(warnings: list[str]) -> None:

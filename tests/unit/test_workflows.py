@@ -40,7 +40,7 @@ def steps() -> Iterator[tuple[str, Step]]:
         for step in document.get("runs", {}).get("steps", []):
             yield path.name, cast("Step", step)
     for file, name, job in jobs():
-        for step in job["steps"]:
+        for step in job.get("steps", []):
             yield f"{file}:{name}", cast("Step", step)
 
 
@@ -104,6 +104,31 @@ def test_prod_is_reached_only_after_a_merge_and_a_plan() -> None:
     assert deploy["jobs"]["prod"]["environment"] == "prod"
     others = [path.read_text() for path in FILES if path.name != "deploy.yml"]
     assert not [text for text in others if "--stack prod" in text or "stack: prod" in text]
+
+
+def test_nothing_is_deployed_before_the_checks_of_the_same_commit_are_through() -> None:
+    deploy = read(FOLDER / "workflows" / "deploy.yml")["jobs"]
+    checks = read(FOLDER / "workflows" / "checks.yml")
+
+    assert deploy["checks"] == {"uses": "./.github/workflows/checks.yml", "permissions": {"contents": "read"}}
+    assert set(checks["on"]) == {"pull_request", "workflow_call"}
+    assert "pull_request" in checks["concurrency"]["cancel-in-progress"]
+    assert (deploy["dev"]["needs"], deploy["prod-plan"]["needs"]) == ("checks", "dev")
+    assert not [name for name, job in deploy.items() if "always()" in str(job.get("if", ""))]
+
+
+def test_prod_comes_up_by_the_plan_that_was_approved() -> None:
+    deploy = read(FOLDER / "workflows" / "deploy.yml")["jobs"]
+    planned = "\n".join(step.get("run", "") for step in deploy["prod-plan"]["steps"])
+    brought_up = "\n".join(step.get("run", "") for step in deploy["prod"]["steps"])
+    kept_at = '"$PLANS/$GITHUB_SHA-$GITHUB_RUN_ID.json"'
+
+    assert "--save-plan plan.json" in planned
+    assert f"plan.json {kept_at}" in planned
+    assert f"{kept_at} plan.json" in brought_up
+    assert "pulumi up --stack prod --plan plan.json" in brought_up
+    # An artifact can be read by whoever may read the repository.
+    assert "upload-artifact" not in str(deploy)
 
 
 def test_what_deploys_is_the_engine_that_the_sandbox_has_tried() -> None:
