@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import httpx
+
 POLL_SECONDS = 0.05
 
 
@@ -20,3 +22,11 @@ def until(
         assert time.monotonic() - started < seconds, f"not within {seconds:.0f} s: {what} {otherwise()}"
         time.sleep(POLL_SECONDS)
     return time.monotonic() - started
+
+
+def says_ready(address: str) -> bool:
+    """Say whether a Prometheus or an Alertmanager answers that it is ready: its port is open before it is."""
+    try:
+        return httpx.get(f"{address}/-/ready", timeout=5).is_success
+    except httpx.TransportError:
+        return False

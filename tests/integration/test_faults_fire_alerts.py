@@ -17,10 +17,10 @@ from sandbox.metrics.application import create_application
 from sandbox.metrics.exporters import Deployment, Pod
 from sandbox.metrics.faults import FAULT_OF_ALERT, FAULTS, WITHOUT_A_FAULT, Faults
 from sandbox.metrics.places import EXPORTERS
-from sandbox.ports import LOOPBACK, accepts_connections, free_port
+from sandbox.ports import LOOPBACK, free_port
 from sandbox.service import HttpService, ProcessService, wait_until_ready
 from tests.alerting_data import ROOT, settings, write_rules
-from tests.waiting import until
+from tests.waiting import says_ready, until
 from tools.paths import tool
 
 SCALE = 60.0
@@ -125,7 +125,7 @@ def prometheus(tmp_path: Path, source: HttpService) -> Iterator[ProcessService]:
             f"--web.listen-address={LOOPBACK}:{port}",
         ],
         directory=tmp_path,
-        is_ready=lambda: accepts_connections(port),
+        is_ready=lambda: says_ready(f"http://{LOOPBACK}:{port}"),
         address=f"http://{LOOPBACK}:{port}",
     )
     service.start()

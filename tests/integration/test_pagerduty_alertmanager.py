@@ -16,6 +16,7 @@ from sandbox.clouds.serving import SCALE_VARIABLE
 from sandbox.journal import JOURNAL_VARIABLE, Event, Journal, Kind
 from sandbox.ports import LOOPBACK, accepts_connections, free_port
 from sandbox.service import ProcessService, wait_until_ready
+from tests.waiting import says_ready
 from tools.paths import tool
 
 pytestmark = pytest.mark.integration
@@ -117,7 +118,7 @@ def test_an_alert_pages_escalates_posts_and_resolves(
             "--cluster.listen-address=",
         ],
         directory=tmp_path,
-        is_ready=lambda: accepts_connections(port),
+        is_ready=lambda: says_ready(f"http://{LOOPBACK}:{port}"),
         address=f"http://{LOOPBACK}:{port}",
     )
     alertmanager.start()
