@@ -137,8 +137,11 @@ monitoring = Monitoring(
     ),
     opts=pulumi.ResourceOptions.merge(using, pulumi.ResourceOptions(depends_on=[files, identity, network])),
 )
-if settings.monitoring.grafana:
-    Dashboards("dashboards", DashboardsArgs(dashboards=platform.dashboards, namespace=namespace.namespace), opts=using)
+Dashboards(
+    "dashboards",
+    DashboardsArgs(settings=settings, dashboards=platform.dashboards, namespace=namespace.namespace),
+    opts=using,
+)
 rules = Rules(
     "rules",
     RulesArgs(files=platform.rules, pod_monitors=platform.pod_monitors, namespace=namespace.namespace),

@@ -85,8 +85,8 @@ def _dashboard(uid: str, domain: str, alerts: list[Mapping[str, Any]]) -> models
             .datasource(SOURCE)
             .query(f"label_values({OWNER_SERIES}, service)")
             .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
-            .multi(True)  # noqa: FBT003  (the library's own way)
-            .include_all(True)  # noqa: FBT003
+            .multi(True)  # noqa: FBT003  (the library's own way to switch on)
+            .include_all(True)  # noqa: FBT003  (as above)
         )
         .with_panel(_states(alerts))
     )

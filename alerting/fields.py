@@ -15,9 +15,8 @@ MetricName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_:][A-Za-z0-9_:]
 
 
 def _one_key_or_two(numbers: tuple[int, ...]) -> tuple[int, ...]:
-    if len(numbers) == 1 and numbers[0] >= 1:
-        return numbers
-    if len(numbers) == 2 and numbers[0] >= 1 and numbers[1] == numbers[0] + 1:  # noqa: PLR2004 - an old and a new one
+    old = numbers[0] if numbers else 0
+    if old >= 1 and numbers in {(old,), (old, old + 1)}:
         return numbers
     raise ValueError("the number of one key, such as [1], or of two that follow each other, such as [1, 2], is allowed")
 

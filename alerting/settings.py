@@ -23,7 +23,8 @@ class Environment(StrEnum):
 
 
 LEAST_IN_PROD = {"alertmanager_replicas": 3, "prometheus_replicas": 2}
-"""The fewest Alertmanagers in prod: with one lost and one being drained, there is still one that pages."""
+"""The fewest replicas in prod. With one Alertmanager lost and one being drained, there is still one that pages; with
+the zone of a Prometheus lost, there is still one that sends."""
 
 Text = Annotated[str, Field(min_length=1, description="a text")]
 KubernetesName = Annotated[

@@ -8,26 +8,29 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from alerting.platform import Dashboard
+from alerting.settings import Settings
 from components.naming import type_token
 
 SIDECAR_LABEL = "grafana_dashboard"
-"""The chart's own: its Grafana looks for ConfigMaps in its namespace that carry it with the value 1."""
+"""The chart's own: its Grafana takes up every ConfigMap that carries it with the value 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DashboardsArgs:
     """The dashboards, known now, and the namespace of Grafana."""
 
+    settings: Settings
     dashboards: tuple[Dashboard, ...]
     namespace: pulumi.Input[str]
 
 
 class Dashboards(pulumi.ComponentResource):
-    """The ConfigMaps."""
+    """The ConfigMaps: none where the stack has no Grafana of its own."""
 
     def __init__(self, name: str, args: DashboardsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(type_token("Dashboards"), name, {}, opts)
-        for one in args.dashboards:
+        shown = args.dashboards if args.settings.monitoring.grafana else ()
+        for one in shown:
             kubernetes.core.v1.ConfigMap(
                 f"{name}-{one.name}",
                 metadata=kubernetes.meta.v1.ObjectMetaArgs(
@@ -36,4 +39,4 @@ class Dashboards(pulumi.ComponentResource):
                 data={f"{one.name}.json": one.text},
                 opts=pulumi.ResourceOptions(parent=self),
             )
-        self.register_outputs({"dashboards": [one.name for one in args.dashboards]})
+        self.register_outputs({"dashboards": [one.name for one in shown]})

@@ -17,6 +17,8 @@ from pulumi import automation
 
 _COUNTED = re.compile(r"^\d+ errors? occurred:\s*\* ")
 """How the engine begins a list of reasons, even of one."""
+LEFT_ALONE = "Resource monitor has terminated, shutting down"
+"""What Pulumi's SDK says in a program whose engine has gone. It follows from a reason and is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,7 @@ class Watch:
         for preface in ("an unhandled error occurred: ", "python inline source runtime error: "):
             message = message.removeprefix(preface)
         message = _COUNTED.sub("", message).removesuffix("update failed").strip()
-        if message in {"", "preview failed", "update failed"}:
+        if message in {"", "preview failed", "update failed", LEFT_ALONE}:
             return
         if event.urn:
             *_, types, name = event.urn.split("::", 3)

@@ -140,7 +140,7 @@ class Stage:
             MinCount=1,
             MaxCount=1,
             IamInstanceProfile={"Name": "orion-bastion"},
-            TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],  # pyright: ignore[reportArgumentType]
+            TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],  # pyright: ignore[reportArgumentType]  dicts of these shapes
         )
         self.eks.create_access_entry(clusterName=CLUSTER, principalArn=self.role_arn, kubernetesGroups=[GROUP])
         self.s3.create_bucket(Bucket="orion-diagnostics")

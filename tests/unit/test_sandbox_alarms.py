@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ from sandbox.clouds.aws.server import AwsServer
 from sandbox.journal import Journal, Kind
 from sandbox.population import ACCOUNT_ID, REGION
 
-BEGIN = 1_770_000_000.0
+BEGIN = (time.time() // 60 + 1) * 60
+"""The first whole minute after an alarm of these tests is made."""
 DESCRIBED: dict[str, Any] = {
     "AlarmName": "silent",
     "AlarmArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:silent",
@@ -31,6 +34,7 @@ DESCRIBED: dict[str, Any] = {
     "Threshold": 1,
     "ComparisonOperator": "LessThanThreshold",
     "TreatMissingData": "breaching",
+    "AlarmConfigurationUpdatedTimestamp": datetime(2026, 1, 1, tzinfo=UTC),
     "StateValue": "OK",
     "ActionsEnabled": True,
 }
@@ -89,6 +93,9 @@ def test_an_alarm_of_another_kind_is_refused_by_name(change: dict[str, Any], fie
         alarm(**change)
 
 
+TOLD_ONLY = {"AlarmArn", "StateValue", "AlarmConfigurationUpdatedTimestamp"}
+
+
 class Account:
     """A topic with a heartbeat, an alarm on it, and a queue that hears what the alarm says."""
 
@@ -101,7 +108,7 @@ class Account:
         self.queue = self.clients.sqs.create_queue(QueueName="hears")["QueueUrl"]
         queue_arn = self.clients.arn("sqs", "hears")
         self.clients.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
-        ours = {name: value for name, value in DESCRIBED.items() if name not in {"AlarmArn", "StateValue"}}
+        ours = {name: value for name, value in DESCRIBED.items() if name not in TOLD_ONLY}
         self.clients.cloudwatch.put_metric_alarm(**ours, AlarmActions=[topic], OKActions=[topic])
 
     def heard(self) -> list[dict[str, Any]]:

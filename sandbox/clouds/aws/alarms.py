@@ -64,6 +64,7 @@ class Alarm(BaseModel):
     threshold: float = Field(alias="Threshold")
     comparison: Literal["LessThanThreshold", "GreaterThanThreshold"] = Field(alias="ComparisonOperator")
     missing: Literal["breaching", "notBreaching"] = Field(alias="TreatMissingData")
+    changed_at: datetime = Field(alias="AlarmConfigurationUpdatedTimestamp")
     state_value: str = Field(alias="StateValue")
     actions_enabled: bool = Field(alias="ActionsEnabled")
     alarm_actions: tuple[str, ...] = Field(default=(), alias="AlarmActions")
@@ -103,9 +104,8 @@ class Alarms:
         self._published = published
         self._clock = clock
         self._journal = journal
-        self._first_seen: dict[str, float] = {}
         self._depths: dict[str, deque[Sample]] = {}
-        self._refused: set[str] = set()
+        self._refused: set[tuple[str, str]] = set()
 
     def turn(self, now: float | None = None) -> None:
         """Evaluate every alarm at a time (Unix seconds, the present unless said), and have those that change act."""
@@ -125,9 +125,8 @@ class Alarms:
         seconds = self._clock.real(alarm.period)
         newest = int(now // seconds) - 1
         oldest_begins = (newest - alarm.periods - FURTHER_PERIODS + 1) * seconds
-        # What was before the alarm is none of its business.
-        if oldest_begins < self._first_seen.setdefault(alarm.arn, now):
-            return
+        if oldest_begins < alarm.changed_at.timestamp():
+            return  # what was before the alarm is none of its business
         data = alarm.data(samples, newest, seconds)
         state = alarm.state(data)
         if state != alarm.state_value:
@@ -168,8 +167,8 @@ class Alarms:
             f"{'.'.join(str(part) for part in one['loc'])}: found {one['input']!r}; the sandbox evaluates {one['msg']}"
             for one in error.errors()
         )
-        if reason not in self._refused:
-            self._refused.add(reason)
+        if (alarm, reason) not in self._refused:
+            self._refused.add((alarm, reason))
             self._journal.append(SOURCE, Kind.REQUEST_REFUSED, {"alarm": alarm}, reason=reason)
 
 

@@ -57,7 +57,7 @@ class Topics:
     def published(self, topic: str) -> list[float]:
         """Return when a topic was told its last messages, in Unix seconds, oldest first."""
         with self._lock:
-            return [message["time"] for message in self._messages[topic]]
+            return [message["time"] for message in self._messages.get(topic, ())]
 
     def messages(self) -> dict[str, list[dict[str, Any]]]:
         """Return each topic's last messages, oldest first."""

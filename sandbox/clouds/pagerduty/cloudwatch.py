@@ -18,13 +18,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from sandbox.clouds.pagerduty.escalation import SOURCE, Trigger
-from sandbox.clouds.pagerduty.intake import Intake
+from sandbox.clouds.pagerduty.intake import JOURNALED_CHARACTERS, Intake
 from sandbox.clouds.pagerduty.model import Account, Severity
 from sandbox.journal import Journal, Kind
 
 INTEGRATION = "aws_cloudwatch_inbound_integration"
-JOURNALED_CHARACTERS = 2_000
-"""How much of a refused message the journal holds."""
 
 
 class _Part(BaseModel):

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from sandbox.clouds.pagerduty.escalation import SOURCE, Responders, Trigger
-from sandbox.clouds.pagerduty.intake import Intake
+from sandbox.clouds.pagerduty.intake import JOURNALED_CHARACTERS, Intake
 from sandbox.clouds.pagerduty.limits import RateLimit
 from sandbox.clouds.pagerduty.model import Severity
 from sandbox.journal import Journal, Kind
@@ -30,8 +30,6 @@ DEDUP_KEY_CHARACTERS = 255
 ROUTING_KEY_CHARACTERS = 32
 KEPT_EVENTS = 10_000
 """How many of the newest events can be read back."""
-JOURNALED_CHARACTERS = 2_000
-"""How much of a refused event the journal holds."""
 
 
 class _Part(BaseModel):

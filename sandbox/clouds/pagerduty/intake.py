@@ -9,6 +9,9 @@ from sandbox.clouds.pagerduty.escalation import SOURCE, Responders, Trigger
 from sandbox.clouds.pagerduty.model import Agent, Integration
 from sandbox.journal import Journal, Kind
 
+JOURNALED_CHARACTERS = 2_000
+"""How much of a refused event the journal holds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Intake:
