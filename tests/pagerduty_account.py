@@ -123,3 +123,25 @@ class PagerDutyAccount:
     def notified(self) -> list[tuple[str, str]]:
         """Who was notified, and from which level, in order."""
         return [(event.ids["person"].split("@")[0], event.ids["level"]) for event in self.found(Kind.PERSON_NOTIFIED)]
+
+
+def routing_key(address: str, *names: str, minutes: int = 1) -> str:
+    """Make a service at a stand-in that is served, and return its integration key.
+
+    Its policy has a level for each of the people named, who has so many minutes to acknowledge.
+    """
+    with httpx2.Client(base_url=address, headers={"Authorization": "Token token=t"}) as client:
+
+        def make(path: str, wrapper: str, **body: object) -> dict[str, str]:
+            return client.post(path, json={wrapper: body}).raise_for_status().json()[wrapper]
+
+        people = [make("/users", "user", name=name, email=f"{name}@example.com")["id"] for name in names]
+        rules = [
+            {"escalation_delay_in_minutes": minutes, "targets": [{"id": person, "type": "user_reference"}]}
+            for person in people
+        ]
+        policy = make("/escalation_policies", "escalation_policy", name="trading", escalation_rules=rules)["id"]
+        reference = {"id": policy, "type": "escalation_policy_reference"}
+        service = make("/services", "service", name="orders", escalation_policy=reference)["id"]
+        integration = make(f"/services/{service}/integrations", "integration", type="events_api_v2_inbound_integration")
+        return integration["integration_key"]

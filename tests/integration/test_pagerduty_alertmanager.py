@@ -16,6 +16,7 @@ from sandbox.clouds.serving import SCALE_VARIABLE
 from sandbox.journal import JOURNAL_VARIABLE, Event, Journal, Kind
 from sandbox.ports import LOOPBACK, accepts_connections, free_port
 from sandbox.service import ProcessService, wait_until_ready
+from tests.pagerduty_account import routing_key
 from tests.waiting import says_ready
 from tools.paths import tool
 
@@ -75,25 +76,6 @@ def slack(tmp_path: Path, journal: Journal) -> Iterator[ProcessService]:
     service.stop()
 
 
-def routing_key(address: str) -> str:
-    """Make a person, a policy of two levels, a service and its integration."""
-    with httpx.Client(base_url=address, headers={"Authorization": "Token token=t"}) as client:
-
-        def make(path: str, wrapper: str, **body: object) -> dict[str, str]:
-            return client.post(path, json={wrapper: body}).raise_for_status().json()[wrapper]
-
-        people = [make("/users", "user", name=name, email=f"{name}@example.com")["id"] for name in ("ann", "bob")]
-        rules = [
-            {"escalation_delay_in_minutes": 1, "targets": [{"id": person, "type": "user_reference"}]}
-            for person in people
-        ]
-        policy = make("/escalation_policies", "escalation_policy", name="trading", escalation_rules=rules)["id"]
-        reference = {"id": policy, "type": "escalation_policy_reference"}
-        service = make("/services", "service", name="orders", escalation_policy=reference)["id"]
-        integration = make(f"/services/{service}/integrations", "integration", type="events_api_v2_inbound_integration")
-        return integration["integration_key"]
-
-
 def wait(journal: Journal, kind: Kind, **ids: str) -> Event:
     found = journal.wait_for(lambda event: event.matches(kind, ids), timeout_seconds=30)
     assert found is not None, f"no {kind} with {ids} among {[(each.kind, each.ids) for each in journal.events()]}"
@@ -103,7 +85,7 @@ def wait(journal: Journal, kind: Kind, **ids: str) -> Event:
 def test_an_alert_pages_escalates_posts_and_resolves(
     tmp_path: Path, journal: Journal, pagerduty: ProcessService, slack: ProcessService
 ) -> None:
-    key = routing_key(pagerduty.address)
+    key = routing_key(pagerduty.address, "ann", "bob")
     webhook = httpx.post(f"{slack.address}/sandbox/webhooks", json={"channel": "#orion-alerts"}).json()["url"]
     configuration = tmp_path / "alertmanager.yaml"
     configuration.write_text(CONFIGURATION.format(pagerduty=pagerduty.address, key=key, webhook=webhook))
