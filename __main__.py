@@ -10,7 +10,6 @@ from alerting.build import load_platform
 from components.alertmanager_identity import AlertmanagerIdentity, AlertmanagerIdentityArgs
 from components.bastion import Bastion, BastionArgs, BastionSpec
 from components.configuration import read_secrets, read_settings
-from components.dashboards import Dashboards, DashboardsArgs
 from components.event_bus import EventBus, EventBusArgs, EventBusSpec
 from components.function_package import build_function_package
 from components.keeping import know_old_names
@@ -133,14 +132,10 @@ monitoring = Monitoring(
     MonitoringArgs(
         spec=MonitoringSpec(settings=settings, secrets=files.secret_names, config_maps=files.config_map_names),
         root=ROOT,
+        dashboards=platform.dashboards,
         namespace=namespace.namespace,
     ),
     opts=pulumi.ResourceOptions.merge(using, pulumi.ResourceOptions(depends_on=[files, identity, network])),
-)
-Dashboards(
-    "dashboards",
-    DashboardsArgs(settings=settings, dashboards=platform.dashboards, namespace=namespace.namespace),
-    opts=using,
 )
 rules = Rules(
     "rules",

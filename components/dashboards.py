@@ -8,7 +8,6 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from alerting.platform import Dashboard
-from alerting.settings import Settings
 from components.naming import type_token
 
 SIDECAR_LABEL = "grafana_dashboard"
@@ -19,18 +18,16 @@ SIDECAR_LABEL = "grafana_dashboard"
 class DashboardsArgs:
     """The dashboards, known now, and the namespace of Grafana."""
 
-    settings: Settings
     dashboards: tuple[Dashboard, ...]
     namespace: pulumi.Input[str]
 
 
 class Dashboards(pulumi.ComponentResource):
-    """The ConfigMaps: none where the stack has no Grafana of its own."""
+    """The ConfigMaps."""
 
     def __init__(self, name: str, args: DashboardsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(type_token("Dashboards"), name, {}, opts)
-        shown = args.dashboards if args.settings.monitoring.grafana else ()
-        for one in shown:
+        for one in args.dashboards:
             kubernetes.core.v1.ConfigMap(
                 f"{name}-{one.name}",
                 metadata=kubernetes.meta.v1.ObjectMetaArgs(
@@ -39,4 +36,4 @@ class Dashboards(pulumi.ComponentResource):
                 data={f"{one.name}.json": one.text},
                 opts=pulumi.ResourceOptions(parent=self),
             )
-        self.register_outputs({"dashboards": [one.name for one in shown]})
+        self.register_outputs({"dashboards": [one.name for one in args.dashboards]})

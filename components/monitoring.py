@@ -12,7 +12,9 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from alerting import names
+from alerting.platform import Dashboard
 from alerting.settings import ChartFromFile, ChartFromRepository, CustomResourcesOnly
+from components.dashboards import Dashboards, DashboardsArgs
 from components.monitoring_values import (
     SCRAPE_SECRET,
     SCRAPE_SECRET_KEY,
@@ -39,11 +41,12 @@ class MonitoringArgs:
 
     spec: MonitoringSpec
     root: Path
+    dashboards: tuple[Dashboard, ...]
     namespace: pulumi.Input[str]
 
 
 class Monitoring(pulumi.ComponentResource):
-    """Alertmanagers that know each other, and the Prometheus that sends to every one of them."""
+    """Alertmanagers that know each other, the Prometheus that sends to every one, and what a Grafana shows of it."""
 
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(type_token("Monitoring"), name, {}, opts)
@@ -64,6 +67,12 @@ class Monitoring(pulumi.ComponentResource):
                 self._custom_resources()
             case _:
                 assert_never(chart)
+        if args.spec.settings.monitoring.grafana:
+            Dashboards(
+                f"{name}-dashboards",
+                DashboardsArgs(dashboards=args.dashboards, namespace=args.namespace),
+                opts=self._child,
+            )
         self.register_outputs({})
 
     def _release(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -14,11 +15,21 @@ from sandbox.ports import LOOPBACK, free_port
 from sandbox.service import ServiceFailed, end_recorded_processes, record_process
 from tools.paths import tool, tools_folder
 
-COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller")
+COMPONENTS: Mapping[str, tuple[str, ...]] = {
+    "etcd": ("etcdPort", "etcdPeerPort"),
+    "kube-apiserver": ("kubeApiserverPort",),
+    "kube-controller-manager": ("kubeControllerManagerPort",),
+    "kube-scheduler": ("kubeSchedulerPort",),
+    "kwok-controller": ("kwokControllerPort",),
+}
+"""The daemons, and kwokctl's options for the ports that each listens on."""
 FAKE_NODE_ANNOTATION = "kwok.x-k8s.io/node"
 """kwok's controller runs only the nodes that carry this annotation with the value `fake`."""
 START_ATTEMPTS = 3
-"""A port can be taken between the moment it was found free and its program's start; the cluster is then made anew."""
+"""A port can be taken between the moment it was found free and its program's start; the cluster is then made anew.
+
+kwokctl does not notice where the scheduler, the controllers or kwok itself met that.
+"""
 START_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 30
 
@@ -44,6 +55,7 @@ class ControlPlane:
         self._node_grace_seconds = node_grace_seconds
         self._starter: subprocess.Popen[bytes] | None = None
         self._attempts = 0
+        self._ports: dict[str, int] = {}
         self._is_ready = False
 
     @property
@@ -76,18 +88,17 @@ class ControlPlane:
         if self._starter is None:
             return False
         self._record_daemons()
-        if self._is_ready:
-            self._check_daemons()
-            return True
         code = self._starter.poll()
         if code is None:
             return False
-        if code == 0:
-            self._is_ready = True
-            return True
-        if self._attempts >= START_ATTEMPTS:
-            message = f"{self.name}: kwokctl ended with code {code}; {self._log_path} ends with:\n{self._log_tail()}"
-            raise ServiceFailed(message)
+        failure = self._ended_daemon()
+        if code != 0:
+            failure = f"{self.name}: kwokctl ended with code {code}; {self._log_path} ends with:\n{self._log_tail()}"
+        if failure is None:
+            self._is_ready = self._is_ready or all(self._listens(component) for component in COMPONENTS)
+            return self._is_ready
+        if self._is_ready or self._attempts >= START_ATTEMPTS:
+            raise ServiceFailed(failure)
         self._end_everything()
         self._begin()
         return False
@@ -105,7 +116,8 @@ class ControlPlane:
     def _begin(self) -> None:
         self._attempts += 1
         configuration = self.directory / "kwokctl.yaml"
-        configuration.write_text(yaml.safe_dump(_configuration(self._node_grace_seconds)))
+        self._ports = {option: free_port() for options in COMPONENTS.values() for option in options}
+        configuration.write_text(yaml.safe_dump(_configuration(self._ports, self._node_grace_seconds)))
         command: list[str] = [
             *("--name", self.name, "--config", str(configuration), "create", "cluster", "--runtime", "binary"),
             *("--kubeconfig", str(self.kubeconfig), "--wait", f"{START_TIMEOUT_SECONDS}s"),
@@ -150,16 +162,29 @@ class ControlPlane:
             try:
                 record_process(record, pid)
             except psutil.NoSuchProcess:
-                continue  # ended at once; `_check_daemons` or kwokctl says so
+                continue  # ended at once; `_ended_daemon` or kwokctl says so
 
-    def _check_daemons(self) -> None:
+    def _listens(self, component: str) -> bool:
+        """Say whether a component itself has its ports: another program may have been quicker."""
+        pid = self._daemon_pid(component)
+        if pid is None:
+            return False
+        try:
+            connections = psutil.Process(pid).net_connections("tcp")
+        except psutil.NoSuchProcess:
+            return False  # `_ended_daemon` says so next time
+        listening = {one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN and one.laddr}
+        return {self._ports[option] for option in COMPONENTS[component]} <= listening
+
+    def _ended_daemon(self) -> str | None:
+        """Say which component has ended, if one has, and what its log ends with."""
         for component in COMPONENTS:
             pid = self._daemon_pid(component)
             if pid is None or not psutil.pid_exists(pid):
                 log = self.logs / f"{component}.log"
                 tail = "\n".join(log.read_text(errors="replace").splitlines()[-12:]) if log.exists() else "(nothing)"
-                message = f"{self.name}: {component} has ended; its log ({log}) ends with:\n{tail}"
-                raise ServiceFailed(message)
+                return f"{self.name}: {component} has ended; its log ({log}) ends with:\n{tail}"
+        return None
 
     def _end_everything(self) -> None:
         # kwokctl is not asked to: it would end whatever has a pid of its files now, and keeps quiet about failures.
@@ -172,16 +197,14 @@ class ControlPlane:
         return "\n".join(self._log_path.read_text(errors="replace").splitlines()[-12:])
 
 
-def _configuration(node_grace_seconds: int | None) -> dict[str, object]:
+def _configuration(ports: Mapping[str, int], node_grace_seconds: int | None) -> dict[str, object]:
     # Left to itself, kwokctl binds 0.0.0.0 and counts down from port 32767, where two clusters started at once meet.
-    ports = ("kubeApiserverPort", "etcdPort", "etcdPeerPort", "kubeControllerManagerPort", "kubeSchedulerPort")
     return {
         "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
         "kind": "KwokctlConfiguration",
         "options": {
             "bindAddress": LOOPBACK,
-            "kwokControllerPort": free_port(),
-            **{port: free_port() for port in ports},
+            **ports,
             **({} if node_grace_seconds is None else _node_monitoring(node_grace_seconds)),
         },
     }

@@ -50,7 +50,7 @@ def running_cluster(directory: Path) -> Generator[ControlPlane]:
         workloads = Workloads(plane.kubeconfig, directory / "workloads")
         workloads.install()
         apply(plane.kubeconfig, [*rights("Role"), *rights("ClusterRole")])
-        until("the services are ready", workloads.ready)
+        until("the services are ready", lambda: plane.ready() and workloads.ready())
         yield plane
     finally:
         plane.stop()

@@ -8,9 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sandbox.cluster import control_plane
 from sandbox.cluster.control_plane import COMPONENTS, ControlPlane
 from sandbox.cluster.kubectl import kubectl
 from sandbox.cluster.workloads import SERVICES, Workloads
+from sandbox.ports import free_port, listening_socket
 from sandbox.service import ServiceFailed, end_recorded_processes, wait_until_ready
 from tests.cluster_stage import until
 
@@ -53,6 +55,27 @@ def test_two_clusters_at_once_are_two_and_leave_nothing(tmp_path: Path) -> None:
             plane.stop()
     assert processes_of(tmp_path) == []
     assert not (tmp_path / "one" / "kwok").exists()
+
+
+@pytest.mark.parametrize("option", ["kubeSchedulerPort", "kwokControllerPort"])
+def test_where_a_port_was_taken_meanwhile_the_cluster_is_made_anew(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kwokctl itself reports success where the scheduler or kwok could not begin: nothing would ever run."""
+    taken = listening_socket()
+    options = [one for options in COMPONENTS.values() for one in options]
+    first = [free_port() if one != option else int(taken.getsockname()[1]) for one in options]
+    monkeypatch.setattr(control_plane, "free_port", lambda: first.pop(0) if first else free_port())
+    plane = ControlPlane("anew", tmp_path)
+    try:
+        plane.start()
+        wait_until_ready(plane, timeout_seconds=120)
+        assert len(processes_of(tmp_path)) >= len(COMPONENTS)
+        assert first == []
+        assert str(taken.getsockname()[1]) not in (tmp_path / "kwokctl.yaml").read_text()
+    finally:
+        plane.stop()
+        taken.close()
 
 
 def failures(plane: ControlPlane) -> list[ServiceFailed]:

@@ -6,7 +6,9 @@ import pytest
 
 from alerting.platform import Dashboard
 from alerting.settings import Settings
-from components.dashboards import Dashboards, DashboardsArgs
+from components.monitoring import Monitoring, MonitoringArgs
+from components.monitoring_values import MonitoringSpec
+from tests.alerting_data import ROOT
 from tests.component_data import providers, settings
 from tests.pulumi_program import Run, run_program
 
@@ -15,8 +17,13 @@ DASHBOARD = Dashboard(name="orion-latency", text='{"uid": "orion-latency"}')
 
 def deployed(stack: Settings, *, preview: bool = False) -> Run:
     def program() -> None:
-        arguments = DashboardsArgs(settings=stack, dashboards=(DASHBOARD,), namespace="monitoring")
-        Dashboards("dashboards", arguments, providers(stack))
+        arguments = MonitoringArgs(
+            spec=MonitoringSpec(settings=stack, secrets=(), config_maps=()),
+            root=ROOT,
+            dashboards=(DASHBOARD,),
+            namespace="monitoring",
+        )
+        Monitoring("monitoring", arguments, providers(stack))
 
     return run_program(program, preview=preview)
 
@@ -25,7 +32,7 @@ def deployed(stack: Settings, *, preview: bool = False) -> Run:
 def test_a_dashboard_is_a_config_map_that_the_charts_grafana_finds(*, preview: bool) -> None:
     made = deployed(settings(), preview=preview).one("kubernetes:core/v1:ConfigMap")
 
-    assert (made.name, made.parent) == ("dashboards-orion-latency", "dashboards")
+    assert (made.name, made.parent) == ("monitoring-dashboards-orion-latency", "monitoring-dashboards")
     assert made.inputs["metadata"] == {
         "name": "dashboard-orion-latency",
         "namespace": "monitoring",
@@ -39,5 +46,5 @@ def test_without_a_grafana_there_is_nothing_to_show_them() -> None:
     without = stack.model_copy(update={"monitoring": stack.monitoring.model_copy(update={"grafana": False})})
 
     made = {one.type for one in deployed(without).resources.values()}
-    assert "orion:alerting:Dashboards" in made
-    assert "kubernetes:core/v1:ConfigMap" not in made
+    assert "orion:alerting:Monitoring" in made
+    assert not made & {"orion:alerting:Dashboards", "kubernetes:core/v1:ConfigMap"}

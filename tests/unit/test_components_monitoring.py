@@ -44,7 +44,7 @@ def deployed(stack: Settings, *, preview: bool = False) -> Run:
     def program() -> None:
         Monitoring(
             "monitoring",
-            MonitoringArgs(spec=spec(stack), root=Path("/program"), namespace="monitoring"),
+            MonitoringArgs(spec=spec(stack), root=Path("/program"), dashboards=(), namespace="monitoring"),
             providers(stack),
         )
 

@@ -35,7 +35,6 @@ COMPONENTS = {
     "alertmanager-identity",
     "secrets",
     "monitoring",
-    "dashboards",
     "rules",
 }
 PROVIDER_OF = {"aws": "providers-aws", "kubernetes": "providers-kubernetes", "pagerduty": "providers-pagerduty"}
