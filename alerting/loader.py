@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from alerting.actions import ActionFile, RemediationsFile
 from alerting.catalog import Catalog, Page, RoutingFile, RulesFile, ScrapedSeriesFile, ServicesFile
 from alerting.documents import Document, FieldPath, read_document
-from alerting.market import MarketFile
+from alerting.market import MARKET_FILE, MarketFile
 from alerting.problems import CatalogError, Problem, listed, shown
 from alerting.teams import TeamsFile
 
@@ -58,7 +58,7 @@ def read_catalog(root: Path) -> Catalog:
     routing = collector.read("catalog/routing.yaml", RoutingFile)
     remediations = collector.read("catalog/remediations.yaml", RemediationsFile)
     series = collector.read(SCRAPED_SERIES, ScrapedSeriesFile)
-    market = collector.read("catalog/market.yaml", MarketFile)
+    market = collector.read(MARKET_FILE, MarketFile)
     rules = {
         Path(file).stem: collector.read(file, RulesFile)
         for file in collector.files("rules", ".yaml")

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from alerting.time_zones import time_zone_names
 
+MARKET_FILE = "catalog/market.yaml"
 CLOCK_SERIES = "orion:market:clock"
 OPEN_SERIES = "orion:market:open"
 CALENDAR_END_SERIES = "orion:market:calendar_end"
@@ -25,7 +26,10 @@ MARKET_SERIES: Mapping[str, frozenset[str]] = {
     OPEN_SERIES: frozenset(),
     CALENDAR_END_SERIES: frozenset(),
 }
-"""The series recorded from catalog/market.yaml, and their labels: none."""
+"""The series recorded from the market's file, and their labels: none."""
+
+NOTICE_DAYS = 60
+"""How long before the end of the last year that is listed it is said: as long as the alert MarketCalendarEnds has."""
 
 DAY_SECONDS = 86_400
 EPOCH = date(1970, 1, 1)
@@ -102,6 +106,16 @@ class MarketFile(BaseModel):
     def last_date(self) -> date:
         """Return the end of the last year that is listed: what comes after has no holidays here."""
         return date(max(date.fromisoformat(day).year for day in self.holidays), 12, 31)
+
+    def notice(self, today: date) -> str | None:
+        """Return a sentence where the last year that is listed ends in `NOTICE_DAYS` or has ended, else None."""
+        last = self.last_date()
+        if today + timedelta(days=NOTICE_DAYS) <= last:
+            return None
+        return (
+            f"holidays: the last is of {last.year}, and none are known after {last}; on those days alerts would take "
+            f"the market for open. Add those of {last.year + 1}, as the exchange publishes them"
+        )
 
 
 def market_rules(market: MarketFile, *, always_open: bool) -> list[Mapping[str, object]]:

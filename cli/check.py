@@ -8,19 +8,25 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import yaml
 from rich.console import Console
+from rich.markup import escape
 
 from alerting.build import build_platform, load_catalog
+from alerting.market import MARKET_FILE
 from alerting.platform import Platform
 from alerting.rules import rules_text
 from alerting.settings import Environment
+from cli.mocked import registered
 from cli.stacks import read_settings, stack_names
+from sandbox.mocked_checks import checkers, refusals, resources_of
 from tools.paths import tool
 
 MOUNTED = "/etc/alertmanager"
+HELD_TO = {"aws": "cfn-lint's schemas of AWS", "pagerduty": "the shapes of PagerDuty's objects"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +38,8 @@ class Linter:
     arguments: Sequence[str]
 
 
-def run_check(root: Path, console: Console) -> int:
-    """Check everything for each stack, and return the exit code.
+def run_check(root: Path, console: Console, today: date) -> int:
+    """Check everything for each stack, and return the exit code. `today` is what the holidays have to reach beyond.
 
     Raises `CatalogError`, `SettingsRefused` and `RefusedOption` with what is wrong before any tool is asked.
     """
@@ -44,7 +50,12 @@ def run_check(root: Path, console: Console) -> int:
         services = len(platform.on_call.services)
         repairs = len(platform.repairs.repairs)
         console.print(f"[green]✓[/] {stack}: {alerts} alerts, {services} paged services, {repairs} automatic repairs")
+    if (notice := catalog.market.notice(today)) is not None:
+        console.print(f"[yellow]![/] {MARKET_FILE}: {notice}")
     failed = False
+    for stack, platform in platforms.items():
+        if platform.settings.environment is not Environment.SANDBOX:
+            failed |= not _clouds_take(root, stack, platform, console)
     # The alerts' tests hold the story's own times, and market hours: once, for a stack that has them.
     tested = next(
         (stack for stack, one in platforms.items() if one.settings.environment is not Environment.SANDBOX), ""
@@ -56,6 +67,24 @@ def run_check(root: Path, console: Console) -> int:
             for linter in _linters(rendered, tested=stack == tested):
                 failed |= not _passes(linter, rendered, stack, console)
     return 1 if failed else 0
+
+
+def _clouds_take(root: Path, stack: str, platform: Platform, console: Console) -> bool:
+    """Hold what the program would make of a stack to what its clouds publish of their resources."""
+    run = registered(root, stack, platform)
+    for warning in run.warnings:
+        console.print(f"[yellow]![/] {stack}: {escape(warning)}")
+    passed = True
+    for package, machine in checkers(run).items():
+        resources = resources_of(run, package)
+        wrong = list(refusals(machine, resources))
+        if wrong:
+            passed = False
+            console.print(f"[red]✗[/] {stack}: {HELD_TO[package]} refuse what the program would make:")
+            console.print("\n".join(wrong), markup=False)
+        else:
+            console.print(f"[green]✓[/] {stack}: {HELD_TO[package]} take {len(resources)} resources")
+    return passed
 
 
 def _linters(rendered: Path, *, tested: bool) -> list[Linter]:

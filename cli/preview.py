@@ -13,20 +13,17 @@ from rich.markup import escape
 from alerting.build import build_platform, load_catalog
 from alerting.catalog import Catalog
 from alerting.settings import Environment, Settings
-from alerting.stack_settings import GRAFANA_PASSWORD, PAGERDUTY_TOKEN, SLACK_WEBHOOKS, SettingsRefused
+from alerting.stack_settings import SettingsRefused
 from cli.chart import choose_chart
+from cli.invented import network_of, network_setting, secrets_of
 from cli.stacks import read_settings
 from sandbox.engine import Progress
 from sandbox.engine_preview import Preview, PreviewAccount, PreviewPlan
 from sandbox.interrupts import ended_as_interrupted
-from sandbox.population import Network
 from sandbox.runs import Run, end_stale_runs
 from sandbox.surroundings import forget_accounts
 
 RUNS = Path("build") / "preview"
-INVENTED = "invented-for-a-preview"
-INVENTED_NETWORK = Network(vpc_id="vpc-0preview", subnet_ids=("subnet-0preview1", "subnet-0preview2"))
-"""The network of a stack that takes another stack's outputs: they are in that stack's own backend."""
 SIGNS = {"create": "+", "update": "~", "replace": "+-", "delete": "-", "read": ">", "same": " "}
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """How the engine writes what will be known only once something is made."""
@@ -68,38 +65,26 @@ def preview_plan(
 ) -> tuple[PreviewPlan, list[str]]:
     """Return what is previewed, and what a person has to know of how it differs from the account's own preview."""
     notices = ["No account is asked: secrets and addresses are invented, and everything is shown as new."]
-    configuration: dict[str, Any] = {}
-    network = Network(vpc_id=settings.network.vpc_id, subnet_ids=settings.network.subnet_ids)
+    configuration: dict[str, Any] = network_setting(settings)
     if settings.network.from_stack is not None:
-        network = INVENTED_NETWORK
         source = settings.network.from_stack.stack
         notices.append(f"network: invented, since the outputs of stack {source} cannot be read here")
-        configuration["network"] = {
-            "vpc_id": network.vpc_id,
-            "subnet_ids": list(network.subnet_ids),
-            "from_stack": None,
-        }
     setting, notice = choose_chart(root, chart)
     if setting["source"] != "repository":
         notices.append(notice)
         grafana = {} if setting["source"] == "file" else {"grafana": False}
         configuration["monitoring"] = {"chart": {"version": None, "repository": None, **setting}, **grafana}
     platform = build_platform(catalog, settings)
-    secrets: Mapping[str, Any] = {
-        PAGERDUTY_TOKEN: INVENTED,
-        GRAFANA_PASSWORD: INVENTED,
-        SLACK_WEBHOOKS: dict.fromkeys(platform.alertmanager.slack_channels, f"https://hooks.example.com/{INVENTED}"),
-    }
     plan = PreviewPlan(
         project=root,
         stack=stack,
         account_id=settings.aws.account_id,
         region=settings.aws.region,
         cluster_name=settings.cluster.name,
-        network=network,
+        network=network_of(settings),
         people=platform.on_call.people,
         configuration=configuration,
-        secrets=secrets,
+        secrets=secrets_of(platform),
     )
     return plan, notices
 

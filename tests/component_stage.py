@@ -13,8 +13,8 @@ from alerting.settings import Settings
 from components.bastion import Bastion, BastionArgs, BastionSpec
 from components.event_bus import EventBus, EventBusArgs, EventBusSpec
 from components.runbook_automation import RunbookAutomation, RunbookAutomationArgs, RunbookAutomationSpec
+from sandbox.mocked_program import Run, run_program
 from tests.component_data import package, providers, repairs, settings
-from tests.pulumi_program import Run, run_program
 
 SNS = "arn:aws:sns:us-east-1:123456789012"
 SQS = "arn:aws:sqs:us-east-1:123456789012"

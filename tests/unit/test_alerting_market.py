@@ -80,3 +80,12 @@ def test_what_is_no_calendar_is_refused(tmp_path: Path, old: str, new: str, mess
     problems = [str(problem) for problem in raised.value.problems]
     assert all(problem.startswith("catalog/market.yaml:") for problem in problems)
     assert any(message in problem for problem in problems), problems
+
+
+def test_the_end_of_the_calendar_is_said_as_long_before_as_the_alert_says_it() -> None:
+    last = MARKET.last_date()
+    first_notice = last - datetime.timedelta(days=59)
+
+    assert MARKET.notice(first_notice - datetime.timedelta(days=1)) is None
+    for today in (first_notice, last + datetime.timedelta(days=100)):
+        assert f"Add those of {last.year + 1}" in str(MARKET.notice(today))

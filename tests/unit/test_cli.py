@@ -29,17 +29,63 @@ def test_check_says_what_is_there(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     code, said, _ = run(monkeypatch, capsys, "check")
 
     assert code == 0
-    assert said.count("✓") == 3 + 3 * 3 + 1
+    assert said.count("✓") == 3 + 2 * 2 + 3 * 3 + 1
     assert "✗" not in said
     assert "26 alerts" in said
+    assert "prod: cfn-lint's schemas of AWS take" in said
     assert "pint finds nothing" in said
+
+
+def copied_program(folder: Path) -> Path:
+    """Copy the repository's data, its program and dev's settings."""
+    root = copied_root(folder)
+    shutil.copytree(ROOT / "lambda", root / "lambda")
+    for name in ("__main__.py", "Pulumi.dev.yaml"):
+        shutil.copy(ROOT / name, root)
+    return root
+
+
+def test_check_shows_what_a_clouds_own_schema_refuses(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    root = copied_program(tmp_path)
+    program = root / "__main__.py"
+    more = """
+import pulumi_aws as aws
+import pulumi_pagerduty as pagerduty
+aws.sqs.Queue("too-patient", visibility_timeout_seconds=43201, opts=using)
+pagerduty.Service("too-hasty", escalation_policy="P1", acknowledgement_timeout="soon", opts=using)
+"""
+    program.write_text(program.read_text() + more)
+    monkeypatch.setattr(command, "ROOT", root)
+    code, said, _ = run(monkeypatch, capsys, "check")
+
+    assert code == 1
+    assert "✗ dev: cfn-lint's schemas of AWS refuse what the program would make" in said
+    assert "too-patient (aws:sqs/queue:Queue): visibilityTimeoutSeconds: found 43201; allowed: at most 43200" in said
+    assert "too-hasty (pagerduty:index/service:Service): acknowledgementTimeout: found 'soon'" in said
+    assert "promtool takes" in said
+
+
+def test_check_warns_before_the_holidays_that_are_known_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    root = copied_program(tmp_path)
+    calendar = root / "catalog" / "market.yaml"
+    known = yaml.safe_load(calendar.read_text())
+    known["holidays"] = {"2020-12-25": "Christmas"}
+    known["early_closes"] = {}
+    calendar.write_text(yaml.safe_dump(known))
+    monkeypatch.setattr(command, "ROOT", root)
+    _, said, _ = run(monkeypatch, capsys, "check")
+
+    assert "! catalog/market.yaml: holidays: the last is of 2020" in said
 
 
 def test_check_shows_what_a_tool_refuses(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    root = copied_root(tmp_path)
-    (root / "Pulumi.dev.yaml").write_text((ROOT / "Pulumi.dev.yaml").read_text())
+    root = copied_program(tmp_path)
     test = root / "rules" / "tests" / "meta_test.yaml"
     test.write_text(test.read_text().replace("value: 1", "value: 2", 1))
     monkeypatch.setattr(command, "ROOT", root)

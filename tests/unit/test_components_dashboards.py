@@ -8,9 +8,9 @@ from alerting.platform import Dashboard
 from alerting.settings import Settings
 from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring_values import MonitoringSpec
+from sandbox.mocked_program import Run, run_program
 from tests.alerting_data import ROOT
 from tests.component_data import providers, settings
-from tests.pulumi_program import Run, run_program
 
 DASHBOARD = Dashboard(name="orion-latency", text='{"uid": "orion-latency"}')
 

@@ -10,9 +10,9 @@ import pytest
 from alerting.build import load_platform
 from components.rules import Rules, RulesArgs
 from components.secrets import Secrets, SecretsArgs
+from sandbox.mocked_program import Run, run_program
 from tests.alerting_data import ROOT
 from tests.component_data import alertmanager_files, providers, rule_files, settings
-from tests.pulumi_program import Run, run_program
 
 SECRET, CONFIG_MAP = "kubernetes:core/v1:Secret", "kubernetes:core/v1:ConfigMap"
 

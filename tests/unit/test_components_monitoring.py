@@ -25,9 +25,9 @@ from components.monitoring_values import (
     prometheus_resource,
 )
 from components.naming import ALERTMANAGER, PROMETHEUS
+from sandbox.mocked_program import Run, run_program
 from tests.alerting_data import ROOT
 from tests.component_data import providers, settings
-from tests.pulumi_program import Run, run_program
 
 TARGET = ScrapeTarget(job="sandbox", address="metrics.example.com:9100", path="/all")
 SECRETS = ("alertmanager-pagerduty", "alertmanager-slack")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from components.on_call import PagerDutyOnCall, PagerDutyOnCallArgs
+from sandbox.mocked_program import Run, run_program
 from tests.component_data import on_call, providers, settings
-from tests.pulumi_program import Run, run_program
 
 ADA, BOB, CYD = (f"{name}@orion.example.com" for name in ("ada", "bob", "cyd"))
 

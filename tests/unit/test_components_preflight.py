@@ -14,9 +14,9 @@ from alerting.stack_settings import settings_from_file
 from components.other_stack import NetworkUnknown, with_network
 from components.preflight import PreflightFailed, preflight
 from components.providers import Providers, ProvidersArgs
+from sandbox.mocked_account import Answer, fit_account
+from sandbox.mocked_program import Refused, Run, run_program
 from tests.alerting_data import ROOT
-from tests.fit_account import Answer, fit_account
-from tests.pulumi_program import Refused, Run, run_program
 
 CALLER = "aws:index/getCallerIdentity:getCallerIdentity"
 REGION = "aws:index/getRegion:getRegion"

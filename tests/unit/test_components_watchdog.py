@@ -12,9 +12,9 @@ from alerting.build import load_catalog
 from alerting.durations import milliseconds
 from alerting.settings import Endpoints, Environment, Settings
 from components.watchdog import PERIOD_SECONDS, Watchdog, WatchdogArgs
+from sandbox.mocked_program import Run, run_program
 from tests.alerting_data import ROOT
 from tests.component_data import providers, settings
-from tests.pulumi_program import Run, run_program
 
 SNS = "arn:aws:sns:us-east-1:123456789012"
 KEY = "arn:aws:kms:us-east-1:123456789012:key/key"

@@ -13,9 +13,9 @@ from alerting.build import load_catalog
 from alerting.names import PAGERDUTY_KEYS_SECRET
 from alerting.stack_settings import settings_from_file
 from components.configuration import ConfigurationError
+from sandbox.mocked_account import fit_account
+from sandbox.mocked_program import PROJECT, Run, run_program
 from tests.alerting_data import ROOT
-from tests.fit_account import fit_account
-from tests.pulumi_program import PROJECT, Run, run_program
 
 CHANNELS = ("#orion-alerts", "#orion-alerts-info", "#orion-database-team")
 SECRETS = {
@@ -110,7 +110,7 @@ def test_the_account_is_held_to_and_tags_are_the_providers(run: Run) -> None:
 
 
 def test_no_secret_lies_in_anything_that_is_not_marked(run: Run) -> None:
-    holding = [one for one in run.resources.values() if "SECRET-" in json.dumps(one.inputs)]
+    holding = [one for one in run.resources.values() if "SECRET-" in json.dumps(one.inputs, default=repr)]
 
     assert {one.type for one in holding} == {"pulumi:providers:pagerduty", "kubernetes:core/v1:Secret"}
     assert all(one.secrets for one in holding)
@@ -179,7 +179,7 @@ def test_the_sandbox_refuses_no_plain_http_and_needs_no_grafana() -> None:
     run = deployed("sandbox", monitoring='{"chart": {"source": "custom-resources"}, "grafana": false}')
 
     assert not [one for one in run.resources.values() if one.type == "aws:s3/bucketPolicy:BucketPolicy"]
-    assert "SecureTransport" not in json.dumps([one.inputs for one in run.resources.values()])
+    assert "SecureTransport" not in json.dumps([one.inputs for one in run.resources.values()], default=repr)
     assert "secrets-grafana-admin" not in run.resources
     assert run.one("kubernetes:monitoring.coreos.com/v1:Alertmanager").inputs["spec"]["replicas"] == 3
 

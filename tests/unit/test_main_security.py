@@ -10,7 +10,7 @@ import pulumi
 import pytest
 
 from components.keeping import know_old_names
-from tests.pulumi_program import Registered, Run, run_program
+from sandbox.mocked_program import Registered, Run, run_program
 from tests.unit.test_main_program import deployed
 
 HOLDING = {

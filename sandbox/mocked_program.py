@@ -1,37 +1,38 @@
-"""Runs a program against Pulumi's mocks and keeps everything that it registered, so that tests assert on that alone.
+"""Runs a program against Pulumi's mocks, in this process, and keeps everything that it registered.
 
-The clouds' outputs are invented here; in a preview there are none, as in a real one.
+`orion check` holds that to AWS's schemas, and tests assert on it. The clouds' outputs are invented here; in a preview
+there are none, as in a real one.
 """
 
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import pulumi
 import pulumi.runtime
-from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs
 
-PROJECT = "orion-alerting"
-SIGNATURE = "4dabf18193072939515e22adb298388d"
-SECRET = "1b47061264138c4ac30d75fd1eb44270"
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+from alerting.names import PROJECT
+from sandbox.providers.machine_values import UNKNOWN, Properties, decode, dotted, leaves
+
 ACCOUNT, REGION = "123456789012", "us-east-1"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Registered:
-    """One resource as the engine was told of it. `secrets` are the paths of inputs that are marked secret."""
+    """One resource as the engine was told of it.
+
+    `secrets` are the paths of inputs that are marked secret, `unknown` of those that only a deployment will tell.
+    """
 
     type: str
     name: str
     parent: str
     provider: str
-    inputs: Mapping[str, Any]
+    inputs: Properties
     secrets: frozenset[str]
     unknown: frozenset[str]
     custom: bool
@@ -45,24 +46,28 @@ class Registered:
 
 @dataclass(kw_only=True)
 class Run:
-    """What a program did: resources by name, lookups, and which components said that they were finished."""
+    """What a program did: resources by name, lookups, which components said that they were finished, and warnings."""
 
     resources: dict[str, Registered] = field(default_factory=dict[str, Registered])
     calls: list[MockCallArgs] = field(default_factory=list[MockCallArgs])
     finished: set[str] = field(default_factory=set[str])
+    warnings: list[str] = field(default_factory=list[str])
 
     def of_type(self, type_: str) -> list[Registered]:
-        """Return the resources of a type; a test that finds none has nothing to say."""
+        """Return the resources of a type. Raises `LookupError` if there is none."""
         found = [one for one in self.resources.values() if one.type == type_]
-        assert found, f"nothing of type {type_}; there is {sorted({one.type for one in self.resources.values()})}"
+        if not found:
+            there = sorted({one.type for one in self.resources.values()})
+            raise LookupError(f"nothing of type {type_}; there is {', '.join(there)}")
         return found
 
     def one(self, type_: str, **inputs: object) -> Registered:
-        """Return the only resource of a type with these inputs."""
+        """Return the only resource of a type with these inputs. Raises `LookupError` if it is not the only one."""
         found = [
             one for one in self.of_type(type_) if all(one.inputs.get(key) == value for key, value in inputs.items())
         ]
-        assert len(found) == 1, f"{type_} with {inputs}: found {[one.name for one in found]}"
+        if len(found) != 1:
+            raise LookupError(f"{type_} with {inputs}: found {[one.name for one in found]}")
         return found[0]
 
 
@@ -99,7 +104,7 @@ class _Clouds(pulumi.runtime.Mocks):
             case "pagerduty:index/getUser:getUser":
                 return {"id": f"P-{args.args['email']}", "email": args.args["email"]}, []
             case _:
-                raise AssertionError(f"no answer for {args.token}")
+                raise LookupError(f"no answer for {args.token}")
 
 
 _ARNS = {
@@ -136,6 +141,15 @@ def _outputs(args: MockResourceArgs) -> dict[str, Any]:
     return outputs
 
 
+class _Kept(logging.Handler):
+    def __init__(self, messages: list[str]) -> None:
+        super().__init__()
+        self.messages = messages
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
 class _Monitor(MockMonitor):
     def __init__(self, mocks: pulumi.runtime.Mocks, run: Run) -> None:
         super().__init__(mocks)
@@ -143,16 +157,17 @@ class _Monitor(MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802  (the engine's own name)
         if request.type != "pulumi:pulumi:Stack":
-            assert request.name not in self.run.resources, f"{request.name} is registered twice"
-            inputs, secrets, unknown = _plain(MessageToDict(request.object))
+            if request.name in self.run.resources:
+                raise ValueError(f"{request.name} is registered twice")
+            inputs, secrets = decode(request.object)
             self.run.resources[request.name] = Registered(
                 type=request.type,
                 name=request.name,
                 parent=request.parent.split("::")[-1],
                 provider=request.provider.split("::")[-2] if request.provider else "",
-                inputs=cast("dict[str, Any]", inputs),
-                secrets=frozenset(secrets),
-                unknown=frozenset(unknown),
+                inputs=inputs,
+                secrets=frozenset(dotted(path) for path in secrets),
+                unknown=frozenset(dotted(path) for path, leaf in leaves(inputs) if leaf is UNKNOWN),
                 custom=request.custom,
                 secret_outputs=tuple(request.additionalSecretOutputs),
                 ignored_changes=tuple(request.ignoreChanges),
@@ -173,25 +188,6 @@ class _Monitor(MockMonitor):
         return super().Invoke(request)
 
 
-def _plain(value: Any, path: str = "") -> tuple[Any, set[str], set[str]]:
-    """Return a wire value without its marks, and the paths that were marked secret or unknown."""
-    if value == UNKNOWN:
-        return None, set(), {path}
-    if isinstance(value, dict):
-        table = cast("dict[str, Any]", value)
-        if table.get(SIGNATURE) == SECRET:
-            inner, secrets, unknown = _plain(table["value"], path)
-            return inner, {path, *secrets}, unknown
-        parts = [(key, _plain(one, f"{path}.{key}".removeprefix("."))) for key, one in table.items()]
-        plain: Any = {key: part[0] for key, part in parts}
-    elif isinstance(value, list):
-        parts = [(str(at), _plain(one, f"{path}[{at}]")) for at, one in enumerate(cast("list[Any]", value))]
-        plain = [part[0] for _, part in parts]
-    else:
-        return value, set(), set()
-    return plain, {one for _, part in parts for one in part[1]}, {one for _, part in parts for one in part[2]}
-
-
 def run_program(
     program: Callable[[], object],
     *,
@@ -204,7 +200,8 @@ def run_program(
     """Run a program to its end, everything awaited, and return what it registered. Its errors come out as they are."""
     run = Run()
     mocks = _Clouds(preview=preview, answers=answers or {})
-    logger = logging.getLogger(f"pulumi-{uuid.uuid4()}")
+    logger = logging.Logger(PROJECT, logging.WARNING)  # noqa: LOG001 - of this run alone; a shared one adds up handlers
+    logger.addHandler(_Kept(run.warnings))
     pulumi.runtime.set_mocks(
         mocks, project=PROJECT, stack=stack, preview=preview, logger=logger, monitor=_Monitor(mocks, run)
     )
