@@ -79,7 +79,7 @@ def print_on_call(root: Path, console: Console, stack: str, question: Question) 
 def _layouts(catalog: Catalog) -> tuple[Layout, ...]:
     """Return the layouts in which an answer may be printed, the roomiest first."""
     people = {person for team in catalog.teams.values() for person in team.people}
-    ((domain, _),) = Counter(person.rpartition("@")[2] for person in people).most_common(1)
+    ((domain, _),) = Counter(person.rpartition("@")[2] for person in sorted(people)).most_common(1)
     return (
         Layout(),
         Layout(apart=False),
