@@ -15,7 +15,8 @@ from alerting.build import load_platform
 from alerting.checks.alertmanager import RefusedOption
 from alerting.problems import CatalogError
 from cli.chart import ChartUnusable
-from cli.oncall import QuestionUnclear, ask, print_on_call
+from cli.oncall import print_on_call
+from cli.oncall_question import QuestionUnclear, ask
 from cli.preview import run_preview
 from cli.render import Part, render
 from cli.sandbox import drill_by_hand, run_sandbox

@@ -51,6 +51,7 @@ receivers:
 ROUTE_KEY = '{}/{severity="critical"}/{service="orders"}'
 REQUEST_SECONDS = 5.0
 START_SECONDS = 10.0
+LONGEST_ADDRESS = "platform-americas-secondary@orion.example.com"
 
 
 @dataclass(slots=True)
@@ -146,12 +147,21 @@ class ConsoleStage:
         """Journal a message in Slack."""
         self.journal.append("slack", Kind.MESSAGE_POSTED, {"channel": channel}, title=title, text=text, color=color)
 
-    def repair(self, command: str, *, pod: str, output: str, errors: str = "", status: str = "Success") -> None:
+    def repair(
+        self,
+        command: str,
+        *,
+        pod: str,
+        output: str,
+        errors: str = "",
+        status: str = "Success",
+        alert: str = "HighMemoryUsage",
+    ) -> None:
         """Journal a repair from its start to the result that the function publishes."""
         ids = {"command": command, "document": "orion-restart-pod"}
         self.journal.append("aws", Kind.COMMAND_STARTED, ids, parameters={"namespace": "orion", "pod": pod})
         self.journal.append("aws", Kind.COMMAND_FINISHED, {**ids, "status": status}, output=output, errors=errors)
-        result = json.dumps({"command_id": command, "alert": "HighMemoryUsage", "result": f"{pod} was replaced"})
+        result = json.dumps({"command_id": command, "alert": alert, "result": f"{pod} was replaced"})
         self.journal.append("aws", Kind.TOPIC_PUBLISHED, {"topic": NOTIFICATION_TOPIC}, subject="x", message=result)
 
 
@@ -196,6 +206,24 @@ def tell_a_story(stage: ConsoleStage) -> None:
     stage.back_ends.on_call = [
         on_call("trading", 1, "Ada", "2026-11-30T14:00:00Z"),
         on_call("trading", 2, "Grace"),
+        on_call("platform", 1, LONGEST_ADDRESS, "2026-11-30T08:00:00Z"),
+        on_call("platform", 2, "Platform lead"),
+        on_call("database", 1, "Database secondary", "2026-11-30T09:00:00Z"),
+        on_call("database", 2, "database-lead@orion.example.com"),
+    ]
+
+
+def tell_of_long_names(stage: ConsoleStage) -> None:
+    """Have what has the longest names of this repository's own catalog and rules on the page too."""
+    alert = stage.fire("KafkaConsumerLagCritical", "market-data")
+    key = stage.notify(alert, "pagerduty-critical-market-data", ROUTE_KEY)
+    stage.page_someone(8, key, service="market-data", summary="KafkaConsumerLagCritical", person=LONGEST_ADDRESS)
+    stage.post("#orion-alerts-database", "[FIRING:1] HighOrderRejectionRate", "Orders are rejected.")
+    stage.repair("command-2", pod="market-data-7f9c6d5b8-x2x9z", output="", alert="KafkaConsumerLagCritical")
+    held = stage.fire("AuroraHighConnections", "database", "warning")
+    stage.back_ends.alerts += [
+        alertmanager_alert(alert, "pagerduty-critical-market-data"),
+        alertmanager_alert(held, "slack-warning-database", state="suppressed", inhibitedBy=["-".join(alert.values())]),
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.browser import Browser, Page, find_browser
-from tests.console_stage import ConsoleStage, console_stage, tell_a_story
+from tests.console_stage import ConsoleStage, console_stage, on_call, tell_a_story, tell_of_long_names
 
 pytestmark = [
     pytest.mark.integration,
@@ -51,6 +51,27 @@ CONTRASTS = """(() => {
   }
   return found;
 })()"""
+MISPLACED = """(() => {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
+  const found = [];
+  while (walker.nextNode()) {
+    const text = walker.currentNode;
+    const hidden = text.parentElement.closest(".skip, thead");
+    if (!text.data.trim() || !text.parentElement.checkVisibility()) continue;
+    if (hidden && getComputedStyle(hidden).position === "absolute") continue;
+    const place = text.parentElement.closest("th, td, section, header, footer").getBoundingClientRect();
+    for (const { 0: word, index } of text.data.matchAll(/[^\\s-]+-*/g)) {
+      range.setStart(text, index);
+      range.setEnd(text, index + word.length);
+      const parts = [...range.getClientRects()];
+      const outside = parts.some((part) => part.left < place.left - 1 || part.right > place.right + 1);
+      if (outside || new Set(parts.map((part) => part.top)).size > 1) found.push(word);
+    }
+  }
+  return found;
+})()"""
+"""The words, or the parts of words that end in a hyphen, that are broken or reach out of their cell or section."""
 HOSTILE = (
     '"><img src=x onerror=hurt()><script>hurt()</script><svg/onload=hurt()>',
     "' autofocus onfocus='hurt()",
@@ -94,6 +115,18 @@ def test_it_can_be_read_by_day_and_by_night_on_wide_and_narrow_windows(page: Pag
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 28)"
     assert dark == (scheme == "dark")
     assert page.problems == []
+
+
+def test_no_word_is_broken_or_leaves_its_place(page: Page, stage: ConsoleStage) -> None:
+    tell_of_long_names(stage)
+    page.wait_for("document.querySelector('#firing').textContent.includes('held back by KafkaConsumerLagCritical')")
+    page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+
+    for width in (1700, 1400, 1150, 1149, 900, 760, 700, 480, 400, 360, 320):
+        page.resize(width, 1000)
+        page.screenshot(PICTURES / f"long-names-{width}.png")
+        assert (width, page.evaluate(MISPLACED)) == (width, [])
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_what_happens_is_shown_and_the_reader_keeps_the_place(page: Page, stage: ConsoleStage) -> None:
@@ -192,7 +225,9 @@ def test_text_of_others_does_nothing_and_breaks_nothing(browser: Browser, stage:
         stage.page_someone(number, key, service=text, summary=text, person=text)
         stage.post(text, text, text, text)
         stage.repair(text, pod=text, output=text, errors=text, status=text)
+    stage.back_ends.on_call = [on_call(text, 1, text, "2026-11-30T14:00:00Z") for text in HOSTILE]
 
+    page.wait_for(f"document.querySelectorAll('#oncall tbody').length === {len(HOSTILE)}")
     page.wait_for(f"document.querySelectorAll('#repairs tbody tr').length === {len(HOSTILE)}")
     page.screenshot(PICTURES / "hostile-360.png")
 

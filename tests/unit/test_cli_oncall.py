@@ -3,31 +3,69 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import shutil
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
 from alerting import rota
 from alerting.build import load_catalog
 from alerting.on_call_now import LONGEST_WAIT, levels_now
 from alerting.teams import EscalationEntry, LevelEntry, Team
-from cli.oncall import QuestionUnclear, answer, ask, print_on_call
+from cli.oncall import print_on_call
+from cli.oncall_question import QuestionUnclear, ask
 from tests.alerting_data import ROOT
 from tests.rota_strategies import CHANGES, PEOPLE, schedules
+
+ABOUT_CHRISTMAS = "2026-12-24T12:00"
+NARROW = 80
+DOMAIN = "@orion.example.com"
 
 
 def printed(at: str, *, zone: str = "Asia/Tokyo", team: str | None = None, weeks: int = 1) -> list[str]:
     """Return what is said of the repository's own catalog, each line with single blanks and no frame."""
-    console = Console(file=io.StringIO(), width=220, color_system=None)
-    console.print(answer(load_catalog(ROOT), ask(at, zone, team, weeks)))
+    lines = unframed(shown(console(), at, zone=zone, team=team, weeks=weeks))
+    return [" ".join(line.split()) for line in lines.splitlines()]
+
+
+def console(width: int | None = None) -> Console:
+    """Return a terminal of so many columns, or what is none. It writes to memory, and as the command's own does."""
+    terminal = width is not None
+    return Console(file=io.StringIO(), width=width or 40, force_terminal=terminal, color_system=None, soft_wrap=True)
+
+
+def shown(
+    console: Console,
+    at: str = ABOUT_CHRISTMAS,
+    *,
+    root: Path = ROOT,
+    stack: str = "prod",
+    zone: str = "Asia/Kathmandu",
+    team: str | None = None,
+    weeks: int = 2,
+) -> str:
+    """Return what a console shows of a repository's catalog. No zone's times are longer than Nepal's."""
+    print_on_call(root, console, stack, ask(at, zone, team, weeks))
     assert isinstance(console.file, io.StringIO)
-    lines = console.file.getvalue().replace("│", " ").splitlines()
-    return [" ".join(line.split()) for line in lines]
+    return console.file.getvalue()
+
+
+def unframed(text: str) -> str:
+    return re.sub("[\u2500-\u257f]", " ", text)
+
+
+def words(text: str) -> Counter[str]:
+    """Return the words of what is shown, without frames, commas, the domain and the sentence that tells it."""
+    told = re.sub(r"^Addresses shown without a domain end in @.*\n", "", text, flags=re.MULTILINE)
+    return Counter(word.removesuffix(",") for word in unframed(told).replace(DOMAIN, "").split())
 
 
 def test_christmas_is_the_leads() -> None:
@@ -35,17 +73,19 @@ def test_christmas_is_the_leads() -> None:
 
     assert said[0] == "On call at Fri 2026-12-25 12:00 JST"
     assert "trading, for orders, positions, trading" in said
-    first = said.index("1 trading-lead@orion.example.com Sat 2026-12-26 23:00 JST 5 min → level 2")
+    first = said.index("1 trading-lead@orion.example.com until Sat 2026-12-26 23:00 JST 5 min → level 2")
     assert said[first + 1 : first + 6] == [
-        "instead of trading-primary@orion.example.com trading-primary@orion.example.com",
-        "on trading-primary",
-        "2 trading-secondary@orion.example.com Mon 2026-12-28 23:00 JST 10 min → level 3",
-        "on trading-secondary trading-primary@orion.example.com",
+        "instead of trading-primary@orion.example.com then trading-primary@orion.example.com",
+        "on schedule trading-primary",
+        "2 trading-secondary@orion.example.com until Mon 2026-12-28 23:00 JST 10 min → level 3",
+        "on schedule trading-secondary then trading-primary@orion.example.com",
         "3 trading-lead@orion.example.com always 15 min",
     ]
     assert "After the last level all of it is gone through 2 more times." in said
     assert "Thu 2026-12-24 17:00 EST Fri 2026-12-25 07:00 JST trading-lead@orion.example.com weekly" in said
-    assert any(line.endswith("instead of trading-primary@orion.example.com: Christmas") for line in said)
+    replaced = next(number for number, line in enumerate(said) if line.endswith("trading-primary@orion.example.com:"))
+    assert said[replaced].endswith("instead of trading-primary@orion.example.com:")
+    assert said[replaced + 1] == "Christmas"
 
 
 def test_the_calendar_is_by_the_wall_clock_across_a_clock_change() -> None:
@@ -65,7 +105,7 @@ def test_the_sun_is_followed() -> None:
         assert any(line.startswith(f"1 platform-{person}-") for line in said)
     # The reader's zone is the schedule's: it is not said twice.
     at = said.index("Thu 2026-11-26 08:00 GMT platform-europe-primary@orion.example.com europe")
-    assert said[at + 1 : at + 3] == ["Sun 2026-11-29 16:00 GMT each day", "08:00 to 16:00"]
+    assert said[at + 1] == "Sun 2026-11-29 16:00 GMT each day 08:00 to 16:00"
 
 
 @pytest.mark.parametrize(
@@ -81,26 +121,107 @@ def test_a_time_without_an_offset_is_the_readers(at: str, zone: str | None, mome
 
 
 def test_what_is_unclear_is_told_in_a_sentence() -> None:
-    console = Console(file=io.StringIO())
-
     with pytest.raises(QuestionUnclear, match=r'--at: found "noon"; allowed: a time such as 2026-12-24T18:00'):
         ask("noon", None, None, 1)
     with pytest.raises(QuestionUnclear, match=r'--zone: found "Mars/Base"; allowed: an IANA name'):
         ask(None, "Mars/Base", None, 1)
     with pytest.raises(QuestionUnclear, match=r'--team: found "tradin"; allowed: trading, platform, database'):
-        print_on_call(ROOT, console, "prod", ask(None, None, "tradin", 1))
+        shown(console(), team="tradin")
 
 
-def test_a_stack_that_pages_nobody_says_so(tmp_path: Path) -> None:
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Return a copy of what a team edits, to be edited."""
     for name in ("catalog", "rules", "runbooks"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    shutil.copy(ROOT / "Pulumi.dev.yaml", tmp_path)
-    console = Console(file=io.StringIO(), width=200)
+    for stack in ("dev", "prod"):
+        shutil.copy(ROOT / f"Pulumi.{stack}.yaml", tmp_path)
+    return tmp_path
 
-    print_on_call(tmp_path, console, "dev", ask(None, "UTC", "trading", 1))
 
-    assert isinstance(console.file, io.StringIO)
-    assert console.file.getvalue().startswith("Paging is off in dev (orion-alerting:paging): ")
+def test_a_stack_that_pages_nobody_says_so() -> None:
+    said = shown(console(), stack="dev")
+
+    assert said.startswith("Paging is off in dev (orion-alerting:paging): none of its alerts opens an incident.\n\n")
+
+
+@pytest.mark.parametrize("width", [NARROW, 60])
+@pytest.mark.parametrize(
+    ("zone", "team", "weeks"),
+    [
+        ("Asia/Kathmandu", None, 2),
+        ("Asia/Kathmandu", "trading", 2),
+        ("Asia/Kathmandu", "platform", 2),
+        ("Asia/Kathmandu", "database", 2),
+        ("Europe/London", None, 2),  # by whose clock two of the teams' schedules are
+        ("Australia/Sydney", None, 9),
+    ],
+)
+def test_where_there_is_little_room_no_word_is_folded_and_nothing_is_lost(
+    width: int, zone: str, team: str | None, weeks: int
+) -> None:
+    narrow = shown(console(width), zone=zone, team=team, weeks=weeks)
+
+    assert max(map(cell_len, narrow.splitlines())) <= width
+    told, whole = words(narrow), words(shown(console(), zone=zone, team=team, weeks=weeks))
+    assert told - whole == Counter()
+    # The reader's time beside the schedule's has the day of the week, not its date as well.
+    assert [word for word in whole - told if not re.fullmatch(r"\d{4}-\d\d-\d\d", word)] == []
+
+
+def test_where_there_is_little_room_the_domain_of_all_addresses_is_told_once() -> None:
+    narrow = shown(console(NARROW))
+
+    assert narrow.splitlines()[1] == f"Addresses shown without a domain end in {DOMAIN}."
+    assert narrow.count("@") == 1
+
+
+def test_where_there_is_little_room_the_readers_time_is_beside_the_schedules_and_then_below_it() -> None:
+    beside, below = unframed(shown(console(NARROW))), unframed(shown(console(60)))
+
+    assert "Thu 2026-12-24 17:00 EST, Fri 03:45 +0545   trading-lead" in beside
+    assert re.search(r"Thu 2026-12-24 17:00 EST   trading-lead +\n +Fri 03:45 \+0545 +instead of ", below)
+
+
+@pytest.mark.parametrize("width", [None, 100, 140])
+def test_where_there_is_room_addresses_are_whole(width: int | None) -> None:
+    said = shown(console(width))
+
+    assert "Addresses shown" not in said
+    people = [person for team in load_catalog(ROOT).teams.values() for person in team.people]
+    assert {word.removesuffix(":") for word in unframed(said).split() if "@" in word} == set(people)
+
+
+def test_what_is_no_terminal_has_a_column_for_everything_however_narrow_it_says_it_is() -> None:
+    assert shown(console()) == shown(console(140))
+
+
+def test_an_address_of_another_domain_is_whole(repository: Path) -> None:
+    teams = repository / "catalog" / "teams.yaml"
+    teams.write_text(teams.read_text().replace(f"database-lead{DOMAIN}", "database-lead@elsewhere.example.net"))
+
+    narrow = shown(console(NARROW), root=repository)
+
+    assert [word for word in unframed(narrow).split() if "@" in word] == [
+        f"{DOMAIN}.",
+        "database-lead@elsewhere.example.net",
+    ]
+
+
+def test_a_long_reason_is_told_word_by_word_and_takes_no_room_from_the_rest(repository: Path) -> None:
+    reason = "Ann's [second] leave of the year, :tada: which was agreed upon with everybody else on this rotation"
+    teams = repository / "catalog" / "teams.yaml"
+    teams.write_text(teams.read_text().replace("reason: Christmas", f"reason: {json.dumps(reason)}"))
+
+    for width in (NARROW, 140, None):
+        before, after = words(shown(console(width))), words(shown(console(width), root=repository))
+        assert after - before == words(reason)
+        assert before - after == Counter(["Christmas"])
+
+
+def test_where_there_is_no_room_at_all_words_are_folded_and_no_letter_is_lost() -> None:
+    folded, whole = ("".join(unframed(shown(console(width))).split()) for width in (30, 60))
+    assert Counter(folded) == Counter(whole)
 
 
 @settings(max_examples=60, deadline=None)

@@ -41,8 +41,8 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ConsoleSt
 class Elements(HTMLParser):
     """Keeps the elements and the text of a page."""
 
-    VOID: ClassVar[set[str]] = {"meta", "link", "br"}
-    INLINE: ClassVar[set[str]] = {"a", "b", "code", "span", "strong", "time"}
+    VOID: ClassVar[set[str]] = {"meta", "link", "br", "wbr"}
+    INLINE: ClassVar[set[str]] = {"a", "b", "code", "span", "strong", "time", "wbr"}
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
