@@ -21,6 +21,7 @@ SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 ACCOUNT, REGION = "123456789012", "us-east-1"
+ISSUER = f"oidc.eks.{REGION}.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +96,12 @@ class _Clouds(pulumi.runtime.Mocks):
                 return {"value": "ami-0123456789abcdef0", "name": args.args["name"]}, []
             case "aws:eks/getCluster:getCluster":
                 authorities = [{"data": "Q0VSVElGSUNBVEU="}]
-                return {"endpoint": "https://cluster.example.com", "certificateAuthorities": authorities}, []
+                identities = [{"oidcs": [{"issuer": f"https://{ISSUER}"}]}]
+                return {
+                    "endpoint": "https://cluster.example.com",
+                    "certificateAuthorities": authorities,
+                    "identities": identities,
+                }, []
             case "pagerduty:index/getUser:getUser":
                 return {"id": f"P-{args.args['email']}", "email": args.args["email"]}, []
             case _:
