@@ -77,6 +77,13 @@ def refused(_: Mapping[str, Any]) -> dict[str, Any]:
     raise Refused("AccessDeniedException: not authorized")
 
 
+AUTO_MODE = changed(
+    CLUSTER,
+    computeConfigs=[{"enabled": True, "nodePools": []}],
+    storageConfigs=[{"blockStorages": [{"enabled": True}]}],
+)
+
+
 @pytest.fixture
 def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     said: list[str] = []
@@ -237,14 +244,9 @@ def test_irsa_needs_no_agent_and_pod_identity_no_provider(*, preview: bool) -> N
 def test_irsa_needs_the_other_add_ons_and_its_provider_in_an_auto_mode_cluster_too() -> None:
     missing = only({ADD_ON: without("aws-ebs-csi-driver", "eks-pod-identity-agent")}, IRSA)
     auto = stack(monitoring={"storage_class": "auto"}, cluster={"self_managed": [], "identity": "irsa"})
-    own = changed(
-        CLUSTER,
-        computeConfigs=[{"enabled": True, "nodePools": []}],
-        storageConfigs=[{"blockStorages": [{"enabled": True}]}],
-    )
 
     assert "no add-on aws-ebs-csi-driver" in missing
-    assert "no OIDC provider can be read" in only({CLUSTER: own, PROVIDER: refused}, auto)
+    assert "no OIDC provider can be read" in only({CLUSTER: AUTO_MODE, PROVIDER: refused}, auto)
 
 
 EACH_SUBNET: list[tuple[str, dict[str, Answer], str]] = [
@@ -286,14 +288,8 @@ def test_a_named_storage_class_is_taken_as_it_is() -> None:
 
 
 def test_an_auto_mode_cluster_has_its_own_but_no_storage_class(warnings: list[str]) -> None:
-    auto = changed(
-        CLUSTER,
-        computeConfigs=[{"enabled": True, "nodePools": []}],
-        storageConfigs=[{"blockStorages": [{"enabled": True}]}],
-    )
-
-    assert only({CLUSTER: auto, ADD_ON: refused}).startswith("monitoring.storage_class: missing")
-    checked(stack(monitoring={"storage_class": "auto"}), {CLUSTER: auto, ADD_ON: refused})
+    assert only({CLUSTER: AUTO_MODE, ADD_ON: refused}).startswith("monitoring.storage_class: missing")
+    checked(stack(monitoring={"storage_class": "auto"}), {CLUSTER: AUTO_MODE, ADD_ON: refused})
     assert warnings == []
 
 
