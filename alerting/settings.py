@@ -122,9 +122,18 @@ class AddOn(StrEnum):
     LOAD_BALANCER_CONTROLLER = "aws-load-balancer-controller"
 
 
+class RoleSource(StrEnum):
+    """How a service account gets its AWS role: by EKS pod identity, or by IRSA (IAM roles for service accounts)."""
+
+    POD_IDENTITY = "pod-identity"
+    IRSA = "irsa"
+
+
 class ClusterSettings(_Model):
     """The EKS cluster, by its name. Kubernetes is reached by a token for it, or by a kubeconfig where one is given.
 
+    `identity` is how Alertmanager's service account gets its AWS role: `pod-identity` needs the cluster's pod identity
+    agent, `irsa` an OIDC provider in IAM for the cluster's issuer.
     `self_managed` names what was installed otherwise than as an EKS add-on (by helm): AWS cannot be asked about it, so
     preflight believes it.
     """
@@ -133,6 +142,7 @@ class ClusterSettings(_Model):
     namespace: KubernetesName = "monitoring"
     kubeconfig_path: Text | None = None
     kubeconfig_context: Text | None = None
+    identity: RoleSource = RoleSource.POD_IDENTITY
     self_managed: tuple[AddOn, ...] = ()
 
 
@@ -326,6 +336,18 @@ def _way_in(settings: Settings) -> Iterator[Contradiction]:
         yield Contradiction(key="cluster.kubeconfig_context", message=message, remove=True)
 
 
+def _identity(settings: Settings) -> Iterator[Contradiction]:
+    cluster = settings.cluster
+    if cluster.identity is not RoleSource.IRSA:
+        return
+    if settings.environment is Environment.SANDBOX:
+        yield _found("cluster.identity", "irsa", "in the sandbox, which knows no other", RoleSource.POD_IDENTITY.value)
+    if AddOn.POD_IDENTITY_AGENT in cluster.self_managed:
+        key = f"cluster.self_managed[{cluster.self_managed.index(AddOn.POD_IDENTITY_AGENT)}]"
+        others = ", ".join(one.value for one in AddOn if one is not AddOn.POD_IDENTITY_AGENT)
+        yield _found(key, AddOn.POD_IDENTITY_AGENT.value, "with cluster.identity irsa, which needs no agent", others)
+
+
 def _network(settings: Settings) -> Iterator[Contradiction]:
     network = settings.network
     given = [name for name in ("vpc_id", "subnet_ids") if getattr(network, name)]
@@ -355,6 +377,7 @@ RULES = (
     Rule(reads=("monitoring",), find=_grafana),
     Rule(reads=("monitoring",), find=_targets),
     Rule(reads=("cluster",), find=_way_in),
+    Rule(reads=("environment", "cluster"), find=_identity),
     Rule(reads=("network",), find=_network),
 )
 """What has to go together."""

@@ -1,15 +1,16 @@
-"""Alertmanager's own AWS role, given to its service account by EKS pod identity: it may publish alerts, no more."""
+"""Alertmanager's own AWS role, given to its service account by EKS: it may publish alerts, no more."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import assert_never
 
 import pulumi
 import pulumi_aws as aws
 
-from alerting.settings import Settings
+from alerting.settings import RoleSource, Settings
 from components.naming import ALERTMANAGER, ALERTMANAGER_ROLE, type_token
-from components.policies import Statement, policy_document, trust_policy
+from components.policies import Statement, policy_document, service_account_trust_policy, trust_policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,18 +24,23 @@ class AlertmanagerIdentityArgs:
 
 
 class AlertmanagerIdentity(pulumi.ComponentResource):
-    """The role and what ties it to the service account. Pods started before it is there have no credentials."""
+    """The role and what ties it to the service account. Pods started before it is there have no credentials.
+
+    By pod identity that is an association; by IRSA the role itself trusts the service account, which names the role
+    (`components.monitoring_values`).
+    """
 
     role_arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: AlertmanagerIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(type_token("AlertmanagerIdentity"), name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
+        settings = args.settings
         role = aws.iam.Role(
             f"{name}-role",
             name=ALERTMANAGER_ROLE,
             description="Alertmanager publishes alerts",
-            assume_role_policy=trust_policy("pods.eks.amazonaws.com", actions=["sts:AssumeRole", "sts:TagSession"]),
+            assume_role_policy=self._trust(settings),
             opts=child,
         )
         policy = aws.iam.RolePolicy(
@@ -53,13 +59,32 @@ class AlertmanagerIdentity(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        aws.eks.PodIdentityAssociation(
-            f"{name}-association",
-            cluster_name=args.settings.cluster.name,
-            namespace=args.settings.cluster.namespace,
-            service_account=ALERTMANAGER,
-            role_arn=role.arn,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
-        )
+        if settings.cluster.identity is RoleSource.POD_IDENTITY:
+            aws.eks.PodIdentityAssociation(
+                f"{name}-association",
+                cluster_name=settings.cluster.name,
+                namespace=settings.cluster.namespace,
+                service_account=ALERTMANAGER,
+                role_arn=role.arn,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
+            )
         self.role_arn = role.arn
         self.register_outputs({"roleArn": self.role_arn})
+
+    def _trust(self, settings: Settings) -> pulumi.Input[str]:
+        """Return who may take the role: EKS for the association's service account, or the service account itself."""
+        match settings.cluster.identity:
+            case RoleSource.POD_IDENTITY:
+                return trust_policy("pods.eks.amazonaws.com", actions=["sts:AssumeRole", "sts:TagSession"])
+            case RoleSource.IRSA:
+                cluster = aws.eks.get_cluster_output(name=settings.cluster.name, opts=pulumi.InvokeOptions(parent=self))
+                return cluster.apply(
+                    lambda found: service_account_trust_policy(
+                        found.identities[0].oidcs[0].issuer,
+                        account_id=settings.aws.account_id,
+                        namespace=settings.cluster.namespace,
+                        service_account=ALERTMANAGER,
+                    )
+                )
+            case _:
+                assert_never(settings.cluster.identity)

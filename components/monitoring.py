@@ -24,6 +24,7 @@ from components.monitoring_values import (
     chart_values,
     disruption_budget,
     prometheus_resource,
+    role_annotations,
     scrape_configurations,
     selector_labels,
 )
@@ -147,9 +148,12 @@ class Monitoring(pulumi.ComponentResource):
     def _rights(self) -> list[pulumi.Resource]:
         accounts = [
             kubernetes.core.v1.ServiceAccount(
-                f"{self._name}-{key}-account", metadata=self._metadata(name), opts=self._child
+                f"{self._name}-{key}-account", metadata=self._metadata(name, annotations), opts=self._child
             )
-            for key, name in (("alertmanager", ALERTMANAGER), ("prometheus", PROMETHEUS))
+            for key, name, annotations in (
+                ("alertmanager", ALERTMANAGER, role_annotations(self._args.spec.settings)),
+                ("prometheus", PROMETHEUS, {}),
+            )
         ]
         cluster_wide = kubernetes.meta.v1.ObjectMetaArgs(name=PROMETHEUS)
         reading = ["get", "list", "watch"]
@@ -180,8 +184,13 @@ class Monitoring(pulumi.ComponentResource):
         )
         return [*accounts, binding]
 
-    def _metadata(self, name: str) -> kubernetes.meta.v1.ObjectMetaArgs:
-        return kubernetes.meta.v1.ObjectMetaArgs(name=name, namespace=self._args.namespace, labels=dict(RELEASE_LABELS))
+    def _metadata(self, name: str, annotations: Mapping[str, str] | None = None) -> kubernetes.meta.v1.ObjectMetaArgs:
+        return kubernetes.meta.v1.ObjectMetaArgs(
+            name=name,
+            namespace=self._args.namespace,
+            labels=dict(RELEASE_LABELS),
+            annotations=dict(annotations) if annotations else None,
+        )
 
 
 def _text(value: object) -> str:

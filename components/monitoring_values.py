@@ -11,8 +11,15 @@ from typing import Any
 
 from alerting import names
 from alerting.durations import written
-from alerting.settings import MonitoringSettings, Settings, Spread
-from components.naming import ALERTMANAGER, GRAFANA_ADMIN_SECRET, PROMETHEUS, RELEASE_LABELS
+from alerting.settings import MonitoringSettings, RoleSource, Settings, Spread
+from components.naming import (
+    ALERTMANAGER,
+    GRAFANA_ADMIN_SECRET,
+    PROMETHEUS,
+    RELEASE_LABELS,
+    ROLE_ANNOTATION,
+    alertmanager_role_arn,
+)
 
 ALERTMANAGER_RETENTION = "120h"
 """How long silences and the notification log are kept: longer than the longest repeat interval."""
@@ -76,7 +83,7 @@ def chart_values(spec: MonitoringSpec) -> dict[str, Any]:
         },
         "alertmanager": {
             "podDisruptionBudget": {"enabled": True, **_budget(monitoring.alertmanager_replicas)},
-            "serviceAccount": {"create": True, "name": ALERTMANAGER},
+            "serviceAccount": {"create": True, "name": ALERTMANAGER, **_annotated(spec.settings)},
             "alertmanagerSpec": {
                 **_alertmanager(spec),
                 "useExistingSecret": True,
@@ -177,6 +184,13 @@ def prometheus_resource(spec: MonitoringSpec) -> dict[str, Any]:
     return resource
 
 
+def role_annotations(settings: Settings) -> dict[str, str]:
+    """Return what Alertmanager's service account says of its AWS role: nothing where EKS pod identity gives it."""
+    if settings.cluster.identity is RoleSource.POD_IDENTITY:
+        return {}
+    return {ROLE_ANNOTATION: alertmanager_role_arn(settings)}
+
+
 def disruption_budget(application: str, instance: str, replicas: int) -> dict[str, Any]:
     """Return the spec of the budget that the chart would make: a drain takes one replica at a time."""
     return {**_budget(replicas), "selector": {"matchLabels": selector_labels(application, instance)}}
@@ -201,9 +215,15 @@ def scrape_configurations(monitoring: MonitoringSettings) -> list[dict[str, Any]
     ]
 
 
+def _annotated(settings: Settings) -> dict[str, dict[str, str]]:
+    annotations = role_annotations(settings)
+    return {"annotations": annotations} if annotations else {}
+
+
 def _alertmanager(spec: MonitoringSpec) -> dict[str, Any]:
     settings = spec.settings
     monitoring = settings.monitoring
+    annotated = _annotated(settings)
     return {
         "replicas": monitoring.alertmanager_replicas,
         "retention": ALERTMANAGER_RETENTION,
@@ -216,6 +236,8 @@ def _alertmanager(spec: MonitoringSpec) -> dict[str, Any]:
         "clusterPeerTimeout": _peer_timeout(settings.time_scale),
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "256Mi"}},
         "topologySpreadConstraints": _zone_spread("alertmanager", ALERTMANAGER, monitoring),
+        # Credentials come when a pod is made: where the role comes another way than before, others take its place.
+        **({"podMetadata": annotated} if annotated else {}),
     }
 
 

@@ -30,6 +30,8 @@ REPAIRS_GROUP = "orion:repairs"
 """The Kubernetes group that the bastion's role belongs to, by its access entry."""
 
 ALERTMANAGER_ROLE = "orion-alertmanager"
+ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
+"""Where a service account says which AWS role its pods get by IRSA."""
 
 # What the chart calls things, as its helpers derive it from the release's name.
 CHART = "kube-prometheus-stack"
@@ -54,6 +56,11 @@ def tags(settings: Settings) -> dict[str, str]:
 def arn(settings: Settings, service: str, resource: str) -> str:
     """Return the ARN of a regional resource of the stack's account."""
     return f"arn:aws:{service}:{settings.aws.region}:{settings.aws.account_id}:{resource}"
+
+
+def alertmanager_role_arn(settings: Settings) -> str:
+    """Return the ARN of Alertmanager's role. IAM has no regions."""
+    return f"arn:aws:iam::{settings.aws.account_id}:role/{ALERTMANAGER_ROLE}"
 
 
 def functions_bucket(settings: Settings) -> str:

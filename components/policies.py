@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 import pulumi
 
+STS_AUDIENCE = "sts.amazonaws.com"
+"""Whom EKS has a service account's token made out to."""
+
 Conditions = Mapping[str, Mapping[str, pulumi.Input[str]]]
 
 
@@ -54,6 +57,26 @@ def policy_document(*statements: Statement) -> pulumi.Output[str]:
 def trust_policy(service: str, *, actions: Sequence[str] = ("sts:AssumeRole",)) -> str:
     """Return the JSON that lets an AWS service take a role."""
     statement = {"Effect": "Allow", "Principal": {"Service": [service]}, "Action": list(actions)}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def service_account_trust_policy(issuer: str, *, account_id: str, namespace: str, service_account: str) -> str:
+    """Return the JSON that lets one service account of a cluster take a role, by the tokens of the cluster's issuer.
+
+    `issuer` is its address, https://..., which IAM names without the scheme.
+    """
+    host = issuer.removeprefix("https://")
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": [f"arn:aws:iam::{account_id}:oidc-provider/{host}"]},
+        "Action": ["sts:AssumeRoleWithWebIdentity"],
+        "Condition": {
+            "StringEquals": {
+                f"{host}:sub": f"system:serviceaccount:{namespace}:{service_account}",
+                f"{host}:aud": STS_AUDIENCE,
+            }
+        },
+    }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 

@@ -14,8 +14,9 @@ import pulumi
 import pulumi_aws as aws
 import yaml
 
-from alerting.settings import AddOn, Environment, Settings
+from alerting.settings import AddOn, Environment, RoleSource, Settings
 from components.naming import arn
+from components.policies import STS_AUDIENCE
 
 ACCESS_ENTRY_MODES = ("API", "API_AND_CONFIG_MAP")
 EVERYWHERE = "0.0.0.0/0"
@@ -25,8 +26,8 @@ CONTROLLERS_TAG = "elbv2.k8s.aws/cluster"
 """The tag that the AWS Load Balancer Controller gives to all that it makes: its cluster's name."""
 NEEDED: dict[AddOn, str] = {
     AddOn.EBS_CSI_DRIVER: "Prometheus and Alertmanager keep their data on EBS volumes",
-    AddOn.POD_IDENTITY_AGENT: "Alertmanager publishes to SNS with the role that EKS pod identity gives it; "
-    "IRSA is not supported",
+    AddOn.POD_IDENTITY_AGENT: "Alertmanager publishes to SNS with the role that EKS pod identity gives it, "
+    "unless cluster.identity is irsa",
 }
 
 _Found = TypeVar("_Found")
@@ -128,12 +129,39 @@ class _Checks:
                 f"`aws eks update-cluster-config --name {name} "
                 "--access-config authenticationMode=API_AND_CONFIG_MAP`"
             )
+        if self._settings.cluster.identity is RoleSource.IRSA:
+            yield from self._issuer(name, _issuer_of(cluster))
         runs_itself = _runs_itself(cluster)
         if not runs_itself:
             yield from self._add_ons(name)
         yield from self._storage(name, auto_mode=runs_itself)
         if not runs_itself:
             self._load_balancers(name)
+
+    def _issuer(self, cluster: str, issuer: str) -> Iterator[str]:
+        """IAM has to know who issues the tokens of the cluster's service accounts, made out to STS."""
+        if not issuer:
+            yield f"cluster.identity: found irsa, and cluster {cluster} tells no issuer of tokens. Set pod-identity"
+            return
+        try:
+            provider = _read(lambda: aws.iam.get_open_id_connect_provider(url=issuer, opts=self._options))
+        except Unreadable as error:
+            yield (
+                f"cluster.identity: found irsa, and no OIDC provider can be read in IAM for {issuer}, the issuer of "
+                f"cluster {cluster}: {error}. Make it with `eksctl utils associate-iam-oidc-provider "
+                f"--region {self._settings.aws.region} --cluster {cluster} --approve` or "
+                f"`aws iam create-open-id-connect-provider --url {issuer} --client-id-list {STS_AUDIENCE}`; if it is "
+                "there, allow iam:ListOpenIDConnectProviders and iam:GetOpenIDConnectProvider"
+            )
+            return
+        if STS_AUDIENCE not in provider.client_id_lists:
+            found = ", ".join(provider.client_id_lists) or "none"
+            yield (
+                f"cluster.identity: found irsa, and the OIDC provider {provider.arn} takes tokens for these client ids "
+                f"only: {found}. EKS makes them out to {STS_AUDIENCE}: `aws iam "
+                f"add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {provider.arn} "
+                f"--client-id {STS_AUDIENCE}`"
+            )
 
     def _storage(self, cluster: str, *, auto_mode: bool) -> Iterator[str]:
         """Volumes need a class: the one that the settings name, or one that is known to be the default."""
@@ -182,7 +210,7 @@ class _Checks:
 
     def _add_ons(self, cluster: str) -> Iterator[str]:
         for add_on, reason in NEEDED.items():
-            if add_on in self._believed:
+            if add_on in self._believed or self._is_replaced(add_on):
                 continue
             try:
                 self._add_on(cluster, add_on)
@@ -205,6 +233,10 @@ class _Checks:
                 """--configuration-values '{"enableNetworkPolicy":"true"}'`; if something else enforces them, name """
                 "vpc-cni in cluster.self_managed"
             )
+
+    def _is_replaced(self, add_on: AddOn) -> bool:
+        """Say whether an OIDC provider stands in an add-on's place."""
+        return add_on is AddOn.POD_IDENTITY_AGENT and self._settings.cluster.identity is RoleSource.IRSA
 
     def _add_on(self, cluster: str, add_on: AddOn) -> str:
         """Return an add-on's configuration. Raises `Unreadable` if the cluster does not have it."""
@@ -277,6 +309,10 @@ class _Checks:
 
     def _routes_of(self, table_id: str) -> Sequence[aws.ec2.outputs.GetRouteTableRouteResult]:
         return _read(lambda: aws.ec2.get_route_table(route_table_id=table_id, opts=self._options)).routes
+
+
+def _issuer_of(cluster: aws.eks.AwaitableGetClusterResult) -> str:
+    return next((oidc.issuer for identity in cluster.identities or () for oidc in identity.oidcs), "")
 
 
 def _runs_itself(cluster: aws.eks.AwaitableGetClusterResult) -> bool:

@@ -105,7 +105,7 @@ class PreviewAccount:
             stack=self._plan.stack,
             on_progress=self._take,
         )
-        cluster = {"kubeconfig_path": str(self.plane.kubeconfig)}
+        cluster = {**self._plan.configuration.get("cluster", {}), "kubeconfig_path": str(self.plane.kubeconfig)}
         engine.configure({**self._plan.configuration, "cluster": cluster}, secret=self._plan.secrets)
         result = engine.preview()
         return Preview(steps=tuple(self._steps), result=result)

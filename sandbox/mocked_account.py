@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from alerting.settings import AddOn, Settings
+from sandbox.mocked_program import ISSUER
 
 REGION = "us-east-1"
 Answer = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -40,6 +41,7 @@ def fit_account(settings: Settings) -> dict[str, Answer]:
             "certificateAuthorities": [{"data": "Q0VSVElGSUNBVEU="}],
             "computeConfigs": [],
             "endpoint": "https://cluster.example.com",
+            "identities": [{"oidcs": [{"issuer": f"https://{ISSUER}"}]}],
             "name": arguments["name"],
             "status": "ACTIVE",
             "storageConfigs": [],
@@ -53,6 +55,11 @@ def fit_account(settings: Settings) -> dict[str, Answer]:
                     AddOn.VPC_CNI: {"enableNetworkPolicy": "true"},
                 }.get(arguments["addonName"], {})
             ),
+        },
+        "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": lambda arguments: {
+            "arn": f"arn:aws:iam::{account}:oidc-provider/{arguments['url'].removeprefix('https://')}",
+            "clientIdLists": ["sts.amazonaws.com"],
+            "url": arguments["url"].removeprefix("https://"),
         },
         "aws:ec2/getVpc:getVpc": lambda arguments: {"id": arguments["id"]},
         "aws:ec2/getSubnet:getSubnet": subnet,

@@ -19,6 +19,7 @@ from alerting.names import PROJECT
 from sandbox.providers.machine_values import UNKNOWN, Properties, decode, dotted, leaves
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
+ISSUER = f"oidc.eks.{REGION}.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,12 @@ class _Clouds(pulumi.runtime.Mocks):
                 return {"value": "ami-0123456789abcdef0", "name": args.args["name"]}, []
             case "aws:eks/getCluster:getCluster":
                 authorities = [{"data": "Q0VSVElGSUNBVEU="}]
-                return {"endpoint": "https://cluster.example.com", "certificateAuthorities": authorities}, []
+                identities = [{"oidcs": [{"issuer": f"https://{ISSUER}"}]}]
+                return {
+                    "endpoint": "https://cluster.example.com",
+                    "certificateAuthorities": authorities,
+                    "identities": identities,
+                }, []
             case "pagerduty:index/getUser:getUser":
                 return {"id": f"P-{args.args['email']}", "email": args.args["email"]}, []
             case _:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -83,6 +84,8 @@ def test_what_preflight_refuses_is_refused_in_the_preview_too(tmp_path: Path) ->
     subnets = tuple(settings.network.subnet_ids[:1])
     wrong = settings.model_copy(update={"network": settings.network.model_copy(update={"subnet_ids": subnets})})
     plan, _ = preview_plan(ROOT, "dev", wrong, load_catalog(ROOT), chart="none")
+    # The cluster's issuer is in IAM here as IRSA needs it, so nothing is said of that.
+    plan = replace(plan, configuration={**plan.configuration, "cluster": {"identity": "irsa"}})
     with (
         Run(tmp_path) as run,
         PreviewAccount(plan, run, lambda _: None) as account,
@@ -91,3 +94,4 @@ def test_what_preflight_refuses_is_refused_in_the_preview_too(tmp_path: Path) ->
         account.preview()
 
     assert "Traceback" not in str(raised.value)
+    assert "cluster.identity" not in str(raised.value)

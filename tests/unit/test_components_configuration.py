@@ -117,6 +117,15 @@ WRONG: list[tuple[str, object, list[str]]] = [
     ("aws", {**AWS, "keep_data": False}, ["aws.keep_data: found False; allowed in prod: True", "config rm"]),
     ("cluster", {"name": ""}, ['cluster.name: found ""; allowed: a text']),
     ("cluster", {"name": "a", "self_managed": ["ebs"]}, ["cluster.self_managed[0]: found", "aws-ebs-csi-driver"]),
+    ("cluster", {"name": "a", "identity": "oidc"}, ['cluster.identity: found "oidc"; allowed: pod-identity, irsa']),
+    (
+        "cluster",
+        {"name": "a", "identity": "irsa", "self_managed": ["vpc-cni", "eks-pod-identity-agent"]},
+        [
+            "cluster.self_managed[1]: found eks-pod-identity-agent; allowed with cluster.identity irsa",
+            "config rm --stack prod --path 'orion-alerting:cluster.self_managed[1]'",
+        ],
+    ),
     ("cluster", {"name": "a", "kubeconfig_context": "b"}, ["cluster.kubeconfig_context:", "kubeconfig_path"]),
     ("network", {**NETWORK, "subnet_ids": ["subnet-1", []]}, ["'orion-alerting:network.subnet_ids[1]'"]),
     ("network", {"vpc_id": "vpc-1"}, ["network.subnet_ids: missing, and network.from_stack.stack is too"]),
@@ -189,6 +198,14 @@ def test_what_contradicts_is_named_beside_what_is_wrong() -> None:
         "monitoring.spread",
         "monitoring.alertmanager_replicas",
     ]
+
+
+def test_the_sandbox_gives_credentials_by_pod_identity_only() -> None:
+    (problem,) = refused({**stack_values("sandbox"), "cluster": '{"name": "a", "identity": "irsa"}'})
+
+    assert problem.startswith(
+        "cluster.identity: found irsa; allowed in the sandbox, which knows no other: pod-identity"
+    )
 
 
 def test_a_problem_names_the_line_of_the_stacks_file() -> None:

@@ -7,9 +7,10 @@ import json
 import pulumi
 import pytest
 
-from alerting.settings import Settings
+from alerting.settings import RoleSource, Settings
 from components.alertmanager_identity import AlertmanagerIdentity, AlertmanagerIdentityArgs
 from components.naming import FUNCTION_TIMEOUT_SECONDS
+from sandbox.mocked_program import ISSUER, Run
 from tests.component_stage import (
     DEAD_LETTERS,
     EVENTS,
@@ -128,23 +129,58 @@ class TestEventBus:
         assert all(target["deadLetterConfig"] == {"arn": DEAD_LETTERS} for target in targets.values())
 
 
-def test_alertmanager_may_publish_alerts_and_nothing_else(*, preview: bool) -> None:
+def identity(source: RoleSource = RoleSource.POD_IDENTITY, *, preview: bool = False) -> Run:
     def make(stack: Settings, options: pulumi.ResourceOptions) -> None:
+        cluster = stack.cluster.model_copy(update={"identity": source})
         args = AlertmanagerIdentityArgs(
-            settings=stack,
+            settings=stack.model_copy(update={"cluster": cluster}),
             alert_topic_arn=f"{SNS}:orion-alerts",
             heartbeat_topic_arn=f"{SNS}:orion-watchdog",
             key_arn=KEY,
         )
         AlertmanagerIdentity("alertmanager-identity", args, options)
 
-    run = deployed(make, preview=preview)
-    allowed = statements(run.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
-    association = run.one("aws:eks/podIdentityAssociation:PodIdentityAssociation").inputs
+    return deployed(make, preview=preview)
+
+
+@pytest.mark.parametrize("source", RoleSource)
+def test_alertmanager_may_publish_alerts_and_nothing_else(source: RoleSource, *, preview: bool) -> None:
+    allowed = statements(identity(source, preview=preview).one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
 
     assert {sid: (one["Action"], one["Resource"]) for sid, one in allowed.items()} == {
         "PublishAlerts": (["sns:Publish"], [f"{SNS}:orion-alerts", f"{SNS}:orion-watchdog"]),
         "EncryptAlerts": (["kms:GenerateDataKey*", "kms:Decrypt"], [KEY]),
     }
+
+
+def test_by_pod_identity_eks_takes_the_role_for_the_service_account_alone(*, preview: bool) -> None:
+    run = identity(preview=preview)
+    (trust,) = json.loads(run.one("aws:iam/role:Role").inputs["assumeRolePolicy"])["Statement"]
+    association = run.one("aws:eks/podIdentityAssociation:PodIdentityAssociation").inputs
+
+    assert trust == {
+        "Effect": "Allow",
+        "Principal": {"Service": ["pods.eks.amazonaws.com"]},
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+    }
     assert association["serviceAccount"] == "prometheus-kube-prometheus-alertmanager"
     assert (association["clusterName"], association["namespace"]) == ("orion", "monitoring")
+
+
+def test_by_irsa_the_service_account_alone_takes_the_role_and_there_is_no_association(*, preview: bool) -> None:
+    run = identity(RoleSource.IRSA, preview=preview)
+    (trust,) = json.loads(run.one("aws:iam/role:Role").inputs["assumeRolePolicy"])["Statement"]
+
+    assert trust == {
+        "Effect": "Allow",
+        "Principal": {"Federated": [f"arn:aws:iam::123456789012:oidc-provider/{ISSUER}"]},
+        "Action": ["sts:AssumeRoleWithWebIdentity"],
+        "Condition": {
+            "StringEquals": {
+                f"{ISSUER}:sub": "system:serviceaccount:monitoring:prometheus-kube-prometheus-alertmanager",
+                f"{ISSUER}:aud": "sts.amazonaws.com",
+            }
+        },
+    }
+    assert not [one for one in run.resources.values() if "podIdentity" in one.type]
+    assert all(call.provider == "providers-aws" for call in run.calls)

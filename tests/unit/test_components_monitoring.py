@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from alerting.durations import milliseconds
-from alerting.settings import ChartFromFile, CustomResourcesOnly, Environment, ScrapeTarget, Settings
+from alerting.settings import ChartFromFile, CustomResourcesOnly, Environment, RoleSource, ScrapeTarget, Settings
 from cli.stacks import read_settings
 from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring_values import (
@@ -32,12 +32,17 @@ from tests.component_data import providers, settings
 TARGET = ScrapeTarget(job="sandbox", address="metrics.example.com:9100", path="/all")
 SECRETS = ("alertmanager-pagerduty", "alertmanager-slack")
 CUSTOM_RESOURCES = CustomResourcesOnly(source="custom-resources")
+ROLE = {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/orion-alertmanager"}
 CHART_VARIABLE = "ORION_CHART"
 CHARTS = ROOT.parent / "shared" / "charts"
 
 
 def spec(stack: Settings | None = None) -> MonitoringSpec:
     return MonitoringSpec(settings=stack or settings(), secrets=SECRETS, config_maps=("alertmanager-templates",))
+
+
+def by_irsa(stack: Settings) -> Settings:
+    return stack.model_copy(update={"cluster": stack.cluster.model_copy(update={"identity": RoleSource.IRSA})})
 
 
 def deployed(stack: Settings, *, preview: bool = False) -> Run:
@@ -196,6 +201,22 @@ def test_without_a_chart_the_custom_resources_stand_alone(*, preview: bool) -> N
     ]
 
 
+def test_by_irsa_the_service_account_names_the_role_and_pods_are_made_anew_for_it() -> None:
+    chosen = chart_values(spec(by_irsa(settings())))["alertmanager"]
+    before = chart_values(spec())["alertmanager"]
+    run = deployed(by_irsa(settings(chart=CUSTOM_RESOURCES)))
+    accounts = {
+        one.inputs["metadata"]["name"]: one.inputs["metadata"].get("annotations")
+        for one in run.of_type("kubernetes:core/v1:ServiceAccount")
+    }
+
+    assert chosen["serviceAccount"]["annotations"] == ROLE
+    assert chosen["alertmanagerSpec"]["podMetadata"] == {"annotations": ROLE}
+    assert accounts == {ALERTMANAGER: ROLE, PROMETHEUS: None}
+    assert before["serviceAccount"] == {"create": True, "name": ALERTMANAGER}
+    assert "podMetadata" not in before["alertmanagerSpec"]
+
+
 def chart_file() -> Path:
     """Return the real chart. Skips where there is none, but not in CI; a run that says it has one must."""
     chosen = os.environ.get(CHART_VARIABLE)
@@ -224,7 +245,7 @@ def rendered_chart(folder: Path, values: dict[str, Any]) -> list[dict[str, Any]]
 
 @pytest.mark.integration
 def test_the_real_chart_makes_the_custom_resources_that_stand_alone(tmp_path: Path) -> None:
-    asked = spec(settings(extra_scrape_targets=(TARGET,)))
+    asked = spec(by_irsa(settings(extra_scrape_targets=(TARGET,))))
     documents = rendered_chart(tmp_path, chart_values(asked))
     for kind, ours in (("Alertmanager", alertmanager_resource(asked)), ("Prometheus", prometheus_resource(asked))):
         (made,) = [document for document in documents if document["kind"] == kind]
@@ -236,8 +257,9 @@ def test_the_real_chart_makes_the_custom_resources_that_stand_alone(tmp_path: Pa
         assert made["metadata"]["name"] in {ALERTMANAGER, PROMETHEUS}
 
     assert not [document for document in documents if document["kind"] == "PrometheusRule"]
-    accounts = {document["metadata"]["name"] for document in documents if document["kind"] == "ServiceAccount"}
-    assert {ALERTMANAGER, PROMETHEUS} <= accounts
+    accounts = {one["metadata"]["name"]: one["metadata"] for one in documents if one["kind"] == "ServiceAccount"}
+    assert accounts[ALERTMANAGER]["annotations"] == ROLE
+    assert "annotations" not in accounts[PROMETHEUS]
     (sending,) = [document["spec"]["alerting"] for document in documents if document["kind"] == "Prometheus"]
     ours = prometheus_resource(asked)["alerting"]["alertmanagers"][0]
     assert ours.items() <= sending["alertmanagers"][0].items()

@@ -15,7 +15,7 @@ from components.other_stack import NetworkUnknown, with_network
 from components.preflight import PreflightFailed, preflight
 from components.providers import Providers, ProvidersArgs
 from sandbox.mocked_account import Answer, fit_account
-from sandbox.mocked_program import Refused, Run, run_program
+from sandbox.mocked_program import ISSUER, Refused, Run, run_program
 from tests.alerting_data import ROOT
 
 CALLER = "aws:index/getCallerIdentity:getCallerIdentity"
@@ -26,6 +26,7 @@ VPC = "aws:ec2/getVpc:getVpc"
 SUBNET = "aws:ec2/getSubnet:getSubnet"
 TABLES = "aws:ec2/getRouteTables:getRouteTables"
 TABLE = "aws:ec2/getRouteTable:getRouteTable"
+PROVIDER = "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider"
 TAGGED = "aws:resourcegroupstaggingapi/getResources:getResources"
 
 
@@ -55,15 +56,15 @@ def checked(settings: Settings = PROD, answers: Mapping[str, Answer] | None = No
     return run_program(program, preview=preview, answers={**fit_account(settings), **(answers or {})})
 
 
-def problems(answers: Mapping[str, Answer]) -> tuple[str, ...]:
+def problems(answers: Mapping[str, Answer], settings: Settings = PROD) -> tuple[str, ...]:
     with pytest.raises(PreflightFailed) as raised:
-        checked(PROD, answers)
+        checked(settings, answers)
     assert all(problem in str(raised.value) for problem in raised.value.problems)
     return raised.value.problems
 
 
-def only(answers: Mapping[str, Answer]) -> str:
-    found = problems(answers)
+def only(answers: Mapping[str, Answer], settings: Settings = PROD) -> str:
+    found = problems(answers, settings)
     assert len(found) == 1, found
     return found[0]
 
@@ -74,6 +75,13 @@ def changed(token: str, **fields: Any) -> Answer:
 
 def refused(_: Mapping[str, Any]) -> dict[str, Any]:
     raise Refused("AccessDeniedException: not authorized")
+
+
+AUTO_MODE = changed(
+    CLUSTER,
+    computeConfigs=[{"enabled": True, "nodePools": []}],
+    storageConfigs=[{"blockStorages": [{"enabled": True}]}],
+)
 
 
 @pytest.fixture
@@ -161,7 +169,7 @@ ONE_PROBLEM: list[tuple[str, dict[str, Answer], list[str]]] = [
     (
         "no identity agent",
         {ADD_ON: without("eks-pod-identity-agent")},
-        ["--addon-name eks-pod-identity-agent", "cluster.self_managed", "IRSA is not supported"],
+        ["--addon-name eks-pod-identity-agent", "cluster.self_managed", "unless cluster.identity is irsa"],
     ),
     (
         "no default storage class",
@@ -187,6 +195,58 @@ def test_one_problem_is_one_line_with_its_fix(answers: dict[str, Answer], said: 
     problem = only(answers)
 
     assert all(words in problem for words in said), problem
+
+
+IRSA = stack(monitoring={"storage_class": None}, cluster={"self_managed": [], "identity": "irsa"})
+NO_ISSUER: list[tuple[str, dict[str, Answer], list[str]]] = [
+    (
+        "no provider",
+        {PROVIDER: refused},
+        [
+            f"no OIDC provider can be read in IAM for https://{ISSUER}, the issuer of cluster orion-prod: AccessDenied",
+            "`eksctl utils associate-iam-oidc-provider --region us-east-1 --cluster orion-prod --approve`",
+            f"`aws iam create-open-id-connect-provider --url https://{ISSUER} --client-id-list sts.amazonaws.com`",
+            "iam:GetOpenIDConnectProvider",
+        ],
+    ),
+    (
+        "for other clients",
+        {PROVIDER: changed(PROVIDER, clientIdLists=["kubernetes"])},
+        [
+            "takes tokens for these client ids only: kubernetes",
+            "`aws iam add-client-id-to-open-id-connect-provider",
+            f"--open-id-connect-provider-arn arn:aws:iam::222222222222:oidc-provider/{ISSUER}",
+            "--client-id sts.amazonaws.com`",
+        ],
+    ),
+    ("for no client", {PROVIDER: changed(PROVIDER, clientIdLists=[])}, ["only: none"]),
+    ("no issuer", {CLUSTER: changed(CLUSTER, identities=[])}, ["tells no issuer of tokens. Set pod-identity"]),
+]
+
+
+@pytest.mark.parametrize(("answers", "said"), [one[1:] for one in NO_ISSUER], ids=[one[0] for one in NO_ISSUER])
+def test_irsa_needs_the_clusters_issuer_in_iam(answers: dict[str, Answer], said: list[str]) -> None:
+    problem = only(answers, IRSA)
+
+    assert problem.startswith("cluster.identity: found irsa, and ")
+    assert all(words in problem for words in said), problem
+
+
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "update"])
+def test_irsa_needs_no_agent_and_pod_identity_no_provider(*, preview: bool) -> None:
+    by_provider = checked(IRSA, {ADD_ON: without("eks-pod-identity-agent")}, preview=preview)
+    by_agent = checked(PROD, {PROVIDER: refused}, preview=preview)
+
+    assert [call.args for call in by_provider.calls if call.token == PROVIDER] == [{"url": f"https://{ISSUER}"}]
+    assert PROVIDER not in {call.token for call in by_agent.calls}
+
+
+def test_irsa_needs_the_other_add_ons_and_its_provider_in_an_auto_mode_cluster_too() -> None:
+    missing = only({ADD_ON: without("aws-ebs-csi-driver", "eks-pod-identity-agent")}, IRSA)
+    auto = stack(monitoring={"storage_class": "auto"}, cluster={"self_managed": [], "identity": "irsa"})
+
+    assert "no add-on aws-ebs-csi-driver" in missing
+    assert "no OIDC provider can be read" in only({CLUSTER: AUTO_MODE, PROVIDER: refused}, auto)
 
 
 EACH_SUBNET: list[tuple[str, dict[str, Answer], str]] = [
@@ -228,14 +288,8 @@ def test_a_named_storage_class_is_taken_as_it_is() -> None:
 
 
 def test_an_auto_mode_cluster_has_its_own_but_no_storage_class(warnings: list[str]) -> None:
-    auto = changed(
-        CLUSTER,
-        computeConfigs=[{"enabled": True, "nodePools": []}],
-        storageConfigs=[{"blockStorages": [{"enabled": True}]}],
-    )
-
-    assert only({CLUSTER: auto, ADD_ON: refused}).startswith("monitoring.storage_class: missing")
-    checked(stack(monitoring={"storage_class": "auto"}), {CLUSTER: auto, ADD_ON: refused})
+    assert only({CLUSTER: AUTO_MODE, ADD_ON: refused}).startswith("monitoring.storage_class: missing")
+    checked(stack(monitoring={"storage_class": "auto"}), {CLUSTER: AUTO_MODE, ADD_ON: refused})
     assert warnings == []
 
 

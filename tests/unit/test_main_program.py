@@ -14,7 +14,7 @@ from alerting.names import PAGERDUTY_KEYS_SECRET
 from alerting.stack_settings import settings_from_file
 from components.configuration import ConfigurationError
 from sandbox.mocked_account import fit_account
-from sandbox.mocked_program import PROJECT, Run, run_program
+from sandbox.mocked_program import ISSUER, PROJECT, Run, run_program
 from tests.alerting_data import ROOT
 
 CHANNELS = ("#orion-alerts", "#orion-alerts-info", "#orion-database-team")
@@ -200,6 +200,17 @@ def test_a_cluster_is_reached_by_a_file_where_one_is_given() -> None:
     provider = run.one("pulumi:providers:kubernetes").inputs
 
     assert (provider["kubeconfig"], provider["context"]) == ("/home/ada/kubeconfig", "orion")
+
+
+def test_by_irsa_the_role_that_alertmanagers_service_account_names_is_made_and_trusts_it() -> None:
+    run = deployed("prod", cluster=json.dumps({"name": "orion-prod", "identity": "irsa"}))
+    (trust,) = json.loads(run.resources["alertmanager-identity-role"].inputs["assumeRolePolicy"])["Statement"]
+    role = run.resources["alertmanager-identity-role"].inputs["name"]
+    account = run.one("kubernetes:helm.sh/v3:Release").inputs["values"]["alertmanager"]["serviceAccount"]
+
+    assert account["annotations"] == {"eks.amazonaws.com/role-arn": f"arn:aws:iam::222222222222:role/{role}"}
+    assert trust["Condition"]["StringEquals"][f"{ISSUER}:sub"] == f"system:serviceaccount:monitoring:{account['name']}"
+    assert not [one for one in run.resources.values() if "podIdentity" in one.type]
 
 
 def test_an_eks_cluster_is_reached_by_a_token_asked_for_each_time() -> None:

@@ -80,6 +80,21 @@ def test_the_way_out_of_a_network_is_found_by_its_main_table(provider: Provider)
     assert find_network(os.environ["AWS_ENDPOINT_URL"]) == network
 
 
+def test_an_identity_provider_is_found_by_its_address_and_its_arn(provider: Provider) -> None:
+    token = "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider"
+    host = "oidc.eks.us-east-1.amazonaws.com/id/1"
+    made = provider.aws.iam.create_open_id_connect_provider(
+        Url=f"https://{host}", ClientIDList=["sts.amazonaws.com"], Tags=[{"Key": "team", "Value": "platform"}]
+    )
+    found = invoke(provider, token, url=f"https://{host}")
+
+    assert found["arn"] == made["OpenIDConnectProviderArn"] == f"arn:aws:iam::{ACCOUNT}:oidc-provider/{host}"
+    assert (found["url"], found["clientIdLists"], found["tags"]) == (host, ["sts.amazonaws.com"], {"team": "platform"})
+    assert found == invoke(provider, token, arn=found["arn"]) == invoke(provider, token, url=host)
+    with pytest.raises(ProviderFailed, match=r"by url \(https://oidc.eks.us-east-1.amazonaws.com/id/2\): not found"):
+        invoke(provider, token, url="https://oidc.eks.us-east-1.amazonaws.com/id/2")
+
+
 def test_tagged_resources_are_found(provider: Provider) -> None:
     arn = provider.aws.sns.create_topic(Name="tagged", Tags=[{"Key": "team", "Value": "platform"}])["TopicArn"]
     token = "aws:resourcegroupstaggingapi/getResources:getResources"

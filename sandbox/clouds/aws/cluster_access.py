@@ -23,6 +23,12 @@ ADD_ONS: Mapping[str, Mapping[str, Any]] = {
 """What the cluster is said to have, with its configuration: what the program's preflight asks for."""
 
 
+def issuer_of(cluster_name: str, region: str) -> str:
+    """Return who issues the tokens of a cluster's service accounts: an address as EKS gives one to each cluster."""
+    mark = hashlib.sha256(f"{region}/{cluster_name}".encode()).hexdigest()[:32].upper()
+    return f"https://oidc.eks.{region}.amazonaws.com/id/{mark}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterDescription:
     """What EKS says of a cluster. `authority` is its certificate in base64, as a kubeconfig has it."""
@@ -100,6 +106,7 @@ class ClusterAccess:
             "status": "ACTIVE",
             "certificateAuthority": {"data": self._cluster.authority},
             "accessConfig": {"authenticationMode": "API"},
+            "identity": {"oidc": {"issuer": issuer_of(self._cluster.name, self._region)}},
             "resourcesVpcConfig": {"vpcId": self._vpc_id(), "endpointPublicAccess": True},
             "platformVersion": "eks.1",
             "tags": {},

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
+from moto.iam.models import iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
 from sandbox.clock import Clock
 from sandbox.clouds.aws.alarms import SOURCE, Alarms
 from sandbox.clouds.aws.clients import Clients
+from sandbox.clouds.aws.cluster_access import issuer_of
 from sandbox.clouds.aws.front import Front
 from sandbox.clouds.aws.identity import ClusterIdentities
 from sandbox.clouds.aws.network import make_network
@@ -60,6 +62,10 @@ class AwsServer:
         self._port = port or free_port()
         if network:
             make_network(account_id, region, network[0], network[1:])
+        if cluster is not None:
+            iam_backends[account_id]["aws"].create_open_id_connect_provider(
+                issuer_of(cluster[0], region), thumbprint_list=[], client_id_list=["sts.amazonaws.com"], tags=[]
+            )
         moto = DomainDispatcherApplication(create_backend_app)
         clients = Clients.of(self.address, account_id=account_id, region=region)
         self._journal = journal

@@ -213,6 +213,26 @@ def _add_on(aws: Aws, arguments: Properties) -> Properties:
     }
 
 
+def _identity_provider(aws: Aws, arguments: Properties) -> Properties:
+    """Find an OIDC provider by its ARN or its address, with the scheme or without."""
+    arn = arguments.get("arn")
+    if arn is None:
+        host = str(arguments.get("url", "")).removeprefix("https://")
+        arns = [one.get("Arn", "") for one in aws.iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]]
+        arn = next((one for one in arns if one.partition("oidc-provider/")[2] == host), None)
+    if arn is None:
+        raise ProviderFailed(f"finding IAM OIDC Provider by url ({arguments.get('url')}): not found")
+    found = cast("Document", aws.iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn))
+    return {
+        "arn": arn,
+        "clientIdLists": found["ClientIDList"],
+        "id": arn,
+        "tags": tags_of(found.get("Tags", [])),
+        "thumbprintLists": found.get("ThumbprintList", []),
+        "url": found["Url"],
+    }
+
+
 def _route_tables(aws: Aws, arguments: Properties) -> Properties:
     filters = _filters(arguments)
     if "vpcId" in arguments:
@@ -308,6 +328,11 @@ def invokes(aws: Aws) -> list[Invoke]:
         of("aws:ec2/getSubnets:getSubnets", _arguments(["filters", "tags"]), _subnets),
         of("aws:eks/getCluster:getCluster", _arguments([], "name"), _cluster),
         of("aws:eks/getAddon:getAddon", _arguments([], "addonName", "clusterName"), _add_on),
+        of(
+            "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider",
+            _arguments(["arn", "tags", "url"]),
+            _identity_provider,
+        ),
         of("aws:ec2/getRouteTables:getRouteTables", _arguments(["filters", "tags", "vpcId"]), _route_tables),
         of("aws:ec2/getRouteTable:getRouteTable", _arguments(["filters", "routeTableId", "tags"]), _route_table),
         of(
