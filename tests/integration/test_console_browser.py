@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 
 from tests.browser import Browser, Page, find_browser
+from tests.browser_package import NoBrowser, packaged_browser
 from tests.console_stage import ConsoleStage, console_stage, on_call, tell_a_story, tell_of_long_names
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(find_browser() is None, reason="no chromium or google-chrome on PATH to show the page in"),
-]
+pytestmark = pytest.mark.integration
 
 PICTURES = Path(__file__).resolve().parents[2] / "build" / "console"
 """Where the pictures of the page are left, to be looked at."""
@@ -81,9 +79,17 @@ HOSTILE = (
 )
 
 
+def a_browser() -> str:
+    """Return the browser on PATH, or the packaged one."""
+    try:
+        return find_browser() or str(packaged_browser())
+    except NoBrowser as reason:
+        pytest.skip(f"no chromium or google-chrome on PATH to show the page in, and {reason}")
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with Browser(find_browser() or "") as running:
+    with Browser(a_browser()) as running:
         yield running
 
 
