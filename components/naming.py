@@ -30,6 +30,8 @@ REPAIRS_GROUP = "orion:repairs"
 """The Kubernetes group that the bastion's role belongs to, by its access entry."""
 
 ALERTMANAGER_ROLE = "orion-alertmanager"
+ALERTMANAGER_LOAD_BALANCER = "orion-alertmanager-load-balancer"
+"""A Service beside the chart's own, and its security group."""
 
 # What the chart calls things, as its helpers derive it from the release's name.
 CHART = "kube-prometheus-stack"
