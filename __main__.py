@@ -81,6 +81,7 @@ runbook_automation = RunbookAutomation(
             package=package,
             operating_team=platform.on_call.operating_team,
         ),
+        namespace=namespace.namespace,
         key_arn=event_bus.key_arn,
         queue_arn=event_bus.queue_arn,
         notification_topic_arn=event_bus.notification_topic_arn,

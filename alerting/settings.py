@@ -35,12 +35,12 @@ Quantity = Annotated[
     str, Field(pattern=r"^[1-9]\d*(Ki|Mi|Gi|Ti)$", description="a size such as 2Gi, in Ki, Mi, Gi or Ti")
 ]
 Retention = Annotated[str, Field(pattern=r"^[1-9]\d*[hdwy]$", description="a time such as 15d, in h, d, w or y")]
+_ADDRESS = r"https?://[^/\s@]+(/[^\s@]*[^/\s@])?"
 Address = Annotated[
-    str,
-    Field(
-        pattern=r"^https?://[^/\s@]+(/[^\s@]*[^/\s@])?$", description="an address, https://HOST, without a / at its end"
-    ),
+    str, Field(pattern=rf"^{_ADDRESS}$", description="an address, https://HOST, without a / at its end")
 ]
+LOAD_BALANCER = "load-balancer"
+"""As `alertmanager_api`: the program makes the load balancer, and its address is known once it is there."""
 Channel = Annotated[
     str, Field(pattern=r"^#[a-z0-9_-][a-z0-9._-]{0,78}$", description="a Slack channel such as #orion-alerts")
 ]
@@ -221,7 +221,8 @@ class Settings(_Model):
 
     `time_scale` divides every `for:`, wait, interval and rate window; it is 1 everywhere but in the sandbox.
     `alertmanager_api` is where the repair function, in the network's subnets, asks Alertmanager for the alerts that a
-    message has no room for; without it a team only hears how many there were.
+    message has no room for: at an internal load balancer that the program makes, or at an address; without it a team
+    only hears how many there were.
     `paging` off keeps every route and drops what pages people, for an environment that nobody is on call for.
     `channels` has what the catalog posts to one channel posted to another in this stack.
     """
@@ -236,7 +237,11 @@ class Settings(_Model):
     paging: bool = True
     channels: Mapping[Channel, Channel] = {}
     repairs: RepairMode = RepairMode.DRY_RUN
-    alertmanager_api: Address | None = Field(default=None, description="an address, http://HOST:PORT")
+    alertmanager_api: str | None = Field(
+        default=None,
+        pattern=rf"^({LOAD_BALANCER}|{_ADDRESS})$",
+        description=f"{LOAD_BALANCER}, or an address, http://HOST:PORT",
+    )
     time_scale: float = Field(default=1, ge=1, allow_inf_nan=False, description="1 or more")
 
     @model_validator(mode="after")
@@ -329,6 +334,12 @@ def _targets(settings: Settings) -> Iterator[Contradiction]:
             yield Contradiction(key="monitoring.extra_scrape_targets", message=message)
 
 
+def _load_balancer(settings: Settings) -> Iterator[Contradiction]:
+    if settings.environment is Environment.SANDBOX and settings.alertmanager_api == LOAD_BALANCER:
+        where = "in the sandbox, where nothing makes load balancers"
+        yield _found("alertmanager_api", LOAD_BALANCER, where, "an address, http://HOST:PORT")
+
+
 def _way_in(settings: Settings) -> Iterator[Contradiction]:
     cluster = settings.cluster
     if cluster.kubeconfig_context is not None and cluster.kubeconfig_path is None:
@@ -379,5 +390,6 @@ RULES = (
     Rule(reads=("cluster",), find=_way_in),
     Rule(reads=("environment", "cluster"), find=_identity),
     Rule(reads=("network",), find=_network),
+    Rule(reads=("environment", "alertmanager_api"), find=_load_balancer),
 )
 """What has to go together."""

@@ -13,11 +13,11 @@ from alerting.platform import ClusterRight, Repairs
 from alerting.settings import Settings
 from components.naming import BASTION, BASTION_TAG, BASTION_TAG_VALUE, REPAIRS_GROUP, arn, type_token
 from components.policies import Statement, policy_document, trust_policy
+from components.security_groups import HTTPS_PORT, let_out, security_group
 
 INSTANCE_TYPE = "t4g.micro"
 ROOT_VOLUME_GIGABYTES = 10
 IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
-HTTPS_PORT = 443
 KUBERNETES_MINOR = "1.36"
 KUBECONFIG = "/etc/orion/kubeconfig"
 OUTPUT_PREFIX = "commands/"
@@ -121,24 +121,14 @@ class Bastion(pulumi.ComponentResource):
 
     def _security_group(self) -> aws.ec2.SecurityGroup:
         """Nothing comes in. Out goes HTTPS only: Systems Manager, EKS, S3, and the packages at its first start."""
-        group = aws.ec2.SecurityGroup(
+        group = security_group(
             f"{self._name}-group",
-            name=BASTION,
-            description="Orion bastion: nothing in, HTTPS out",
-            vpc_id=self._settings.network.vpc_id,
-            tags={"Name": BASTION},
+            BASTION,
+            "Orion bastion: nothing in, HTTPS out",
+            settings=self._settings,
             opts=self._child,
         )
-        aws.vpc.SecurityGroupEgressRule(
-            f"{self._name}-https-out",
-            security_group_id=group.id,
-            description="HTTPS to AWS and to the cluster",
-            ip_protocol="tcp",
-            from_port=HTTPS_PORT,
-            to_port=HTTPS_PORT,
-            cidr_ipv4="0.0.0.0/0",
-            opts=self._child,
-        )
+        let_out(f"{self._name}-https-out", group.id, HTTPS_PORT, "HTTPS to AWS and to the cluster", opts=self._child)
         return group
 
     def _instance(

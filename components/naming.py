@@ -32,6 +32,8 @@ REPAIRS_GROUP = "orion:repairs"
 ALERTMANAGER_ROLE = "orion-alertmanager"
 ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
 """Where a service account says which AWS role its pods get by IRSA."""
+ALERTMANAGER_LOAD_BALANCER = "orion-alertmanager-load-balancer"
+"""A Service beside the chart's own, and its security group."""
 
 # What the chart calls things, as its helpers derive it from the release's name.
 CHART = "kube-prometheus-stack"

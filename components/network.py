@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
+import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from alerting.settings import Settings
+from alerting.settings import LOAD_BALANCER, Settings
 from components.naming import ALERTMANAGER, PROMETHEUS, type_token
 
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
@@ -26,9 +27,10 @@ class AlertmanagerNetworkArgs:
 
 
 class AlertmanagerNetwork(pulumi.ComponentResource):
-    """Who may reach Alertmanager: what sends it alerts, what shows it, and its own replicas. Nobody else does.
+    """Who may reach Alertmanager: what sends it alerts, what shows it, its own replicas, and its load balancer.
 
-    It is there before Alertmanager is, and does nothing where no add-on enforces it; preflight says so.
+    Nobody else does. It is there before Alertmanager is. Where no add-on enforces it, it does nothing; preflight says
+    so.
     """
 
     def __init__(self, name: str, args: AlertmanagerNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -39,11 +41,29 @@ class AlertmanagerNetwork(pulumi.ComponentResource):
             spec=kubernetes.networking.v1.NetworkPolicySpecArgs(
                 pod_selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=_pods("alertmanager", ALERTMANAGER)),
                 policy_types=["Ingress"],
-                ingress=[_from_pages(args.settings), _from_replicas(), _from_prometheus()],
+                ingress=[
+                    _from_pages(args.settings),
+                    _from_replicas(),
+                    _from_prometheus(),
+                    *self._from_load_balancer(args.settings),
+                ],
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({})
+
+    def _from_load_balancer(self, settings: Settings) -> list[kubernetes.networking.v1.NetworkPolicyIngressRuleArgs]:
+        """The load balancer that the program makes has an address of its own, and not its client's, in each subnet."""
+        if settings.alertmanager_api != LOAD_BALANCER:
+            return []
+        peers = [_network(network) for network in subnet_networks(settings, self)]
+        return [kubernetes.networking.v1.NetworkPolicyIngressRuleArgs(from_=peers, ports=[_port("TCP", WEB)])]
+
+
+def subnet_networks(settings: Settings, parent: pulumi.Resource) -> list[pulumi.Output[str]]:
+    """Return the address ranges of the settings' subnets, such as 10.0.0.0/24, looked up by the parent's provider."""
+    lookup = pulumi.InvokeOptions(parent=parent)
+    return [aws.ec2.get_subnet_output(id=one, opts=lookup).cidr_block for one in settings.network.subnet_ids]
 
 
 def _from_pages(settings: Settings) -> kubernetes.networking.v1.NetworkPolicyIngressRuleArgs:
@@ -56,10 +76,7 @@ def _from_pages(settings: Settings) -> kubernetes.networking.v1.NetworkPolicyIng
         )
         for namespace in monitoring.page_namespaces
     ]
-    peers += [
-        kubernetes.networking.v1.NetworkPolicyPeerArgs(ip_block=kubernetes.networking.v1.IPBlockArgs(cidr=network))
-        for network in monitoring.page_networks
-    ]
+    peers += [_network(network) for network in monitoring.page_networks]
     return kubernetes.networking.v1.NetworkPolicyIngressRuleArgs(from_=peers, ports=[_port("TCP", WEB)])
 
 
@@ -87,6 +104,10 @@ def _peer(*, match_labels: dict[str, str]) -> kubernetes.networking.v1.NetworkPo
     return kubernetes.networking.v1.NetworkPolicyPeerArgs(
         pod_selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=match_labels)
     )
+
+
+def _network(cidr: pulumi.Input[str]) -> kubernetes.networking.v1.NetworkPolicyPeerArgs:
+    return kubernetes.networking.v1.NetworkPolicyPeerArgs(ip_block=kubernetes.networking.v1.IPBlockArgs(cidr=cidr))
 
 
 def _port(protocol: str, port: int) -> kubernetes.networking.v1.NetworkPolicyPortArgs:

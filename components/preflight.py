@@ -7,6 +7,7 @@ What AWS cannot be asked about is a warning, or is believed where `cluster.self_
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar, cast
 
@@ -14,7 +15,8 @@ import pulumi
 import pulumi_aws as aws
 import yaml
 
-from alerting.settings import AddOn, Environment, RoleSource, Settings
+from alerting.settings import LOAD_BALANCER, AddOn, Environment, RoleSource, Settings
+from components.cluster import runs_itself
 from components.naming import arn
 from components.policies import STS_AUDIENCE
 
@@ -24,6 +26,8 @@ LEAST_ZONES = 2
 LOAD_BALANCERS = "elasticloadbalancing:loadbalancer"
 CONTROLLERS_TAG = "elbv2.k8s.aws/cluster"
 """The tag that the AWS Load Balancer Controller gives to all that it makes: its cluster's name."""
+NODES_TAG = "kubernetes.io/cluster/"
+"""What a node's tag begins with, before its cluster's name."""
 NEEDED: dict[AddOn, str] = {
     AddOn.EBS_CSI_DRIVER: "Prometheus and Alertmanager keep their data on EBS volumes",
     AddOn.POD_IDENTITY_AGENT: "Alertmanager publishes to SNS with the role that EKS pod identity gives it, "
@@ -56,15 +60,15 @@ def preflight(settings: Settings, provider: pulumi.ProviderResource) -> None:
     """
     checks = _Checks(settings, pulumi.InvokeOptions(provider=provider))
     # What another account or region answers says nothing of ours.
-    problems = list(checks.account()) or [*checks.cluster(), *checks.network()]
+    problems = list(checks.account()) or [*checks.cluster(), *checks.network(), *checks.load_balancer()]
     if problems:
         raise PreflightFailed(problems)
     if settings.alertmanager_api is None and settings.environment is not Environment.SANDBOX:
         pulumi.log.warn(
             "alertmanager_api: missing, so that of a group of more than 100 alerts those that a message has no room "
-            "for are not repaired: the team hears how many there were. Name an address of Alertmanager that the "
-            "network's subnets reach (docs/deploying.md, 3): "
-            f"`pulumi config set --stack {settings.environment} alertmanager_api http://HOST:PORT`"
+            "for are not repaired: the team hears how many there were. Have the program make a load balancer for it "
+            f"(docs/deploying.md, 3): `pulumi config set --stack {settings.environment} alertmanager_api "
+            f"{LOAD_BALANCER}`; or give the address of one that the network's subnets reach"
         )
 
 
@@ -131,12 +135,12 @@ class _Checks:
             )
         if self._settings.cluster.identity is RoleSource.IRSA:
             yield from self._issuer(name, _issuer_of(cluster))
-        runs_itself = _runs_itself(cluster)
-        if not runs_itself:
+        auto_mode = runs_itself(cluster)
+        if not auto_mode:
             yield from self._add_ons(name)
-        yield from self._storage(name, auto_mode=runs_itself)
-        if not runs_itself:
-            self._load_balancers(name)
+        yield from self._storage(name, auto_mode=auto_mode)
+        if not auto_mode:
+            yield from self._load_balancers(name)
 
     def _issuer(self, cluster: str, issuer: str) -> Iterator[str]:
         """IAM has to know who issues the tokens of the cluster's service accounts, made out to STS."""
@@ -186,27 +190,37 @@ class _Checks:
             )
         )
 
-    def _load_balancers(self, cluster: str) -> None:
-        """Say where nothing shows that anything makes load balancers. The program itself makes none."""
-        if AddOn.LOAD_BALANCER_CONTROLLER in self._believed:
+    def _load_balancers(self, cluster: str) -> Iterator[str]:
+        """Say where nothing shows that anything makes load balancers; refuse it where the function waits for one."""
+        if AddOn.LOAD_BALANCER_CONTROLLER in self._believed or self._has_load_balancer(cluster):
             return
+        seen = f"no load balancer of the AWS Load Balancer Controller is to be seen in cluster {cluster}"
+        install = "Install it (https://kubernetes-sigs.github.io/aws-load-balancer-controller)"
+        named = f"name {AddOn.LOAD_BALANCER_CONTROLLER.value} in cluster.self_managed"
+        if self._settings.alertmanager_api == LOAD_BALANCER:
+            yield (
+                f"alertmanager_api: found {LOAD_BALANCER}, and {seen}, so that nothing would make this one. {install}; "
+                f"where it is, {named}. Without it, give an address that the network's subnets reach: "
+                f"`pulumi config set --stack {self._settings.environment} alertmanager_api http://HOST:PORT`"
+            )
+        else:
+            pulumi.log.warn(
+                f"{seen}, so that the links of notifications (addresses.*) may lead nowhere. {install} and put an "
+                f"internal Ingress before each page; if something else does that, {named}"
+            )
+
+    def _has_load_balancer(self, cluster: str) -> bool:
+        """Say whether the controller has made one for this cluster, as far as AWS can be asked."""
         tags = [aws.resourcegroupstaggingapi.GetResourcesTagFilterArgs(key=CONTROLLERS_TAG, values=[cluster])]
         try:
             found = _read(
                 lambda: aws.resourcegroupstaggingapi.get_resources(
                     resource_type_filters=[LOAD_BALANCERS], tag_filters=tags, opts=self._options
                 )
-            ).resource_tag_mapping_lists
-        except Unreadable:
-            found = []
-        if not found:
-            pulumi.log.warn(
-                f"cluster {cluster}: no load balancer of the AWS Load Balancer Controller is to be seen, so that the "
-                "links of notifications (addresses.*) may lead nowhere. Install it "
-                "(https://kubernetes-sigs.github.io/aws-load-balancer-controller) and put an internal Ingress before "
-                f"each page; if something else does that, name {AddOn.LOAD_BALANCER_CONTROLLER.value} in "
-                "cluster.self_managed"
             )
+        except Unreadable:
+            return False
+        return bool(found.resource_tag_mapping_lists)
 
     def _add_ons(self, cluster: str) -> Iterator[str]:
         for add_on, reason in NEEDED.items():
@@ -265,6 +279,36 @@ class _Checks:
                 "that losing one can be repaired. Add a private subnet of another zone"
             )
 
+    def load_balancer(self) -> Iterator[str]:
+        """Look at the subnets as those of the load balancer that the program makes, if it does."""
+        if self._settings.alertmanager_api != LOAD_BALANCER:
+            return
+        for zone, count in sorted(Counter(self._zones.values()).items()):
+            if count > 1:
+                yield (
+                    f"network.subnet_ids: found {count} subnets of zone {zone}, and a load balancer (alertmanager_api) "
+                    "stands in one of each zone. Give one of each"
+                )
+        self._nodes_beside_it()
+
+    def _nodes_beside_it(self) -> None:
+        """Say where nodes stand in the load balancer's subnets, all of which the NetworkPolicy has to admit."""
+        cluster, subnets = self._settings.cluster.name, self._settings.network.subnet_ids
+        filters = [
+            aws.ec2.GetInstancesFilterArgs(name="subnet-id", values=list(subnets)),
+            aws.ec2.GetInstancesFilterArgs(name="tag-key", values=[f"{NODES_TAG}{cluster}"]),
+        ]
+        try:
+            nodes = _read(lambda: aws.ec2.get_instances(filters=filters, opts=self._options)).ids
+        except Unreadable:
+            return
+        if nodes:
+            pulumi.log.warn(
+                f"network.subnet_ids: nodes of cluster {cluster} stand in these subnets, which the NetworkPolicy "
+                "admits for the load balancer (alertmanager_api), so that any pod there may reach Alertmanager too. "
+                "Give small private subnets of their own, where no node stands"
+            )
+
     def _subnet(self, subnet_id: str) -> Iterator[str]:
         vpc_id = self._settings.network.vpc_id
         try:
@@ -313,12 +357,6 @@ class _Checks:
 
 def _issuer_of(cluster: aws.eks.AwaitableGetClusterResult) -> str:
     return next((oidc.issuer for identity in cluster.identities or () for oidc in identity.oidcs), "")
-
-
-def _runs_itself(cluster: aws.eks.AwaitableGetClusterResult) -> bool:
-    """Say whether it is an Auto Mode cluster: storage, pod identity and NetworkPolicy are parts of it."""
-    storage = [block.enabled for one in cluster.storage_configs or () for block in one.block_storages]
-    return any(one.enabled for one in cluster.compute_configs or ()) and any(storage)
 
 
 def _enforces_policies(configuration: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_aws as aws
@@ -12,6 +11,7 @@ import pulumi_aws as aws
 from alerting.platform import RepairAction, Repairs
 from alerting.repairs import document_text
 from alerting.settings import Settings
+from components.function_network import FunctionNetwork, make_function_network, network_statements
 from components.function_package import FunctionPackage
 from components.keeping import kept
 from components.naming import (
@@ -34,8 +34,6 @@ FUNCTION_MEMORY_MEGABYTES = 256
 BATCH_SIZE = 10
 MAXIMUM_CONCURRENCY = 2
 """The least that a mapping allows, and enough: a repair is claimed and sent in well under a second."""
-HTTP_PORT = 80
-HTTPS_PORT = 443
 LOG_DAYS = 30
 DIAGNOSTICS_DAYS = 90
 OLD_CODE_DAYS = 90
@@ -56,9 +54,10 @@ class RunbookAutomationSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunbookAutomationArgs:
-    """What runbook automation is made from: its spec, and the event bus' outputs."""
+    """What runbook automation is made from: its spec, Alertmanager's namespace, and the event bus' outputs."""
 
     spec: RunbookAutomationSpec
+    namespace: pulumi.Input[str]
     key_arn: pulumi.Input[str]
     queue_arn: pulumi.Input[str]
     notification_topic_arn: pulumi.Input[str]
@@ -248,7 +247,7 @@ class RunbookAutomation(pulumi.ComponentResource):
                 resources=[pulumi.Output.format("{0}/{1}*", diagnostics.arn, UNREADABLE_PREFIX)],
             ),
             Statement(sid="UseTheKey", actions=["kms:GenerateDataKey*", "kms:Decrypt"], resources=[args.key_arn]),
-            *(() if self._settings.alertmanager_api is None else (_STAND_IN_THE_NETWORK,)),
+            *network_statements(self._settings),
         )
         role_policy = aws.iam.RolePolicy(
             f"{self._name}-role-policy", name="repairs", role=role.name, policy=policy, opts=self._child
@@ -268,8 +267,7 @@ class RunbookAutomation(pulumi.ComponentResource):
     ) -> aws.lambda_.Function:
         args = self._args
         package = args.spec.package
-        api = self._settings.alertmanager_api
-        group = None if api is None else self._security_group(api)
+        network = self._network(role_policy)
         zip_object = aws.s3.BucketObject(
             f"{self._name}-zip",
             bucket=code.name,
@@ -310,40 +308,17 @@ class RunbookAutomation(pulumi.ComponentResource):
                         },
                         sort_keys=True,
                     ),
-                    **({} if api is None else {"ALERTMANAGER_API": api}),
+                    **({} if network is None else {"ALERTMANAGER_API": network.alertmanager_api}),
                 }
             ),
-            vpc_config=None if group is None else self._in_the_network(group),
+            vpc_config=None if network is None else network.vpc_config,
             # A function that starts without its permissions fails its first messages.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[role_policy]),
         )
 
-    def _security_group(self, api: str) -> aws.ec2.SecurityGroup:
-        """Nothing comes in. Out goes HTTPS, to AWS, and what Alertmanager listens on."""
-        group = aws.ec2.SecurityGroup(
-            f"{self._name}-group",
-            name=FUNCTION,
-            description="Orion runbook automation: nothing in, HTTPS and Alertmanager out",
-            vpc_id=self._settings.network.vpc_id,
-            tags={"Name": FUNCTION},
-            opts=self._child,
-        )
-        for port in sorted({HTTPS_PORT, _port(api)}):
-            aws.vpc.SecurityGroupEgressRule(
-                f"{self._name}-{port}-out",
-                security_group_id=group.id,
-                description="HTTPS to AWS" if port == HTTPS_PORT else "Alertmanager",
-                ip_protocol="tcp",
-                from_port=port,
-                to_port=port,
-                cidr_ipv4="0.0.0.0/0",
-                opts=self._child,
-            )
-        return group
-
-    def _in_the_network(self, group: aws.ec2.SecurityGroup) -> aws.lambda_.FunctionVpcConfigArgs:
-        return aws.lambda_.FunctionVpcConfigArgs(
-            subnet_ids=list(self._settings.network.subnet_ids), security_group_ids=[group.id]
+    def _network(self, role_policy: aws.iam.RolePolicy) -> FunctionNetwork | None:
+        return make_function_network(
+            self._name, settings=self._settings, namespace=self._args.namespace, role_policy=role_policy, parent=self
         )
 
     def _dead_letter_alarm(self) -> None:
@@ -365,19 +340,6 @@ class RunbookAutomation(pulumi.ComponentResource):
             ok_actions=[self._args.team_topic_arns[self._args.spec.operating_team]],
             opts=self._child,
         )
-
-
-_STAND_IN_THE_NETWORK = Statement(
-    sid="StandInTheNetwork",
-    actions=["ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface"],
-    # Lambda itself makes the interfaces with this role, before any of them has a name.
-    resources=["*"],
-)
-
-
-def _port(address: str) -> int:
-    parts = urlsplit(address)
-    return parts.port or (HTTPS_PORT if parts.scheme == "https" else HTTP_PORT)
 
 
 def _index(name: str, *, hash_key: str, range_key: str | None = None) -> aws.dynamodb.TableGlobalSecondaryIndexArgs:

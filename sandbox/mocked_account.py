@@ -25,6 +25,7 @@ def fit_account(settings: Settings) -> dict[str, Answer]:
             "vpcId": vpc_id,
             "availabilityZone": zone,
             "availableIpAddressCount": 200,
+            "cidrBlock": f"10.0.{list(zones).index(arguments['id'])}.0/24",
         }
 
     return {
@@ -63,6 +64,7 @@ def fit_account(settings: Settings) -> dict[str, Answer]:
         },
         "aws:ec2/getVpc:getVpc": lambda arguments: {"id": arguments["id"]},
         "aws:ec2/getSubnet:getSubnet": subnet,
+        "aws:ec2/getInstances:getInstances": lambda _: {"ids": []},
         "aws:ec2/getRouteTables:getRouteTables": lambda _: {"ids": ["rtb-1"]},
         "aws:ec2/getRouteTable:getRouteTable": lambda _: {
             "routes": [{"cidrBlock": "0.0.0.0/0", "natGatewayId": "nat-1", "gatewayId": ""}]

@@ -107,6 +107,8 @@ class _Clouds(pulumi.runtime.Mocks):
                     "certificateAuthorities": authorities,
                     "identities": identities,
                 }, []
+            case "aws:ec2/getSubnet:getSubnet":
+                return {"id": args.args["id"], "cidrBlock": "10.0.0.0/24"}, []
             case "pagerduty:index/getUser:getUser":
                 return {"id": f"P-{args.args['email']}", "email": args.args["email"]}, []
             case _:
@@ -142,6 +144,9 @@ def _outputs(args: MockResourceArgs) -> dict[str, Any]:
             outputs["versionId"] = "v1"
         case "pagerduty:index/serviceIntegration:ServiceIntegration":
             outputs["integrationKey"] = f"key-of-{args.name}"
+        case "kubernetes:core/v1:Service" if args.inputs["spec"].get("type") == "LoadBalancer":
+            hostname = f"{args.name}.elb.{REGION}.amazonaws.com"
+            outputs["status"] = {"loadBalancer": {"ingress": [{"hostname": hostname}]}}
         case _:
             pass
     return outputs

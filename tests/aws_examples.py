@@ -255,6 +255,25 @@ def examples(zip_file: Path) -> list[Example]:
             replace={"securityGroupId": "sg-other"},
         ),
         Example(
+            name="balancer-group",
+            token="aws:ec2/securityGroup:SecurityGroup",
+            inputs=lambda _: {"name": "orion-load-balancer", "description": "one group in"},
+        ),
+        Example(
+            name="ingress",
+            token="aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+            inputs=lambda made: {
+                "securityGroupId": made["balancer-group"].id,
+                "description": "The function",
+                "ipProtocol": "tcp",
+                "fromPort": 9093,
+                "toPort": 9093,
+                "referencedSecurityGroupId": made["group"].id,
+            },
+            update=lambda _: {"toPort": 9094},
+            replace={"securityGroupId": "sg-other"},
+        ),
+        Example(
             name="instance",
             token="aws:ec2/instance:Instance",
             inputs=lambda made: {

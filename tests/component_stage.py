@@ -47,6 +47,7 @@ def automation(folder: Path, *, preview: bool = False, alertmanager_api: str | N
             spec=RunbookAutomationSpec(
                 settings=stack, repairs=repairs(), package=package(folder), operating_team="platform"
             ),
+            namespace="monitoring",
             key_arn=KEY,
             queue_arn=QUEUE,
             notification_topic_arn=f"{SNS}:orion-notifications",

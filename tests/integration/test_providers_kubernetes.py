@@ -268,6 +268,26 @@ def test_what_never_gets_ready_is_said_kept_and_put_right(stack: Stack) -> None:
     assert stack.uid("deployment", "web") == uid
 
 
+def test_a_load_balancer_is_waited_for_until_something_gives_it_an_address(stack: Stack) -> None:
+    stack.program("""
+        service = k8s.core.v1.Service("balancer", metadata={"name": "balancer"}, spec={"type": "LoadBalancer",
+            "load_balancer_class": "service.k8s.aws/nlb", "load_balancer_source_ranges": ["10.0.0.0/24"],
+            "allocate_load_balancer_node_ports": False, "selector": {"app": "a"}, "ports": [{"port": 9093}]},
+            opts=pulumi.ResourceOptions(provider=provider, custom_timeouts=pulumi.CustomTimeouts(create="2s")))
+        pulumi.export("address", service.status.load_balancer.ingress[0].hostname)
+    """)
+    preview = stack.engine.preview()
+    with pytest.raises(DeploymentFailed, match=r"balancer: not ready after 2 s: .*a load balancer's address"):
+        stack.engine.up()
+    status = json.dumps({"status": {"loadBalancer": {"ingress": [{"hostname": "balancer.elb.amazonaws.com"}]}}})
+    namespace = f"--namespace={stack.namespace}"
+    kubectl(stack.kubeconfig, "patch", "service", "balancer", "--subresource=status", namespace, "--patch", status)
+
+    assert preview.changes["create"] == 3
+    assert stack.engine.up().outputs["address"] == "balancer.elb.amazonaws.com"
+    assert "nodePort" not in stack.get("service", "balancer")["spec"]["ports"][0]
+
+
 def test_refresh_sees_drift_and_what_is_gone(stack: Stack) -> None:
     stack.program(MANY, **MUTABLE)
     stack.engine.up()

@@ -63,13 +63,16 @@ def test_plain_values_become_their_types() -> None:
     assert settings.alertmanager_api is None
 
 
-def test_where_the_function_finds_alertmanager_is_an_address() -> None:
-    values = {**stack_values("prod"), "alertmanager_api": "http://alertmanager.internal:9093"}
-    assert read(values).alertmanager_api == "http://alertmanager.internal:9093"
+@pytest.mark.parametrize("api", ["load-balancer", "http://alertmanager.internal:9093", "https://am.internal/prefix"])
+def test_the_function_finds_alertmanager_by_a_load_balancer_or_an_address(api: str) -> None:
+    assert read({**stack_values("prod"), "alertmanager_api": api}).alertmanager_api == api
 
-    (problem,) = refused({**values, "alertmanager_api": "alertmanager.internal:9093"})
-    assert problem.startswith("alertmanager_api: ")
-    assert "allowed: an address" in problem
+
+def test_a_sandbox_has_no_load_balancer() -> None:
+    (problem,) = refused({**stack_values("sandbox"), "alertmanager_api": "load-balancer"})
+
+    assert problem.startswith("alertmanager_api: found load-balancer; allowed in the sandbox, where nothing makes")
+    assert "pulumi config rm --stack prod alertmanager_api" in problem
 
 
 def test_an_account_id_that_pulumi_stored_as_a_number_is_taken() -> None:
@@ -160,6 +163,8 @@ WRONG: list[tuple[str, object, list[str]]] = [
     ("time_scale", "20", ["time_scale: found 20.0; allowed outside the sandbox: 1"]),
     ("endpoints", {"sns": "http://127.0.0.1:1"}, ["endpoints: allowed in the sandbox only"]),
     ("paging", "false", ["paging: found False; allowed in prod: True"]),
+    ("alertmanager_api", "am.internal:9093", ['found "am.internal:9093"; allowed: load-balancer, or an address']),
+    ("alertmanager_api", "load-balancers", ['alertmanager_api: found "load-balancers"; allowed: load-balancer, or an']),
 ]
 
 

@@ -27,6 +27,7 @@ SUBNET = "aws:ec2/getSubnet:getSubnet"
 TABLES = "aws:ec2/getRouteTables:getRouteTables"
 TABLE = "aws:ec2/getRouteTable:getRouteTable"
 PROVIDER = "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider"
+NODES = "aws:ec2/getInstances:getInstances"
 TAGGED = "aws:resourcegroupstaggingapi/getResources:getResources"
 
 
@@ -298,8 +299,79 @@ def test_where_the_function_cannot_ask_alertmanager_is_a_warning_with_its_fix(wa
 
     (warning,) = warnings
     assert warning.startswith("alertmanager_api: missing")
-    assert "pulumi config set --stack prod alertmanager_api http://HOST:PORT" in warning
+    assert "pulumi config set --stack prod alertmanager_api load-balancer" in warning
     assert "docs/deploying.md" in warning
+
+
+UNSEEN = {TAGGED: changed(TAGGED, resourceTagMappingLists=[])}
+
+
+def balanced(**changed: Any) -> Settings:
+    """Return settings that have the program make a load balancer, with these parts changed."""
+    cluster = {"self_managed": [], **changed.pop("cluster", {})}
+    return stack(monitoring={"storage_class": "gp3"}, cluster=cluster, alertmanager_api="load-balancer", **changed)
+
+
+def test_a_load_balancer_that_nothing_would_make_is_refused(warnings: list[str]) -> None:
+    problem = only(UNSEEN, balanced())
+
+    assert problem.startswith("alertmanager_api: found load-balancer")
+    for fix in (
+        "https://kubernetes-sigs.github.io/aws-load-balancer-controller",
+        "name aws-load-balancer-controller in cluster.self_managed",
+        "pulumi config set --stack prod alertmanager_api http://HOST:PORT",
+    ):
+        assert fix in problem
+    assert warnings == []
+
+
+def test_a_load_balancer_is_let_through_where_something_makes_it(warnings: list[str]) -> None:
+    auto = changed(
+        CLUSTER,
+        computeConfigs=[{"enabled": True, "nodePools": []}],
+        storageConfigs=[{"blockStorages": [{"enabled": True}]}],
+    )
+
+    checked(balanced())
+    checked(balanced(cluster={"self_managed": ["aws-load-balancer-controller"]}), UNSEEN)
+    checked(balanced(), {**UNSEEN, CLUSTER: auto, ADD_ON: refused})
+    assert warnings == []
+
+
+def test_a_load_balancer_stands_in_one_subnet_of_a_zone() -> None:
+    three = {"vpc_id": "vpc-0123456789abcdef0", "subnet_ids": ["subnet-0", "subnet-1", "subnet-2"]}
+
+    def answer(arguments: Mapping[str, Any]) -> dict[str, Any]:
+        zone = "us-east-1a" if arguments["id"] == "subnet-0" else "us-east-1b"
+        return {**fit_account(balanced(network=three))[SUBNET](arguments), "availabilityZone": zone}
+
+    problem = only({SUBNET: answer}, balanced(network=three))
+    checked(stack(network=three), {SUBNET: answer})
+
+    assert problem.startswith("network.subnet_ids: found 2 subnets of zone us-east-1b")
+    assert problem.endswith("Give one of each")
+
+
+def test_nodes_beside_the_load_balancer_are_a_warning(warnings: list[str]) -> None:
+    asked: list[Any] = []
+
+    def answer(arguments: Mapping[str, Any]) -> dict[str, Any]:
+        asked.append(arguments["filters"])
+        return {"ids": ["i-1"]}
+
+    checked(balanced(), {NODES: answer})
+    checked(PROD, {NODES: answer})
+    checked(balanced(), {NODES: refused})
+
+    (warning,) = warnings
+    assert "any pod there may reach Alertmanager too" in warning
+    assert "where no node stands" in warning
+    assert asked == [
+        [
+            {"name": "subnet-id", "values": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]},
+            {"name": "tag-key", "values": ["kubernetes.io/cluster/orion-prod"]},
+        ]
+    ]
 
 
 def test_what_cannot_be_known_is_a_warning_with_its_fix(warnings: list[str]) -> None:

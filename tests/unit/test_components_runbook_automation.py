@@ -11,6 +11,8 @@ from tests.component_data import DOCUMENT, package
 from tests.component_stage import FUNCTION_NAME, KEY, QUEUE, SNS, assert_narrow, automation, statements
 from tests.lambda_events import FUNCTION_OPERATIONS
 
+BALANCER = "runbook-automation-alertmanager"
+
 
 @pytest.fixture(params=[False, True], ids=["update", "preview"])
 def preview(request: pytest.FixtureRequest) -> bool:
@@ -99,14 +101,41 @@ class TestRunbookAutomation:
         assert function["vpcConfig"]["subnetIds"] == ["subnet-1"]
         assert [(one.inputs["fromPort"], one.inputs["toPort"]) for one in out] == [(443, 443), (9093, 9093)]
         assert "ingress" not in run.one("aws:ec2/securityGroup:SecurityGroup").inputs
-        assert allowed["StandInTheNetwork"]["Action"] == [
+        lent, withheld = allowed["StandInTheNetwork"], allowed["LeaveInterfacesToLambda"]
+        assert lent["Action"] == [
             "ec2:CreateNetworkInterface",
             "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSubnets",
             "ec2:DeleteNetworkInterface",
+            "ec2:AssignPrivateIpAddresses",
+            "ec2:UnassignPrivateIpAddresses",
         ]
+        assert (withheld["Effect"], withheld["Action"]) == ("Deny", lent["Action"])
+        assert withheld["Condition"] == {
+            "ArnEquals": {"lambda:SourceFunctionArn": f"arn:aws:lambda:us-east-1:123456789012:function:{FUNCTION_NAME}"}
+        }
+        assert "runbook-automation-role-policy" in run.resources["runbook-automation-group"].dependencies
         alone = automation(tmp_path)
         assert "vpcConfig" not in alone.one("aws:lambda/function:Function").inputs
         assert not [one for one in alone.resources.values() if "ecurityGroup" in one.type]
+
+    def test_it_asks_the_load_balancer_that_the_program_makes(self, tmp_path: Path, *, preview: bool) -> None:
+        run = automation(tmp_path, alertmanager_api="load-balancer", preview=preview)
+        function = run.one("aws:lambda/function:Function")
+        variables = function.inputs["environment"]["variables"]
+        out = run.of_type("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
+        mine = [one for one in out if one.name in {"runbook-automation-443-out", f"{BALANCER}-client-out"}]
+
+        assert f"{BALANCER}-service" in function.dependencies
+        assert function.inputs["vpcConfig"]["subnetIds"] == ["subnet-1"]
+        assert [one.inputs["fromPort"] for one in mine] == [443, 9093]
+        if preview:
+            assert "environment.variables.ALERTMANAGER_API" in function.unknown
+        else:
+            assert variables["ALERTMANAGER_API"] == f"http://{BALANCER}-service.elb.us-east-1.amazonaws.com:9093"
+            assert [one.inputs["securityGroupId"] for one in mine] == ["runbook-automation-group-id"] * 2
+            assert "cidrIpv4" not in mine[1].inputs
+            assert mine[1].inputs["referencedSecurityGroupId"] == f"{BALANCER}-group-id"
 
     def test_batches_report_their_failures_and_concurrency_is_bounded(self, tmp_path: Path, *, preview: bool) -> None:
         mapping = automation(tmp_path, preview=preview).one("aws:lambda/eventSourceMapping:EventSourceMapping").inputs

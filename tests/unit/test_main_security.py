@@ -25,6 +25,8 @@ ENCRYPTED = {
     "aws:cloudwatch/logGroup:LogGroup": "kmsKeyId",
 }
 KEY = "arn:aws:kms:us-east-1:123456789012:key/event-bus-key"
+GROUP = "aws:ec2/securityGroup:SecurityGroup"
+BALANCER = "runbook-automation-alertmanager-service"
 POLICIES = ("policy", "assumeRolePolicy", "accessPolicy")
 
 
@@ -76,20 +78,47 @@ def test_no_policy_lets_everybody_in(prod: Run) -> None:
         if statement["Effect"] == "Allow":
             assert statement.get("Principal") != "*", one.name
             assert statement.get("Principal", {}) != {"AWS": "*"}, one.name
-        else:
+        elif statement["Sid"] != "LeaveInterfacesToLambda":
             assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}, one.name
 
 
 def test_nothing_listens_to_the_internet(prod: Run) -> None:
     types = {one.type for one in prod.resources.values()}
 
-    assert not {one for one in types if "IngressRule" in one or "InternetGateway" in one or "elb" in one.lower()}
-    assert all(not one.inputs.get("ingress") for one in prod.of_type("aws:ec2/securityGroup:SecurityGroup"))
+    assert not {one for one in types if "InternetGateway" in one or one.startswith(("aws:lb/", "aws:elb/"))}
+    assert all(not one.inputs.get("ingress") for one in prod.of_type(GROUP))
     assert all(one.inputs["associatePublicIpAddress"] is False for one in prod.of_type("aws:ec2/instance:Instance"))
-    services = [one for one in prod.resources.values() if one.type == "kubernetes:core/v1:Service"]
-    assert all(one.inputs["spec"].get("type", "ClusterIP") == "ClusterIP" for one in services)
+    services = prod.of_type("kubernetes:core/v1:Service")
+    assert [one.name for one in services if one.inputs["spec"].get("type", "ClusterIP") != "ClusterIP"] == [BALANCER]
     open_urls = [one for one in prod.resources.values() if one.inputs.get("authorizationType") == "NONE"]
     assert not open_urls
+
+
+def test_the_only_load_balancer_is_internal_and_lets_in_the_function_alone(prod: Run) -> None:
+    balancer = prod.resources[BALANCER].inputs
+    annotations = balancer["metadata"]["annotations"]
+    rule = prod.one("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule").inputs
+    who_has = {
+        group.name: [
+            one.name for one in prod.resources.values() if f"{group.name}-id" in json.dumps(one.inputs.get("vpcConfig"))
+        ]
+        for group in prod.of_type(GROUP)
+    }
+
+    assert annotations["service.beta.kubernetes.io/aws-load-balancer-scheme"] == "internal"
+    groups = annotations["service.beta.kubernetes.io/aws-load-balancer-security-groups"]
+    assert groups == rule["securityGroupId"] == "runbook-automation-alertmanager-group-id"
+    assert not {name for name in rule if name.startswith(("cidr", "prefix"))}
+    assert (rule["ipProtocol"], rule["fromPort"], rule["toPort"]) == ("tcp", 9093, 9093)
+    assert rule["referencedSecurityGroupId"] == "runbook-automation-group-id"
+    assert who_has == {
+        "bastion-group": [],
+        "runbook-automation-alertmanager-group": [],
+        "runbook-automation-group": ["runbook-automation-function"],
+    }
+    assert [port["port"] for port in balancer["spec"]["ports"]] == [9093]
+    assert "nodePort" not in json.dumps(balancer)
+    assert balancer["spec"]["allocateLoadBalancerNodePorts"] is False
 
 
 def test_everything_that_can_be_is_encrypted_with_our_key(prod: Run) -> None:
@@ -142,7 +171,14 @@ def test_nobody_reaches_alertmanager_but_what_is_named(prod: Run) -> None:
             ("TCP", 9093),
             ("TCP", 8080),
         ],
+        tuple(json.dumps({"ipBlock": {"cidr": f"10.0.{at}.0/24"}}) for at in (0, 1)): [("TCP", 9093)],
     }
+
+
+def test_without_the_load_balancer_its_networks_stay_out() -> None:
+    run = deployed("prod", alertmanager_api="http://alertmanager.internal.example.com:9093")
+
+    assert "ipBlock" not in json.dumps(run.one("kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs)
 
 
 def test_pages_are_opened_from_where_the_settings_say() -> None:

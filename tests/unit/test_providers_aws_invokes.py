@@ -65,6 +65,20 @@ def test_networks_are_found(provider: Provider) -> None:
     assert subnet["id"] in subnets["ids"]
 
 
+def test_running_instances_are_found_by_where_they_stand(provider: Provider) -> None:
+    image = invoke(provider, "aws:ssm/getParameter:getParameter", name=IMAGE_PARAMETER)["value"]
+    made = provider.aws.ec2.run_instances(ImageId=image, MinCount=2, MaxCount=2)["Instances"]
+    ended, kept = (one.get("InstanceId", "") for one in made)
+    provider.aws.ec2.terminate_instances(InstanceIds=[ended])
+
+    def found(*subnets: str) -> list[str]:
+        filters = [{"name": "subnet-id", "values": list(subnets)}]
+        return invoke(provider, "aws:ec2/getInstances:getInstances", filters=filters)["ids"]
+
+    assert found(made[0].get("SubnetId", "")) == [kept]
+    assert found("subnet-0123456789abcdef0") == []
+
+
 def test_the_way_out_of_a_network_is_found_by_its_main_table(provider: Provider) -> None:
     network = find_network(os.environ["AWS_ENDPOINT_URL"])
     main = [{"name": "association.main", "values": ["true"]}]

@@ -1,4 +1,4 @@
-"""EC2: instances and security groups. Launch templates are in a file of their own."""
+"""EC2: instances. Security groups and launch templates are in files of their own."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from sandbox.providers.aws.client import Aws
-from sandbox.providers.aws.mapping import TAGS, TEXT, TEXTS_BY_NAME, WHETHER, Document, nested, properties, without_twin
+from sandbox.providers.aws.mapping import TAGS, TEXT, WHETHER, Document, nested, properties, without_twin
 from sandbox.providers.aws.resource import AwsType, Found, Wanted, gone_as_none, gone_is_fine, tags_of
 from sandbox.providers.machine import Path, Request
 
-_GONE_GROUP = ("InvalidGroup.NotFound", "InvalidGroupId.NotFound", "InvalidGroupId.Malformed")
-_GONE_RULE = ("InvalidSecurityGroupRuleId.NotFound", "InvalidGroup.NotFound", "InvalidPermission.NotFound")
 _GONE_INSTANCE = ("InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed")
 
 
@@ -27,155 +25,6 @@ def tag(aws: Aws, wanted: Wanted, put: Mapping[str, str], gone: Collection[str])
         aws.ec2.create_tags(Resources=[wanted.id], Tags=[{"Key": name, "Value": put[name]} for name in put])
     if gone:
         aws.ec2.delete_tags(Resources=[wanted.id], Tags=[{"Key": name} for name in gone])
-
-
-def _create_group(aws: Aws, wanted: Wanted) -> str:
-    asked: Document = {
-        "GroupName": wanted.document["GroupName"],
-        "Description": wanted.document["GroupDescription"],
-        "TagSpecifications": tagged("security-group", wanted),
-    }
-    if "VpcId" in wanted.document:
-        asked["VpcId"] = wanted.document["VpcId"]
-    group = aws.ec2.create_security_group(**asked)["GroupId"]
-    # As pulumi-aws does: AWS lets everything out of a new group, the program says itself what may go out.
-    for rule in aws.ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0].get("IpPermissionsEgress", []):
-        permissions: Any = [rule]
-        aws.ec2.revoke_security_group_egress(GroupId=group, IpPermissions=permissions)
-    return group
-
-
-@gone_as_none(*_GONE_GROUP)
-def _find_group(aws: Aws, wanted: Wanted) -> Found:
-    group = cast("Document", aws.ec2.describe_security_groups(GroupIds=[wanted.id])["SecurityGroups"][0])
-    document = {
-        "GroupName": group["GroupName"],
-        "GroupDescription": group["Description"],
-        "VpcId": group.get("VpcId"),
-    }
-    outputs = {"arn": aws.arn("ec2", f"security-group/{wanted.id}"), "ownerId": group["OwnerId"]}
-    return Found(document=document, outputs=outputs, tags=tags_of(group.get("Tags", [])))
-
-
-def _nothing(_aws: Aws, _wanted: Wanted) -> None:
-    """Only tags and what pulumi-aws itself goes by can change."""
-
-
-@gone_is_fine(*_GONE_GROUP)
-def _delete_group(aws: Aws, wanted: Wanted) -> None:
-    aws.ec2.delete_security_group(GroupId=wanted.id)
-
-
-SECURITY_GROUP = AwsType(
-    token="aws:ec2/securityGroup:SecurityGroup",  # noqa: S106 - a type's token
-    cloudformation="AWS::EC2::SecurityGroup",
-    fields=properties(
-        "vpcId",
-        name="GroupName",
-        description="GroupDescription",
-        revokeRulesOnDelete=without_twin("how pulumi-aws deletes a group", WHETHER),
-        tags=TAGS,
-    ),
-    name="name",
-    defaults={"description": "Managed by Pulumi"},
-    computed=("arn", "ownerId"),
-    create=_create_group,
-    find=_find_group,
-    update=_nothing,
-    delete=_delete_group,
-    tag=tag,
-)
-
-
-def _permission(wanted: Wanted) -> Document:
-    document = wanted.document
-    permission: Document = {name: document[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in document}
-    text = {"Description": document["Description"]} if "Description" in document else {}
-    if "CidrIp" in document:
-        permission["IpRanges"] = [{"CidrIp": document["CidrIp"], **text}]
-    if "CidrIpv6" in document:
-        permission["Ipv6Ranges"] = [{"CidrIpv6": document["CidrIpv6"], **text}]
-    if "DestinationPrefixListId" in document:
-        permission["PrefixListIds"] = [{"PrefixListId": document["DestinationPrefixListId"], **text}]
-    if "DestinationSecurityGroupId" in document:
-        permission["UserIdGroupPairs"] = [{"GroupId": document["DestinationSecurityGroupId"], **text}]
-    return permission
-
-
-def _create_rule(aws: Aws, wanted: Wanted) -> str:
-    permission: Any = _permission(wanted)
-    answer = aws.ec2.authorize_security_group_egress(
-        GroupId=wanted.document["GroupId"],
-        IpPermissions=[permission],
-        TagSpecifications=tagged("security-group-rule", wanted),
-    )
-    return answer["SecurityGroupRules"][0].get("SecurityGroupRuleId", "")
-
-
-@gone_as_none(*_GONE_RULE)
-def _find_rule(aws: Aws, wanted: Wanted) -> Found | None:
-    rules = aws.ec2.describe_security_group_rules(SecurityGroupRuleIds=[wanted.id])["SecurityGroupRules"]
-    if not rules:
-        return None
-    rule = cast("Document", rules[0])
-    document = {
-        "GroupId": rule["GroupId"],
-        "IpProtocol": rule["IpProtocol"],
-        "FromPort": rule.get("FromPort"),
-        "ToPort": rule.get("ToPort"),
-        "CidrIp": rule.get("CidrIpv4"),
-        "CidrIpv6": rule.get("CidrIpv6"),
-        "DestinationPrefixListId": rule.get("PrefixListId"),
-        "DestinationSecurityGroupId": rule.get("ReferencedGroupInfo", {}).get("GroupId"),
-        "Description": rule.get("Description"),
-    }
-    outputs = {"arn": aws.arn("ec2", f"security-group-rule/{wanted.id}"), "securityGroupRuleId": wanted.id}
-    return Found(document=document, outputs=outputs, tags=tags_of(rule.get("Tags", [])))
-
-
-def _update_rule(aws: Aws, wanted: Wanted) -> None:
-    document = wanted.document
-    names = {"CidrIp": "CidrIpv4", "DestinationPrefixListId": "PrefixListId"}
-    names |= {"DestinationSecurityGroupId": "ReferencedGroupId"}
-    rule: Any = {names.get(name, name): value for name, value in document.items() if name != "GroupId"}
-    rules: Any = [{"SecurityGroupRuleId": wanted.id, "SecurityGroupRule": rule}]
-    before = wanted.old.document if wanted.old is not None else {}
-    if before != document:
-        aws.ec2.modify_security_group_rules(GroupId=document["GroupId"], SecurityGroupRules=rules)
-
-
-@gone_is_fine(*_GONE_RULE)
-def _delete_rule(aws: Aws, wanted: Wanted) -> None:
-    aws.ec2.revoke_security_group_egress(GroupId=wanted.document["GroupId"], SecurityGroupRuleIds=[wanted.id])
-
-
-_IN_PLACE = "EC2 can modify a rule, which pulumi-aws makes use of and CloudFormation does not"
-SECURITY_GROUP_EGRESS_RULE = AwsType(
-    token="aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",  # noqa: S106 - a type's token
-    cloudformation="AWS::EC2::SecurityGroupEgress",
-    fields=properties(
-        "cidrIpv6",
-        "description",
-        "fromPort",
-        "ipProtocol",
-        "toPort",
-        cidrIpv4="CidrIp",
-        prefixListId="DestinationPrefixListId",
-        referencedSecurityGroupId="DestinationSecurityGroupId",
-        securityGroupId="GroupId",
-        tags=without_twin("CloudFormation can't tag rules", TEXTS_BY_NAME),
-    ),
-    computed=("arn", "securityGroupRuleId"),
-    updates=dict.fromkeys(
-        ("cidrIpv4", "cidrIpv6", "fromPort", "ipProtocol", "prefixListId", "referencedSecurityGroupId", "toPort"),
-        _IN_PLACE,
-    ),
-    create=_create_rule,
-    find=_find_rule,
-    update=_update_rule,
-    delete=_delete_rule,
-    tag=tag,
-)
 
 
 def _device(aws: Aws, image: str) -> str:
@@ -346,4 +195,4 @@ INSTANCE = AwsType(
     tag=tag,
 )
 
-TYPES = (SECURITY_GROUP, SECURITY_GROUP_EGRESS_RULE, INSTANCE)
+TYPES = (INSTANCE,)

@@ -145,6 +145,22 @@ def _subnets(aws: Aws, arguments: Properties) -> Properties:
     return {**arguments, "id": aws.region, "ids": ids, "region": aws.region}
 
 
+def _instances(aws: Aws, arguments: Properties) -> Properties:
+    filters = _filters(arguments)
+    filters.append({"Name": "instance-state-name", "Values": ["running"]})
+    reservations = cast("list[Document]", aws.ec2.describe_instances(Filters=filters)["Reservations"])
+    instances = [instance for one in reservations for instance in one.get("Instances", [])]
+    return {
+        **arguments,
+        "id": aws.region,
+        "ids": [one["InstanceId"] for one in instances],
+        "privateIps": [one["PrivateIpAddress"] for one in instances if one.get("PrivateIpAddress")],
+        "publicIps": [one["PublicIpAddress"] for one in instances if one.get("PublicIpAddress")],
+        "ipv6Addresses": [],
+        "region": aws.region,
+    }
+
+
 def _cluster(aws: Aws, arguments: Properties) -> Properties:
     found = cast("Document", aws.eks.describe_cluster(name=arguments["name"])["cluster"])
     access = found.get("accessConfig", {})
@@ -326,6 +342,7 @@ def invokes(aws: Aws) -> list[Invoke]:
             _subnet,
         ),
         of("aws:ec2/getSubnets:getSubnets", _arguments(["filters", "tags"]), _subnets),
+        of("aws:ec2/getInstances:getInstances", _arguments(["filters"]), _instances),
         of("aws:eks/getCluster:getCluster", _arguments([], "name"), _cluster),
         of("aws:eks/getAddon:getAddon", _arguments([], "addonName", "clusterName"), _add_on),
         of(

@@ -74,6 +74,14 @@ def _pod(manifest: Manifest) -> Waiting:
     return None if phase == "Succeeded" else _is_true(manifest, "Ready")
 
 
+def _service(manifest: Manifest) -> Waiting:
+    """Its pods are not waited for: pulumi-kubernetes waits for those only that are starting already."""
+    if manifest["spec"].get("type") != "LoadBalancer":
+        return None
+    has_address = manifest.get("status", {}).get("loadBalancer", {}).get("ingress")
+    return None if has_address else "nothing has given it a load balancer's address yet"
+
+
 def _custom_resource_definition(manifest: Manifest) -> Waiting:
     return _is_true(manifest, "Established")
 
@@ -84,6 +92,7 @@ _READY: Mapping[tuple[str, str], Callable[[Manifest], Waiting]] = {
     ("apps/v1", "DaemonSet"): _daemon_set,
     ("batch/v1", "Job"): _job,
     ("v1", "Pod"): _pod,
+    ("v1", "Service"): _service,
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): _custom_resource_definition,
 }
 
