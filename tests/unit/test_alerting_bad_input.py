@@ -393,6 +393,12 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
             "series:\n  extra: {exporter: kafka, type: gauge, labels: [], description: Nothing.}\n",
             "series.extra: no rule reads extra. Remove it, or read it",
         ),
+        (
+            "rules/slo.yaml",
+            "    interval: 1m\n    rules:\n",
+            "    interval: 1m\n    rules:\n      - {record: 'orion:extra', expr: vector(1)}\n",
+            "groups.0.rules.0.record: no rule reads orion:extra. Read it, or remove the recording",
+        ),
     ],
 )
 def test_what_nobody_reads_is_refused(tmp_path: Path, file: str, old: str, new: str, message: str) -> None:
