@@ -10,6 +10,7 @@ from dataclasses import dataclass
 _STRING = r'"(?:\\.|[^"\\])*"|`[^`]*`'
 _ACTION = re.compile(rf"\{{\{{((?:{_STRING}|[^\"`])*?)\}}\}}", re.DOTALL)
 _TOKEN = re.compile(rf"(?P<string>{_STRING})|(?P<word>[\w.$]+)|(?P<other>\S)", re.DOTALL)
+_ASKS = re.compile(r"\bquery\b")
 _VERB = re.compile(r"%[qsv]")
 
 
@@ -30,6 +31,8 @@ def queries(annotations: Mapping[str, str]) -> Iterator[Query]:
     `query "PROMQL"` and `query (printf "PROMQL" …)` are understood; of anything else nobody can say what it reads.
     """
     for name, text in annotations.items():
+        if not _ASKS.search(text):  # most do not, and there may be thousands
+            continue
         for action in _ACTION.findall(text):
             tokens = [(match.lastgroup, match.group()) for match in _TOKEN.finditer(action)]
             for position, token in enumerate(tokens):

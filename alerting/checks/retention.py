@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from math import ceil
@@ -15,6 +16,7 @@ from alerting.settings import Settings
 from alerting.stack_settings import set_command
 
 HOURS_A_DAY = 24
+_LOOKS_BACK = re.compile(r"\[|\boffset\b", re.IGNORECASE)
 
 
 def require_kept(catalog: Catalog, settings: Settings) -> None:
@@ -30,6 +32,8 @@ def require_kept(catalog: Catalog, settings: Settings) -> None:
 
 
 def _problems(located: LocatedRule, settings: Settings, kept: timedelta) -> Iterator[Problem]:
+    if not _LOOKS_BACK.search(located.rule.expr):  # most do not, and there may be thousands
+        return
     expression = expressions.parsed(scaled_expression(located.rule.expr, settings.time_scale))
     reach = expressions.reach(expression)
     if reach > kept:
