@@ -13,6 +13,7 @@ from alerting import checks
 from alerting.alertmanager import alertmanager_files
 from alerting.catalog import Catalog
 from alerting.checks.alertmanager import require_accepted
+from alerting.checks.retention import require_kept
 from alerting.dashboards import dashboards
 from alerting.loader import read_catalog
 from alerting.on_call import on_call
@@ -40,9 +41,11 @@ def load_catalog(root: Path) -> Catalog:
 def build_platform(catalog: Catalog, settings: Settings) -> Platform:
     """Turn a checked catalog into what one stack deploys.
 
-    Raises `SettingsRefused` if the settings name a channel that the catalog does not have.
+    Raises `SettingsRefused` if the settings name a channel that the catalog does not have, and `CatalogError` if a rule
+    looks back further than the stack keeps series.
     """
     require_known_channels(settings, catalog.routing.channels)
+    require_kept(catalog, settings)
     alertmanager = alertmanager_files(catalog, settings)
     require_accepted(alertmanager.configuration)
     rules = rule_files(catalog, settings)
@@ -60,6 +63,6 @@ def build_platform(catalog: Catalog, settings: Settings) -> Platform:
 def load_platform(root: Path, settings: Settings) -> Platform:
     """Read, check and build.
 
-    Raises `CatalogError` as `load_catalog` does, and `SettingsRefused` as `build_platform` does.
+    Raises what `load_catalog` and `build_platform` do.
     """
     return build_platform(load_catalog(root), settings)

@@ -1,7 +1,8 @@
 """Turns rules into Grafana dashboards: one for each domain, with a panel for each of its alerts.
 
 A panel shows what the alert looks at, beside the limit that it is held to, so that whoever is woken sees how far off it
-is and since when. The links of the alerts lead here (`alerting.rules`).
+is and since when. What an alert's text asks for besides has a panel of its own. The links of the alerts lead here
+(`alerting.rules`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
 
 from alerting.catalog import Catalog
-from alerting.checks.expressions import parsed
+from alerting.checks.annotations import queries
+from alerting.checks.expressions import parsed, selectors, series_name
 from alerting.platform import Dashboard, RuleFile
 from alerting.rules import OWNER_SERIES
 
@@ -92,7 +94,20 @@ def _dashboard(uid: str, domain: str, alerts: list[Mapping[str, Any]]) -> models
     )
     for alert in alerts:
         built = built.with_panel(_panel(alert))
+    for name, query in _told(alerts).items():
+        built = built.with_panel(_plain_panel(name).with_target(_query("A", query, "__auto")))
     return built.build()
+
+
+def _told(alerts: list[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the series that the texts of alerts ask for, each with the query that draws it."""
+    found: dict[str, str] = {}
+    for alert in alerts:
+        asked = [query.expression for query in queries(alert["annotations"]) if query.expression is not None]
+        for selector in (selector for one in asked for selector in selectors(parsed(one))):
+            if (name := series_name(selector)) is not None:
+                found.setdefault(name, _of_the_service(name, alert))
+    return found
 
 
 def _states(alerts: list[Mapping[str, Any]]) -> statetimeline.Panel:
@@ -113,12 +128,8 @@ def _panel(alert: Mapping[str, Any]) -> timeseries.Panel:
     looked = looked_at(alert["expr"])
     annotations = alert["annotations"]
     panel = (
-        timeseries.Panel()
-        .title(alert["alert"])
+        _plain_panel(alert["alert"])
         .description(f"{annotations['summary']}\n\n[Runbook]({annotations['runbook_url']})")
-        .datasource(SOURCE)
-        .span(HALF_WIDTH)
-        .height(HEIGHT)
         .with_target(_query("A", _of_the_service(looked.value, alert), "__auto"))
     )
     if isinstance(looked.limit, str):
@@ -130,6 +141,10 @@ def _panel(alert: Mapping[str, Any]) -> timeseries.Panel:
     return panel.thresholds(
         dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps)
     ).thresholds_style(common.GraphThresholdsStyleConfig().mode(common_models.GraphTresholdsStyleMode.LINE))
+
+
+def _plain_panel(title: str) -> timeseries.Panel:
+    return timeseries.Panel().title(title).datasource(SOURCE).span(HALF_WIDTH).height(HEIGHT)
 
 
 def _of_the_service(expression: str, alert: Mapping[str, Any]) -> str:

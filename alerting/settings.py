@@ -177,6 +177,7 @@ class MonitoringSettings(_Model):
     """How the monitoring stack is run. Storage sizes are Kubernetes quantities, durations Prometheus ones.
 
     Scrape and evaluation interval are the story's: they are divided by `time_scale` like every other interval.
+    `retention` is as long as the longest window of the rules or longer; `prometheus_storage` is that of each replica.
     `page_namespaces` are those whose pods may open Alertmanager's page besides Prometheus and Grafana: an ingress
     controller's; `page_networks` are those of load balancers that reach pods without one. `admission_webhooks` off has
     the operator check nothing before a rule is stored, and speak no TLS: for a cluster whose API server cannot reach
@@ -187,8 +188,8 @@ class MonitoringSettings(_Model):
     alertmanager_replicas: Replicas = 3
     alertmanager_storage: Quantity = "2Gi"
     prometheus_replicas: Replicas = 2
-    prometheus_storage: Quantity = "50Gi"
-    retention: Retention = "15d"
+    prometheus_storage: Quantity = "100Gi"
+    retention: Retention = "30d"
     storage_class: Text | None = None
     scrape_interval_seconds: Seconds = 30
     evaluation_interval_seconds: Seconds = 30

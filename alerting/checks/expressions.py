@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
 import promql_parser as promql
 
@@ -22,16 +23,36 @@ def selectors(expression: promql.Expr) -> Iterator[promql.VectorSelector]:
             yield expression
         case promql.MatrixSelector():
             yield expression.vector_selector
-        case promql.BinaryExpr():
-            yield from selectors(expression.lhs)
-            yield from selectors(expression.rhs)
-        case promql.Call():
-            for argument in expression.args:
-                yield from selectors(argument)
-        case promql.AggregateExpr() | promql.ParenExpr() | promql.UnaryExpr() | promql.SubqueryExpr():
-            yield from selectors(expression.expr)
         case _:
-            return
+            for part in _parts(expression):
+                yield from selectors(part)
+
+
+def reach(expression: promql.Expr) -> timedelta:
+    """Return how far back an expression looks: of each way through it the ranges and offsets, and of these the most."""
+    match expression:
+        case promql.VectorSelector():
+            own = (expression.offset,)
+        case promql.MatrixSelector():
+            own = (expression.range, expression.vector_selector.offset)
+        case promql.SubqueryExpr():
+            own = (expression.range, expression.offset)
+        case _:
+            own = ()
+    further = max((reach(part) for part in _parts(expression)), default=timedelta())
+    return sum((one for one in own if one is not None), further)
+
+
+def _parts(expression: promql.Expr) -> tuple[promql.Expr, ...]:
+    match expression:
+        case promql.BinaryExpr():
+            return (expression.lhs, expression.rhs)
+        case promql.Call():
+            return tuple(expression.args)
+        case promql.AggregateExpr() | promql.ParenExpr() | promql.UnaryExpr() | promql.SubqueryExpr():
+            return (expression.expr,)
+        case _:
+            return ()
 
 
 def series_name(selector: promql.VectorSelector) -> str | None:

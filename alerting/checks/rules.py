@@ -1,16 +1,14 @@
-"""Alerts say everything that a person needs, and read nothing that nobody makes."""
+"""Alerts say everything that a person needs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import promql_parser as promql
-
 from alerting.catalog import Catalog, LocatedRule
 from alerting.checks import expressions
+from alerting.checks.reads import reading_problems, series_problems
 from alerting.fields import Severity
-from alerting.loader import SCRAPED_SERIES
 from alerting.on_call import paged_services
 from alerting.problems import Place, Problem, listed, not_allowed, shown
 from alerting.rules import GENERATED_SERIES
@@ -86,7 +84,7 @@ def rule_problems(catalog: Catalog) -> Iterator[Problem]:
         if (rule.alert is None) == (rule.record is None):
             yield Problem(place, "found neither or both of `alert` and `record`; allowed: one of them. Keep one")
             continue
-        yield from _expression_problems(located, known)
+        yield from reading_problems(located, known)
         if rule.alert is None:
             continue
         if rule.alert in seen:
@@ -98,37 +96,7 @@ def rule_problems(catalog: Catalog) -> Iterator[Problem]:
         seen[rule.alert] = located
         yield from _alert_problems(catalog, located, rule.alert, labels.get(rule.alert))
     yield from _orphan_pages(catalog, seen)
-    yield from _unread_problems(catalog)
-    yield from _series_problems(catalog)
-
-
-def _expression_problems(located: LocatedRule, known: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
-    place = located.document.place((*located.path, "expr"))
-    try:
-        expression = expressions.parsed(located.rule.expr)
-    except ValueError as error:
-        yield Problem(place, f"is not PromQL: {error}. Put the expression right")
-        return
-    for selector in expressions.selectors(expression):
-        yield from _selector_problems(located, selector, known)
-
-
-def _selector_problems(
-    located: LocatedRule, selector: promql.VectorSelector, known: Mapping[str, frozenset[str]]
-) -> Iterator[Problem]:
-    place = located.document.place((*located.path, "expr"))
-    name = expressions.series_name(selector)
-    if name is None:
-        yield Problem(place, f"{selector} reads series by a pattern; allowed: by name. Name the series")
-    elif name not in known:
-        advice = f"Add it to {SCRAPED_SERIES} with its exporter, or record it"
-        yield Problem(place, f"series {name} is neither scraped nor recorded. {advice}")
-    else:
-        for one in selector.matchers.matchers:
-            if one.name != "__name__" and one.name not in known[name]:
-                allowed = listed(sorted(known[name]))
-                message = f"label {one.name} of {name} is not there; allowed: {allowed}. Change it, or {SCRAPED_SERIES}"
-                yield Problem(place, message)
+    yield from series_problems(catalog)
 
 
 def _alert_problems(
@@ -193,36 +161,3 @@ def _orphan_pages(catalog: Catalog, alerts: Mapping[str, LocatedRule]) -> Iterat
     for name in sorted(set(catalog.pages) - set(alerts)):
         message = f"there is no alert {shown(name)}; allowed: {listed(sorted(alerts))}. Rename or remove the page"
         yield Problem(Place(file=f"runbooks/{name}.md"), message)
-
-
-def _unread_problems(catalog: Catalog) -> Iterator[Problem]:
-    """Yield the series that are recorded or scraped and that no rule reads."""
-    read = {name for located in catalog.located_rules() for name in _read_by(located)}
-    for located in catalog.located_rules():
-        name = located.rule.record
-        if name is not None and name not in read:
-            place = located.document.place((*located.path, "record"))
-            yield Problem(place, f"no rule reads {name}. Read it, or remove the recording")
-    document = catalog.documents[SCRAPED_SERIES]
-    for name in catalog.series.series:
-        if name not in read:
-            place = document.place(("series", name))
-            yield Problem(place, f"no rule reads {name}. Remove it, or read it")
-
-
-def _read_by(located: LocatedRule) -> Iterator[str]:
-    try:
-        expression = expressions.parsed(located.rule.expr)
-    except ValueError:  # which is said already
-        return
-    for selector in expressions.selectors(expression):
-        if (name := expressions.series_name(selector)) is not None:
-            yield name
-
-
-def _series_problems(catalog: Catalog) -> Iterator[Problem]:
-    document = catalog.documents[SCRAPED_SERIES]
-    for name, series in catalog.series.series.items():
-        if series.exporter not in catalog.series.exporters:
-            place = document.place(("series", name, "exporter"))
-            yield not_allowed(place, series.exporter, catalog.series.exporters, "Name an exporter of this file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -106,7 +107,7 @@ def critical_alert(drill: Drill) -> None:
         drill.require(f"the silence is for {name}", f'{name}="{value}"' in silenced, expected=True)
 
     mended = drill.end_fault("requests are slow", service=service)
-    resolved = drill.expect("the alert resolves", Kind.ALERT_RESOLVED, ids=alert, after=mended, within=8 * MINUTE)
+    resolved = drill.expect("the alert resolves", Kind.ALERT_RESOLVED, ids=alert, after=mended, within=11 * MINUTE)
     drill.expect("its incident resolves", Kind.INCIDENT_RESOLVED, ids=number, after=resolved, within=6 * MINUTE)
     drill.require_exactly("incidents of this episode", 1, Kind.INCIDENT_TRIGGERED, where=_incident_of(**alert))
 
@@ -278,14 +279,21 @@ def channels_and_inhibition(drill: Drill) -> None:
 
 
 def _one_incident(drill: Drill, cause: Event, firing: Event) -> Event:
-    """Return the incident of a burning error budget. It may be out before the alert is seen firing."""
-    return drill.expect(
+    """Return the incident of a burning error budget, which says what is left of it.
+
+    It may be out before the alert is seen firing.
+    """
+    incident = drill.expect(
         "PagerDuty opens an incident",
         Kind.INCIDENT_TRIGGERED,
         where=_incident_of("HighErrorBudgetBurn", firing.ids["service"]),
         after=cause,
         within=(firing.time - cause.time) * drill.scene.clock.scale + MINUTE + ALERTMANAGERS * PEER_SECONDS,
     )
+    descriptions = json.dumps(incident.details["custom_details"]["descriptions"])
+    told = re.search(r"budget: (nothing \()?-?[0-9.]+%", descriptions) is not None
+    drill.require(f"what is left of the error budget is in {descriptions}", told, expected=True)
+    return incident
 
 
 def _still_one_incident(drill: Drill, service: str) -> None:

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from alerting.build import load_platform
 from alerting.settings import Environment
@@ -14,6 +15,10 @@ from tests.alerting_data import ROOT, settings, write_rules
 from tools.paths import tool
 
 ALERTS_TESTED = {path.name.removesuffix("_test.yaml") for path in (ROOT / "rules" / "tests").glob("*_test.yaml")}
+
+SLACK_SHOWS = 200
+"""The characters of a description that the template `slack.long` leaves."""
+SAID = sorted(Path(__file__).parent.glob("said_*test.yaml"))
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +55,23 @@ def test_alerts_fire_at_their_boundary_and_resolve(rules: Path, domain: str) -> 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_alerts_say_what_was_queried(rules: Path) -> None:
-    said = shutil.copy(Path(__file__).parent / "said_test.yaml", rules / "tests")
+@pytest.mark.parametrize("file", SAID, ids=lambda file: file.stem)
+def test_alerts_say_what_was_queried(rules: Path, file: Path) -> None:
+    said = shutil.copy(file, rules / "tests")
 
     done = promtool("test", "rules", said)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_is_left_of_an_error_budget_is_said_before_slack_cuts() -> None:
+    """The file that promtool holds has a service of the longest name, and every kind of what is left."""
+    (file,) = (one for one in SAID if "error_budget" in one.name)
+    cases = [case for test in yaml.safe_load(file.read_text())["tests"] for case in test["alert_rule_test"]]
+    descriptions = [alert["exp_annotations"]["description"] for case in cases for alert in case["exp_alerts"]]
+
+    assert max(map(len, descriptions)) <= SLACK_SHOWS
+    assert {text.rpartition("budget: ")[2] for text in descriptions} == {"50%.", "nothing (-50%).", "not known."}
 
 
 def test_every_alert_has_a_test() -> None:

@@ -263,6 +263,51 @@ ONE_PROBLEM = [
         id="an alert of an unknown service",
     ),
     pytest.param(
+        "rules/meta.yaml",
+        '(printf "orion:series:missing{',
+        '(printf "orion:series:lost{',
+        "description: >-",
+        "groups.0.rules.1.annotations.description: series orion:series:lost is neither scraped nor recorded. "
+        "Add it to rules/scraped_series.yaml with its exporter, or record it",
+        id="a text that tells of a series that nobody makes",
+    ),
+    pytest.param(
+        "rules/meta.yaml",
+        "orion:series:missing{exporter=%q}",
+        "orion:series:missing{service=%q}",
+        "description: >-",
+        "groups.0.rules.1.annotations.description: label service of orion:series:missing is not there; "
+        "allowed: exporter, series. Change it, or rules/scraped_series.yaml",
+        id="a text that asks for a label that a series lacks",
+    ),
+    pytest.param(
+        "rules/meta.yaml",
+        "orion:series:missing{exporter=%q}",
+        "orion:series:missing{exporter=%q",
+        "description: >-",
+        "groups.0.rules.1.annotations.description: is not PromQL: ",
+        id="a text whose query does not parse",
+    ),
+    pytest.param(
+        "rules/meta.yaml",
+        "orion:series:missing{exporter=%q}",
+        "count_over_time(orion:series:missing{exporter=%q}[1h])",
+        "description: >-",
+        "groups.0.rules.1.annotations.description: queries the past, "
+        '"count_over_time(orion:series:missing{exporter=\\"\\"}[1h])"; '
+        "allowed: no range, no offset. Record it, and query that",
+        id="a text that queries the past",
+    ),
+    pytest.param(
+        "rules/meta.yaml",
+        'query (printf "orion:series:missing{exporter=%q}" $labels.exporter)',
+        'printf "orion:series:missing{exporter=%q}" $labels.exporter | query',
+        "description: >-",
+        "groups.0.rules.1.annotations.description: has a query that is not written out; "
+        'allowed: `query "PROMQL"`, `query (printf "PROMQL" …)`. Write it so, or nobody knows what it reads',
+        id="a text of which nobody knows what it reads",
+    ),
+    pytest.param(
         "rules/database.yaml",
         "(aws_rds_cpuutilization_average)",
         '(aws_rds_cpuutilization_average{db="orion-1"})',
@@ -347,6 +392,12 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
             "series:\n",
             "series:\n  extra: {exporter: kafka, type: gauge, labels: [], description: Nothing.}\n",
             "series.extra: no rule reads extra. Remove it, or read it",
+        ),
+        (
+            "rules/slo.yaml",
+            "    interval: 1m\n    rules:\n",
+            "    interval: 1m\n    rules:\n      - {record: 'orion:extra', expr: vector(1)}\n",
+            "groups.0.rules.0.record: no rule reads orion:extra. Read it, or remove the recording",
         ),
     ],
 )

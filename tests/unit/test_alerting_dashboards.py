@@ -82,3 +82,11 @@ def test_a_limit_that_is_a_series_is_drawn_as_one() -> None:
 
     assert [target["refId"] for target in panel["targets"]] == ["A", "B"]
     assert "orion:service:error_budget" in panel["targets"][1]["expr"]
+
+
+def test_what_the_texts_of_alerts_tell_is_drawn_once_for_the_chosen_service() -> None:
+    name = "orion:service:error_budget_remaining"
+    (panel,) = [one for one in DASHBOARDS["orion-slo"]["panels"] if one["title"] == name]
+
+    (target,) = panel["targets"]
+    assert target["expr"] == f'({name}) and on (service) orion:service:owner{{service=~"$service"}}'

@@ -1,0 +1,62 @@
+"""What the annotations of an alert ask Prometheus for: `query`, of the template language of its rules."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+_STRING = r'"(?:\\.|[^"\\])*"|`[^`]*`'
+_ACTION = re.compile(rf"\{{\{{((?:{_STRING}|[^\"`])*?)\}}\}}", re.DOTALL)
+_TOKEN = re.compile(rf"(?P<string>{_STRING})|(?P<word>[\w.$]+)|(?P<other>\S)", re.DOTALL)
+_ASKS = re.compile(r"\bquery\b")
+_VERB = re.compile(r"%[qsv]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One `query` of an annotation. `expression` is its PromQL, or None where it is not written out.
+
+    Where `printf` puts a value in, the expression has an empty text: it is parsed for what it reads, and never run.
+    """
+
+    annotation: str
+    expression: str | None
+
+
+def queries(annotations: Mapping[str, str]) -> Iterator[Query]:
+    """Yield every query of an alert's annotations, in their order.
+
+    `query "PROMQL"` and `query (printf "PROMQL" …)` are understood; of anything else nobody can say what it reads.
+    """
+    for name, text in annotations.items():
+        if not _ASKS.search(text):  # most do not, and there may be thousands
+            continue
+        for action in _ACTION.findall(text):
+            tokens = [(match.lastgroup, match.group()) for match in _TOKEN.finditer(action)]
+            for position, token in enumerate(tokens):
+                if token == ("word", "query"):
+                    yield Query(annotation=name, expression=_asked(tokens[position + 1 :]))
+
+
+def _asked(tokens: list[tuple[str | None, str]]) -> str | None:
+    """Return the PromQL that stands after `query`."""
+    formatted = tokens[:2] == [("other", "("), ("word", "printf")]
+    kind, text = next(iter(tokens[2:] if formatted else tokens), (None, ""))
+    if kind != "string":
+        return None
+    written = _unquoted(text)
+    if written is None or not formatted:
+        return written
+    return _VERB.sub(lambda verb: '""' if verb.group() == "%q" else "", written).replace("%%", "%")
+
+
+def _unquoted(text: str) -> str | None:
+    """Return a string of Go's without its quotes, or None where it has escapes that JSON has not."""
+    if text.startswith("`"):
+        return text[1:-1]
+    try:
+        return str(json.loads(text, strict=False))
+    except ValueError:
+        return None

@@ -1,0 +1,101 @@
+"""Rules and the annotations of alerts read only what somebody makes, and everything that is made is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import promql_parser as promql
+
+from alerting.catalog import Catalog, LocatedRule
+from alerting.checks import expressions
+from alerting.checks.annotations import Query, queries
+from alerting.loader import SCRAPED_SERIES
+from alerting.problems import Place, Problem, listed, not_allowed, shown
+
+
+def reading_problems(located: LocatedRule, known: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
+    """Yield what a rule reads that is not there. `known` are the series, each with the labels that it carries."""
+    place = located.document.place((*located.path, "expr"))
+    try:
+        expression = expressions.parsed(located.rule.expr)
+    except ValueError as error:
+        yield _not_promql(place, error)
+    else:
+        yield from _selector_problems(place, expression, known)
+    for query in queries(located.rule.annotations):
+        place = located.document.place((*located.path, "annotations", query.annotation))
+        yield from _query_problems(place, query, known)
+
+
+def _query_problems(place: Place, query: Query, known: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
+    if query.expression is None:
+        message = 'has a query that is not written out; allowed: `query "PROMQL"`, `query (printf "PROMQL" …)`'
+        yield Problem(place, f"{message}. Write it so, or nobody knows what it reads")
+        return
+    try:
+        expression = expressions.parsed(query.expression)
+    except ValueError as error:
+        yield _not_promql(place, error)
+        return
+    yield from _selector_problems(place, expression, known)
+    if expressions.reach(expression):
+        # A text is not scaled: in the sandbox it would look back too far.
+        message = (
+            f"queries the past, {shown(query.expression)}; allowed: no range, no offset. Record it, and query that"
+        )
+        yield Problem(place, message)
+
+
+def _not_promql(place: Place, error: ValueError) -> Problem:
+    return Problem(place, f"is not PromQL: {error}. Put the expression right")
+
+
+def _selector_problems(place: Place, expression: promql.Expr, known: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
+    for selector in expressions.selectors(expression):
+        name = expressions.series_name(selector)
+        if name is None:
+            yield Problem(place, f"{selector} reads series by a pattern; allowed: by name. Name the series")
+        elif name not in known:
+            advice = f"Add it to {SCRAPED_SERIES} with its exporter, or record it"
+            yield Problem(place, f"series {name} is neither scraped nor recorded. {advice}")
+        else:
+            yield from _label_problems(place, name, selector, known[name])
+
+
+def _label_problems(
+    place: Place, name: str, selector: promql.VectorSelector, labels: frozenset[str]
+) -> Iterator[Problem]:
+    for one in selector.matchers.matchers:
+        if one.name != "__name__" and one.name not in labels:
+            allowed = listed(sorted(labels))
+            message = f"label {one.name} of {name} is not there; allowed: {allowed}. Change it, or {SCRAPED_SERIES}"
+            yield Problem(place, message)
+
+
+def series_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Yield the series that are recorded or scraped and that no rule reads, and those of no exporter."""
+    read = {name for located in catalog.located_rules() for name in _read_by(located)}
+    for located in catalog.located_rules():
+        name = located.rule.record
+        if name is not None and name not in read:
+            place = located.document.place((*located.path, "record"))
+            yield Problem(place, f"no rule reads {name}. Read it, or remove the recording")
+    document = catalog.documents[SCRAPED_SERIES]
+    for name, series in catalog.series.series.items():
+        if name not in read:
+            yield Problem(document.place(("series", name)), f"no rule reads {name}. Remove it, or read it")
+        if series.exporter not in catalog.series.exporters:
+            place = document.place(("series", name, "exporter"))
+            yield not_allowed(place, series.exporter, catalog.series.exporters, "Name an exporter of this file")
+
+
+def _read_by(located: LocatedRule) -> Iterator[str]:
+    asked = (query.expression for query in queries(located.rule.annotations) if query.expression is not None)
+    for text in (located.rule.expr, *asked):
+        try:
+            expression = expressions.parsed(text)
+        except ValueError:  # which is said already
+            continue
+        for selector in expressions.selectors(expression):
+            if (name := expressions.series_name(selector)) is not None:
+                yield name
