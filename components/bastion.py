@@ -55,7 +55,8 @@ class Bastion(pulumi.ComponentResource):
         self._settings = args.spec.settings
         self._child = pulumi.ResourceOptions(parent=self)
         role, profile = self._role(args)
-        instance = self._instance(profile, self._security_group(), args.key_arn)
+        group, rules = self._security_group()
+        instance = self._instance(profile, group, args.key_arn, before=rules)
         aws.eks.AccessEntry(
             f"{name}-access",
             cluster_name=self._settings.cluster.name,
@@ -119,8 +120,11 @@ class Bastion(pulumi.ComponentResource):
         profile = aws.iam.InstanceProfile(f"{self._name}-profile", name=BASTION, role=role.name, opts=self._child)
         return role, profile
 
-    def _security_group(self) -> aws.ec2.SecurityGroup:
-        """Nothing comes in. Out goes HTTPS only: Systems Manager, EKS, S3, and the packages at its first start."""
+    def _security_group(self) -> tuple[aws.ec2.SecurityGroup, list[pulumi.Resource]]:
+        """Return the group, and the rules without which the instance's first start fails.
+
+        Nothing comes in. Out goes HTTPS only: Systems Manager, EKS, S3, and the packages at its first start.
+        """
         group = aws.ec2.SecurityGroup(
             f"{self._name}-group",
             name=BASTION,
@@ -129,7 +133,7 @@ class Bastion(pulumi.ComponentResource):
             tags={"Name": BASTION},
             opts=self._child,
         )
-        aws.vpc.SecurityGroupEgressRule(
+        out = aws.vpc.SecurityGroupEgressRule(
             f"{self._name}-https-out",
             security_group_id=group.id,
             description="HTTPS to AWS and to the cluster",
@@ -139,10 +143,37 @@ class Bastion(pulumi.ComponentResource):
             cidr_ipv4="0.0.0.0/0",
             opts=self._child,
         )
-        return group
+        return group, [out, *self._into_the_cluster(group)]
+
+    def _into_the_cluster(self, group: aws.ec2.SecurityGroup) -> list[pulumi.Resource]:
+        """Let the bastion in at the cluster's private endpoint, if it has one.
+
+        Inside the network the API's name then resolves to that endpoint only, and the group that EKS puts before it
+        lets in nobody but its own members. Without one the bastion goes to the public endpoint, which has no group.
+        """
+        cluster = aws.eks.get_cluster(name=self._settings.cluster.name, opts=pulumi.InvokeOptions(parent=self))
+        network = cluster.vpc_config
+        if not network.endpoint_private_access:
+            return []
+        rule = aws.vpc.SecurityGroupIngressRule(
+            f"{self._name}-into-the-cluster",
+            security_group_id=network.cluster_security_group_id,
+            description="Orion bastion to the Kubernetes API",
+            referenced_security_group_id=group.id,
+            ip_protocol="tcp",
+            from_port=HTTPS_PORT,
+            to_port=HTTPS_PORT,
+            opts=self._child,
+        )
+        return [rule]
 
     def _instance(
-        self, profile: aws.iam.InstanceProfile, group: aws.ec2.SecurityGroup, key_arn: pulumi.Input[str]
+        self,
+        profile: aws.iam.InstanceProfile,
+        group: aws.ec2.SecurityGroup,
+        key_arn: pulumi.Input[str],
+        *,
+        before: Sequence[pulumi.Resource],
     ) -> aws.ec2.Instance:
         """Make the instance.
 
@@ -172,7 +203,7 @@ class Bastion(pulumi.ComponentResource):
             user_data_replace_on_change=True,
             tags={"Name": BASTION, BASTION_TAG: BASTION_TAG_VALUE},
             # A newer image alone replaces nothing; `pulumi up --replace` on this resource takes it.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ami"]),
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ami"], depends_on=before),
         )
 
     def _rights(self, namespace: str, rights: Sequence[ClusterRight]) -> None:

@@ -129,6 +129,7 @@ class _Checks:
                 f"`aws eks update-cluster-config --name {name} "
                 "--access-config authenticationMode=API_AND_CONFIG_MAP`"
             )
+        self._endpoint(name, cluster.vpc_config)
         if self._settings.cluster.identity is RoleSource.IRSA:
             yield from self._issuer(name, _issuer_of(cluster))
         runs_itself = _runs_itself(cluster)
@@ -137,6 +138,18 @@ class _Checks:
         yield from self._storage(name, auto_mode=runs_itself)
         if not runs_itself:
             self._load_balancers(name)
+
+    def _endpoint(self, cluster: str, network: aws.eks.outputs.GetClusterVpcConfigResult) -> None:
+        """Say where the bastion may find the cluster closed. At a private endpoint it is let in by its own rule."""
+        if network.endpoint_private_access or EVERYWHERE in network.public_access_cidrs:
+            return
+        pulumi.log.warn(
+            f"cluster {cluster}: its private endpoint is off, and its public one admits "
+            f"{', '.join(network.public_access_cidrs) or 'nobody'} only. The bastion comes from the public address of "
+            "its subnet's NAT gateway: unless that is among them, every repair fails. Turn the private endpoint on: "
+            f"`aws eks update-cluster-config --name {cluster} --resources-vpc-config endpointPrivateAccess=true`, or "
+            "add NAT's address to publicAccessCidrs"
+        )
 
     def _issuer(self, cluster: str, issuer: str) -> Iterator[str]:
         """IAM has to know who issues the tokens of the cluster's service accounts, made out to STS."""

@@ -255,6 +255,20 @@ def examples(zip_file: Path) -> list[Example]:
             replace={"securityGroupId": "sg-other"},
         ),
         Example(
+            name="ingress",
+            token="aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+            inputs=lambda made: {
+                "securityGroupId": made["group"].id,
+                "description": "HTTPS",
+                "ipProtocol": "tcp",
+                "fromPort": 443,
+                "toPort": 443,
+                "referencedSecurityGroupId": made["group"].id,
+            },
+            update=lambda _: {"description": "HTTPS of its own"},
+            replace={"securityGroupId": "sg-other"},
+        ),
+        Example(
             name="instance",
             token="aws:ec2/instance:Instance",
             inputs=lambda made: {

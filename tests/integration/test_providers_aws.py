@@ -127,6 +127,8 @@ aws.ssm.Document("document", name="orion-restart-pod", document_type="Command", 
 group = aws.ec2.SecurityGroup("group", name="orion-bastion", description="nothing in", opts=opts)
 aws.vpc.SecurityGroupEgressRule("egress", security_group_id=group.id, ip_protocol="tcp", from_port=443, to_port=443,
     cidr_ipv4="0.0.0.0/0", opts=opts)
+aws.vpc.SecurityGroupIngressRule("ingress", security_group_id=group.id, ip_protocol="tcp", from_port=443, to_port=443,
+    referenced_security_group_id=group.id, opts=opts)
 instance = aws.ec2.Instance("instance", ami=image.value, instance_type="t4g.micro", vpc_security_group_ids=[group.id],
     associate_public_ip_address=False, iam_instance_profile=profile.name, user_data="#!/bin/bash",
     user_data_replace_on_change=True, tags={"Name": "orion-bastion"},
@@ -145,7 +147,7 @@ pulumi.export("queue", queue.id)
 pulumi.export("object", code.version_id)
 pulumi.export("secret", version.secret_string)
 """
-RESOURCES = 38
+RESOURCES = 39
 """Those of the program, with the provider and the stack itself."""
 
 

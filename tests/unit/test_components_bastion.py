@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
+from sandbox.mocked_account import fit_account
+from sandbox.mocked_program import PRIVATE_ENDPOINT
+from sandbox.providers.machine_values import UNKNOWN
+from tests.component_data import settings
 from tests.component_stage import KEY, assert_narrow, bastion, statements
+
+CLUSTER = "aws:eks/getCluster:getCluster"
+INSTANCE = "aws:ec2/instance:Instance"
 
 
 @pytest.fixture(params=[False, True], ids=["update", "preview"])
@@ -15,7 +25,7 @@ def preview(request: pytest.FixtureRequest) -> bool:
 class TestBastion:
     def test_nobody_can_log_in_and_nothing_comes_in(self, *, preview: bool) -> None:
         run = bastion(preview=preview)
-        instance = run.one("aws:ec2/instance:Instance").inputs
+        instance = run.one(INSTANCE).inputs
         group = run.one("aws:ec2/securityGroup:SecurityGroup").inputs
         out = run.one("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule").inputs
 
@@ -23,11 +33,33 @@ class TestBastion:
         assert instance["associatePublicIpAddress"] is False
         assert "ingress" not in group
         assert "egress" not in group
-        assert not [one for one in run.resources.values() if "IngressRule" in one.type]
+        into = run.of_type("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+        assert {one.inputs["securityGroupId"] for one in into} == {PRIVATE_ENDPOINT["clusterSecurityGroupId"]}
         assert (out["ipProtocol"], out["fromPort"], out["toPort"]) == ("tcp", 443, 443)
 
+    def test_it_is_let_in_at_the_clusters_private_endpoint_before_it_starts(self, *, preview: bool) -> None:
+        run = bastion(preview=preview)
+        rule = run.one("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+        group = UNKNOWN if preview else "bastion-group-id"
+
+        assert rule.inputs["securityGroupId"] == PRIVATE_ENDPOINT["clusterSecurityGroupId"]
+        assert rule.inputs["referencedSecurityGroupId"] == group
+        assert (rule.inputs["ipProtocol"], rule.inputs["fromPort"], rule.inputs["toPort"]) == ("tcp", 443, 443)
+        assert not {"cidrIpv4", "cidrIpv6", "prefixListId"} & set(rule.inputs)
+        assert {rule.name, "bastion-https-out"} <= set(run.one(INSTANCE).dependencies)
+
+    def test_where_the_cluster_has_no_private_endpoint_there_is_no_group_to_be_let_in_by(self) -> None:
+        def public(arguments: Mapping[str, Any]) -> dict[str, Any]:
+            network = {"endpointPrivateAccess": False, "endpointPublicAccess": True, "publicAccessCidrs": ["0.0.0.0/0"]}
+            return {**fit_account(settings())[CLUSTER](arguments), "vpcConfig": network}
+
+        run = bastion(answers={CLUSTER: public})
+
+        assert not [one for one in run.resources.values() if "IngressRule" in one.type]
+        assert "bastion-https-out" in run.one(INSTANCE).dependencies
+
     def test_its_credentials_cannot_be_fetched_from_a_container(self, *, preview: bool) -> None:
-        instance = bastion(preview=preview).one("aws:ec2/instance:Instance").inputs
+        instance = bastion(preview=preview).one(INSTANCE).inputs
 
         assert instance["metadataOptions"] == {
             "httpEndpoint": "enabled",
@@ -37,7 +69,7 @@ class TestBastion:
 
     def test_its_disk_is_encrypted_with_our_key_which_its_own_role_cannot_open(self, *, preview: bool) -> None:
         run = bastion(preview=preview)
-        disk = run.one("aws:ec2/instance:Instance").inputs["rootBlockDevice"]
+        disk = run.one(INSTANCE).inputs["rootBlockDevice"]
         allowed = statements(run.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
 
         assert (disk["encrypted"], disk["kmsKeyId"]) == (True, KEY)
@@ -45,7 +77,7 @@ class TestBastion:
         assert keys == {"kms:GenerateDataKey"}
 
     def test_commands_find_it_by_its_tag_and_a_new_image_does_not_replace_it(self) -> None:
-        instance = bastion().one("aws:ec2/instance:Instance")
+        instance = bastion().one(INSTANCE)
 
         assert instance.inputs["tags"] == {"Name": "orion-bastion", "orion:role": "bastion"}
         assert instance.ignored_changes == ("ami",)

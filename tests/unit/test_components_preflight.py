@@ -15,7 +15,7 @@ from components.other_stack import NetworkUnknown, with_network
 from components.preflight import PreflightFailed, preflight
 from components.providers import Providers, ProvidersArgs
 from sandbox.mocked_account import Answer, fit_account
-from sandbox.mocked_program import ISSUER, Refused, Run, run_program
+from sandbox.mocked_program import ISSUER, PRIVATE_ENDPOINT, Refused, Run, run_program
 from tests.alerting_data import ROOT
 
 CALLER = "aws:index/getCallerIdentity:getCallerIdentity"
@@ -179,7 +179,7 @@ ONE_PROBLEM: list[tuple[str, dict[str, Answer], list[str]]] = [
     ("no VPC", {VPC: refused}, ["network.vpc_id: VPC vpc-0123456789abcdef0 cannot be read", "ec2:DescribeVpcs"]),
     (
         "the cluster's VPC is another",
-        {CLUSTER: changed(CLUSTER, vpcConfig={"vpcId": "vpc-2"})},
+        {CLUSTER: changed(CLUSTER, vpcConfig={**PRIVATE_ENDPOINT, "vpcId": "vpc-2"})},
         ["network.vpc_id: found vpc-0123456789abcdef0", "stands in vpc-2", "give the cluster's VPC"],
     ),
     (
@@ -316,6 +316,30 @@ def test_what_cannot_be_known_is_a_warning_with_its_fix(warnings: list[str]) -> 
     assert "enableNetworkPolicy" in warnings[0]
     assert "AWS Load Balancer Controller" in warnings[1]
     assert len(warnings) == 2
+
+
+def with_endpoint(*, private: bool, public_to: list[str]) -> Answer:
+    network = {"vpcId": PROD.network.vpc_id, "endpointPrivateAccess": private, "publicAccessCidrs": public_to}
+    return changed(CLUSTER, vpcConfig={**PRIVATE_ENDPOINT, **network})
+
+
+def test_a_public_endpoint_that_admits_only_some_is_a_warning_with_its_fix(warnings: list[str]) -> None:
+    checked(PROD, {CLUSTER: with_endpoint(private=False, public_to=["198.51.100.0/24", "203.0.113.5/32"])})
+
+    (warning,) = warnings
+    assert "cluster orion-prod: its private endpoint is off" in warning
+    assert "admits 198.51.100.0/24, 203.0.113.5/32 only" in warning
+    assert "--resources-vpc-config endpointPrivateAccess=true" in warning
+    assert "NAT's address" in warning
+
+
+@pytest.mark.parametrize(("private", "public_to"), [(True, []), (True, ["203.0.113.5/32"]), (False, ["0.0.0.0/0"])])
+def test_an_endpoint_that_admits_the_bastion_is_no_warning(
+    warnings: list[str], *, private: bool, public_to: list[str]
+) -> None:
+    checked(PROD, {CLUSTER: with_endpoint(private=private, public_to=public_to)})
+
+    assert warnings == []
 
 
 OTHER = "pulumi:pulumi:readStackOutputs"

@@ -83,7 +83,12 @@ def test_no_policy_lets_everybody_in(prod: Run) -> None:
 def test_nothing_listens_to_the_internet(prod: Run) -> None:
     types = {one.type for one in prod.resources.values()}
 
-    assert not {one for one in types if "IngressRule" in one or "InternetGateway" in one or "elb" in one.lower()}
+    assert not {one for one in types if "InternetGateway" in one or "elb" in one.lower()}
+    # What lets something in names who: a group, never addresses.
+    for one in prod.resources.values():
+        if "IngressRule" in one.type:
+            assert one.inputs["referencedSecurityGroupId"] == "bastion-group-id", one.name
+            assert not {"cidrIpv4", "cidrIpv6", "prefixListId"} & set(one.inputs), one.name
     assert all(not one.inputs.get("ingress") for one in prod.of_type("aws:ec2/securityGroup:SecurityGroup"))
     assert all(one.inputs["associatePublicIpAddress"] is False for one in prod.of_type("aws:ec2/instance:Instance"))
     services = [one for one in prod.resources.values() if one.type == "kubernetes:core/v1:Service"]

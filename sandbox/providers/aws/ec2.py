@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 from sandbox.providers.aws.client import Aws
@@ -87,94 +87,113 @@ SECURITY_GROUP = AwsType(
 )
 
 
-def _permission(wanted: Wanted) -> Document:
-    document = wanted.document
-    permission: Document = {name: document[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in document}
-    text = {"Description": document["Description"]} if "Description" in document else {}
-    if "CidrIp" in document:
-        permission["IpRanges"] = [{"CidrIp": document["CidrIp"], **text}]
-    if "CidrIpv6" in document:
-        permission["Ipv6Ranges"] = [{"CidrIpv6": document["CidrIpv6"], **text}]
-    if "DestinationPrefixListId" in document:
-        permission["PrefixListIds"] = [{"PrefixListId": document["DestinationPrefixListId"], **text}]
-    if "DestinationSecurityGroupId" in document:
-        permission["UserIdGroupPairs"] = [{"GroupId": document["DestinationSecurityGroupId"], **text}]
-    return permission
+def _rule(
+    token: str,
+    cloudformation: str,
+    other_end: str,
+    *,
+    authorize: Callable[[Aws, Document], Sequence[Any]],
+    revoke: Callable[[Aws, Document], object],
+) -> AwsType:
+    """Return the type of rules of one way through a group. `other_end` is how CloudFormation's names of that begin."""
+    prefix_list, group = f"{other_end}PrefixListId", f"{other_end}SecurityGroupId"
 
+    def permission(document: Document) -> Document:
+        found: Document = {name: document[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in document}
+        text = {"Description": document["Description"]} if "Description" in document else {}
+        for name, list_name, member in (
+            ("CidrIp", "IpRanges", "CidrIp"),
+            ("CidrIpv6", "Ipv6Ranges", "CidrIpv6"),
+            (prefix_list, "PrefixListIds", "PrefixListId"),
+            (group, "UserIdGroupPairs", "GroupId"),
+        ):
+            if name in document:
+                found[list_name] = [{member: document[name], **text}]
+        return found
 
-def _create_rule(aws: Aws, wanted: Wanted) -> str:
-    permission: Any = _permission(wanted)
-    answer = aws.ec2.authorize_security_group_egress(
-        GroupId=wanted.document["GroupId"],
-        IpPermissions=[permission],
-        TagSpecifications=tagged("security-group-rule", wanted),
+    def create(aws: Aws, wanted: Wanted) -> str:
+        asked: Document = {
+            "GroupId": wanted.document["GroupId"],
+            "IpPermissions": [permission(wanted.document)],
+            "TagSpecifications": tagged("security-group-rule", wanted),
+        }
+        return str(authorize(aws, asked)[0].get("SecurityGroupRuleId", ""))
+
+    @gone_as_none(*_GONE_RULE)
+    def find(aws: Aws, wanted: Wanted) -> Found | None:
+        rules = aws.ec2.describe_security_group_rules(SecurityGroupRuleIds=[wanted.id])["SecurityGroupRules"]
+        if not rules:
+            return None
+        rule = cast("Document", rules[0])
+        document = {
+            "GroupId": rule["GroupId"],
+            "IpProtocol": rule["IpProtocol"],
+            "FromPort": rule.get("FromPort"),
+            "ToPort": rule.get("ToPort"),
+            "CidrIp": rule.get("CidrIpv4"),
+            "CidrIpv6": rule.get("CidrIpv6"),
+            prefix_list: rule.get("PrefixListId"),
+            group: rule.get("ReferencedGroupInfo", {}).get("GroupId"),
+            "Description": rule.get("Description"),
+        }
+        outputs = {"arn": aws.arn("ec2", f"security-group-rule/{wanted.id}"), "securityGroupRuleId": wanted.id}
+        return Found(document=document, outputs=outputs, tags=tags_of(rule.get("Tags", [])))
+
+    def update(aws: Aws, wanted: Wanted) -> None:
+        document = wanted.document
+        names = {"CidrIp": "CidrIpv4", prefix_list: "PrefixListId", group: "ReferencedGroupId"}
+        rule: Any = {names.get(name, name): value for name, value in document.items() if name != "GroupId"}
+        rules: Any = [{"SecurityGroupRuleId": wanted.id, "SecurityGroupRule": rule}]
+        before = wanted.old.document if wanted.old is not None else {}
+        if before != document:
+            aws.ec2.modify_security_group_rules(GroupId=document["GroupId"], SecurityGroupRules=rules)
+
+    @gone_is_fine(*_GONE_RULE)
+    def delete(aws: Aws, wanted: Wanted) -> None:
+        revoke(aws, {"GroupId": wanted.document["GroupId"], "SecurityGroupRuleIds": [wanted.id]})
+
+    return AwsType(
+        token=token,
+        cloudformation=cloudformation,
+        fields=properties(
+            "cidrIpv6",
+            "description",
+            "fromPort",
+            "ipProtocol",
+            "toPort",
+            cidrIpv4="CidrIp",
+            prefixListId=prefix_list,
+            referencedSecurityGroupId=group,
+            securityGroupId="GroupId",
+            tags=without_twin("CloudFormation can't tag rules", TEXTS_BY_NAME),
+        ),
+        computed=("arn", "securityGroupRuleId"),
+        updates=dict.fromkeys(
+            ("cidrIpv4", "cidrIpv6", "fromPort", "ipProtocol", "prefixListId", "referencedSecurityGroupId", "toPort"),
+            _IN_PLACE,
+        ),
+        create=create,
+        find=find,
+        update=update,
+        delete=delete,
+        tag=tag,
     )
-    return answer["SecurityGroupRules"][0].get("SecurityGroupRuleId", "")
-
-
-@gone_as_none(*_GONE_RULE)
-def _find_rule(aws: Aws, wanted: Wanted) -> Found | None:
-    rules = aws.ec2.describe_security_group_rules(SecurityGroupRuleIds=[wanted.id])["SecurityGroupRules"]
-    if not rules:
-        return None
-    rule = cast("Document", rules[0])
-    document = {
-        "GroupId": rule["GroupId"],
-        "IpProtocol": rule["IpProtocol"],
-        "FromPort": rule.get("FromPort"),
-        "ToPort": rule.get("ToPort"),
-        "CidrIp": rule.get("CidrIpv4"),
-        "CidrIpv6": rule.get("CidrIpv6"),
-        "DestinationPrefixListId": rule.get("PrefixListId"),
-        "DestinationSecurityGroupId": rule.get("ReferencedGroupInfo", {}).get("GroupId"),
-        "Description": rule.get("Description"),
-    }
-    outputs = {"arn": aws.arn("ec2", f"security-group-rule/{wanted.id}"), "securityGroupRuleId": wanted.id}
-    return Found(document=document, outputs=outputs, tags=tags_of(rule.get("Tags", [])))
-
-
-def _update_rule(aws: Aws, wanted: Wanted) -> None:
-    document = wanted.document
-    names = {"CidrIp": "CidrIpv4", "DestinationPrefixListId": "PrefixListId"}
-    names |= {"DestinationSecurityGroupId": "ReferencedGroupId"}
-    rule: Any = {names.get(name, name): value for name, value in document.items() if name != "GroupId"}
-    rules: Any = [{"SecurityGroupRuleId": wanted.id, "SecurityGroupRule": rule}]
-    before = wanted.old.document if wanted.old is not None else {}
-    if before != document:
-        aws.ec2.modify_security_group_rules(GroupId=document["GroupId"], SecurityGroupRules=rules)
-
-
-@gone_is_fine(*_GONE_RULE)
-def _delete_rule(aws: Aws, wanted: Wanted) -> None:
-    aws.ec2.revoke_security_group_egress(GroupId=wanted.document["GroupId"], SecurityGroupRuleIds=[wanted.id])
 
 
 _IN_PLACE = "EC2 can modify a rule, which pulumi-aws makes use of and CloudFormation does not"
-SECURITY_GROUP_EGRESS_RULE = AwsType(
-    token="aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",  # noqa: S106 - a type's token
-    cloudformation="AWS::EC2::SecurityGroupEgress",
-    fields=properties(
-        "cidrIpv6",
-        "description",
-        "fromPort",
-        "ipProtocol",
-        "toPort",
-        cidrIpv4="CidrIp",
-        prefixListId="DestinationPrefixListId",
-        referencedSecurityGroupId="DestinationSecurityGroupId",
-        securityGroupId="GroupId",
-        tags=without_twin("CloudFormation can't tag rules", TEXTS_BY_NAME),
-    ),
-    computed=("arn", "securityGroupRuleId"),
-    updates=dict.fromkeys(
-        ("cidrIpv4", "cidrIpv6", "fromPort", "ipProtocol", "prefixListId", "referencedSecurityGroupId", "toPort"),
-        _IN_PLACE,
-    ),
-    create=_create_rule,
-    find=_find_rule,
-    update=_update_rule,
-    delete=_delete_rule,
-    tag=tag,
+SECURITY_GROUP_EGRESS_RULE = _rule(
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+    "AWS::EC2::SecurityGroupEgress",
+    "Destination",
+    authorize=lambda aws, asked: aws.ec2.authorize_security_group_egress(**asked)["SecurityGroupRules"],
+    revoke=lambda aws, asked: aws.ec2.revoke_security_group_egress(**asked),
+)
+SECURITY_GROUP_INGRESS_RULE = _rule(
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+    "AWS::EC2::SecurityGroupIngress",
+    "Source",
+    authorize=lambda aws, asked: aws.ec2.authorize_security_group_ingress(**asked)["SecurityGroupRules"],
+    revoke=lambda aws, asked: aws.ec2.revoke_security_group_ingress(**asked),
 )
 
 
@@ -346,4 +365,4 @@ INSTANCE = AwsType(
     tag=tag,
 )
 
-TYPES = (SECURITY_GROUP, SECURITY_GROUP_EGRESS_RULE, INSTANCE)
+TYPES = (SECURITY_GROUP, SECURITY_GROUP_EGRESS_RULE, SECURITY_GROUP_INGRESS_RULE, INSTANCE)
