@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,14 @@ from alerting.settings import Settings
 from components.naming import BASTION, BASTION_TAG, BASTION_TAG_VALUE, REPAIRS_GROUP, arn, type_token
 from components.policies import Statement, policy_document, trust_policy
 
-INSTANCE_TYPE = "t4g.micro"
+INSTANCE_TYPE = "t4g.small"
+"""Two gigabytes: each command that runs at once is a worker of the agent and a kubectl, some 100 MB."""
+COMMANDS_AT_ONCE = 10
+COMMANDS_WAITING = 2000
+"""What the agent runs at once, and keeps waiting; the rest it refuses (`BufferFull`). Its own limits are 5 and 5.
+
+The function sends at once what 2 batches of 10 messages ask for, each message of 100 alerts at most.
+"""
 ROOT_VOLUME_GIGABYTES = 10
 IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
 HTTPS_PORT = 443
@@ -255,8 +263,10 @@ def policy_rules(rights: Sequence[ClusterRight]) -> list[kubernetes.rbac.v1.Poli
 def user_data(settings: Settings) -> str:
     """Return what the instance does at its first start: kubectl from a signed repository, and the way to the cluster.
 
-    The agent is updated because documents that take values as environment variables need 3.3.2746.0 or newer.
+    The agent is updated because documents that take values as environment variables need 3.3.2746.0 or newer. What its
+    file leaves out has its own default: Amazon Linux brings a template only, and no such file.
     """
+    limits = {"CommandWorkersLimit": COMMANDS_AT_ONCE, "CommandWorkerBufferLimit": COMMANDS_WAITING}
     packages = f"https://pkgs.k8s.io/core:/stable:/v{KUBERNETES_MINOR}/rpm/"
     return f"""#!/bin/bash
 set -euo pipefail
@@ -276,6 +286,9 @@ cat > /etc/systemd/system/amazon-ssm-agent.service.d/kubeconfig.conf <<'UNIT'
 [Service]
 Environment=KUBECONFIG={KUBECONFIG}
 UNIT
+cat > /etc/amazon/ssm/amazon-ssm-agent.json <<'AGENT'
+{json.dumps({"Mds": limits})}
+AGENT
 systemctl daemon-reload
 systemctl restart amazon-ssm-agent
 """

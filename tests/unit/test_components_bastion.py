@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components.bastion import user_data
+from components.runbook_automation import BATCH_SIZE, MAXIMUM_CONCURRENCY
+from sandbox.clouds.aws.agent import COMMANDS_AT_ONCE
 from sandbox.mocked_account import fit_account
 from sandbox.mocked_program import PRIVATE_ENDPOINT
 from sandbox.providers.machine_values import UNKNOWN
@@ -15,6 +21,8 @@ from tests.component_stage import KEY, assert_narrow, bastion, statements
 
 CLUSTER = "aws:eks/getCluster:getCluster"
 INSTANCE = "aws:ec2/instance:Instance"
+ALERTS_OF_A_MESSAGE = 100
+"""At most, by the template of SNS messages (`alerting/alertmanager.py`)."""
 
 
 @pytest.fixture(params=[False, True], ids=["update", "preview"])
@@ -122,3 +130,40 @@ class TestBastion:
         (call,) = [call for call in bastion().calls if call.token == "aws:ssm/getParameter:getParameter"]
 
         assert call.provider == "providers-aws"
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """Return a new machine's `/etc`, and beside it what the first start calls."""
+    for name in ("etc/yum.repos.d", "etc/systemd/system", "etc/amazon/ssm", "bin"):
+        (tmp_path / name).mkdir(parents=True)
+    said = f'echo "${{0##*/}} $*" >> {tmp_path}/said'
+    for name in ("dnf", "systemctl", "sleep"):
+        write_program(tmp_path / "bin" / name, said)
+    write_program(tmp_path / "bin" / "aws", f'{said}\nwhile [ "$1" != --kubeconfig ]; do shift; done\necho made > "$2"')
+    return tmp_path
+
+
+def write_program(path: Path, script: str) -> None:
+    path.write_text(f"#!/bin/bash\nset -e\n{script}\n")
+    path.chmod(0o700)
+
+
+def first_start(machine: Path) -> list[str]:
+    """Run the instance's script there, and return what it called."""
+    script = user_data(settings()).replace("/etc/", f"{machine}/etc/")
+    environment = {"PATH": f"{machine}/bin:/usr/bin:/bin"}
+    subprocess.run(["/bin/bash", "-c", script], env=environment, check=True, timeout=30)
+    return (machine / "said").read_text().splitlines()
+
+
+class TestFirstStart:
+    def test_the_agent_takes_a_storm_of_repairs_and_is_started_with_that(self, machine: Path) -> None:
+        called = first_start(machine)
+        limits = json.loads((machine / "etc/amazon/ssm/amazon-ssm-agent.json").read_text())["Mds"]
+
+        assert limits["CommandWorkersLimit"] == COMMANDS_AT_ONCE
+        assert limits["CommandWorkerBufferLimit"] >= BATCH_SIZE * MAXIMUM_CONCURRENCY * ALERTS_OF_A_MESSAGE
+        assert "systemctl restart amazon-ssm-agent" in called[called.index("dnf update -y amazon-ssm-agent") :]
+        unit = (machine / "etc/systemd/system/amazon-ssm-agent.service.d/kubeconfig.conf").read_text()
+        assert f"Environment=KUBECONFIG={machine}/etc/orion/kubeconfig" in unit
