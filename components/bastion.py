@@ -28,6 +28,7 @@ IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-defaul
 HTTPS_PORT = 443
 KUBERNETES_MINOR = "1.36"
 KUBECONFIG = "/etc/orion/kubeconfig"
+FIND_AGAIN_SECONDS = 10
 OUTPUT_PREFIX = "commands/"
 """Where the function has commands write their output."""
 REPAIRS_ROLE = "orion-repairs"
@@ -62,10 +63,9 @@ class Bastion(pulumi.ComponentResource):
         self._name = name
         self._settings = args.spec.settings
         self._child = pulumi.ResourceOptions(parent=self)
-        role, profile = self._role(args)
+        role, policy, profile = self._role(args)
         group, rules = self._security_group()
-        instance = self._instance(profile, group, args.key_arn, before=rules)
-        aws.eks.AccessEntry(
+        access = aws.eks.AccessEntry(
             f"{name}-access",
             cluster_name=self._settings.cluster.name,
             principal_arn=role.arn,
@@ -73,6 +73,7 @@ class Bastion(pulumi.ComponentResource):
             type="STANDARD",
             opts=self._child,
         )
+        instance = self._instance(profile, group, args.key_arn, before=[policy, access, *rules])
         for namespace in args.spec.repairs.namespaces:
             self._rights(namespace, args.spec.repairs.rights)
         self._cluster_rights(args.spec.repairs.cluster_rights)
@@ -80,7 +81,7 @@ class Bastion(pulumi.ComponentResource):
         self.role_arn = role.arn
         self.register_outputs({"instanceId": self.instance_id, "roleArn": self.role_arn})
 
-    def _role(self, args: BastionArgs) -> tuple[aws.iam.Role, aws.iam.InstanceProfile]:
+    def _role(self, args: BastionArgs) -> tuple[aws.iam.Role, aws.iam.RolePolicy, aws.iam.InstanceProfile]:
         role = aws.iam.Role(
             f"{self._name}-role",
             name=BASTION,
@@ -88,7 +89,7 @@ class Bastion(pulumi.ComponentResource):
             assume_role_policy=trust_policy("ec2.amazonaws.com"),
             opts=self._child,
         )
-        aws.iam.RolePolicy(
+        policy = aws.iam.RolePolicy(
             f"{self._name}-role-policy",
             name="repairs",
             role=role.name,
@@ -126,7 +127,7 @@ class Bastion(pulumi.ComponentResource):
             opts=self._child,
         )
         profile = aws.iam.InstanceProfile(f"{self._name}-profile", name=BASTION, role=role.name, opts=self._child)
-        return role, profile
+        return role, policy, profile
 
     def _security_group(self) -> tuple[aws.ec2.SecurityGroup, list[pulumi.Resource]]:
         """Return the group, and the rules without which the instance's first start fails.
@@ -183,7 +184,7 @@ class Bastion(pulumi.ComponentResource):
         *,
         before: Sequence[pulumi.Resource],
     ) -> aws.ec2.Instance:
-        """Make the instance.
+        """Make the instance, once there is what its first start needs.
 
         EC2 opens its disk by a grant that whoever starts it makes: the key's policy leaves to IAM who may, and the
         instance's own role needs nothing of it.
@@ -264,8 +265,13 @@ def user_data(settings: Settings) -> str:
     """Return what the instance does at its first start: kubectl from a signed repository, and the way to the cluster.
 
     The agent is updated because documents that take values as environment variables need 3.3.2746.0 or newer. What its
-    file leaves out has its own default: Amazon Linux brings a template only, and no such file.
+    file leaves out has its own default: Amazon Linux brings a template only, and no such file. The way to the cluster
+    comes last, and is asked for until AWS tells it: rights just given take a while to hold, and this runs only once.
     """
+    find = (
+        f"aws eks update-kubeconfig --region {settings.aws.region} --name {settings.cluster.name} "
+        f"--kubeconfig {KUBECONFIG}"
+    )
     limits = {"CommandWorkersLimit": COMMANDS_AT_ONCE, "CommandWorkerBufferLimit": COMMANDS_WAITING}
     packages = f"https://pkgs.k8s.io/core:/stable:/v{KUBERNETES_MINOR}/rpm/"
     return f"""#!/bin/bash
@@ -281,7 +287,6 @@ REPOSITORY
 dnf install -y kubectl
 dnf update -y amazon-ssm-agent
 mkdir -p /etc/orion /etc/systemd/system/amazon-ssm-agent.service.d
-aws eks update-kubeconfig --region {settings.aws.region} --name {settings.cluster.name} --kubeconfig {KUBECONFIG}
 cat > /etc/systemd/system/amazon-ssm-agent.service.d/kubeconfig.conf <<'UNIT'
 [Service]
 Environment=KUBECONFIG={KUBECONFIG}
@@ -291,4 +296,7 @@ cat > /etc/amazon/ssm/amazon-ssm-agent.json <<'AGENT'
 AGENT
 systemctl daemon-reload
 systemctl restart amazon-ssm-agent
+until {find}; do
+  sleep {FIND_AGAIN_SECONDS}
+done
 """

@@ -102,6 +102,11 @@ class TestBastion:
         assert_narrow(allowed, except_for=("TakeCommands",))
         assert not [one for one in run.resources.values() if "PolicyAttachment" in one.type]
 
+    def test_it_starts_when_it_may_do_what_it_does_first(self, *, preview: bool) -> None:
+        instance = bastion(preview=preview).one(INSTANCE)
+
+        assert {"bastion-role-policy", "bastion-access"} <= set(instance.dependencies)
+
     def test_it_takes_commands_and_opens_no_session(self) -> None:
         """A session needs a data channel, a command only the control channel."""
         policy = statements(bastion().one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
@@ -134,13 +139,19 @@ class TestBastion:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
-    """Return a new machine's `/etc`, and beside it what the first start calls."""
+    """Return a new machine's `/etc`, and beside it what the first start calls: AWS refuses the first two calls."""
     for name in ("etc/yum.repos.d", "etc/systemd/system", "etc/amazon/ssm", "bin"):
         (tmp_path / name).mkdir(parents=True)
     said = f'echo "${{0##*/}} $*" >> {tmp_path}/said'
     for name in ("dnf", "systemctl", "sleep"):
         write_program(tmp_path / "bin" / name, said)
-    write_program(tmp_path / "bin" / "aws", f'{said}\nwhile [ "$1" != --kubeconfig ]; do shift; done\necho made > "$2"')
+    write_program(
+        tmp_path / "bin" / "aws",
+        f"""{said}
+[ "$(grep -c '^aws' {tmp_path}/said)" -gt 2 ]
+while [ "$1" != --kubeconfig ]; do shift; done
+echo made > "$2\"""",
+    )
     return tmp_path
 
 
@@ -167,3 +178,9 @@ class TestFirstStart:
         assert "systemctl restart amazon-ssm-agent" in called[called.index("dnf update -y amazon-ssm-agent") :]
         unit = (machine / "etc/systemd/system/amazon-ssm-agent.service.d/kubeconfig.conf").read_text()
         assert f"Environment=KUBECONFIG={machine}/etc/orion/kubeconfig" in unit
+
+    def test_the_way_to_the_cluster_is_asked_for_until_it_is_told(self, machine: Path) -> None:
+        find = f"aws eks update-kubeconfig --region us-east-1 --name orion --kubeconfig {machine}/etc/orion/kubeconfig"
+
+        assert first_start(machine)[-5:] == [find, "sleep 10", find, "sleep 10", find]
+        assert (machine / "etc/orion/kubeconfig").read_text() == "made\n"
