@@ -135,6 +135,7 @@ class _Checks:
         runs_itself = _runs_itself(cluster)
         if not runs_itself:
             yield from self._add_ons(name)
+        self._policies(name, auto_mode=runs_itself)
         yield from self._storage(name, auto_mode=runs_itself)
         if not runs_itself:
             self._load_balancers(name)
@@ -233,7 +234,20 @@ class _Checks:
                     f"`aws eks create-addon --cluster-name {cluster} --addon-name {add_on.value}`; if it was installed "
                     "otherwise, name it in cluster.self_managed"
                 )
+
+    def _policies(self, cluster: str, *, auto_mode: bool) -> None:
+        """Say where nothing shows that a NetworkPolicy is enforced. Of an Auto Mode cluster nothing ever does."""
         if AddOn.VPC_CNI in self._believed:
+            return
+        if auto_mode:
+            pulumi.log.warn(
+                f"cluster {cluster}: an Auto Mode cluster enforces NetworkPolicy only where that was turned on, which "
+                "AWS does not tell; until then any pod may reach Alertmanager. `kubectl --namespace kube-system create "
+                "configmap amazon-vpc-cni --from-literal enable-network-policy-controller=true`, and give the node "
+                "pools a NodeClass with `networkPolicy: DefaultAllow` "
+                "(https://docs.aws.amazon.com/eks/latest/userguide/auto-net-pol.html); then name vpc-cni in "
+                "cluster.self_managed"
+            )
             return
         try:
             network = self._add_on(cluster, AddOn.VPC_CNI)
@@ -329,7 +343,7 @@ def _issuer_of(cluster: aws.eks.AwaitableGetClusterResult) -> str:
 
 
 def _runs_itself(cluster: aws.eks.AwaitableGetClusterResult) -> bool:
-    """Say whether it is an Auto Mode cluster: storage, pod identity and NetworkPolicy are parts of it."""
+    """Say whether it is an Auto Mode cluster: storage, pod identity and load balancers are parts of it."""
     storage = [block.enabled for one in cluster.storage_configs or () for block in one.block_storages]
     return any(one.enabled for one in cluster.compute_configs or ()) and any(storage)
 

@@ -40,6 +40,7 @@ def stack(**changed: Any) -> Settings:
 
 
 PROD = stack(monitoring={"storage_class": None}, cluster={"self_managed": []})
+AUTO = stack(monitoring={"storage_class": "auto"}, cluster={"self_managed": []})
 
 
 def checked(settings: Settings = PROD, answers: Mapping[str, Answer] | None = None, *, preview: bool = True) -> Run:
@@ -289,7 +290,21 @@ def test_a_named_storage_class_is_taken_as_it_is() -> None:
 
 def test_an_auto_mode_cluster_has_its_own_but_no_storage_class(warnings: list[str]) -> None:
     assert only({CLUSTER: AUTO_MODE, ADD_ON: refused}).startswith("monitoring.storage_class: missing")
-    checked(stack(monitoring={"storage_class": "auto"}), {CLUSTER: AUTO_MODE, ADD_ON: refused})
+    checked(AUTO, {CLUSTER: AUTO_MODE, ADD_ON: refused})
+    assert not [warning for warning in warnings if "NetworkPolicy" not in warning]
+
+
+def test_an_auto_mode_cluster_does_not_enforce_network_policies_by_itself(warnings: list[str]) -> None:
+    checked(AUTO, {CLUSTER: AUTO_MODE})
+    (warning,) = warnings
+    warnings.clear()
+    believed = stack(monitoring={"storage_class": "auto"}, cluster={"self_managed": ["vpc-cni"]})
+    checked(believed, {CLUSTER: AUTO_MODE})
+
+    assert warning.startswith("cluster orion-prod: an Auto Mode cluster enforces NetworkPolicy only where")
+    assert "configmap amazon-vpc-cni --from-literal enable-network-policy-controller=true`" in warning
+    assert "NodeClass with `networkPolicy: DefaultAllow`" in warning
+    assert "name vpc-cni in cluster.self_managed" in warning
     assert warnings == []
 
 
