@@ -21,6 +21,8 @@ from components.policies import STS_AUDIENCE
 ACCESS_ENTRY_MODES = ("API", "API_AND_CONFIG_MAP")
 EVERYWHERE = "0.0.0.0/0"
 LEAST_ZONES = 2
+LEAST_KUBERNETES = (1, 30)
+"""The oldest that the program is made for (docs/deploying.md, 1). It is tested with the newest."""
 LOAD_BALANCERS = "elasticloadbalancing:loadbalancer"
 CONTROLLERS_TAG = "elbv2.k8s.aws/cluster"
 """The tag that the AWS Load Balancer Controller gives to all that it makes: its cluster's name."""
@@ -120,6 +122,12 @@ class _Checks:
             yield f"cluster.name: found {cluster.arn}; allowed: {expected}"
         if cluster.status != "ACTIVE":
             yield f"cluster.name: cluster {name} is {cluster.status}; wait until it is ACTIVE, or repair it"
+        if _version(cluster.version) < LEAST_KUBERNETES:
+            yield (
+                f"cluster {name}: found Kubernetes {cluster.version or 'of no version that is told'}; allowed: "
+                f"{'.'.join(map(str, LEAST_KUBERNETES))} or newer. Upgrade it, one minor version at a time: "
+                f"`aws eks update-cluster-version --name {name} --kubernetes-version VERSION`"
+            )
         self._cluster_vpc = cluster.vpc_config.vpc_id
         mode = cluster.access_configs[0].authentication_mode if cluster.access_configs else ""
         if mode not in ACCESS_ENTRY_MODES:
@@ -346,6 +354,11 @@ def _runs_itself(cluster: aws.eks.AwaitableGetClusterResult) -> bool:
     """Say whether it is an Auto Mode cluster: storage, pod identity and load balancers are parts of it."""
     storage = [block.enabled for one in cluster.storage_configs or () for block in one.block_storages]
     return any(one.enabled for one in cluster.compute_configs or ()) and any(storage)
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """Return a version such as 1.36 as numbers, which compare as versions do; none where it is no such version."""
+    return tuple(map(int, text.split("."))) if re.fullmatch(r"\d+\.\d+", text) else ()
 
 
 def _enforces_policies(configuration: str) -> bool:

@@ -45,6 +45,7 @@ def fit_account(settings: Settings) -> dict[str, Answer]:
             "name": arguments["name"],
             "status": "ACTIVE",
             "storageConfigs": [],
+            "version": "1.36",
             "vpcConfig": {**PRIVATE_ENDPOINT, "vpcId": vpc_id},
         },
         "aws:eks/getAddon:getAddon": lambda arguments: {

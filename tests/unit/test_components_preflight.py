@@ -165,6 +165,15 @@ ONE_PROBLEM: list[tuple[str, dict[str, Answer], list[str]]] = [
         {CLUSTER: changed(CLUSTER, accessConfigs=[{"authenticationMode": "CONFIG_MAP"}])},
         ["aws eks update-cluster-config --name orion-prod", "authenticationMode=API_AND_CONFIG_MAP"],
     ),
+    (
+        "old Kubernetes",
+        {CLUSTER: changed(CLUSTER, version="1.9")},
+        [
+            "cluster orion-prod: found Kubernetes 1.9; allowed: 1.30 or newer",
+            "`aws eks update-cluster-version --name orion-prod --kubernetes-version VERSION`",
+        ],
+    ),
+    ("no version", {CLUSTER: changed(CLUSTER, version="")}, ["found Kubernetes of no version that is told; allowed"]),
     ("another account's", {CLUSTER: changed(CLUSTER, arn="arn:aws:eks:a:1:cluster/b")}, ["allowed: arn:aws:eks"]),
     ("no EBS", {ADD_ON: without("aws-ebs-csi-driver")}, ["create-addon", "--addon-name aws-ebs-csi-driver"]),
     (
@@ -278,6 +287,11 @@ def test_what_was_installed_otherwise_is_believed(warnings: list[str]) -> None:
 
     assert ADD_ON not in {call.token for call in run.calls}
     assert warnings == []
+
+
+@pytest.mark.parametrize("version", ["1.30", "1.36", "2.0"])
+def test_kubernetes_that_is_new_enough(version: str) -> None:
+    assert checked(PROD, {CLUSTER: changed(CLUSTER, version=version)}).of_type("pulumi:providers:kubernetes")
 
 
 def test_a_named_storage_class_is_taken_as_it_is() -> None:
