@@ -16,7 +16,7 @@ from components.cluster import runs_itself
 from components.monitoring_values import selector_labels
 from components.naming import ALERTMANAGER, ALERTMANAGER_LOAD_BALANCER, type_token
 from components.network import WEB, subnet_networks
-from components.security_groups import let_out, security_group
+from components.security_groups import let_in, let_out, security_group
 
 CONTROLLERS_CLASS = "service.k8s.aws/nlb"
 AUTO_MODE_CLASS = "eks.amazonaws.com/nlb"
@@ -63,14 +63,12 @@ class AlertmanagerLoadBalancer(pulumi.ComponentResource):
             settings=self._args.settings,
             opts=self._child,
         )
-        aws.vpc.SecurityGroupIngressRule(
+        let_in(
             f"{self._name}-client-in",
-            security_group_id=group.id,
-            description="The repair function",
-            ip_protocol="tcp",
-            from_port=WEB,
-            to_port=WEB,
-            referenced_security_group_id=client,
+            group.id,
+            WEB,
+            "The repair function",
+            from_group_id=client,
             opts=self._child,
         )
         let_out(f"{self._name}-pods-out", group.id, WEB, "The pods, wherever they are", opts=self._child)

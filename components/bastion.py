@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,13 +14,21 @@ from alerting.platform import ClusterRight, Repairs
 from alerting.settings import Settings
 from components.naming import BASTION, BASTION_TAG, BASTION_TAG_VALUE, REPAIRS_GROUP, arn, type_token
 from components.policies import Statement, policy_document, trust_policy
-from components.security_groups import HTTPS_PORT, let_out, security_group
+from components.security_groups import HTTPS_PORT, let_in, let_out, security_group
 
-INSTANCE_TYPE = "t4g.micro"
+INSTANCE_TYPE = "t4g.small"
+"""Two gigabytes: each command that runs at once is a worker of the agent and a kubectl, some 100 MB."""
+COMMANDS_AT_ONCE = 10
+COMMANDS_WAITING = 2000
+"""What the agent runs at once, and keeps waiting; the rest it refuses (`BufferFull`). Its own limits are 5 and 5.
+
+The function sends at once what 2 batches of 10 messages ask for, each message of 100 alerts at most.
+"""
 ROOT_VOLUME_GIGABYTES = 10
 IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
 KUBERNETES_MINOR = "1.36"
 KUBECONFIG = "/etc/orion/kubeconfig"
+FIND_AGAIN_SECONDS = 10
 OUTPUT_PREFIX = "commands/"
 """Where the function has commands write their output."""
 REPAIRS_ROLE = "orion-repairs"
@@ -54,9 +63,9 @@ class Bastion(pulumi.ComponentResource):
         self._name = name
         self._settings = args.spec.settings
         self._child = pulumi.ResourceOptions(parent=self)
-        role, profile = self._role(args)
-        instance = self._instance(profile, self._security_group(), args.key_arn)
-        aws.eks.AccessEntry(
+        role, policy, profile = self._role(args)
+        group, rules = self._security_group()
+        access = aws.eks.AccessEntry(
             f"{name}-access",
             cluster_name=self._settings.cluster.name,
             principal_arn=role.arn,
@@ -64,6 +73,7 @@ class Bastion(pulumi.ComponentResource):
             type="STANDARD",
             opts=self._child,
         )
+        instance = self._instance(profile, group, args.key_arn, before=[policy, access, *rules])
         for namespace in args.spec.repairs.namespaces:
             self._rights(namespace, args.spec.repairs.rights)
         self._cluster_rights(args.spec.repairs.cluster_rights)
@@ -71,7 +81,7 @@ class Bastion(pulumi.ComponentResource):
         self.role_arn = role.arn
         self.register_outputs({"instanceId": self.instance_id, "roleArn": self.role_arn})
 
-    def _role(self, args: BastionArgs) -> tuple[aws.iam.Role, aws.iam.InstanceProfile]:
+    def _role(self, args: BastionArgs) -> tuple[aws.iam.Role, aws.iam.RolePolicy, aws.iam.InstanceProfile]:
         role = aws.iam.Role(
             f"{self._name}-role",
             name=BASTION,
@@ -79,7 +89,7 @@ class Bastion(pulumi.ComponentResource):
             assume_role_policy=trust_policy("ec2.amazonaws.com"),
             opts=self._child,
         )
-        aws.iam.RolePolicy(
+        policy = aws.iam.RolePolicy(
             f"{self._name}-role-policy",
             name="repairs",
             role=role.name,
@@ -117,10 +127,13 @@ class Bastion(pulumi.ComponentResource):
             opts=self._child,
         )
         profile = aws.iam.InstanceProfile(f"{self._name}-profile", name=BASTION, role=role.name, opts=self._child)
-        return role, profile
+        return role, policy, profile
 
-    def _security_group(self) -> aws.ec2.SecurityGroup:
-        """Nothing comes in. Out goes HTTPS only: Systems Manager, EKS, S3, and the packages at its first start."""
+    def _security_group(self) -> tuple[aws.ec2.SecurityGroup, list[pulumi.Resource]]:
+        """Return the group, and the rules without which the instance's first start fails.
+
+        Nothing comes in. Out goes HTTPS only: Systems Manager, EKS, S3, and the packages at its first start.
+        """
         group = security_group(
             f"{self._name}-group",
             BASTION,
@@ -128,13 +141,41 @@ class Bastion(pulumi.ComponentResource):
             settings=self._settings,
             opts=self._child,
         )
-        let_out(f"{self._name}-https-out", group.id, HTTPS_PORT, "HTTPS to AWS and to the cluster", opts=self._child)
-        return group
+        out = let_out(
+            f"{self._name}-https-out", group.id, HTTPS_PORT, "HTTPS to AWS and to the cluster", opts=self._child
+        )
+        return group, [out, *self._into_the_cluster(group)]
+
+    def _into_the_cluster(self, group: aws.ec2.SecurityGroup) -> list[pulumi.Resource]:
+        """Let the bastion in at the cluster's private endpoint, if it has one.
+
+        Inside the network the API's name then resolves to that endpoint only, and the group that EKS puts before it
+        lets in nobody but its own members. Without one the bastion goes to the public endpoint, which has no group.
+        """
+        cluster = aws.eks.get_cluster(name=self._settings.cluster.name, opts=pulumi.InvokeOptions(parent=self))
+        network = cluster.vpc_config
+        if not network.endpoint_private_access:
+            return []
+        return [
+            let_in(
+                f"{self._name}-into-the-cluster",
+                network.cluster_security_group_id,
+                HTTPS_PORT,
+                "Orion bastion to the Kubernetes API",
+                from_group_id=group.id,
+                opts=self._child,
+            )
+        ]
 
     def _instance(
-        self, profile: aws.iam.InstanceProfile, group: aws.ec2.SecurityGroup, key_arn: pulumi.Input[str]
+        self,
+        profile: aws.iam.InstanceProfile,
+        group: aws.ec2.SecurityGroup,
+        key_arn: pulumi.Input[str],
+        *,
+        before: Sequence[pulumi.Resource],
     ) -> aws.ec2.Instance:
-        """Make the instance.
+        """Make the instance, once there is what its first start needs.
 
         EC2 opens its disk by a grant that whoever starts it makes: the key's policy leaves to IAM who may, and the
         instance's own role needs nothing of it.
@@ -162,7 +203,7 @@ class Bastion(pulumi.ComponentResource):
             user_data_replace_on_change=True,
             tags={"Name": BASTION, BASTION_TAG: BASTION_TAG_VALUE},
             # A newer image alone replaces nothing; `pulumi up --replace` on this resource takes it.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ami"]),
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ami"], depends_on=before),
         )
 
     def _rights(self, namespace: str, rights: Sequence[ClusterRight]) -> None:
@@ -214,8 +255,15 @@ def policy_rules(rights: Sequence[ClusterRight]) -> list[kubernetes.rbac.v1.Poli
 def user_data(settings: Settings) -> str:
     """Return what the instance does at its first start: kubectl from a signed repository, and the way to the cluster.
 
-    The agent is updated because documents that take values as environment variables need 3.3.2746.0 or newer.
+    The agent is updated because documents that take values as environment variables need 3.3.2746.0 or newer. What its
+    file leaves out has its own default: Amazon Linux brings a template only, and no such file. The way to the cluster
+    comes last, and is asked for until AWS tells it: rights just given take a while to hold, and this runs only once.
     """
+    find = (
+        f"aws eks update-kubeconfig --region {settings.aws.region} --name {settings.cluster.name} "
+        f"--kubeconfig {KUBECONFIG}"
+    )
+    limits = {"CommandWorkersLimit": COMMANDS_AT_ONCE, "CommandWorkerBufferLimit": COMMANDS_WAITING}
     packages = f"https://pkgs.k8s.io/core:/stable:/v{KUBERNETES_MINOR}/rpm/"
     return f"""#!/bin/bash
 set -euo pipefail
@@ -230,11 +278,16 @@ REPOSITORY
 dnf install -y kubectl
 dnf update -y amazon-ssm-agent
 mkdir -p /etc/orion /etc/systemd/system/amazon-ssm-agent.service.d
-aws eks update-kubeconfig --region {settings.aws.region} --name {settings.cluster.name} --kubeconfig {KUBECONFIG}
 cat > /etc/systemd/system/amazon-ssm-agent.service.d/kubeconfig.conf <<'UNIT'
 [Service]
 Environment=KUBECONFIG={KUBECONFIG}
 UNIT
+cat > /etc/amazon/ssm/amazon-ssm-agent.json <<'AGENT'
+{json.dumps({"Mds": limits})}
+AGENT
 systemctl daemon-reload
 systemctl restart amazon-ssm-agent
+until {find}; do
+  sleep {FIND_AGAIN_SECONDS}
+done
 """

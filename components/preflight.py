@@ -23,6 +23,8 @@ from components.policies import STS_AUDIENCE
 ACCESS_ENTRY_MODES = ("API", "API_AND_CONFIG_MAP")
 EVERYWHERE = "0.0.0.0/0"
 LEAST_ZONES = 2
+LEAST_KUBERNETES = (1, 30)
+"""The oldest that the program is made for (docs/deploying.md, 1). It is tested with the newest."""
 LOAD_BALANCERS = "elasticloadbalancing:loadbalancer"
 CONTROLLERS_TAG = "elbv2.k8s.aws/cluster"
 """The tag that the AWS Load Balancer Controller gives to all that it makes: its cluster's name."""
@@ -124,6 +126,12 @@ class _Checks:
             yield f"cluster.name: found {cluster.arn}; allowed: {expected}"
         if cluster.status != "ACTIVE":
             yield f"cluster.name: cluster {name} is {cluster.status}; wait until it is ACTIVE, or repair it"
+        if _version(cluster.version) < LEAST_KUBERNETES:
+            yield (
+                f"cluster {name}: found Kubernetes {cluster.version or 'of no version that is told'}; allowed: "
+                f"{'.'.join(map(str, LEAST_KUBERNETES))} or newer. Upgrade it, one minor version at a time: "
+                f"`aws eks update-cluster-version --name {name} --kubernetes-version VERSION`"
+            )
         self._cluster_vpc = cluster.vpc_config.vpc_id
         mode = cluster.access_configs[0].authentication_mode if cluster.access_configs else ""
         if mode not in ACCESS_ENTRY_MODES:
@@ -133,14 +141,28 @@ class _Checks:
                 f"`aws eks update-cluster-config --name {name} "
                 "--access-config authenticationMode=API_AND_CONFIG_MAP`"
             )
+        self._endpoint(name, cluster.vpc_config)
         if self._settings.cluster.identity is RoleSource.IRSA:
             yield from self._issuer(name, _issuer_of(cluster))
         auto_mode = runs_itself(cluster)
         if not auto_mode:
             yield from self._add_ons(name)
+        self._policies(name, auto_mode=auto_mode)
         yield from self._storage(name, auto_mode=auto_mode)
         if not auto_mode:
             yield from self._load_balancers(name)
+
+    def _endpoint(self, cluster: str, network: aws.eks.outputs.GetClusterVpcConfigResult) -> None:
+        """Say where the bastion may find the cluster closed. At a private endpoint it is let in by its own rule."""
+        if network.endpoint_private_access or EVERYWHERE in network.public_access_cidrs:
+            return
+        pulumi.log.warn(
+            f"cluster {cluster}: its private endpoint is off, and its public one admits "
+            f"{', '.join(network.public_access_cidrs) or 'nobody'} only. The bastion comes from the public address of "
+            "its subnet's NAT gateway: unless that is among them, every repair fails. Turn the private endpoint on: "
+            f"`aws eks update-cluster-config --name {cluster} --resources-vpc-config endpointPrivateAccess=true`, or "
+            "add NAT's address to publicAccessCidrs"
+        )
 
     def _issuer(self, cluster: str, issuer: str) -> Iterator[str]:
         """IAM has to know who issues the tokens of the cluster's service accounts, made out to STS."""
@@ -234,7 +256,20 @@ class _Checks:
                     f"`aws eks create-addon --cluster-name {cluster} --addon-name {add_on.value}`; if it was installed "
                     "otherwise, name it in cluster.self_managed"
                 )
+
+    def _policies(self, cluster: str, *, auto_mode: bool) -> None:
+        """Say where nothing shows that a NetworkPolicy is enforced. Of an Auto Mode cluster nothing ever does."""
         if AddOn.VPC_CNI in self._believed:
+            return
+        if auto_mode:
+            pulumi.log.warn(
+                f"cluster {cluster}: an Auto Mode cluster enforces NetworkPolicy only where that was turned on, which "
+                "AWS does not tell; until then any pod may reach Alertmanager. `kubectl --namespace kube-system create "
+                "configmap amazon-vpc-cni --from-literal enable-network-policy-controller=true`, and give the node "
+                "pools a NodeClass with `networkPolicy: DefaultAllow` "
+                "(https://docs.aws.amazon.com/eks/latest/userguide/auto-net-pol.html); then name vpc-cni in "
+                "cluster.self_managed"
+            )
             return
         try:
             network = self._add_on(cluster, AddOn.VPC_CNI)
@@ -357,6 +392,11 @@ class _Checks:
 
 def _issuer_of(cluster: aws.eks.AwaitableGetClusterResult) -> str:
     return next((oidc.issuer for identity in cluster.identities or () for oidc in identity.oidcs), "")
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """Return a version such as 1.36 as numbers, which compare as versions do; none where it is no such version."""
+    return tuple(map(int, text.split("."))) if re.fullmatch(r"\d+\.\d+", text) else ()
 
 
 def _enforces_policies(configuration: str) -> bool:

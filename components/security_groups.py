@@ -33,9 +33,9 @@ def let_out(
     *,
     opts: pulumi.ResourceOptions,
     to_group_id: pulumi.Input[str] | None = None,
-) -> None:
+) -> aws.vpc.SecurityGroupEgressRule:
     """Let a group's members reach a port of those of another group, or of everybody where none is named."""
-    aws.vpc.SecurityGroupEgressRule(
+    return aws.vpc.SecurityGroupEgressRule(
         name,
         security_group_id=group_id,
         description=description,
@@ -44,5 +44,27 @@ def let_out(
         to_port=port,
         cidr_ipv4=EVERYWHERE if to_group_id is None else None,
         referenced_security_group_id=to_group_id,
+        opts=opts,
+    )
+
+
+def let_in(
+    name: str,
+    group_id: pulumi.Input[str],
+    port: int,
+    description: str,
+    *,
+    from_group_id: pulumi.Input[str],
+    opts: pulumi.ResourceOptions,
+) -> aws.vpc.SecurityGroupIngressRule:
+    """Let the members of one group, and nobody else, reach a port of another's."""
+    return aws.vpc.SecurityGroupIngressRule(
+        name,
+        security_group_id=group_id,
+        description=description,
+        ip_protocol="tcp",
+        from_port=port,
+        to_port=port,
+        referenced_security_group_id=from_group_id,
         opts=opts,
     )

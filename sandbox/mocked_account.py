@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from alerting.settings import AddOn, Settings
-from sandbox.mocked_program import ISSUER
+from sandbox.mocked_program import ISSUER, PRIVATE_ENDPOINT
 
 REGION = "us-east-1"
 Answer = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -46,7 +46,8 @@ def fit_account(settings: Settings) -> dict[str, Answer]:
             "name": arguments["name"],
             "status": "ACTIVE",
             "storageConfigs": [],
-            "vpcConfig": {"vpcId": vpc_id},
+            "version": "1.36",
+            "vpcConfig": {**PRIVATE_ENDPOINT, "vpcId": vpc_id},
         },
         "aws:eks/getAddon:getAddon": lambda arguments: {
             "addonName": arguments["addonName"],

@@ -20,6 +20,13 @@ from sandbox.providers.machine_values import UNKNOWN, Properties, decode, dotted
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ISSUER = f"oidc.eks.{REGION}.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"
+PRIVATE_ENDPOINT: Mapping[str, Any] = {
+    "clusterSecurityGroupId": "sg-0123456789abcdef0",
+    "endpointPrivateAccess": True,
+    "endpointPublicAccess": True,
+    "publicAccessCidrs": ["198.51.100.0/24"],
+}
+"""What EKS tells of a cluster's network where its API is reached from inside it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +113,7 @@ class _Clouds(pulumi.runtime.Mocks):
                     "endpoint": "https://cluster.example.com",
                     "certificateAuthorities": authorities,
                     "identities": identities,
+                    "vpcConfig": {**PRIVATE_ENDPOINT, "vpcId": "vpc-0123456789abcdef0"},
                 }, []
             case "aws:ec2/getSubnet:getSubnet":
                 return {"id": args.args["id"], "cidrBlock": "10.0.0.0/24"}, []

@@ -13,7 +13,7 @@ from alerting.settings import Settings
 from components.bastion import Bastion, BastionArgs, BastionSpec
 from components.event_bus import EventBus, EventBusArgs, EventBusSpec
 from components.runbook_automation import RunbookAutomation, RunbookAutomationArgs, RunbookAutomationSpec
-from sandbox.mocked_program import Run, run_program
+from sandbox.mocked_program import Answers, Run, run_program
 from tests.component_data import package, providers, repairs, settings
 
 SNS = "arn:aws:sns:us-east-1:123456789012"
@@ -27,9 +27,14 @@ FUNCTION_NAME = "orion-runbook-automation"
 Statements = dict[str, dict[str, Any]]
 
 
-def deployed(make: Callable[[Settings, pulumi.ResourceOptions], object], *, preview: bool = False) -> Run:
+def deployed(
+    make: Callable[[Settings, pulumi.ResourceOptions], object],
+    *,
+    preview: bool = False,
+    answers: Answers | None = None,
+) -> Run:
     stack = settings()
-    return run_program(lambda: make(stack, providers(stack)), preview=preview)
+    return run_program(lambda: make(stack, providers(stack)), preview=preview, answers=answers)
 
 
 def event_bus(*, preview: bool = False) -> Run:
@@ -58,7 +63,7 @@ def automation(folder: Path, *, preview: bool = False, alertmanager_api: str | N
     return deployed(make, preview=preview)
 
 
-def bastion(*, preview: bool = False) -> Run:
+def bastion(*, preview: bool = False, answers: Answers | None = None) -> Run:
     def make(stack: Settings, options: pulumi.ResourceOptions) -> None:
         args = BastionArgs(
             spec=BastionSpec(settings=stack, repairs=repairs()),
@@ -67,7 +72,7 @@ def bastion(*, preview: bool = False) -> Run:
         )
         Bastion("bastion", args, options)
 
-    return deployed(make, preview=preview)
+    return deployed(make, preview=preview, answers=answers)
 
 
 def statements(text: str) -> Statements:

@@ -15,7 +15,7 @@ from components.other_stack import NetworkUnknown, with_network
 from components.preflight import PreflightFailed, preflight
 from components.providers import Providers, ProvidersArgs
 from sandbox.mocked_account import Answer, fit_account
-from sandbox.mocked_program import ISSUER, Refused, Run, run_program
+from sandbox.mocked_program import ISSUER, PRIVATE_ENDPOINT, Refused, Run, run_program
 from tests.alerting_data import ROOT
 
 CALLER = "aws:index/getCallerIdentity:getCallerIdentity"
@@ -41,6 +41,7 @@ def stack(**changed: Any) -> Settings:
 
 
 PROD = stack(monitoring={"storage_class": None}, cluster={"self_managed": []})
+AUTO = stack(monitoring={"storage_class": "auto"}, cluster={"self_managed": []})
 
 
 def checked(settings: Settings = PROD, answers: Mapping[str, Answer] | None = None, *, preview: bool = True) -> Run:
@@ -165,6 +166,15 @@ ONE_PROBLEM: list[tuple[str, dict[str, Answer], list[str]]] = [
         {CLUSTER: changed(CLUSTER, accessConfigs=[{"authenticationMode": "CONFIG_MAP"}])},
         ["aws eks update-cluster-config --name orion-prod", "authenticationMode=API_AND_CONFIG_MAP"],
     ),
+    (
+        "old Kubernetes",
+        {CLUSTER: changed(CLUSTER, version="1.9")},
+        [
+            "cluster orion-prod: found Kubernetes 1.9; allowed: 1.30 or newer",
+            "`aws eks update-cluster-version --name orion-prod --kubernetes-version VERSION`",
+        ],
+    ),
+    ("no version", {CLUSTER: changed(CLUSTER, version="")}, ["found Kubernetes of no version that is told; allowed"]),
     ("another account's", {CLUSTER: changed(CLUSTER, arn="arn:aws:eks:a:1:cluster/b")}, ["allowed: arn:aws:eks"]),
     ("no EBS", {ADD_ON: without("aws-ebs-csi-driver")}, ["create-addon", "--addon-name aws-ebs-csi-driver"]),
     (
@@ -180,7 +190,7 @@ ONE_PROBLEM: list[tuple[str, dict[str, Answer], list[str]]] = [
     ("no VPC", {VPC: refused}, ["network.vpc_id: VPC vpc-0123456789abcdef0 cannot be read", "ec2:DescribeVpcs"]),
     (
         "the cluster's VPC is another",
-        {CLUSTER: changed(CLUSTER, vpcConfig={"vpcId": "vpc-2"})},
+        {CLUSTER: changed(CLUSTER, vpcConfig={**PRIVATE_ENDPOINT, "vpcId": "vpc-2"})},
         ["network.vpc_id: found vpc-0123456789abcdef0", "stands in vpc-2", "give the cluster's VPC"],
     ),
     (
@@ -280,6 +290,11 @@ def test_what_was_installed_otherwise_is_believed(warnings: list[str]) -> None:
     assert warnings == []
 
 
+@pytest.mark.parametrize("version", ["1.30", "1.36", "2.0"])
+def test_kubernetes_that_is_new_enough(version: str) -> None:
+    assert checked(PROD, {CLUSTER: changed(CLUSTER, version=version)}).of_type("pulumi:providers:kubernetes")
+
+
 def test_a_named_storage_class_is_taken_as_it_is() -> None:
     named = stack(monitoring={"storage_class": "gp3"}, cluster={"self_managed": []})
 
@@ -290,7 +305,21 @@ def test_a_named_storage_class_is_taken_as_it_is() -> None:
 
 def test_an_auto_mode_cluster_has_its_own_but_no_storage_class(warnings: list[str]) -> None:
     assert only({CLUSTER: AUTO_MODE, ADD_ON: refused}).startswith("monitoring.storage_class: missing")
-    checked(stack(monitoring={"storage_class": "auto"}), {CLUSTER: AUTO_MODE, ADD_ON: refused})
+    checked(AUTO, {CLUSTER: AUTO_MODE, ADD_ON: refused})
+    assert not [warning for warning in warnings if "NetworkPolicy" not in warning]
+
+
+def test_an_auto_mode_cluster_does_not_enforce_network_policies_by_itself(warnings: list[str]) -> None:
+    checked(AUTO, {CLUSTER: AUTO_MODE})
+    (warning,) = warnings
+    warnings.clear()
+    believed = stack(monitoring={"storage_class": "auto"}, cluster={"self_managed": ["vpc-cni"]})
+    checked(believed, {CLUSTER: AUTO_MODE})
+
+    assert warning.startswith("cluster orion-prod: an Auto Mode cluster enforces NetworkPolicy only where")
+    assert "configmap amazon-vpc-cni --from-literal enable-network-policy-controller=true`" in warning
+    assert "NodeClass with `networkPolicy: DefaultAllow`" in warning
+    assert "name vpc-cni in cluster.self_managed" in warning
     assert warnings == []
 
 
@@ -334,7 +363,7 @@ def test_a_load_balancer_is_let_through_where_something_makes_it(warnings: list[
 
     checked(balanced())
     checked(balanced(cluster={"self_managed": ["aws-load-balancer-controller"]}), UNSEEN)
-    checked(balanced(), {**UNSEEN, CLUSTER: auto, ADD_ON: refused})
+    checked(balanced(cluster={"self_managed": ["vpc-cni"]}), {**UNSEEN, CLUSTER: auto, ADD_ON: refused})
     assert warnings == []
 
 
@@ -388,6 +417,30 @@ def test_what_cannot_be_known_is_a_warning_with_its_fix(warnings: list[str]) -> 
     assert "enableNetworkPolicy" in warnings[0]
     assert "AWS Load Balancer Controller" in warnings[1]
     assert len(warnings) == 2
+
+
+def with_endpoint(*, private: bool, public_to: list[str]) -> Answer:
+    network = {"vpcId": PROD.network.vpc_id, "endpointPrivateAccess": private, "publicAccessCidrs": public_to}
+    return changed(CLUSTER, vpcConfig={**PRIVATE_ENDPOINT, **network})
+
+
+def test_a_public_endpoint_that_admits_only_some_is_a_warning_with_its_fix(warnings: list[str]) -> None:
+    checked(PROD, {CLUSTER: with_endpoint(private=False, public_to=["198.51.100.0/24", "203.0.113.5/32"])})
+
+    (warning,) = warnings
+    assert "cluster orion-prod: its private endpoint is off" in warning
+    assert "admits 198.51.100.0/24, 203.0.113.5/32 only" in warning
+    assert "--resources-vpc-config endpointPrivateAccess=true" in warning
+    assert "NAT's address" in warning
+
+
+@pytest.mark.parametrize(("private", "public_to"), [(True, []), (True, ["203.0.113.5/32"]), (False, ["0.0.0.0/0"])])
+def test_an_endpoint_that_admits_the_bastion_is_no_warning(
+    warnings: list[str], *, private: bool, public_to: list[str]
+) -> None:
+    checked(PROD, {CLUSTER: with_endpoint(private=private, public_to=public_to)})
+
+    assert warnings == []
 
 
 OTHER = "pulumi:pulumi:readStackOutputs"

@@ -13,6 +13,7 @@ from alerting.build import load_platform
 from alerting.platform import Platform
 from tests.alerting_data import ROOT, settings, write_rules
 from tools.paths import tool
+from tools.recipes import PULUMI_VERSION
 
 CHANGING = ROOT / "docs" / "changing.md"
 SECTION = re.compile(r"^## (.+?)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -119,3 +120,7 @@ def test_the_commands_of_a_document_are_there(document: Path) -> None:
 
     assert set(re.findall(r"\.venv/bin/orion (\w+)", text)) <= commands
     assert set(re.findall(r"^(?:    )?make ([a-z]+)", text, re.MULTILINE)) <= targets
+
+
+def test_the_engine_to_install_is_the_one_that_the_sandbox_has_tried() -> None:
+    assert re.findall(r"Pulumi (\d+\.\d+\.\d+)", (ROOT / "docs" / "deploying.md").read_text()) == [PULUMI_VERSION]

@@ -87,6 +87,10 @@ def test_nothing_listens_to_the_internet(prod: Run) -> None:
 
     assert not {one for one in types if "InternetGateway" in one or one.startswith(("aws:lb/", "aws:elb/"))}
     assert all(not one.inputs.get("ingress") for one in prod.of_type(GROUP))
+    # What lets something in names who: a group, never addresses.
+    for one in prod.of_type("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"):
+        assert one.inputs["referencedSecurityGroupId"] in {"bastion-group-id", "runbook-automation-group-id"}, one.name
+        assert not {"cidrIpv4", "cidrIpv6", "prefixListId"} & set(one.inputs), one.name
     assert all(one.inputs["associatePublicIpAddress"] is False for one in prod.of_type("aws:ec2/instance:Instance"))
     services = prod.of_type("kubernetes:core/v1:Service")
     assert [one.name for one in services if one.inputs["spec"].get("type", "ClusterIP") != "ClusterIP"] == [BALANCER]
@@ -97,7 +101,8 @@ def test_nothing_listens_to_the_internet(prod: Run) -> None:
 def test_the_only_load_balancer_is_internal_and_lets_in_the_function_alone(prod: Run) -> None:
     balancer = prod.resources[BALANCER].inputs
     annotations = balancer["metadata"]["annotations"]
-    rule = prod.one("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule").inputs
+    groups = annotations["service.beta.kubernetes.io/aws-load-balancer-security-groups"]
+    rule = prod.one("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", securityGroupId=groups).inputs
     who_has = {
         group.name: [
             one.name for one in prod.resources.values() if f"{group.name}-id" in json.dumps(one.inputs.get("vpcConfig"))
@@ -106,9 +111,7 @@ def test_the_only_load_balancer_is_internal_and_lets_in_the_function_alone(prod:
     }
 
     assert annotations["service.beta.kubernetes.io/aws-load-balancer-scheme"] == "internal"
-    groups = annotations["service.beta.kubernetes.io/aws-load-balancer-security-groups"]
-    assert groups == rule["securityGroupId"] == "runbook-automation-alertmanager-group-id"
-    assert not {name for name in rule if name.startswith(("cidr", "prefix"))}
+    assert groups == "runbook-automation-alertmanager-group-id"
     assert (rule["ipProtocol"], rule["fromPort"], rule["toPort"]) == ("tcp", 9093, 9093)
     assert rule["referencedSecurityGroupId"] == "runbook-automation-group-id"
     assert who_has == {

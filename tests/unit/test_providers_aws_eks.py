@@ -97,6 +97,8 @@ def test_the_cluster_is_found(provider: Provider) -> None:
     assert cluster["accessConfigs"][0]["authenticationMode"] == "API"
     assert cluster["certificateAuthorities"] == [{"data": "YQ=="}]
     assert cluster["vpcConfig"]["vpcId"] == "vpc-1"
+    assert cluster["vpcConfig"]["endpointPrivateAccess"] is False
+    assert cluster["vpcConfig"]["publicAccessCidrs"] == ["0.0.0.0/0"]
     assert cluster["computeConfigs"][0]["enabled"] is False
 
 

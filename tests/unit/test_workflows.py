@@ -144,18 +144,37 @@ def test_what_deploys_is_the_engine_that_the_sandbox_has_tried() -> None:
         "runbooks/actions/restart_pod.yaml",
         "catalog/remediations.yaml",
         "catalog/services.yaml",
-        "rules/infrastructure.yaml",
+        "alerting/actions.py",
         "alerting/repairs.py",
+        "alerting/checks/repairs.py",
         "lambda/runbook_automation/repair.py",
         "components/bastion.py",
     ],
 )
 def test_what_may_act_is_owned_by_two_teams(path: str) -> None:
-    lines = [line.split() for line in (FOLDER / "CODEOWNERS").read_text().splitlines() if line and line[0] != "#"]
-    owners = [teams for pattern, *teams in lines if pattern == "*" or f"/{path}".startswith(pattern)][-1]
+    found = owners(path)
 
-    assert len(owners) >= 2
-    assert all(re.fullmatch(r"@[\w-]+/[\w-]+", owner) for owner in owners)
+    assert len(found) >= 2
+    assert all(re.fullmatch(r"@[\w-]+/[\w-]+", owner) for owner in found)
+
+
+def test_so_is_every_rule_that_leads_to_an_action() -> None:
+    actions = {yaml.safe_load(path.read_text())["name"] for path in (ROOT / "runbooks" / "actions").glob("*.yaml")}
+    remediations = yaml.safe_load((ROOT / "catalog" / "remediations.yaml").read_text())["remediations"]
+    acted_on = {alert for alert, remediation in remediations.items() if remediation["action"] in actions}
+    files = {alert: path for path in (ROOT / "rules").glob("*.yaml") for alert in ALERT.findall(path.read_text())}
+
+    assert "HighErrorRate" in acted_on
+    assert [alert for alert in acted_on if set(owners(f"rules/{files[alert].name}")) != ACTING] == []
+
+
+ALERT = re.compile(r"^ *- alert: (\w+)$", re.MULTILINE)
+ACTING = {"@orion-example/platform", "@orion-example/security"}
+
+
+def owners(path: str) -> list[str]:
+    lines = [line.split() for line in (FOLDER / "CODEOWNERS").read_text().splitlines() if line and line[0] != "#"]
+    return [teams for pattern, *teams in lines if pattern == "*" or f"/{path}".startswith(pattern)][-1]
 
 
 def test_every_owned_path_is_there() -> None:

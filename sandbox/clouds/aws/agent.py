@@ -1,4 +1,4 @@
-"""The agent on an instance: runs scripts, five commands at a time, in an environment that holds little."""
+"""The agent on an instance: runs scripts, ten commands at a time, in an environment that holds little."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from typing import Literal
 from sandbox.clouds.aws.documents import Step
 from sandbox.service import dying_with_its_starter
 
-COMMANDS_AT_ONCE = 5
+COMMANDS_AT_ONCE = 10
+"""As the bastion sets its agent; the agent's own default is 5."""
 KILLED = 137
 READ_BYTES = 1024 * 1024
 """As much of what a script writes as is kept."""

@@ -107,7 +107,13 @@ class ClusterAccess:
             "certificateAuthority": {"data": self._cluster.authority},
             "accessConfig": {"authenticationMode": "API"},
             "identity": {"oidc": {"issuer": issuer_of(self._cluster.name, self._region)}},
-            "resourcesVpcConfig": {"vpcId": self._vpc_id(), "endpointPublicAccess": True},
+            "resourcesVpcConfig": {
+                "vpcId": self._vpc_id(),
+                "endpointPublicAccess": True,
+                "publicAccessCidrs": ["0.0.0.0/0"],
+                # It listens on this machine only: nothing of it stands in the network, behind a security group.
+                "endpointPrivateAccess": False,
+            },
             "platformVersion": "eks.1",
             "tags": {},
         }
