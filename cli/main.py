@@ -16,6 +16,7 @@ from alerting.checks.alertmanager import RefusedOption
 from alerting.problems import CatalogError
 from cli.chart import ChartUnusable
 from cli.oncall import print_on_call
+from cli.oncall_comparison import compare
 from cli.oncall_question import QuestionUnclear, ask
 from cli.preview import run_preview
 from cli.render import Part, render
@@ -91,9 +92,15 @@ def oncall_command(
     zone: Annotated[
         str | None, typer.Option(help="Your time zone, such as Europe/London; else this machine's.")
     ] = None,
+    compare_: Annotated[
+        bool, typer.Option("--compare", help="Hold PagerDuty against it, by the key in PAGERDUTY_TOKEN.")
+    ] = False,
 ) -> None:
     """Say who is on call, for whom, whom an incident reaches next, and who follows in the next weeks."""
-    print_on_call(ROOT, console, stack, ask(at, zone, team, weeks))
+    question = ask(at, zone, team, weeks)
+    if compare_:
+        raise typer.Exit(compare(ROOT, console, question))
+    print_on_call(ROOT, console, stack, question)
 
 
 @application.command("sandbox")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -9,17 +10,22 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from rich.console import Console
 
 from alerting.build import load_catalog
+from cli.oncall_comparison import compare
+from cli.oncall_question import Question
 from cli.sandbox import RUNS
 from sandbox.clock import Clock
 from sandbox.cluster.kubectl import kubectl
 from sandbox.journal import Kind
-from sandbox.population import Population
+from sandbox.population import PAGERDUTY_TOKEN, Population
 from sandbox.runs import Run
 from sandbox.stack import Plan, Sandbox
 from tests.alerting_data import ROOT
@@ -78,9 +84,10 @@ def loaded(sandbox: Sandbox) -> list[str]:
 
 @pytest.mark.sandbox
 def test_a_changed_route_updates_the_secret_in_place_and_reaches_every_alertmanager(
-    sandbox: Sandbox, project: Path
+    sandbox: Sandbox, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox.deploy()
+    _pagerduty_is_held_against_the_catalog(sandbox, project, monkeypatch)
     uid = config_secret_uid(sandbox)
     assert all("repeat_interval: 1m6s" not in text for text in loaded(sandbox))
     routing = project / "catalog" / "routing.yaml"
@@ -100,6 +107,34 @@ def test_a_changed_route_updates_the_secret_in_place_and_reaches_every_alertmana
     )
     assert sandbox.alertmanagers_ready() == 3
     _an_alert_can_be_set_off_by_hand(sandbox, project)
+
+
+def _pagerduty_is_held_against_the_catalog(sandbox: Sandbox, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`orion oncall --compare` finds what was deployed to be the catalog's, and what was not to be another's."""
+    monkeypatch.setenv("PAGERDUTY_TOKEN", PAGERDUTY_TOKEN)
+    monkeypatch.setenv("PAGERDUTY_API_URL", sandbox.pagerduty.address)
+    teams = project / "catalog" / "teams.yaml"
+    deployed = teams.read_text()
+    question = Question(at=datetime.now(UTC), zone=ZoneInfo("UTC"), team=None, weeks=6)
+
+    def compared() -> tuple[int, str]:
+        said = io.StringIO()
+        return compare(project, Console(file=said, width=200, soft_wrap=True), question), said.getvalue()
+
+    same = compared()
+    first, second = "trading-primary@orion.example.com", "trading-secondary@orion.example.com"
+    one, other_way = f"people: [{first}, {second}]", f"people: [{second}, {first}]"
+    assert (deployed.count(one), deployed.count(other_way)) == (1, 1)
+    teams.write_text(deployed.replace(one, "<>").replace(other_way, one).replace("<>", other_way))
+    other = compared()
+    teams.write_text(deployed)
+
+    assert same[0] == 0, same
+    assert "PagerDuty has on call whom the catalog says" in same[1]
+    assert other[0] == 1, other
+    assert re.search(rf"trading-primary: .*: the catalog has {first}, PagerDuty has {second}", other[1])
+    assert re.search(rf"trading-primary: .*: the catalog has {second}, PagerDuty has {first}", other[1])
+    assert "platform" not in other[1]
 
 
 def _an_alert_can_be_set_off_by_hand(sandbox: Sandbox, project: Path) -> None:
