@@ -21,6 +21,7 @@ from runbook_automation.configuration import (
     DELIVERY_SECONDS,
     GIVE_UP_SECONDS,
     GRACE_SECONDS,
+    MAXIMUM_AGE_SECONDS,
     Action,
     Mode,
     Remediations,
@@ -59,6 +60,7 @@ class Count(StrEnum):
     HANDED_OVER = "RepairsHandedOver"
     NOTHING_DONE = "RepairsNothingDone"
     GONE = "RepairsTargetGone"
+    TOO_LATE = "RepairsTooLate"
     FAILED = "RepairsFailed"
     NOT_TAKEN = "CommandsNotTaken"
     UNCERTAIN = "CommandsUncertain"
@@ -78,6 +80,7 @@ _COUNTED: Mapping[Status, Count] = {
     Status.GONE: Count.GONE,
     Status.DRY_RUN: Count.DRY_RUN,
     Status.REFUSED: Count.REFUSED,
+    Status.TOO_LATE: Count.TOO_LATE,
 }
 
 
@@ -145,24 +148,36 @@ class Automation:
         if notification.is_repeat:
             self.observer.count(Count.REPEAT)
             return
+        too_late = self._too_late(notification)
         later: list[Exception] = []
-        for alert in (*notification.alerts, *self._left_out(notification)):
+        for alert in (*notification.alerts, *self._left_out(notification, too_late)):
             if alert.firing:
                 try:
-                    self._answer(alert)
+                    self._answer(alert, too_late)
                 except (TryLater, ClientError, BotoCoreError) as error:  # the others get their turn first
                     later.append(error)
         if later:
             raise later[0]
 
-    def _left_out(self, notification: Notification) -> tuple[Alert, ...]:
+    def _too_late(self, notification: Notification) -> str | None:
+        """Return why a notification is too old to act on and what to do instead, or None for one that is not."""
+        now, sent_at = self.now(), notification.sent_at.timestamp()
+        if now - sent_at <= MAXIMUM_AGE_SECONDS:
+            return None
+        return (
+            f"Alertmanager's message of {time_text(int(sent_at))} was read at {time_text(int(now))}, more than "
+            f"{MAXIMUM_AGE_SECONDS // 60} minutes later: what it saw may be over, so nothing was done. "
+            "If the alert still fires, follow its runbook"
+        )
+
+    def _left_out(self, notification: Notification, too_late: str | None) -> tuple[Alert, ...]:
         """Return the firing alerts of a group that its message has no room for; a team hears if they can't be had."""
         left_out = notification.total - len(notification.alerts)
         names = {notification.common_labels.get("alertname", "")} - {""}
         if not left_out or (names and not names & set(self.remediations.by_alert)):
             return ()
         try:
-            firing = self.alertmanager.firing(notification)
+            firing = self._firing(notification, too_late)
         except NotFetched as error:
             self.observer.count(Count.LEFT_OUT, left_out)
             self.observer.say("alerts left out", route=notification.route, number=left_out, reason=str(error))
@@ -175,11 +190,18 @@ class Automation:
         self.observer.count(Count.FETCHED, len(found))
         return found
 
-    def _answer(self, alert: Alert) -> None:
+    def _firing(self, notification: Notification, too_late: str | None) -> tuple[Alert, ...]:
+        if too_late is not None:
+            raise NotFetched(too_late)
+        return self.alertmanager.firing(notification)
+
+    def _answer(self, alert: Alert, too_late: str | None) -> None:
         decision = decide(alert, self.remediations, self.publisher.team_topic_arns, self.region)
         match decision:
             case None:
                 return
+            case _ if too_late is not None:
+                self._claim_ended(alert, decision, Ending(status=Status.TOO_LATE, result=too_late))
             case Refusal():
                 self._claim_ended(alert, decision, Ending(status=Status.REFUSED, result=decision.reason))
             case Handing() if self.mode is Mode.DRY_RUN:

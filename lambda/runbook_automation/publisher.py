@@ -86,6 +86,8 @@ def _said(status: Status) -> str:
             return "Runbook Action Not Needed"
         case Status.DRY_RUN:
             return "Runbook Action Dry Run"
+        case Status.TOO_LATE:
+            return "Runbook Action Not Taken"
         case Status.REFUSED:
             return "Runbook Action Refused"
         case _:

@@ -27,8 +27,12 @@ class RepairStore:
         self._table = table
 
     def claim(self, repair: Repair) -> bool:
-        """Write a new repair. Says False if somebody else has claimed it already."""
-        condition = Attr("id").not_exists() | Attr("status").eq(Status.RELEASED.value)
+        """Write a new repair. Says False if somebody else has claimed it already.
+
+        That an old message came too late keeps a new one from nothing.
+        """
+        free = {Status.RELEASED, Status.TOO_LATE} - {repair.status}
+        condition = Attr("id").not_exists() | Attr("status").is_in(sorted(free))
         return self._conditional(
             lambda: self._table.put_item(Item=repair.to_item(), ConditionExpression=condition),
         )
@@ -100,10 +104,13 @@ class RepairStore:
 
     def close(self, repair: Repair) -> None:
         """Take a repair whose end was published out of what the sweep looks after."""
-        self._table.update_item(
-            Key={"id": repair.id},
-            UpdateExpression="REMOVE #open",
-            ExpressionAttributeNames={"#open": "open"},
+        self._conditional(
+            lambda: self._table.update_item(
+                Key={"id": repair.id},
+                UpdateExpression="REMOVE #open",
+                ConditionExpression="attribute_exists(finished_at)",  # or somebody has claimed it anew
+                ExpressionAttributeNames={"#open": "open"},
+            )
         )
 
     def postpone(self, repair: Repair, due_at: int) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,11 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     module.automation.cache_clear()
 
 
+def _new(*labels: Mapping[str, str], fingerprints: Sequence[str] = ()) -> str:
+    """Return a notification of this moment."""
+    return notification(*labels, fingerprints=fingerprints, envelope={"Timestamp": datetime.now(UTC).isoformat()})
+
+
 def _handle(event: dict[str, Any]) -> Any:
     return module.handler(event, _Context())
 
@@ -63,7 +69,7 @@ def test_only_what_failed_comes_again() -> None:
     event = recorded("command_success")
     event["time"] = "2999-01-01T00:00:00Z"  # younger than any: it may have come before its command is known
 
-    answer = _handle(sqs_event(notification(), json.dumps(event), json.dumps({"source": "orion.sweep"})))
+    answer = _handle(sqs_event(_new(), json.dumps(event), json.dumps({"source": "orion.sweep"})))
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": "00000000-0000-4000-8000-000000000001"}]}
 
@@ -78,7 +84,7 @@ def test_a_batch_in_which_all_failed_is_reported_too(bucket: Any) -> None:
 
 @pytest.mark.usefixtures("bucket")
 def test_what_was_counted_becomes_metrics_and_no_secret_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    _handle(sqs_event(notification(), notification(LABELS | {"pod": "; rm -rf /"}, fingerprints=["f" * 16]), "{}"))
+    _handle(sqs_event(_new(), _new(LABELS | {"pod": "; rm -rf /"}, fingerprints=["f" * 16]), "{}"))
 
     said = capsys.readouterr().out
     lines = [json.loads(line) for line in said.splitlines()]
