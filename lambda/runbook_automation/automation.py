@@ -7,6 +7,7 @@ the sweep. A claim of which no command is known may have run: the team hears of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -96,6 +97,10 @@ class Observer(Protocol):
         ...
 
 
+class OutOfTime(TryLater):
+    """The function's time is nearly over, so nothing more is begun; the queue brings the message again."""
+
+
 class EventTooEarly(RuntimeError):
     """An event of a command that is not known yet; the queue brings it again."""
 
@@ -106,7 +111,7 @@ class SweepIncomplete(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Automation:
-    """Handles one message after another. `now` returns Unix seconds."""
+    """Handles one message after another. `now` returns Unix seconds; nothing is begun after `deadline`, in the same."""
 
     mode: Mode
     region: str
@@ -117,10 +122,12 @@ class Automation:
     alertmanager: AlertmanagerApi
     observer: Observer
     now: Callable[[], float]
+    deadline: float = math.inf
 
     def handle(self, body: str, message_id: str) -> None:
         """Deal with one message of the queue. Raises when the queue should bring it again."""
         self.observer.count(Count.HANDLED)
+        self._need_time()
         try:
             message = read_message(body)
         except Unreadable as error:
@@ -138,6 +145,10 @@ class Automation:
                 self._sweep()
             case _:
                 assert_never(message)
+
+    def _need_time(self) -> None:
+        if self.now() > self.deadline:
+            raise OutOfTime("the function's time is nearly over")
 
     def _keep(self, what: Count, body: str, message_id: str, reason: str) -> None:
         key = self.publisher.keep_unreadable(message_id, body, reason)
@@ -197,9 +208,10 @@ class Automation:
 
     def _answer(self, alert: Alert, too_late: str | None) -> None:
         decision = decide(alert, self.remediations, self.publisher.team_topic_arns, self.region)
+        if decision is None:
+            return
+        self._need_time()
         match decision:
-            case None:
-                return
             case _ if too_late is not None:
                 self._claim_ended(alert, decision, Ending(status=Status.TOO_LATE, result=too_late))
             case Refusal():
@@ -247,6 +259,7 @@ class Automation:
             self.observer.count(Count.DUPLICATE)
             return
         try:
+            self._need_time()
             command_id = self.commands.send(plan, f"{alert.name} {alert.fingerprint}")
         except TryLater:
             self.store.release(repair)
@@ -276,7 +289,7 @@ class Automation:
             if self.now() - event.time.timestamp() < EARLY_SECONDS:
                 raise EventTooEarly(event.command_id)
             self.observer.count(Count.UNKNOWN_COMMAND)
-            self.observer.say("event of a command that no repair sent", command=event.command_id)
+            self.observer.say("event of a command that no record names", command=event.command_id)
             return
         if repair.finished_at is not None:
             self.observer.count(Count.DUPLICATE)
@@ -289,6 +302,8 @@ class Automation:
         now = int(self.now())
         failures: list[str] = []
         for repair in self.store.overdue(now):
+            if self.now() > self.deadline:
+                break  # the next sweep takes the others
             try:
                 self._look_after(repair, now)
             except (ClientError, BotoCoreError) as error:  # the others get their turn

@@ -14,6 +14,7 @@ import pytest
 from moto import mock_aws
 
 from runbook_automation import handler as module
+from runbook_automation.configuration import MARGIN_SECONDS
 from tests.lambda_events import LABELS, create_state_table, function_data, notification, recorded, sqs_event
 
 
@@ -23,6 +24,10 @@ class _Context:
     memory_limit_in_mb: int = 256
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:orion-runbook-automation"
     aws_request_id: str = "00000000-0000-4000-8000-000000000000"
+    remaining_seconds: float = 30
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.remaining_seconds * 1000)
 
 
 @pytest.fixture
@@ -60,8 +65,8 @@ def _new(*labels: Mapping[str, str], fingerprints: Sequence[str] = ()) -> str:
     return notification(*labels, fingerprints=fingerprints, envelope={"Timestamp": datetime.now(UTC).isoformat()})
 
 
-def _handle(event: dict[str, Any]) -> Any:
-    return module.handler(event, _Context())
+def _handle(event: dict[str, Any], *, remaining_seconds: float = 30) -> Any:
+    return module.handler(event, _Context(remaining_seconds=remaining_seconds))
 
 
 @pytest.mark.usefixtures("bucket")
@@ -72,6 +77,14 @@ def test_only_what_failed_comes_again() -> None:
     answer = _handle(sqs_event(_new(), json.dumps(event), json.dumps({"source": "orion.sweep"})))
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": "00000000-0000-4000-8000-000000000001"}]}
+
+
+def test_what_there_is_no_time_for_comes_again_untouched(bucket: Any) -> None:
+    answer = _handle(sqs_event(_new(), "kept if it were read"), remaining_seconds=MARGIN_SECONDS - 1)
+
+    assert len(answer["batchItemFailures"]) == 2
+    assert list(bucket.objects.all()) == []
+    assert _handle(sqs_event(_new()), remaining_seconds=MARGIN_SECONDS + 1) == {"batchItemFailures": []}
 
 
 def test_a_batch_in_which_all_failed_is_reported_too(bucket: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.stub import Stubber
 
-from runbook_automation.automation import Count, EventTooEarly, SweepIncomplete
+from runbook_automation.automation import Count, EventTooEarly, OutOfTime, SweepIncomplete
 from runbook_automation.commands import Commands, TryLater
 from runbook_automation.configuration import CLAIM_SECONDS, Mode
 from runbook_automation.repair import Status
@@ -197,6 +198,58 @@ def test_a_throttled_command_is_tried_again_and_sent_once(world: World) -> None:
     world.handle(notification())
 
     assert len(world.commands()) == 1
+
+
+def takes_seconds(world: World, client: Any, operation: str, seconds: float) -> None:
+    """Have an operation take its time."""
+
+    def take(**_: object) -> None:
+        world.time += seconds
+
+    client.meta.events.register(f"before-send.{client.meta.service_model.service_name}.{operation}", take)
+
+
+def test_what_a_run_has_no_time_for_is_sent_by_the_next_ones(world: World) -> None:
+    message = notification(*(LABELS | {"pod": f"positions-{number}"} for number in range(5)))
+    takes_seconds(world, world.ssm, "SendCommand", 10)
+    sent: list[int] = []
+    for _ in range(2):
+        world.automation = replace(world.automation, deadline=world.time + 15)
+        with pytest.raises(OutOfTime):
+            world.handle(message)
+        sent.append(len(world.commands()))
+    world.automation = replace(world.automation, deadline=world.time + 15)
+
+    world.handle(message)
+
+    assert sent == [2, 4]
+    assert [command["Parameters"]["pod"] for command in world.commands()] == [[f"positions-{n}"] for n in range(5)]
+    assert {item["status"] for item in world.items()} == {"sent"}
+
+
+def test_a_claim_that_took_all_the_time_is_given_back(world: World) -> None:
+    takes_seconds(world, world.table.meta.client, "PutItem", 20)
+    world.automation = replace(world.automation, deadline=NOW + 15)
+
+    with pytest.raises(OutOfTime):
+        world.handle(notification())
+
+    assert world.commands() == []
+    assert world.items()[0]["status"] == "released"
+
+
+def test_what_a_sweep_has_no_time_for_is_left_to_the_next(world: World) -> None:
+    world.handle(notification(LABELS, LABELS | {"pod": "positions-2"}))
+    world.time = NOW + 10 * 60
+    takes_seconds(world, world.ssm, "GetCommandInvocation", 10)
+    world.automation = replace(world.automation, deadline=world.time + 5)
+
+    world.handle(SWEEP)
+    assert len(world.told("notifications")) == 1
+    world.automation = replace(world.automation, deadline=world.time + 5)
+    world.handle(SWEEP)
+
+    assert len(world.told("notifications")) == 1
 
 
 def test_one_throttled_alert_keeps_the_others_from_nothing(world: World) -> None:
