@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
@@ -29,13 +30,24 @@ class RepairStore:
     def claim(self, repair: Repair) -> bool:
         """Write a new repair. Says False if somebody else has claimed it already.
 
-        That an old message came too late keeps a new one from nothing.
+        That an old message came too late keeps a new one from nothing. Where an answer is lost, the SDK writes again,
+        and finds its own claim: a token says whose it is.
         """
+        token = uuid4().hex
         free = {Status.RELEASED, Status.TOO_LATE} - {repair.status}
         condition = Attr("id").not_exists() | Attr("status").is_in(sorted(free))
-        return self._conditional(
-            lambda: self._table.put_item(Item=repair.to_item(), ConditionExpression=condition),
-        )
+        try:
+            self._table.put_item(
+                Item=repair.to_item() | {"claim": token},
+                ConditionExpression=condition,
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            if not _is_condition(error):
+                raise
+            found = cast("Mapping[str, Any]", error.response).get("Item", {})  # as DynamoDB writes it, type by type
+            return found.get("claim") == {"S": token}
+        return True
 
     def release(self, repair: Repair) -> None:
         """Give up a claim of which nothing was sent."""
@@ -129,7 +141,11 @@ class RepairStore:
         try:
             change()
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
+            if _is_condition(error):
                 return False
             raise
         return True
+
+
+def _is_condition(error: ClientError) -> bool:
+    return error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.stub import Stubber
 
@@ -24,7 +25,7 @@ from tests.lambda_events import (
 
 if TYPE_CHECKING:
     pass
-from tests.lambda_world import NOW, SWEEP, World, moto_world, refused_by_aws
+from tests.lambda_world import NOW, SESSION, SWEEP, World, moto_world, refused_by_aws
 
 COMMAND = "11111111-2222-3333-4444-555555555555"
 
@@ -198,6 +199,26 @@ def test_a_throttled_command_is_tried_again_and_sent_once(world: World) -> None:
     world.handle(notification())
 
     assert len(world.commands()) == 1
+
+
+def test_a_claim_whose_answer_is_lost_is_still_this_ones_and_sent_once(world: World) -> None:
+    tries: list[str] = []
+
+    def lose_the_first_answer(request: AWSPreparedRequest, **_: object) -> None:
+        tries.append(request.url)
+        if len(tries) == 1:
+            SESSION.client("dynamodb").put_item(**json.loads(cast("bytes", request.body)))
+            raise ReadTimeoutError(endpoint_url=request.url)
+
+    world.table.meta.client.meta.events.register_first("before-send.dynamodb.PutItem", lose_the_first_answer)
+    world.handle(notification())
+    assert len(tries) == 2
+
+    world.handle(notification())
+
+    assert len(world.commands()) == 1
+    assert world.items()[0]["status"] == "sent"
+    assert world.seen.counts[Count.DUPLICATE] == 1
 
 
 def takes_seconds(world: World, client: Any, operation: str, seconds: float) -> None:
