@@ -8,7 +8,7 @@ the sweep. A claim of which no command is known may have run: the team hears of 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, assert_never
@@ -69,6 +69,7 @@ class Count(StrEnum):
     REPEAT = "RepeatsIgnored"
     FETCHED = "AlertsFetched"
     LEFT_OUT = "AlertsLeftOut"
+    NOTICE = "NoticesPublished"
     UNREADABLE = "MessagesUnreadable"
     NOT_OURS = "MessagesNotOurs"
     UNKNOWN_COMMAND = "CommandsUnknown"
@@ -82,6 +83,7 @@ _COUNTED: Mapping[Status, Count] = {
     Status.DRY_RUN: Count.DRY_RUN,
     Status.REFUSED: Count.REFUSED,
     Status.TOO_LATE: Count.TOO_LATE,
+    Status.LEFT_OUT: Count.NOTICE,
 }
 
 
@@ -160,15 +162,21 @@ class Automation:
             self.observer.count(Count.REPEAT)
             return
         too_late = self._too_late(notification)
-        later: list[Exception] = []
-        for alert in (*notification.alerts, *self._left_out(notification, too_late)):
+        failures = self._answer_firing(notification.alerts, too_late)
+        failures += self._answer_left_out(notification, too_late)
+        if failures:
+            raise failures[0]
+
+    def _answer_firing(self, alerts: Iterable[Alert], too_late: str | None) -> list[Exception]:
+        """Answer the alerts that fire and return what failed: each gets its turn first."""
+        failures: list[Exception] = []
+        for alert in alerts:
             if alert.firing:
                 try:
                     self._answer(alert, too_late)
-                except (TryLater, ClientError, BotoCoreError) as error:  # the others get their turn first
-                    later.append(error)
-        if later:
-            raise later[0]
+                except (TryLater, ClientError, BotoCoreError) as error:
+                    failures.append(error)
+        return failures
 
     def _too_late(self, notification: Notification) -> str | None:
         """Return why a notification is too old to act on and what to do instead, or None for one that is not."""
@@ -181,12 +189,13 @@ class Automation:
             "If the alert still fires, follow its runbook"
         )
 
-    def _left_out(self, notification: Notification, too_late: str | None) -> tuple[Alert, ...]:
-        """Return the firing alerts of a group that its message has no room for; a team hears if they can't be had."""
+    def _answer_left_out(self, notification: Notification, too_late: str | None) -> list[Exception]:
+        """Answer the firing alerts of a group that its message has no room for; a team hears if they can't be had."""
         left_out = notification.total - len(notification.alerts)
         names = {notification.common_labels.get("alertname", "")} - {""}
         if not left_out or (names and not names & set(self.remediations.by_alert)):
-            return ()
+            return []
+        self._need_time()
         try:
             firing = self._firing(notification, too_late)
         except NotFetched as error:
@@ -194,12 +203,29 @@ class Automation:
             self.observer.say("alerts left out", route=notification.route, number=left_out, reason=str(error))
             names |= {alert.name for alert in notification.alerts}
             for name in sorted(names & set(self.remediations.by_alert)):
-                self.publisher.publish_left_out(name, self.remediations.by_alert[name].team, left_out, str(error))
-            return ()
+                self._tell_once(self._notice(notification, name, left_out, str(error)))
+            return []
         carried = {alert.fingerprint for alert in notification.alerts}
         found = tuple(alert for alert in firing if alert.fingerprint not in carried)
         self.observer.count(Count.FETCHED, len(found))
-        return found
+        return self._answer_firing(found, too_late)
+
+    def _notice(self, notification: Notification, name: str, left_out: int, reason: str) -> Repair:
+        """Return what a team is told about alerts that nothing was done about, as a record so that it is told once."""
+        now = int(self.now())
+        remediation = self.remediations.by_alert[name]
+        result = f"Nothing was done about {left_out} alerts of this group, for which its message had no room: {reason}"
+        return Repair(
+            id=f"left-out#{notification.id}#{name}",
+            alert=name,
+            action=remediation.action.name,
+            team=remediation.team,
+            labels=shown_labels(notification.group_labels),
+            status=Status.CLAIMED,
+            started_at=now,
+            due_at=now + CLAIM_SECONDS,
+            timeout_seconds=0,
+        ).ended(Ending(status=Status.LEFT_OUT, result=result), now)
 
     def _firing(self, notification: Notification, too_late: str | None) -> tuple[Alert, ...]:
         if too_late is not None:
@@ -247,7 +273,9 @@ class Automation:
         )
 
     def _claim_ended(self, alert: Alert, decision: Plan | Handing | Refusal, ending: Ending) -> None:
-        repair = self._claimed(alert, decision).ended(ending, int(self.now()))
+        self._tell_once(self._claimed(alert, decision).ended(ending, int(self.now())))
+
+    def _tell_once(self, repair: Repair) -> None:
         if not self.store.claim(repair):
             self.observer.count(Count.DUPLICATE)
             return

@@ -27,7 +27,7 @@ from tests.lambda_events import (
 
 if TYPE_CHECKING:
     pass
-from tests.lambda_world import BUCKET, NOW, SWEEP, World, moto_world
+from tests.lambda_world import BUCKET, NOW, SWEEP, World, moto_world, refused_by_aws
 
 
 @pytest.fixture
@@ -222,15 +222,46 @@ def test_what_cannot_be_kept_stays_in_the_queue(world: World) -> None:
         world.handle("not JSON")
 
 
-def test_alerts_that_came_in_no_message_are_told_to_the_team(world: World) -> None:
-    world.handle(notification(total=120))
+def test_alerts_that_came_in_no_message_are_told_to_the_team_once(world: World) -> None:
+    for _ in range(3):
+        world.handle(notification(total=120))
 
     (said,) = world.told("team-platform")
     assert said["status"] == "left out"
     assert "119 alerts" in said["result"]
     assert "alertmanager_api" in said["result"]
-    assert world.seen.counts[Count.LEFT_OUT] == 119
+    assert said["subject"] == "Runbook Actions Left Out: restart_pod"
+    assert said["labels"] == {"alertname": "HighMemoryUsage", "service": "positions"}
+    assert world.seen.counts[Count.LEFT_OUT] == 3 * 119
+    assert world.seen.counts[Count.NOTICE] == 1
     assert len(world.commands()) == 1
+
+
+def test_a_notice_that_cannot_be_published_keeps_no_alert_from_its_answer_and_comes_with_the_sweep(
+    world: World,
+) -> None:
+    world.fail(world.sns, "Publish", refused_by_aws("Throttling", 400))
+    with pytest.raises(ClientError):
+        world.handle(notification(total=120))
+    assert len(world.commands()) == 1
+    world.mend()
+
+    world.handle(notification(total=120))
+    world.time = NOW + 2 * 60
+    world.handle(SWEEP)
+    world.handle(SWEEP)
+
+    assert [one["status"] for one in world.told("team-platform")] == ["left out"]
+
+
+def test_what_a_message_that_was_held_up_left_out_is_told_as_too_late(world: World) -> None:
+    world.time = SENT + MAXIMUM_AGE_SECONDS + 1
+
+    world.handle(notification(total=120))
+
+    (left_out,) = world.told("team-platform")
+    assert "119 alerts" in left_out["result"]
+    assert "more than 15 minutes later" in left_out["result"]
 
 
 def test_alerts_that_came_in_no_message_are_fetched_and_answered_once(world: World) -> None:
