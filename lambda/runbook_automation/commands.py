@@ -29,6 +29,8 @@ SAID: Mapping[str, Status] = {"nothing done:": Status.NOTHING_DONE, "gone:": Sta
 """What an action's output begins with when it found the state changed, or its target gone."""
 REFUSED = "refused:"
 """What the last line of an action's errors begins with when it must not act."""
+TRUNCATED = "--output truncated--"
+"""What the agent writes in place of the end of an output of 24,000 bytes or more."""
 RESULT_CHARACTERS = 300
 DECISIVE = (
     Status.FAILED,
@@ -127,7 +129,7 @@ class Commands:
             said = next((said for beginning, said in SAID.items() if output.startswith(beginning)), None)
             return Ending(
                 status=said or Status.SUCCEEDED,
-                result=_last_line(output) if said is None else output.splitlines()[0][:RESULT_CHARACTERS],
+                result=_result(output) if said is None else _first_line(output),
                 output=output,
                 errors=errors,
                 location=location,
@@ -147,6 +149,17 @@ class Commands:
 def _text_of(part: object, name: str) -> str:
     """Return what AWS always tells, though its types leave it open. Raises `KeyError` where it does not."""
     return cast("Mapping[str, Any]", part)[name]
+
+
+def _result(output: str) -> str:
+    """Return the line that tells what was done: the last, or the first where the agent cut the end off."""
+    if not output.endswith(TRUNCATED):
+        return _last_line(output)
+    return f"{_first_line(output)} (longer than is shown here; output_location has all of it)"
+
+
+def _first_line(text: str) -> str:
+    return text.splitlines()[0][:RESULT_CHARACTERS]
 
 
 def _last_line(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,14 +15,15 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.stub import Stubber
 
+from alerting.repairs import document_text
 from runbook_automation.automation import Count, EventTooEarly, OutOfTime, SweepIncomplete
 from runbook_automation.commands import Commands, TryLater
 from runbook_automation.configuration import CLAIM_SECONDS, Mode
 from runbook_automation.repair import Status
-from tests.lambda_events import (
-    LABELS,
-    notification,
-)
+from sandbox.clouds.aws.agent import Agent, shown
+from sandbox.clouds.aws.commands import OUTPUT_BYTES
+from sandbox.clouds.aws.documents import read_document
+from tests.lambda_events import LABELS, notification, repair_actions
 
 if TYPE_CHECKING:
     pass
@@ -53,6 +55,45 @@ def test_the_outcome_is_published_with_the_commands_output(world: World) -> None
     assert result["finished"] == "2026-11-24T10:40:11Z"
     (item,) = world.items()
     assert "open" not in item
+
+
+KUBECTL = """#!/bin/bash
+case "$*" in
+  *jsonpath*) echo "$SSM_uid|node-1||" ;;
+  logs*) printf 'GET /health 200 %.0s\\n' {1..3000} ;;
+  *) echo "$1" ;;
+esac
+"""
+
+
+def test_the_result_of_long_diagnostics_is_not_a_piece_of_a_log(world: World, tmp_path: Path) -> None:
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(KUBECTL)
+    kubectl.chmod(0o755)
+    text = document_text(repair_actions()["collect_diagnostics"].content)
+    (step,) = read_document("orion-collect-diagnostics", "1", text).steps
+    agent = Agent(world.instance, kubectl=kubectl, kubeconfig=lambda: "", region="us-east-1")
+    done = agent.run(COMMAND, step, {name: LABELS[name] for name in ("namespace", "pod", "uid")})
+    agent.stop()
+    assert done.output.endswith(f"collected: diagnostics of pod orion/{LABELS['pod']} with UID {LABELS['uid']}\n")
+    told = shown(done.output, OUTPUT_BYTES)
+    assert len(told) == OUTPUT_BYTES
+    world.handle(notification(LABELS | {"alertname": "PodNotReady"}))
+    world.answer_of(told)
+
+    world.handle(world.event())
+
+    (result,) = world.told("notifications")
+    assert result["result"].startswith(
+        f"diagnostics of pod orion/{LABELS['pod']} with UID {LABELS['uid']} on node node-1"
+    )
+    assert "output_location" in result["result"]
+    assert result["output"].endswith("--output truncated--")
+
+
+@pytest.mark.parametrize(("length", "told"), [(99, "x" * 99), (100, "x" * 80 + "--output truncated--")])
+def test_the_sandboxes_agent_cuts_an_output_as_the_real_one(length: int, told: str) -> None:
+    assert shown("x" * length, 100) == told
 
 
 def test_an_outcome_told_twice_is_published_once(world: World) -> None:
