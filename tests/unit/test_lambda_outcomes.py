@@ -200,6 +200,44 @@ def test_a_failure_goes_to_the_team(world: World, said: str, status: str) -> Non
     assert world.told("notifications") == []
 
 
+@pytest.mark.parametrize(
+    ("status", "details", "began", "ending", "result"),
+    [
+        ("TimedOut", "DeliveryTimedOut", "", "failed", "DeliveryTimedOut: never delivered, nothing ran"),
+        ("TimedOut", "Delivery Timed Out", "", "failed", "DeliveryTimedOut: never delivered, nothing ran"),
+        ("Failed", "Undeliverable", "", "failed", "Undeliverable: could not be delivered, nothing ran"),
+        ("Cancelled", "Terminated", "", "failed", "Terminated: ended before its turn, nothing ran"),
+        (
+            "TimedOut",
+            "DeliveryTimedOut",
+            "2026-11-24T10:40:12Z",
+            "timed out",
+            "DeliveryTimedOut: had begun, and nothing is known of its end; it wrote last: deleting",
+        ),
+        (
+            "TimedOut",
+            "ExecutionTimedOut",
+            "2026-11-24T10:40:12Z",
+            "timed out",
+            "ExecutionTimedOut: timed out while running, and may have done a part; it wrote last: deleting",
+        ),
+    ],
+)
+def test_the_team_hears_whether_anything_ran(
+    world: World, status: str, details: str, began: str, ending: str, result: str
+) -> None:
+    world.handle(notification())
+    written = {"StandardOutputContent": "deleting\n" if began else "", "StandardErrorContent": ""}
+    told = {"Status": status, "StatusDetails": details, "ExecutionStartDateTime": began}
+    world.change_answer("GetCommandInvocation", told | written)
+
+    world.handle(world.event(status))
+
+    (said,) = world.told("team-trading")
+    assert (said["status"], said["result"]) == (ending, result)
+    assert said["subject"] == "Runbook Action Failed: restart_pod"
+
+
 def test_an_event_that_comes_before_its_command_is_known_comes_again(world: World) -> None:
     world.handle(notification())
     event = world.event()
