@@ -31,7 +31,8 @@ from components.policies import Statement, policy_document, trust_policy
 from components.private_bucket import PrivateBucket, PrivateBucketArgs, PrivateBucketSpec
 
 FUNCTION_MEMORY_MEGABYTES = 256
-BATCH_SIZE = 10
+BATCH_SIZE = 1
+"""A message may hold 100 alerts, which is a run's work. Others beside it would wait for it, and fail with it."""
 MAXIMUM_CONCURRENCY = 2
 """The least that a mapping allows, and enough: a repair is claimed and sent in well under a second."""
 LOG_DAYS = 30

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from alerting.build import load_catalog
@@ -48,10 +49,14 @@ def recorded(name: str) -> dict[str, Any]:
 
 
 def notification(
-    *labels: Mapping[str, str], total: int | None = None, fingerprints: Sequence[str] = (), **changes: Any
+    *labels: Mapping[str, str],
+    total: int | None = None,
+    fingerprints: Sequence[str] = (),
+    envelope: Mapping[str, Any] = MappingProxyType({}),
+    **changes: Any,
 ) -> str:
-    """Return the recorded notification with an alert for each of `labels`, and fields of the notification changed."""
-    envelope = recorded("notification_firing")
+    """Return the recorded notification with an alert for each of `labels`, and its or its envelope's fields changed."""
+    envelope = recorded("notification_firing") | dict(envelope)
     message = json.loads(envelope["Message"])
     (alert,) = message["notification"]["alerts"]
     wanted = labels or (LABELS,)

@@ -7,7 +7,8 @@ the sweep. A claim of which no command is known may have run: the team hears of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, assert_never
@@ -21,6 +22,7 @@ from runbook_automation.configuration import (
     DELIVERY_SECONDS,
     GIVE_UP_SECONDS,
     GRACE_SECONDS,
+    MAXIMUM_AGE_SECONDS,
     Action,
     Mode,
     Remediations,
@@ -59,6 +61,7 @@ class Count(StrEnum):
     HANDED_OVER = "RepairsHandedOver"
     NOTHING_DONE = "RepairsNothingDone"
     GONE = "RepairsTargetGone"
+    TOO_LATE = "RepairsTooLate"
     FAILED = "RepairsFailed"
     NOT_TAKEN = "CommandsNotTaken"
     UNCERTAIN = "CommandsUncertain"
@@ -66,6 +69,7 @@ class Count(StrEnum):
     REPEAT = "RepeatsIgnored"
     FETCHED = "AlertsFetched"
     LEFT_OUT = "AlertsLeftOut"
+    NOTICE = "NoticesPublished"
     UNREADABLE = "MessagesUnreadable"
     NOT_OURS = "MessagesNotOurs"
     UNKNOWN_COMMAND = "CommandsUnknown"
@@ -78,6 +82,8 @@ _COUNTED: Mapping[Status, Count] = {
     Status.GONE: Count.GONE,
     Status.DRY_RUN: Count.DRY_RUN,
     Status.REFUSED: Count.REFUSED,
+    Status.TOO_LATE: Count.TOO_LATE,
+    Status.LEFT_OUT: Count.NOTICE,
 }
 
 
@@ -93,6 +99,10 @@ class Observer(Protocol):
         ...
 
 
+class OutOfTime(TryLater):
+    """The function's time is nearly over, so nothing more is begun; the queue brings the message again."""
+
+
 class EventTooEarly(RuntimeError):
     """An event of a command that is not known yet; the queue brings it again."""
 
@@ -103,7 +113,7 @@ class SweepIncomplete(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Automation:
-    """Handles one message after another. `now` returns Unix seconds."""
+    """Handles one message after another. `now` returns Unix seconds; nothing is begun after `deadline`, in the same."""
 
     mode: Mode
     region: str
@@ -114,10 +124,12 @@ class Automation:
     alertmanager: AlertmanagerApi
     observer: Observer
     now: Callable[[], float]
+    deadline: float = math.inf
 
     def handle(self, body: str, message_id: str) -> None:
         """Deal with one message of the queue. Raises when the queue should bring it again."""
         self.observer.count(Count.HANDLED)
+        self._need_time()
         try:
             message = read_message(body)
         except Unreadable as error:
@@ -136,6 +148,10 @@ class Automation:
             case _:
                 assert_never(message)
 
+    def _need_time(self) -> None:
+        if self.now() > self.deadline:
+            raise OutOfTime("the function's time is nearly over")
+
     def _keep(self, what: Count, body: str, message_id: str, reason: str) -> None:
         key = self.publisher.keep_unreadable(message_id, body, reason)
         self.observer.count(what)
@@ -145,41 +161,85 @@ class Automation:
         if notification.is_repeat:
             self.observer.count(Count.REPEAT)
             return
-        later: list[Exception] = []
-        for alert in (*notification.alerts, *self._left_out(notification)):
+        too_late = self._too_late(notification)
+        failures = self._answer_firing(notification.alerts, too_late)
+        failures += self._answer_left_out(notification, too_late)
+        if failures:
+            raise failures[0]
+
+    def _answer_firing(self, alerts: Iterable[Alert], too_late: str | None) -> list[Exception]:
+        """Answer the alerts that fire and return what failed: each gets its turn first."""
+        failures: list[Exception] = []
+        for alert in alerts:
             if alert.firing:
                 try:
-                    self._answer(alert)
-                except (TryLater, ClientError, BotoCoreError) as error:  # the others get their turn first
-                    later.append(error)
-        if later:
-            raise later[0]
+                    self._answer(alert, too_late)
+                except (TryLater, ClientError, BotoCoreError) as error:
+                    failures.append(error)
+        return failures
 
-    def _left_out(self, notification: Notification) -> tuple[Alert, ...]:
-        """Return the firing alerts of a group that its message has no room for; a team hears if they can't be had."""
+    def _too_late(self, notification: Notification) -> str | None:
+        """Return why a notification is too old to act on and what to do instead, or None for one that is not."""
+        now, sent_at = self.now(), notification.sent_at.timestamp()
+        if now - sent_at <= MAXIMUM_AGE_SECONDS:
+            return None
+        return (
+            f"Alertmanager's message of {time_text(int(sent_at))} was read at {time_text(int(now))}, more than "
+            f"{MAXIMUM_AGE_SECONDS // 60} minutes later: what it saw may be over, so nothing was done. "
+            "If the alert still fires, follow its runbook"
+        )
+
+    def _answer_left_out(self, notification: Notification, too_late: str | None) -> list[Exception]:
+        """Answer the firing alerts of a group that its message has no room for; a team hears if they can't be had."""
         left_out = notification.total - len(notification.alerts)
         names = {notification.common_labels.get("alertname", "")} - {""}
         if not left_out or (names and not names & set(self.remediations.by_alert)):
-            return ()
+            return []
+        self._need_time()
         try:
-            firing = self.alertmanager.firing(notification)
+            firing = self._firing(notification, too_late)
         except NotFetched as error:
             self.observer.count(Count.LEFT_OUT, left_out)
             self.observer.say("alerts left out", route=notification.route, number=left_out, reason=str(error))
             names |= {alert.name for alert in notification.alerts}
             for name in sorted(names & set(self.remediations.by_alert)):
-                self.publisher.publish_left_out(name, self.remediations.by_alert[name].team, left_out, str(error))
-            return ()
+                self._tell_once(self._notice(notification, name, left_out, str(error)))
+            return []
         carried = {alert.fingerprint for alert in notification.alerts}
         found = tuple(alert for alert in firing if alert.fingerprint not in carried)
         self.observer.count(Count.FETCHED, len(found))
-        return found
+        return self._answer_firing(found, too_late)
 
-    def _answer(self, alert: Alert) -> None:
+    def _notice(self, notification: Notification, name: str, left_out: int, reason: str) -> Repair:
+        """Return what a team is told about alerts that nothing was done about, as a record so that it is told once."""
+        now = int(self.now())
+        remediation = self.remediations.by_alert[name]
+        result = f"Nothing was done about {left_out} alerts of this group, for which its message had no room: {reason}"
+        return Repair(
+            id=f"left-out#{notification.id}#{name}",
+            alert=name,
+            action=remediation.action.name,
+            team=remediation.team,
+            labels=shown_labels(notification.group_labels),
+            status=Status.CLAIMED,
+            started_at=now,
+            due_at=now + CLAIM_SECONDS,
+            timeout_seconds=0,
+        ).ended(Ending(status=Status.LEFT_OUT, result=result), now)
+
+    def _firing(self, notification: Notification, too_late: str | None) -> tuple[Alert, ...]:
+        if too_late is not None:
+            raise NotFetched(too_late)
+        return self.alertmanager.firing(notification)
+
+    def _answer(self, alert: Alert, too_late: str | None) -> None:
         decision = decide(alert, self.remediations, self.publisher.team_topic_arns, self.region)
+        if decision is None:
+            return
+        self._need_time()
         match decision:
-            case None:
-                return
+            case _ if too_late is not None:
+                self._claim_ended(alert, decision, Ending(status=Status.TOO_LATE, result=too_late))
             case Refusal():
                 self._claim_ended(alert, decision, Ending(status=Status.REFUSED, result=decision.reason))
             case Handing() if self.mode is Mode.DRY_RUN:
@@ -213,7 +273,9 @@ class Automation:
         )
 
     def _claim_ended(self, alert: Alert, decision: Plan | Handing | Refusal, ending: Ending) -> None:
-        repair = self._claimed(alert, decision).ended(ending, int(self.now()))
+        self._tell_once(self._claimed(alert, decision).ended(ending, int(self.now())))
+
+    def _tell_once(self, repair: Repair) -> None:
         if not self.store.claim(repair):
             self.observer.count(Count.DUPLICATE)
             return
@@ -225,6 +287,7 @@ class Automation:
             self.observer.count(Count.DUPLICATE)
             return
         try:
+            self._need_time()
             command_id = self.commands.send(plan, f"{alert.name} {alert.fingerprint}")
         except TryLater:
             self.store.release(repair)
@@ -254,7 +317,7 @@ class Automation:
             if self.now() - event.time.timestamp() < EARLY_SECONDS:
                 raise EventTooEarly(event.command_id)
             self.observer.count(Count.UNKNOWN_COMMAND)
-            self.observer.say("event of a command that no repair sent", command=event.command_id)
+            self.observer.say("event of a command that no record names", command=event.command_id)
             return
         if repair.finished_at is not None:
             self.observer.count(Count.DUPLICATE)
@@ -267,6 +330,8 @@ class Automation:
         now = int(self.now())
         failures: list[str] = []
         for repair in self.store.overdue(now):
+            if self.now() > self.deadline:
+                break  # the next sweep takes the others
             try:
                 self._look_after(repair, now)
             except (ClientError, BotoCoreError) as error:  # the others get their turn

@@ -29,6 +29,18 @@ SAID: Mapping[str, Status] = {"nothing done:": Status.NOTHING_DONE, "gone:": Sta
 """What an action's output begins with when it found the state changed, or its target gone."""
 REFUSED = "refused:"
 """What the last line of an action's errors begins with when it must not act."""
+NOT_BEGUN: Mapping[str, str] = {
+    "DeliveryTimedOut": "never delivered",
+    "Undeliverable": "could not be delivered",
+    "Terminated": "ended before its turn",
+    "InvalidPlatform": "not for this instance's platform",
+    "AccessDenied": "refused on this instance",
+}
+"""The details of a command's status with which it never ran, unless Systems Manager knows when it began: one whose
+instance fell silent in the middle is called undelivered too."""
+EXECUTION_TIMED_OUT = "ExecutionTimedOut"
+TRUNCATED = "--output truncated--"
+"""What the agent writes in place of the end of an output of 24,000 bytes or more."""
 RESULT_CHARACTERS = 300
 DECISIVE = (
     Status.FAILED,
@@ -103,7 +115,8 @@ class Commands:
         if not instances:
             return Ending(
                 status=Status.FAILED,
-                result=f"No instance took the command: none that Systems Manager manages has the tag {BASTION_TAG}",
+                result=f"No instance took the command: none that Systems Manager manages has the tag {BASTION_TAG}; "
+                "nothing ran",
             )
         endings = {instance: self._ending_on(command_id, instance) for instance in sorted(instances)}
         ended = {instance: ending for instance, ending in endings.items() if ending is not None}
@@ -127,17 +140,20 @@ class Commands:
             said = next((said for beginning, said in SAID.items() if output.startswith(beginning)), None)
             return Ending(
                 status=said or Status.SUCCEEDED,
-                result=_last_line(output) if said is None else output.splitlines()[0][:RESULT_CHARACTERS],
+                result=_result(output) if said is None else _first_line(output),
                 output=output,
                 errors=errors,
                 location=location,
             )
+        details = (answer.get("StatusDetails") or status).replace(" ", "")  # documented with spaces, answered without
+        if details in NOT_BEGUN and not answer.get("ExecutionStartDateTime"):
+            return Ending(status=Status.FAILED, result=f"{details}: {NOT_BEGUN[details]}, nothing ran")
         last = _last_line(errors or output)
         if status == "Failed" and errors and last.startswith(REFUSED):
             return Ending(status=Status.REFUSED, result=last, output=output, errors=errors, location=location)
         return Ending(
             status=Status.TIMED_OUT if status == "TimedOut" else Status.FAILED,
-            result=f"{answer.get('StatusDetails') or status}: {last}",
+            result=f"{details}: {_meaning(details)}{last}",
             output=output,
             errors=errors,
             location=location,
@@ -147,6 +163,25 @@ class Commands:
 def _text_of(part: object, name: str) -> str:
     """Return what AWS always tells, though its types leave it open. Raises `KeyError` where it does not."""
     return cast("Mapping[str, Any]", part)[name]
+
+
+def _meaning(details: str) -> str:
+    if details == EXECUTION_TIMED_OUT:
+        return "timed out while running, and may have done a part; it wrote last: "
+    if details in NOT_BEGUN:
+        return "had begun, and nothing is known of its end; it wrote last: "
+    return ""
+
+
+def _result(output: str) -> str:
+    """Return the line that tells what was done: the last, or the first where the agent cut the end off."""
+    if not output.endswith(TRUNCATED):
+        return _last_line(output)
+    return f"{_first_line(output)} (longer than is shown here; output_location has all of it)"
+
+
+def _first_line(text: str) -> str:
+    return text.splitlines()[0][:RESULT_CHARACTERS]
 
 
 def _last_line(text: str) -> str:

@@ -15,6 +15,15 @@ GRACE_SECONDS = 60
 """How long after a command must have ended its event may take."""
 CLAIM_SECONDS = 120
 """After this, whoever claimed a repair has ended: a function lives for 30 seconds."""
+MARGIN_SECONDS = 8
+"""How long before its end the function begins nothing more: `SendCommand`, tried once, takes seven seconds at most (two
+to connect, five to answer), and its command is written down after it.
+"""
+MAXIMUM_AGE_SECONDS = 15 * 60
+"""How old a notification may be to be acted on, by its topic's time. It is as long as the queue itself tries a message:
+five receives, three minutes apart (`VISIBILITY_SECONDS` and `MAXIMUM_RECEIVES` of the event bus). What is older was
+held up by something else, by a mapping that was switched off or among the dead letters: what it saw may be over.
+"""
 GIVE_UP_SECONDS = 15 * 60
 """How long after its due time a command that Systems Manager still calls running is asked about."""
 

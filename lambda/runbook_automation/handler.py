@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from botocore.config import Config
 from runbook_automation.alertmanager import AlertmanagerApi
 from runbook_automation.automation import Automation, Count
 from runbook_automation.commands import Commands
-from runbook_automation.configuration import Configuration, Remediations
+from runbook_automation.configuration import MARGIN_SECONDS, Configuration, Remediations
 from runbook_automation.publisher import Publisher
 from runbook_automation.store import RepairStore
 
@@ -77,8 +78,9 @@ def automation() -> Automation:
     )
 
 
-def _handle_record(record: SQSRecord) -> None:
-    automation().handle(record.body, record.message_id)
+def _handle_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
+    deadline = time.time() + lambda_context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
+    replace(automation(), deadline=deadline).handle(record.body, record.message_id)
 
 
 @logger.inject_lambda_context

@@ -48,9 +48,12 @@ class Alert:
 class Notification:
     """A group of alerts. `total` is how many there were; a message holds 100 at most, fewer where these are long.
 
-    `receiver` is the name of one route's, so that with the group's labels it names the group.
+    `receiver` is the name of one route's, so that with the group's labels it names the group. `id` and `sent_at` are
+    the topic's, the latter by its clock: queues and redrives leave both as they are.
     """
 
+    id: str
+    sent_at: datetime
     route: str
     receiver: str
     reason: str
@@ -133,6 +136,8 @@ def _notification(envelope: Mapping[str, Any]) -> Notification:
     if isinstance(total, bool) or total < len(alerts):
         raise Unreadable(f"message.total: found {total!r}; allowed: the number of alerts, {len(alerts)}, or more")
     return Notification(
+        id=_get(envelope, "MessageId", str, "envelope"),
+        sent_at=_time(_get(envelope, "Timestamp", str, "envelope"), "envelope.Timestamp"),
         route=_get(message, "route", str, "message"),
         reason=_get(notification, "notification_reason", str, "notification"),
         total=total,

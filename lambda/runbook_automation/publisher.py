@@ -45,22 +45,6 @@ class Publisher:
             },
         )
 
-    def publish_left_out(self, alert: str, team: str, left_out: int, reason: str) -> None:
-        """Tell a team how many of its alerts came in no message, so that nothing was done about them, and why."""
-        self.sns.publish(
-            TopicArn=self._team_topic(team),
-            Subject="Runbook Actions Left Out",
-            Message=json.dumps(
-                {
-                    "version": "1",
-                    "alert": alert,
-                    "status": "left out",
-                    "result": f"Nothing was done about {left_out} alerts of this group, for which its message had no "
-                    f"room: {reason}",
-                }
-            ),
-        )
-
     def keep_unreadable(self, message_id: str, body: str, reason: str) -> str:
         """Keep a message as it came and return where."""
         key = f"{UNREADABLE_PREFIX}{message_id}.json"
@@ -86,6 +70,10 @@ def _said(status: Status) -> str:
             return "Runbook Action Not Needed"
         case Status.DRY_RUN:
             return "Runbook Action Dry Run"
+        case Status.TOO_LATE:
+            return "Runbook Action Not Taken"
+        case Status.LEFT_OUT:
+            return "Runbook Actions Left Out"
         case Status.REFUSED:
             return "Runbook Action Refused"
         case _:

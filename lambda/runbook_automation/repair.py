@@ -27,6 +27,8 @@ class Status(StrEnum):
     GONE = "gone"  # what the alert saw was not there any more
     DRY_RUN = "dry run"
     REFUSED = "refused"
+    TOO_LATE = "too late"  # its message was too old to act on; a new one may still be
+    LEFT_OUT = "left out"  # alerts that came in no message: a notice, which answers none
     FAILED = "failed"
     TIMED_OUT = "timed out"
     LOST = "lost"  # nobody can say whether it ran

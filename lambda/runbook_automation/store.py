@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
@@ -27,11 +28,26 @@ class RepairStore:
         self._table = table
 
     def claim(self, repair: Repair) -> bool:
-        """Write a new repair. Says False if somebody else has claimed it already."""
-        condition = Attr("id").not_exists() | Attr("status").eq(Status.RELEASED.value)
-        return self._conditional(
-            lambda: self._table.put_item(Item=repair.to_item(), ConditionExpression=condition),
-        )
+        """Write a new repair. Says False if somebody else has claimed it already.
+
+        That an old message came too late keeps a new one from nothing. Where an answer is lost, the SDK writes again,
+        and finds its own claim: a token says whose it is.
+        """
+        token = uuid4().hex
+        free = {Status.RELEASED, Status.TOO_LATE} - {repair.status}
+        condition = Attr("id").not_exists() | Attr("status").is_in(sorted(free))
+        try:
+            self._table.put_item(
+                Item=repair.to_item() | {"claim": token},
+                ConditionExpression=condition,
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            if not _is_condition(error):
+                raise
+            found = cast("Mapping[str, Any]", error.response).get("Item", {})  # as DynamoDB writes it, type by type
+            return found.get("claim") == {"S": token}
+        return True
 
     def release(self, repair: Repair) -> None:
         """Give up a claim of which nothing was sent."""
@@ -100,10 +116,13 @@ class RepairStore:
 
     def close(self, repair: Repair) -> None:
         """Take a repair whose end was published out of what the sweep looks after."""
-        self._table.update_item(
-            Key={"id": repair.id},
-            UpdateExpression="REMOVE #open",
-            ExpressionAttributeNames={"#open": "open"},
+        self._conditional(
+            lambda: self._table.update_item(
+                Key={"id": repair.id},
+                UpdateExpression="REMOVE #open",
+                ConditionExpression="attribute_exists(finished_at)",  # or somebody has claimed it anew
+                ExpressionAttributeNames={"#open": "open"},
+            )
         )
 
     def postpone(self, repair: Repair, due_at: int) -> None:
@@ -122,7 +141,11 @@ class RepairStore:
         try:
             change()
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
+            if _is_condition(error):
                 return False
             raise
         return True
+
+
+def _is_condition(error: ClientError) -> bool:
+    return error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException"

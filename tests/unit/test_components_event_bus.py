@@ -10,6 +10,7 @@ import pytest
 from alerting.settings import RoleSource, Settings
 from components.alertmanager_identity import AlertmanagerIdentity, AlertmanagerIdentityArgs
 from components.naming import FUNCTION_TIMEOUT_SECONDS
+from runbook_automation.configuration import MAXIMUM_AGE_SECONDS
 from sandbox.mocked_program import ISSUER, Run
 from tests.component_stage import (
     DEAD_LETTERS,
@@ -40,6 +41,8 @@ class TestEventBus:
         queue = run.one("aws:sqs/queue:Queue", name="orion-runbook-automation").inputs
         dead_letters = run.one("aws:sqs/queue:Queue", name="orion-runbook-automation-dead-letters").inputs
 
+        # The function still acts on a message at its last try.
+        assert 5 * queue["visibilityTimeoutSeconds"] <= MAXIMUM_AGE_SECONDS
         assert json.loads(queue["redrivePolicy"]) == {"deadLetterTargetArn": DEAD_LETTERS, "maxReceiveCount": 5}
         assert json.loads(dead_letters["redriveAllowPolicy"]) == {
             "redrivePermission": "byQueue",

@@ -137,12 +137,14 @@ class TestRunbookAutomation:
             assert "cidrIpv4" not in mine[1].inputs
             assert mine[1].inputs["referencedSecurityGroupId"] == f"{BALANCER}-group-id"
 
-    def test_batches_report_their_failures_and_concurrency_is_bounded(self, tmp_path: Path, *, preview: bool) -> None:
+    def test_a_message_has_a_run_of_its_own_and_reports_its_failure_and_concurrency_is_bounded(
+        self, tmp_path: Path, *, preview: bool
+    ) -> None:
         mapping = automation(tmp_path, preview=preview).one("aws:lambda/eventSourceMapping:EventSourceMapping").inputs
 
         assert mapping["eventSourceArn"] == QUEUE
         assert mapping["functionResponseTypes"] == ["ReportBatchItemFailures"]
-        assert mapping["batchSize"] == 10
+        assert mapping["batchSize"] == 1
         assert mapping["scalingConfig"]["maximumConcurrency"] >= 2
 
     def test_no_concurrency_is_reserved(self, tmp_path: Path) -> None:

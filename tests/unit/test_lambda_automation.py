@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from runbook_automation.alertmanager import AlertmanagerApi
 from runbook_automation.automation import Count
-from runbook_automation.configuration import Mode
+from runbook_automation.configuration import MAXIMUM_AGE_SECONDS, Mode
 from sandbox.service import HttpService, wait_until_ready
 from tests.lambda_events import (
     FUNCTION_OPERATIONS,
@@ -27,7 +27,7 @@ from tests.lambda_events import (
 
 if TYPE_CHECKING:
     pass
-from tests.lambda_world import BUCKET, NOW, SWEEP, World, moto_world
+from tests.lambda_world import BUCKET, NOW, SWEEP, World, moto_world, refused_by_aws
 
 
 @pytest.fixture
@@ -108,6 +108,61 @@ def test_repeats_and_resolves_are_no_reason_to_act(world: World, name: str) -> N
     assert world.items() == []
 
 
+SENT = 1_795_517_163.859
+"""When the topic took the recorded notification."""
+
+
+def test_a_message_that_was_held_up_touches_nothing_and_the_team_is_told_once(world: World) -> None:
+    world.time = SENT + MAXIMUM_AGE_SECONDS + 1
+
+    for _ in range(3):
+        world.handle(notification())
+
+    assert world.commands() == []
+    (said,) = world.told("team-trading")
+    assert said["subject"] == "Runbook Action Not Taken: restart_pod"
+    assert said["status"] == "too late"
+    assert said["labels"] == LABELS
+    assert "2026-11-24T10:46:03Z" in said["result"]
+    assert "follow its runbook" in said["result"]
+    (item,) = world.items()
+    assert "open" not in item
+    assert world.seen.counts[Count.TOO_LATE] == 1
+
+
+@pytest.mark.parametrize("age", [-60 * 60, 0, MAXIMUM_AGE_SECONDS])
+def test_a_message_is_acted_on_while_the_queue_itself_may_still_bring_it(world: World, age: float) -> None:
+    world.time = SENT + age
+
+    world.handle(notification())
+
+    assert len(world.commands()) == 1
+
+
+def test_a_new_message_about_an_alert_is_acted_on_after_an_old_one_came_too_late(world: World) -> None:
+    world.time = SENT + 4 * 24 * 60 * 60
+    world.handle(notification())
+
+    world.handle(notification(envelope={"Timestamp": "2026-11-28T10:45:00.000Z"}))
+    world.handle(notification())
+
+    assert len(world.commands()) == 1
+    assert len(world.told("team-trading")) == 1
+    (item,) = world.items()
+    assert (item["status"], item["open"]) == ("sent", "repair")
+
+
+def test_a_command_sent_in_time_is_ended_by_an_outcome_that_was_held_up(world: World) -> None:
+    world.handle(notification())
+    world.time = SENT + 4 * 24 * 60 * 60
+
+    world.handle(notification())
+    world.handle(world.event(age=4 * 24 * 60 * 60))
+
+    assert [one["status"] for one in world.told("notifications")] == ["succeeded"]
+    assert world.told("team-trading") == []
+
+
 @pytest.mark.parametrize("pod", ["; rm -rf /", "$(reboot)", "{{ pod }}", "a\nb", "x" * 10_000, ""])
 def test_a_hostile_label_is_refused_once_and_the_team_told(world: World, pod: str) -> None:
     for _ in range(3):
@@ -167,15 +222,46 @@ def test_what_cannot_be_kept_stays_in_the_queue(world: World) -> None:
         world.handle("not JSON")
 
 
-def test_alerts_that_came_in_no_message_are_told_to_the_team(world: World) -> None:
-    world.handle(notification(total=120))
+def test_alerts_that_came_in_no_message_are_told_to_the_team_once(world: World) -> None:
+    for _ in range(3):
+        world.handle(notification(total=120))
 
     (said,) = world.told("team-platform")
     assert said["status"] == "left out"
     assert "119 alerts" in said["result"]
     assert "alertmanager_api" in said["result"]
-    assert world.seen.counts[Count.LEFT_OUT] == 119
+    assert said["subject"] == "Runbook Actions Left Out: restart_pod"
+    assert said["labels"] == {"alertname": "HighMemoryUsage", "service": "positions"}
+    assert world.seen.counts[Count.LEFT_OUT] == 3 * 119
+    assert world.seen.counts[Count.NOTICE] == 1
     assert len(world.commands()) == 1
+
+
+def test_a_notice_that_cannot_be_published_keeps_no_alert_from_its_answer_and_comes_with_the_sweep(
+    world: World,
+) -> None:
+    world.fail(world.sns, "Publish", refused_by_aws("Throttling", 400))
+    with pytest.raises(ClientError):
+        world.handle(notification(total=120))
+    assert len(world.commands()) == 1
+    world.mend()
+
+    world.handle(notification(total=120))
+    world.time = NOW + 2 * 60
+    world.handle(SWEEP)
+    world.handle(SWEEP)
+
+    assert [one["status"] for one in world.told("team-platform")] == ["left out"]
+
+
+def test_what_a_message_that_was_held_up_left_out_is_told_as_too_late(world: World) -> None:
+    world.time = SENT + MAXIMUM_AGE_SECONDS + 1
+
+    world.handle(notification(total=120))
+
+    (left_out,) = world.told("team-platform")
+    assert "119 alerts" in left_out["result"]
+    assert "more than 15 minutes later" in left_out["result"]
 
 
 def test_alerts_that_came_in_no_message_are_fetched_and_answered_once(world: World) -> None:

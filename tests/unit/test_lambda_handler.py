@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from moto import mock_aws
 
 from runbook_automation import handler as module
+from runbook_automation.configuration import MARGIN_SECONDS
 from tests.lambda_events import LABELS, create_state_table, function_data, notification, recorded, sqs_event
 
 
@@ -22,6 +24,10 @@ class _Context:
     memory_limit_in_mb: int = 256
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:orion-runbook-automation"
     aws_request_id: str = "00000000-0000-4000-8000-000000000000"
+    remaining_seconds: float = 30
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.remaining_seconds * 1000)
 
 
 @pytest.fixture
@@ -54,8 +60,13 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     module.automation.cache_clear()
 
 
-def _handle(event: dict[str, Any]) -> Any:
-    return module.handler(event, _Context())
+def _new(*labels: Mapping[str, str], fingerprints: Sequence[str] = ()) -> str:
+    """Return a notification of this moment."""
+    return notification(*labels, fingerprints=fingerprints, envelope={"Timestamp": datetime.now(UTC).isoformat()})
+
+
+def _handle(event: dict[str, Any], *, remaining_seconds: float = 30) -> Any:
+    return module.handler(event, _Context(remaining_seconds=remaining_seconds))
 
 
 @pytest.mark.usefixtures("bucket")
@@ -63,9 +74,17 @@ def test_only_what_failed_comes_again() -> None:
     event = recorded("command_success")
     event["time"] = "2999-01-01T00:00:00Z"  # younger than any: it may have come before its command is known
 
-    answer = _handle(sqs_event(notification(), json.dumps(event), json.dumps({"source": "orion.sweep"})))
+    answer = _handle(sqs_event(_new(), json.dumps(event), json.dumps({"source": "orion.sweep"})))
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": "00000000-0000-4000-8000-000000000001"}]}
+
+
+def test_what_there_is_no_time_for_comes_again_untouched(bucket: Any) -> None:
+    answer = _handle(sqs_event(_new(), "kept if it were read"), remaining_seconds=MARGIN_SECONDS - 1)
+
+    assert len(answer["batchItemFailures"]) == 2
+    assert list(bucket.objects.all()) == []
+    assert _handle(sqs_event(_new()), remaining_seconds=MARGIN_SECONDS + 1) == {"batchItemFailures": []}
 
 
 def test_a_batch_in_which_all_failed_is_reported_too(bucket: Any) -> None:
@@ -78,7 +97,7 @@ def test_a_batch_in_which_all_failed_is_reported_too(bucket: Any) -> None:
 
 @pytest.mark.usefixtures("bucket")
 def test_what_was_counted_becomes_metrics_and_no_secret_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    _handle(sqs_event(notification(), notification(LABELS | {"pod": "; rm -rf /"}, fingerprints=["f" * 16]), "{}"))
+    _handle(sqs_event(_new(), _new(LABELS | {"pod": "; rm -rf /"}, fingerprints=["f" * 16]), "{}"))
 
     said = capsys.readouterr().out
     lines = [json.loads(line) for line in said.splitlines()]

@@ -23,6 +23,7 @@ def test_a_recorded_notification_is_read() -> None:
     assert isinstance(message, Notification)
     assert message.route == '{}/{severity="warning"}'
     assert message.total == 1
+    assert message.sent_at.isoformat() == "2026-11-24T10:46:03.859000+00:00"
     assert not message.is_repeat
     (alert,) = message.alerts
     assert alert.firing
@@ -131,6 +132,12 @@ def test_a_message_of_another_shape_is_unreadable(change: dict[str, Any], place:
 
     with pytest.raises(Unreadable, match=place):
         _read(envelope)
+
+
+@pytest.mark.parametrize("timestamp", [None, "", "yesterday", 1_795_517_163, "2026-11-24T10:46:03.859"])
+def test_a_notification_of_an_unknown_age_is_unreadable(timestamp: object) -> None:
+    with pytest.raises(Unreadable, match=r"envelope\.Timestamp"):
+        read_message(notification(envelope={"Timestamp": timestamp}))
 
 
 _JSON = st.recursive(

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.stub import Stubber
 
-from runbook_automation.automation import Count, EventTooEarly, SweepIncomplete
+from alerting.repairs import document_text
+from runbook_automation.automation import Count, EventTooEarly, OutOfTime, SweepIncomplete
 from runbook_automation.commands import Commands, TryLater
 from runbook_automation.configuration import CLAIM_SECONDS, Mode
 from runbook_automation.repair import Status
-from tests.lambda_events import (
-    LABELS,
-    notification,
-)
+from sandbox.clouds.aws.agent import Agent, shown
+from sandbox.clouds.aws.commands import OUTPUT_BYTES
+from sandbox.clouds.aws.documents import read_document
+from tests.lambda_events import LABELS, notification, repair_actions
 
 if TYPE_CHECKING:
     pass
-from tests.lambda_world import NOW, SWEEP, World, moto_world, refused_by_aws
+from tests.lambda_world import NOW, SESSION, SWEEP, World, moto_world, refused_by_aws
 
 COMMAND = "11111111-2222-3333-4444-555555555555"
 
@@ -51,6 +55,45 @@ def test_the_outcome_is_published_with_the_commands_output(world: World) -> None
     assert result["finished"] == "2026-11-24T10:40:11Z"
     (item,) = world.items()
     assert "open" not in item
+
+
+KUBECTL = """#!/bin/bash
+case "$*" in
+  *jsonpath*) echo "$SSM_uid|node-1||" ;;
+  logs*) printf 'GET /health 200 %.0s\\n' {1..3000} ;;
+  *) echo "$1" ;;
+esac
+"""
+
+
+def test_the_result_of_long_diagnostics_is_not_a_piece_of_a_log(world: World, tmp_path: Path) -> None:
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(KUBECTL)
+    kubectl.chmod(0o755)
+    text = document_text(repair_actions()["collect_diagnostics"].content)
+    (step,) = read_document("orion-collect-diagnostics", "1", text).steps
+    agent = Agent(world.instance, kubectl=kubectl, kubeconfig=lambda: "", region="us-east-1")
+    done = agent.run(COMMAND, step, {name: LABELS[name] for name in ("namespace", "pod", "uid")})
+    agent.stop()
+    assert done.output.endswith(f"collected: diagnostics of pod orion/{LABELS['pod']} with UID {LABELS['uid']}\n")
+    told = shown(done.output, OUTPUT_BYTES)
+    assert len(told) == OUTPUT_BYTES
+    world.handle(notification(LABELS | {"alertname": "PodNotReady"}))
+    world.answer_of(told)
+
+    world.handle(world.event())
+
+    (result,) = world.told("notifications")
+    assert result["result"].startswith(
+        f"diagnostics of pod orion/{LABELS['pod']} with UID {LABELS['uid']} on node node-1"
+    )
+    assert "output_location" in result["result"]
+    assert result["output"].endswith("--output truncated--")
+
+
+@pytest.mark.parametrize(("length", "told"), [(99, "x" * 99), (100, "x" * 80 + "--output truncated--")])
+def test_the_sandboxes_agent_cuts_an_output_as_the_real_one(length: int, told: str) -> None:
+    assert shown("x" * length, 100) == told
 
 
 def test_an_outcome_told_twice_is_published_once(world: World) -> None:
@@ -157,6 +200,44 @@ def test_a_failure_goes_to_the_team(world: World, said: str, status: str) -> Non
     assert world.told("notifications") == []
 
 
+@pytest.mark.parametrize(
+    ("status", "details", "began", "ending", "result"),
+    [
+        ("TimedOut", "DeliveryTimedOut", "", "failed", "DeliveryTimedOut: never delivered, nothing ran"),
+        ("TimedOut", "Delivery Timed Out", "", "failed", "DeliveryTimedOut: never delivered, nothing ran"),
+        ("Failed", "Undeliverable", "", "failed", "Undeliverable: could not be delivered, nothing ran"),
+        ("Cancelled", "Terminated", "", "failed", "Terminated: ended before its turn, nothing ran"),
+        (
+            "TimedOut",
+            "DeliveryTimedOut",
+            "2026-11-24T10:40:12Z",
+            "timed out",
+            "DeliveryTimedOut: had begun, and nothing is known of its end; it wrote last: deleting",
+        ),
+        (
+            "TimedOut",
+            "ExecutionTimedOut",
+            "2026-11-24T10:40:12Z",
+            "timed out",
+            "ExecutionTimedOut: timed out while running, and may have done a part; it wrote last: deleting",
+        ),
+    ],
+)
+def test_the_team_hears_whether_anything_ran(
+    world: World, status: str, details: str, began: str, ending: str, result: str
+) -> None:
+    world.handle(notification())
+    written = {"StandardOutputContent": "deleting\n" if began else "", "StandardErrorContent": ""}
+    told = {"Status": status, "StatusDetails": details, "ExecutionStartDateTime": began}
+    world.change_answer("GetCommandInvocation", told | written)
+
+    world.handle(world.event(status))
+
+    (said,) = world.told("team-trading")
+    assert (said["status"], said["result"]) == (ending, result)
+    assert said["subject"] == "Runbook Action Failed: restart_pod"
+
+
 def test_an_event_that_comes_before_its_command_is_known_comes_again(world: World) -> None:
     world.handle(notification())
     event = world.event()
@@ -197,6 +278,78 @@ def test_a_throttled_command_is_tried_again_and_sent_once(world: World) -> None:
     world.handle(notification())
 
     assert len(world.commands()) == 1
+
+
+def test_a_claim_whose_answer_is_lost_is_still_this_ones_and_sent_once(world: World) -> None:
+    tries: list[str] = []
+
+    def lose_the_first_answer(request: AWSPreparedRequest, **_: object) -> None:
+        tries.append(request.url)
+        if len(tries) == 1:
+            SESSION.client("dynamodb").put_item(**json.loads(cast("bytes", request.body)))
+            raise ReadTimeoutError(endpoint_url=request.url)
+
+    world.table.meta.client.meta.events.register_first("before-send.dynamodb.PutItem", lose_the_first_answer)
+    world.handle(notification())
+    assert len(tries) == 2
+
+    world.handle(notification())
+
+    assert len(world.commands()) == 1
+    assert world.items()[0]["status"] == "sent"
+    assert world.seen.counts[Count.DUPLICATE] == 1
+
+
+def takes_seconds(world: World, client: Any, operation: str, seconds: float) -> None:
+    """Have an operation take its time."""
+
+    def take(**_: object) -> None:
+        world.time += seconds
+
+    client.meta.events.register(f"before-send.{client.meta.service_model.service_name}.{operation}", take)
+
+
+def test_what_a_run_has_no_time_for_is_sent_by_the_next_ones(world: World) -> None:
+    message = notification(*(LABELS | {"pod": f"positions-{number}"} for number in range(5)))
+    takes_seconds(world, world.ssm, "SendCommand", 10)
+    sent: list[int] = []
+    for _ in range(2):
+        world.automation = replace(world.automation, deadline=world.time + 15)
+        with pytest.raises(OutOfTime):
+            world.handle(message)
+        sent.append(len(world.commands()))
+    world.automation = replace(world.automation, deadline=world.time + 15)
+
+    world.handle(message)
+
+    assert sent == [2, 4]
+    assert [command["Parameters"]["pod"] for command in world.commands()] == [[f"positions-{n}"] for n in range(5)]
+    assert {item["status"] for item in world.items()} == {"sent"}
+
+
+def test_a_claim_that_took_all_the_time_is_given_back(world: World) -> None:
+    takes_seconds(world, world.table.meta.client, "PutItem", 20)
+    world.automation = replace(world.automation, deadline=NOW + 15)
+
+    with pytest.raises(OutOfTime):
+        world.handle(notification())
+
+    assert world.commands() == []
+    assert world.items()[0]["status"] == "released"
+
+
+def test_what_a_sweep_has_no_time_for_is_left_to_the_next(world: World) -> None:
+    world.handle(notification(LABELS, LABELS | {"pod": "positions-2"}))
+    world.time = NOW + 10 * 60
+    takes_seconds(world, world.ssm, "GetCommandInvocation", 10)
+    world.automation = replace(world.automation, deadline=world.time + 5)
+
+    world.handle(SWEEP)
+    assert len(world.told("notifications")) == 1
+    world.automation = replace(world.automation, deadline=world.time + 5)
+    world.handle(SWEEP)
+
+    assert len(world.told("notifications")) == 1
 
 
 def test_one_throttled_alert_keeps_the_others_from_nothing(world: World) -> None:

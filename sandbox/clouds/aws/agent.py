@@ -21,6 +21,7 @@ from sandbox.service import dying_with_its_starter
 COMMANDS_AT_ONCE = 10
 """As the bastion sets its agent; the agent's own default is 5."""
 KILLED = 137
+TRUNCATED = b"--output truncated--"
 READ_BYTES = 1024 * 1024
 """As much of what a script writes as is kept."""
 
@@ -126,6 +127,14 @@ class Agent:
                 started=started,
                 ended=time.time(),
             )
+
+
+def shown(text: str, limit: int) -> str:
+    """Return what the agent tells of an output: as much as `limit` bytes have room for, and that it was cut."""
+    content = text.encode()
+    if len(content) < limit:
+        return text
+    return (content[: limit - len(TRUNCATED)] + TRUNCATED).decode(errors="replace")
 
 
 def _show_failure(done: Future[None]) -> None:

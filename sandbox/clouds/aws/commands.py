@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from botocore.model import Shape
 from botocore.validate import ParamValidator
 
-from sandbox.clouds.aws.agent import Agent, StepResult
+from sandbox.clouds.aws.agent import Agent, StepResult, shown
 from sandbox.clouds.aws.clients import Clients
 from sandbox.clouds.aws.documents import Document, parameter_values, read_document
 from sandbox.clouds.aws.wire import Answer, AwsError, Request, json_answer
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 SOURCE = "systems manager"
 TARGET_PREFIX = "AmazonSSM."
-OUTPUT_CHARACTERS = 24_000
-ERROR_CHARACTERS = 8_000
+OUTPUT_BYTES = 24_000
+ERROR_BYTES = 8_000
 PLUGIN_CHARACTERS = 2_500
 """What GetCommandInvocation and ListCommandInvocations show of a command's output."""
 DEFAULT_DELIVERY_SECONDS = 3600
@@ -214,8 +214,8 @@ class SystemsManager:
             {**ids, "status": status},
             parameters=dict(command.parameters),
             status=status,
-            output=_text(invocation, "output")[:OUTPUT_CHARACTERS],
-            errors=_text(invocation, "errors")[:ERROR_CHARACTERS],
+            output=shown(_text(invocation, "output"), OUTPUT_BYTES),
+            errors=shown(_text(invocation, "errors"), ERROR_BYTES),
         )
 
     def _set(self, command: Command, invocation: Invocation, status: str, details: str) -> None:
@@ -284,9 +284,9 @@ class SystemsManager:
                 "ExecutionEndDateTime": _iso(steps[-1].ended) if ended else "",
                 "Status": invocation.status,
                 "StatusDetails": invocation.details,
-                "StandardOutputContent": _text(invocation, "output")[:OUTPUT_CHARACTERS],
+                "StandardOutputContent": shown(_text(invocation, "output"), OUTPUT_BYTES),
                 "StandardOutputUrl": invocation.output_url,
-                "StandardErrorContent": _text(invocation, "errors")[:ERROR_CHARACTERS],
+                "StandardErrorContent": shown(_text(invocation, "errors"), ERROR_BYTES),
                 "StandardErrorUrl": invocation.error_url,
             }
 
