@@ -7,6 +7,7 @@ from pathlib import Path
 import pulumi
 
 from alerting.build import load_platform
+from components.alarms import Alarms, AlarmsArgs
 from components.alertmanager_identity import AlertmanagerIdentity, AlertmanagerIdentityArgs
 from components.bastion import Bastion, BastionArgs, BastionSpec
 from components.configuration import read_secrets, read_settings
@@ -72,19 +73,25 @@ event_bus = EventBus(
     ),
     opts=using,
 )
+alarms = Alarms(
+    "alarms",
+    AlarmsArgs(
+        settings=settings,
+        key_arn=event_bus.key_arn,
+        service_ids=on_call.service_ids,
+        operating_team=platform.on_call.operating_team,
+    ),
+    opts=using,
+)
 runbook_automation = RunbookAutomation(
     "runbook-automation",
     RunbookAutomationArgs(
-        spec=RunbookAutomationSpec(
-            settings=settings,
-            repairs=platform.repairs,
-            package=package,
-            operating_team=platform.on_call.operating_team,
-        ),
+        spec=RunbookAutomationSpec(settings=settings, repairs=platform.repairs, package=package),
         key_arn=event_bus.key_arn,
         queue_arn=event_bus.queue_arn,
         notification_topic_arn=event_bus.notification_topic_arn,
         team_topic_arns=event_bus.team_topic_arns,
+        alarm_topic_arn=alarms.topic_arn,
     ),
     opts=using,
 )
@@ -99,11 +106,7 @@ bastion = Bastion(
 )
 watchdog = Watchdog(
     "watchdog",
-    WatchdogArgs(
-        settings=settings,
-        key_arn=event_bus.key_arn,
-        pagerduty_service_id=on_call.service_ids[platform.on_call.operating_team],
-    ),
+    WatchdogArgs(settings=settings, key_arn=event_bus.key_arn, alarm_topic_arn=alarms.topic_arn),
     opts=using,
 )
 identity = AlertmanagerIdentity(

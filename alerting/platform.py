@@ -148,7 +148,7 @@ class PagedService:
 class OnCall:
     """Everything that PagerDuty is told. People are looked up by email, never made.
 
-    `operating_team` keeps this platform itself: it hears of what that fails at.
+    `operating_team` keeps this platform itself: it is paged when that fails.
     """
 
     operating_team: str

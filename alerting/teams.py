@@ -109,7 +109,7 @@ class Team(ClosedModel):
 
 
 class TeamsFile(ClosedModel):
-    """catalog/teams.yaml. `operating_team` keeps this platform: what goes wrong with it is told to that team."""
+    """catalog/teams.yaml. `operating_team` keeps this platform: what goes wrong with it pages that team."""
 
     operating_team: str
     teams: Mapping[Name, Team] = Field(min_length=1)

@@ -22,6 +22,7 @@ from components.naming import (
     type_token,
 )
 from components.policies import Statement, policy_document, refuse_plain_http
+from components.topics import TopicSpec, encrypted_topic
 
 VISIBILITY_SECONDS = 6 * FUNCTION_TIMEOUT_SECONDS
 """AWS asks for at least six times the function's timeout, so that a throttled batch is not handed out twice."""
@@ -137,34 +138,14 @@ class EventBus(pulumi.ComponentResource):
         return key
 
     def _topic(self, key: str, topic_name: str) -> aws.sns.Topic:
-        account = self._settings.aws.account_id
-        topic = aws.sns.Topic(
-            f"{self._name}-{key}-topic",
-            name=topic_name,
-            kms_master_key_id=self._key.arn,
-            opts=self._child,
+        allowed = Statement(
+            sid="Account",
+            accounts=[self._settings.aws.account_id],
+            actions=["sns:Publish", "sns:Subscribe", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"],
+            resources=[],
         )
-        statements = [
-            Statement(
-                sid="Account",
-                accounts=[account],
-                actions=["sns:Publish", "sns:Subscribe", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"],
-                resources=[topic.arn],
-            ),
-            Statement(
-                sid="Alarms",
-                services=["cloudwatch.amazonaws.com"],
-                actions=["sns:Publish"],
-                resources=[topic.arn],
-                conditions={"StringEquals": {"aws:SourceAccount": account}},
-            ),
-        ]
-        if self._settings.aws.require_tls:
-            statements.append(refuse_plain_http("sns:Publish", topic.arn))
-        aws.sns.TopicPolicy(
-            f"{self._name}-{key}-topic-policy", arn=topic.arn, policy=policy_document(*statements), opts=self._child
-        )
-        return topic
+        spec = TopicSpec(name=topic_name, allowed=[allowed])
+        return encrypted_topic(f"{self._name}-{key}", spec, self._settings, self._key.arn, self._child)
 
     def _dead_letter_queue(self) -> aws.sqs.Queue:
         return aws.sqs.Queue(

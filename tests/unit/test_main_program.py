@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from alerting.build import load_catalog
-from alerting.names import PAGERDUTY_KEYS_SECRET
+from alerting.names import ALARM_TOPIC, PAGERDUTY_KEYS_SECRET
 from alerting.stack_settings import settings_from_file
 from components.configuration import ConfigurationError
 from sandbox.mocked_account import fit_account
@@ -29,6 +29,7 @@ COMPONENTS = {
     "network",
     "on-call",
     "event-bus",
+    "alarms",
     "runbook-automation",
     "bastion",
     "watchdog",
@@ -153,6 +154,22 @@ def test_integration_keys_reach_the_cluster_as_secrets_and_by_nobodys_hand() -> 
     assert "stringData" in keys.secrets
     assert len(integrations) == len(services)
     assert all(one.secret_outputs == ("integrationKey",) for one in all_of_them)
+
+
+def test_every_alarm_pages_the_operating_team_through_the_topic_that_lets_it_in() -> None:
+    run = deployed("prod")
+    catalog = load_catalog(ROOT)
+    topic = f"arn:aws:sns:us-east-1:123456789012:{ALARM_TOPIC}"
+    alarms = [one.inputs for one in run.of_type("aws:cloudwatch/metricAlarm:MetricAlarm")]
+    (statement, _) = json.loads(run.resources["alarms-topic-policy"].inputs["policy"])["Statement"]
+    let_in = {arn.rpartition(":")[2] for arn in statement["Condition"]["ArnEquals"]["aws:SourceArn"]}
+
+    assert len(alarms) >= 2
+    assert {one["name"] for one in alarms} == let_in
+    assert all(one["alarmActions"] == one["okActions"] == [topic] for one in alarms)
+    assert run.resources["alarms-page"].inputs["topic"] == topic
+    service = run.resources["alarms-integration"].inputs["service"]
+    assert service == f"on-call-service-{catalog.operating_team}-id"
 
 
 def test_documents_take_values_as_environment_variables(run: Run) -> None:
