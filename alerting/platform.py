@@ -213,6 +213,14 @@ class Repair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RepairTeam:
+    """A team that has a topic of its own, and the e-mail addresses that hear of what is told there."""
+
+    name: str
+    mail: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Repairs:
     """All repairs and the actions that they use.
 
@@ -223,7 +231,7 @@ class Repairs:
     actions: tuple[RepairAction, ...]
     hand_overs: tuple[HandOver, ...]
     repairs: tuple[Repair, ...]
-    teams: tuple[str, ...]
+    teams: tuple[RepairTeam, ...]
     namespaces: tuple[str, ...]
     rights: tuple[ClusterRight, ...]
     cluster_rights: tuple[ClusterRight, ...]

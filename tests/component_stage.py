@@ -33,7 +33,7 @@ def deployed(make: Callable[[Settings, pulumi.ResourceOptions], object], *, prev
 
 
 def event_bus(*, preview: bool = False) -> Run:
-    spec = EventBusSpec(settings=settings(), teams=("trading", "platform"), documents=("orion-restart-pod",))
+    spec = EventBusSpec(settings=settings(), teams=repairs().teams, documents=("orion-restart-pod",))
     return deployed(
         lambda _, options: EventBus("event-bus", EventBusArgs(spec=spec), options),
         preview=preview,
