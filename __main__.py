@@ -40,6 +40,7 @@ secrets = read_secrets(
     stack,
     channels=platform.alertmanager.slack_channels,
     grafana=settings.monitoring.grafana,
+    paging=settings.paging,
 )
 package = build_function_package(
     ROOT / "lambda" / "runbook_automation",
@@ -61,7 +62,7 @@ namespace = MonitoringNamespace("namespace", MonitoringNamespaceArgs(settings=se
 network = AlertmanagerNetwork(
     "network", AlertmanagerNetworkArgs(settings=settings, namespace=namespace.namespace), opts=using
 )
-on_call = PagerDutyOnCall("on-call", PagerDutyOnCallArgs(on_call=platform.on_call), opts=using)
+on_call = PagerDutyOnCall("on-call", PagerDutyOnCallArgs(on_call=platform.on_call, paging=settings.paging), opts=using)
 event_bus = EventBus(
     "event-bus",
     EventBusArgs(

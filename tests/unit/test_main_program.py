@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -50,12 +51,12 @@ def configuration(stack: str) -> dict[str, str]:
     }
 
 
-def deployed(stack: str, *, preview: bool = False, **changed: str) -> Run:
+def deployed(stack: str, *, preview: bool = False, secrets: Mapping[str, str] = SECRETS, **changed: str) -> Run:
     return run_program(
         lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
         preview=preview,
         stack=stack,
-        config={**configuration(stack), **SECRETS, **changed},
+        config={**configuration(stack), **secrets, **changed},
         secret_keys=tuple(SECRETS),
         answers=fit_account(settings_from_file(ROOT, stack)),
     )
@@ -170,6 +171,29 @@ def test_every_alarm_pages_the_operating_team_through_the_topic_that_lets_it_in(
     assert run.resources["alarms-page"].inputs["topic"] == topic
     service = run.resources["alarms-integration"].inputs["service"]
     assert service == f"on-call-service-{catalog.operating_team}-id"
+
+
+def test_where_nobody_is_paged_nothing_is_made_in_pagerduty_and_its_token_goes_nowhere() -> None:
+    run = deployed("dev")
+    secrets = {one.inputs["metadata"]["name"] for one in run.of_type("kubernetes:core/v1:Secret")}
+
+    assert not [one.name for one in run.resources.values() if "pagerduty" in one.type]
+    assert not [call.token for call in run.calls if "pagerduty" in call.token]
+    assert SECRETS["pagerdutyToken"] not in json.dumps([one.inputs for one in run.resources.values()], default=repr)
+    assert PAGERDUTY_KEYS_SECRET not in secrets
+    assert {one.name for one in run.resources.values() if not one.custom} >= COMPONENTS
+    # The alarms are there, and can be looked at.
+    assert len(run.of_type("aws:cloudwatch/metricAlarm:MetricAlarm")) == 2
+    assert "alarms-page" not in run.resources
+
+
+def test_a_stack_that_pages_nobody_needs_no_token_and_one_that_pages_does() -> None:
+    token = "pagerdutyToken: missing; set it with `pulumi config set --stack prod --secret pagerdutyToken`"
+    without = {key: value for key, value in SECRETS.items() if key != "pagerdutyToken"}
+
+    assert deployed("dev", secrets=without).resources
+    with pytest.raises(ConfigurationError, match=token):
+        deployed("prod", secrets=without)
 
 
 def test_documents_take_values_as_environment_variables(run: Run) -> None:
