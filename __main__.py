@@ -7,6 +7,7 @@ from pathlib import Path
 import pulumi
 
 from alerting.build import load_platform
+from components.alarms import Alarms, AlarmsArgs
 from components.alertmanager_identity import AlertmanagerIdentity, AlertmanagerIdentityArgs
 from components.bastion import Bastion, BastionArgs, BastionSpec
 from components.configuration import read_secrets, read_settings
@@ -39,6 +40,7 @@ secrets = read_secrets(
     stack,
     channels=platform.alertmanager.slack_channels,
     grafana=settings.monitoring.grafana,
+    paging=settings.paging,
 )
 package = build_function_package(
     ROOT / "lambda" / "runbook_automation",
@@ -60,7 +62,7 @@ namespace = MonitoringNamespace("namespace", MonitoringNamespaceArgs(settings=se
 network = AlertmanagerNetwork(
     "network", AlertmanagerNetworkArgs(settings=settings, namespace=namespace.namespace), opts=using
 )
-on_call = PagerDutyOnCall("on-call", PagerDutyOnCallArgs(on_call=platform.on_call), opts=using)
+on_call = PagerDutyOnCall("on-call", PagerDutyOnCallArgs(on_call=platform.on_call, paging=settings.paging), opts=using)
 event_bus = EventBus(
     "event-bus",
     EventBusArgs(
@@ -72,20 +74,26 @@ event_bus = EventBus(
     ),
     opts=using,
 )
+alarms = Alarms(
+    "alarms",
+    AlarmsArgs(
+        settings=settings,
+        key_arn=event_bus.key_arn,
+        service_ids=on_call.service_ids,
+        operating_team=platform.on_call.operating_team,
+    ),
+    opts=using,
+)
 runbook_automation = RunbookAutomation(
     "runbook-automation",
     RunbookAutomationArgs(
-        spec=RunbookAutomationSpec(
-            settings=settings,
-            repairs=platform.repairs,
-            package=package,
-            operating_team=platform.on_call.operating_team,
-        ),
+        spec=RunbookAutomationSpec(settings=settings, repairs=platform.repairs, package=package),
         namespace=namespace.namespace,
         key_arn=event_bus.key_arn,
         queue_arn=event_bus.queue_arn,
         notification_topic_arn=event_bus.notification_topic_arn,
         team_topic_arns=event_bus.team_topic_arns,
+        alarm_topic_arn=alarms.topic_arn,
     ),
     opts=using,
 )
@@ -100,11 +108,7 @@ bastion = Bastion(
 )
 watchdog = Watchdog(
     "watchdog",
-    WatchdogArgs(
-        settings=settings,
-        key_arn=event_bus.key_arn,
-        pagerduty_service_id=on_call.service_ids[platform.on_call.operating_team],
-    ),
+    WatchdogArgs(settings=settings, key_arn=event_bus.key_arn, alarm_topic_arn=alarms.topic_arn),
     opts=using,
 )
 identity = AlertmanagerIdentity(

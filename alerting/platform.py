@@ -148,7 +148,7 @@ class PagedService:
 class OnCall:
     """Everything that PagerDuty is told. People are looked up by email, never made.
 
-    `operating_team` keeps this platform itself: it hears of what that fails at.
+    `operating_team` keeps this platform itself: it is paged when that fails.
     """
 
     operating_team: str
@@ -213,6 +213,14 @@ class Repair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RepairTeam:
+    """A team that has a topic of its own, and the e-mail addresses that hear of what is told there."""
+
+    name: str
+    mail: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Repairs:
     """All repairs and the actions that they use.
 
@@ -223,7 +231,7 @@ class Repairs:
     actions: tuple[RepairAction, ...]
     hand_overs: tuple[HandOver, ...]
     repairs: tuple[Repair, ...]
-    teams: tuple[str, ...]
+    teams: tuple[RepairTeam, ...]
     namespaces: tuple[str, ...]
     rights: tuple[ClusterRight, ...]
     cluster_rights: tuple[ClusterRight, ...]

@@ -14,7 +14,7 @@ from typing import Any
 
 from alerting.actions import ActionFile, Right
 from alerting.catalog import Catalog
-from alerting.platform import ClusterRight, HandOver, Repair, RepairAction, RepairParameter, Repairs
+from alerting.platform import ClusterRight, HandOver, Repair, RepairAction, RepairParameter, Repairs, RepairTeam
 
 NAMESPACE = "namespace"
 """The parameter that every document has."""
@@ -39,7 +39,7 @@ def repairs(catalog: Catalog) -> Repairs:
             Repair(alert=alert, action=entry.action, team=_team(catalog, alert))
             for alert, entry in sorted(catalog.remediations.items())
         ),
-        teams=tuple(catalog.teams),
+        teams=tuple(RepairTeam(name=name, mail=team.repair_mail) for name, team in catalog.teams.items()),
         namespaces=namespaces,
         rights=rights_of(right for action in actions for right in action.rights),
         cluster_rights=rights_of(right for action in actions for right in action.cluster_rights),

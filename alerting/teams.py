@@ -8,7 +8,7 @@ from datetime import date, time
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from alerting.durations import Duration
 from alerting.fields import FIRST_KEY, ClosedModel, Email, KeyNumbers, Name
@@ -28,6 +28,13 @@ def _a_time_of_day(value: object) -> time:
     if not isinstance(value, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
         raise ValueError('a time of day in quotes, such as "09:00", is allowed')
     return time.fromisoformat(value)
+
+
+def _each_once(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    twice = next((one for at, one in enumerate(addresses) if one in addresses[:at]), None)
+    if twice is not None:
+        raise ValueError(f"each address once is allowed, and {twice} is there twice")
+    return addresses
 
 
 Day = Annotated[date, BeforeValidator(_a_day)]
@@ -95,7 +102,9 @@ class Team(ClosedModel):
     """A team with its people, rotations and escalation.
 
     `one_duty_at_a_time` forbids that one of its people is on call on two schedules at once, of whatever team. People
-    whom a level names directly are reached at any time: they are on no schedule by that. `integration_keys` are
+    whom a level names directly are reached at any time: they are on no schedule by that. `repair_mail` are the
+    addresses that are told of repairs that failed or were not done, and of alerts that are handed over. Every team has
+    one: the alert's label `team` says whom a repair is told to, and that may be any of them. `integration_keys` are
     those of the PagerDuty service of the team's name.
     """
 
@@ -104,12 +113,13 @@ class Team(ClosedModel):
     schedules: Mapping[Name, ScheduleEntry]
     escalation: EscalationEntry
     acknowledgement_timeout: Duration
+    repair_mail: Annotated[tuple[Email, ...], AfterValidator(_each_once)] = Field(min_length=1)
     one_duty_at_a_time: bool = False
     integration_keys: KeyNumbers = FIRST_KEY
 
 
 class TeamsFile(ClosedModel):
-    """catalog/teams.yaml. `operating_team` keeps this platform: what goes wrong with it is told to that team."""
+    """catalog/teams.yaml. `operating_team` keeps this platform: what goes wrong with it pages that team."""
 
     operating_team: str
     teams: Mapping[Name, Team] = Field(min_length=1)

@@ -21,7 +21,7 @@ from alerting.platform import Platform
 from alerting.rules import rules_text
 from alerting.settings import Environment
 from cli.mocked import registered
-from cli.stacks import read_settings, stack_names
+from cli.stacks import NOT_PAGED, read_settings, stack_names
 from sandbox.mocked_checks import checkers, refusals, resources_of
 from tools.paths import tool
 
@@ -47,9 +47,9 @@ def run_check(root: Path, console: Console, today: date) -> int:
     platforms = {stack: build_platform(catalog, read_settings(root, stack)) for stack in stack_names(root)}
     for stack, platform in platforms.items():
         alerts = sum("alert" in rule for file in platform.rules for group in file.groups for rule in group["rules"])
-        services = len(platform.on_call.services)
+        paged = f"{len(platform.on_call.services)} paged services" if platform.settings.paging else "nobody paged"
         repairs = len(platform.repairs.repairs)
-        console.print(f"[green]✓[/] {stack}: {alerts} alerts, {services} paged services, {repairs} automatic repairs")
+        console.print(f"[green]✓[/] {stack}: {alerts} alerts, {paged}, {repairs} automatic repairs")
     if (notice := catalog.market.notice(today)) is not None:
         console.print(f"[yellow]![/] {MARKET_FILE}: {notice}")
     failed = False
@@ -74,6 +74,8 @@ def _clouds_take(root: Path, stack: str, platform: Platform, console: Console) -
     run = registered(root, stack, platform)
     for warning in run.warnings:
         console.print(f"[yellow]![/] {stack}: {escape(warning)}")
+    if not platform.settings.paging:
+        console.print(f"[green]✓[/] {stack}: PagerDuty: {NOT_PAGED}")
     passed = True
     for package, machine in checkers(run).items():
         resources = resources_of(run, package)

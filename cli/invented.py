@@ -33,7 +33,7 @@ def network_setting(settings: Settings) -> dict[str, Any]:
 def secrets_of(platform: Platform) -> Mapping[str, Any]:
     """Return a value for each secret of the stack, by key."""
     return {
-        PAGERDUTY_TOKEN: INVENTED,
+        **({PAGERDUTY_TOKEN: INVENTED} if platform.settings.paging else {}),
         GRAFANA_PASSWORD: INVENTED,
         SLACK_WEBHOOKS: dict.fromkeys(platform.alertmanager.slack_channels, f"https://hooks.example.com/{INVENTED}"),
     }

@@ -16,7 +16,7 @@ from alerting.settings import Environment, Settings
 from alerting.stack_settings import SettingsRefused
 from cli.chart import choose_chart
 from cli.invented import network_of, network_setting, secrets_of
-from cli.stacks import read_settings
+from cli.stacks import NOT_PAGED, read_settings
 from sandbox.engine import Progress
 from sandbox.engine_preview import Preview, PreviewAccount, PreviewPlan
 from sandbox.interrupts import ended_as_interrupted
@@ -69,6 +69,8 @@ def preview_plan(
     if settings.network.from_stack is not None:
         source = settings.network.from_stack.stack
         notices.append(f"network: invented, since the outputs of stack {source} cannot be read here")
+    if not settings.paging:
+        notices.append(f"PagerDuty: {NOT_PAGED}")
     setting, notice = choose_chart(root, chart)
     if setting["source"] != "repository":
         notices.append(notice)
@@ -82,7 +84,7 @@ def preview_plan(
         region=settings.aws.region,
         cluster_name=settings.cluster.name,
         network=network_of(settings),
-        people=platform.on_call.people,
+        people=platform.on_call.people if settings.paging else (),
         configuration=configuration,
         secrets=secrets_of(platform),
     )
@@ -115,11 +117,17 @@ def print_plan(console: Console, preview: Preview, stack: str) -> None:
 
 
 def _by_component(steps: tuple[Progress, ...]) -> dict[str, list[Progress]]:
-    """Return the steps by the component at the top that they belong to: a child is named after its parent."""
+    """Return the steps by the component at the top that they belong to: a child is named after its parent.
+
+    A component that makes nothing in this stack is there with no steps.
+    """
     tops = sorted((step.name for step in steps if _depth(step) == 1 and step.type.startswith("orion:")), key=len)
     grouped: dict[str, list[Progress]] = {}
     for step in steps:
-        if step.type == "pulumi:pulumi:Stack" or step.name in tops:
+        if step.type == "pulumi:pulumi:Stack":
+            continue
+        if step.name in tops:
+            grouped.setdefault(step.name, [])
             continue
         owner = next((top for top in reversed(tops) if step.name.startswith(f"{top}-")), step.type.split(":")[0])
         grouped.setdefault(owner, []).append(step)

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 import yaml
 
 from alerting.platform import Platform
+from cli.stacks import NOT_PAGED
 from components.monitoring_values import MonitoringSpec, chart_values
 
 
@@ -42,7 +43,8 @@ def render(platform: Platform, part: Part) -> str:
         case Part.VALUES:
             return _yaml(chart_values(_monitoring_spec(platform)))
         case Part.ON_CALL:
-            return _yaml(asdict(platform.on_call))
+            note = "" if platform.settings.paging else f"# PagerDuty: {NOT_PAGED}.\n"
+            return note + _yaml(asdict(platform.on_call))
         case Part.REPAIRS:
             return _yaml(platform.repairs.as_function_data())
     assert_never(part)

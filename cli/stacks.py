@@ -10,8 +10,10 @@ from alerting.problems import listed
 from alerting.settings import Settings
 from alerting.stack_settings import SettingsRefused, settings_from_file, stack_names
 
-__all__ = ["StackUnreadable", "read_settings", "setting", "stack_names"]
+__all__ = ["NOT_PAGED", "StackUnreadable", "read_settings", "setting", "stack_names"]
 
+NOT_PAGED = "nothing is made there, since orion-alerting:paging is off"
+"""What is said of PagerDuty for a stack that pages nobody."""
 StackUnreadable = SettingsRefused
 """A stack's file is not there or does not hold valid settings; the message names each problem."""
 

@@ -43,10 +43,13 @@ class ConfigurationError(pulumi.RunError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackSecrets:
-    """A stack's secrets, as secret outputs. `slack_webhooks` maps a channel, with its #, to an address."""
+    """A stack's secrets, as secret outputs, and None for what it has no use for.
+
+    `slack_webhooks` maps a channel, with its #, to an address.
+    """
 
     slack_webhooks: Mapping[str, pulumi.Output[str]]
-    pagerduty_token: pulumi.Output[str]
+    pagerduty_token: pulumi.Output[str] | None
     grafana_password: pulumi.Output[str] | None
 
 
@@ -72,14 +75,17 @@ def read_settings(config: pulumi.Config, stack: str, *, root: Path | None = None
         raise ConfigurationError(stack, error.problems) from None
 
 
-def read_secrets(config: pulumi.Config, stack: str, *, channels: Sequence[str], grafana: bool) -> StackSecrets:
+def read_secrets(
+    config: pulumi.Config, stack: str, *, channels: Sequence[str], grafana: bool, paging: bool
+) -> StackSecrets:
     """Return a stack's secrets; `channels` are those that alerts are posted to.
 
     Raises `ConfigurationError` naming every one that is missing or was set without `--secret`. No value is shown.
     """
     problems: list[str] = []
+    unused = {SLACK_WEBHOOKS: not channels, GRAFANA_PASSWORD: not grafana, PAGERDUTY_TOKEN: not paging}
     for key in SECRET_KEYS:
-        if (key == SLACK_WEBHOOKS and not channels) or (key == GRAFANA_PASSWORD and not grafana):
+        if unused[key]:
             continue
         if get_config(f"{config.name}:{key}") is None:
             if key != SLACK_WEBHOOKS:
@@ -98,7 +104,7 @@ def read_secrets(config: pulumi.Config, stack: str, *, channels: Sequence[str], 
     webhooks = config.require_secret_object(SLACK_WEBHOOKS) if channels else pulumi.Output.secret({})
     return StackSecrets(
         slack_webhooks={channel: pulumi.Output.secret(webhooks[channel]) for channel in channels},
-        pagerduty_token=config.require_secret(PAGERDUTY_TOKEN),
+        pagerduty_token=config.require_secret(PAGERDUTY_TOKEN) if paging else None,
         grafana_password=config.require_secret(GRAFANA_PASSWORD) if grafana else None,
     )
 

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from alerting import names
+from alerting.platform import RepairTeam
 from alerting.settings import Settings
 from components.keeping import kept
 from components.naming import (
@@ -22,6 +23,7 @@ from components.naming import (
     type_token,
 )
 from components.policies import Statement, policy_document, refuse_plain_http
+from components.topics import TopicSpec, encrypted_topic
 
 VISIBILITY_SECONDS = 6 * FUNCTION_TIMEOUT_SECONDS
 """AWS asks for at least six times the function's timeout, so that a throttled batch is not handed out twice."""
@@ -36,7 +38,7 @@ class EventBusSpec:
     """What is known now: the teams that hear of failures, and the documents whose outcomes are wanted."""
 
     settings: Settings
-    teams: tuple[str, ...]
+    teams: tuple[RepairTeam, ...]
     documents: tuple[str, ...]
 
 
@@ -67,7 +69,7 @@ class EventBus(pulumi.ComponentResource):
         self._key = self._make_key()
         alerts = self._topic("alerts", names.ALERT_TOPIC)
         notifications = self._topic("notifications", names.NOTIFICATION_TOPIC)
-        team_topics = {team: self._topic(f"team-{team}", names.team_topic(team)) for team in args.spec.teams}
+        team_topics = {team.name: self._team_topic(team) for team in args.spec.teams}
         dead_letters = self._dead_letter_queue()
         queue = self._queue(dead_letters)
         queue_policy = self._queue_policies(queue, dead_letters)
@@ -136,35 +138,29 @@ class EventBus(pulumi.ComponentResource):
         aws.kms.Alias(f"{self._name}-key-alias", name=KEY_ALIAS, target_key_id=key.key_id, opts=self._child)
         return key
 
-    def _topic(self, key: str, topic_name: str) -> aws.sns.Topic:
-        account = self._settings.aws.account_id
-        topic = aws.sns.Topic(
-            f"{self._name}-{key}-topic",
-            name=topic_name,
-            kms_master_key_id=self._key.arn,
-            opts=self._child,
-        )
-        statements = [
-            Statement(
-                sid="Account",
-                accounts=[account],
-                actions=["sns:Publish", "sns:Subscribe", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"],
-                resources=[topic.arn],
-            ),
-            Statement(
-                sid="Alarms",
-                services=["cloudwatch.amazonaws.com"],
-                actions=["sns:Publish"],
-                resources=[topic.arn],
-                conditions={"StringEquals": {"aws:SourceAccount": account}},
-            ),
-        ]
-        if self._settings.aws.require_tls:
-            statements.append(refuse_plain_http("sns:Publish", topic.arn))
-        aws.sns.TopicPolicy(
-            f"{self._name}-{key}-topic-policy", arn=topic.arn, policy=policy_document(*statements), opts=self._child
-        )
+    def _team_topic(self, team: RepairTeam) -> aws.sns.Topic:
+        """Make a team's topic, and subscribe its addresses: SNS tells each only when somebody there has confirmed."""
+        sender = f"Orion repairs ({self._settings.environment.value})"
+        topic = self._topic(f"team-{team.name}", names.team_topic(team.name), sender=sender)
+        for address in team.mail:
+            aws.sns.TopicSubscription(
+                f"{self._name}-team-{team.name}-mail-{address}",
+                topic=topic.arn,
+                protocol="email",
+                endpoint=address,
+                opts=self._child,
+            )
         return topic
+
+    def _topic(self, key: str, topic_name: str, *, sender: str | None = None) -> aws.sns.Topic:
+        allowed = Statement(
+            sid="Account",
+            accounts=[self._settings.aws.account_id],
+            actions=["sns:Publish", "sns:Subscribe", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"],
+            resources=[],
+        )
+        spec = TopicSpec(name=topic_name, allowed=[allowed], sender=sender)
+        return encrypted_topic(f"{self._name}-{key}", spec, self._settings, self._key.arn, self._child)
 
     def _dead_letter_queue(self) -> aws.sqs.Queue:
         return aws.sqs.Queue(

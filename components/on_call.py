@@ -20,10 +20,15 @@ class PagerDutyOnCallArgs:
     """Everything is known now: PagerDuty needs nothing of the other components."""
 
     on_call: OnCall
+    paging: bool
 
 
 class PagerDutyOnCall(pulumi.ComponentResource):
-    """Who is on call, who is next, and the integration keys by service, which are secret."""
+    """Who is on call, who is next, and the integration keys by service, which are secret.
+
+    Without `paging` there is nothing of it. Names are PagerDuty's account's own: two stacks that made all of this would
+    need an account each.
+    """
 
     integration_keys: Mapping[str, pulumi.Output[str]]
     service_ids: Mapping[str, pulumi.Output[str]]
@@ -32,22 +37,27 @@ class PagerDutyOnCall(pulumi.ComponentResource):
         super().__init__(type_token("PagerDutyOnCall"), name, {}, opts)
         self._name = name
         self._child = pulumi.ResourceOptions(parent=self)
+        self.service_ids, self.integration_keys = {}, {}
+        if args.paging:
+            self._make(args.on_call)
+        self.register_outputs({"integrationKeys": dict(self.integration_keys)})
+
+    def _make(self, on_call: OnCall) -> None:
         # People are managed where they are hired; here they are only looked up.
         self._people = {
             email: pagerduty.get_user_output(email=email, opts=pulumi.InvokeOptions(parent=self)).id
-            for email in args.on_call.people
+            for email in on_call.people
         }
         # Who is a member of a team stays what people set in PagerDuty: a membership that this program kept would take
         # over what was given by hand or by single sign-on, its role too, and end it when the person leaves the catalog.
-        self._teams = {team.name: self._team(team).id for team in args.on_call.teams}
-        self._schedules = {schedule.name: self._schedule(schedule) for schedule in args.on_call.schedules}
-        self._policies = {policy.name: self._policy(policy) for policy in args.on_call.escalation_policies}
-        services = {service.name: self._service(service) for service in args.on_call.services}
+        self._teams = {team.name: self._team(team).id for team in on_call.teams}
+        self._schedules = {schedule.name: self._schedule(schedule) for schedule in on_call.schedules}
+        self._policies = {policy.name: self._policy(policy) for policy in on_call.escalation_policies}
+        services = {service.name: self._service(service) for service in on_call.services}
         self.service_ids = {service: made.id for service, made in services.items()}
         self.integration_keys = {
-            service.name: self._integrations(service, services[service.name]) for service in args.on_call.services
+            service.name: self._integrations(service, services[service.name]) for service in on_call.services
         }
-        self.register_outputs({"integrationKeys": dict(self.integration_keys)})
 
     def _team(self, team: PagedTeam) -> pagerduty.Team:
         return pagerduty.Team(

@@ -12,7 +12,8 @@ import pulumi
 STS_AUDIENCE = "sts.amazonaws.com"
 """Whom EKS has a service account's token made out to."""
 
-Conditions = Mapping[str, Mapping[str, pulumi.Input[str]]]
+Conditions = Mapping[str, Mapping[str, pulumi.Input[str] | Sequence[pulumi.Input[str]]]]
+"""By operator and key, what a request is held to: a value, or several of which one is enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,7 @@ class Statement:
     services: Sequence[str] = ()
     accounts: Sequence[str] = ()
     everyone: bool = False
-    conditions: Conditions = field(default_factory=dict[str, Mapping[str, pulumi.Input[str]]])
+    conditions: Conditions = field(default_factory=dict[str, Any])
 
     def as_json(self) -> dict[str, Any]:
         """Return the statement in IAM's own shape; lists are always lists."""

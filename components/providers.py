@@ -1,4 +1,4 @@
-"""The three providers, made explicitly: nothing falls back on one that the machine's environment happens to set up."""
+"""The providers, made explicitly: nothing falls back on one that the machine's environment happens to set up."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from components.naming import tags, type_token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvidersArgs:
-    """Settings are known now; the token is a secret output.
+    """Settings are known now; the token is a secret output, and None where nobody is paged.
 
     `check` looks at the account by its provider, and raises before the cluster, or anything else, is asked for.
     """
 
     settings: Settings
-    pagerduty_token: pulumi.Output[str]
+    pagerduty_token: pulumi.Output[str] | None
     check: Callable[[aws.Provider], None] | None = None
 
 
 class Providers(pulumi.ComponentResource):
-    """AWS, Kubernetes and PagerDuty, as every component uses them."""
+    """AWS, Kubernetes and, where somebody is paged, PagerDuty, as every component uses them."""
 
     aws: aws.Provider
     kubernetes: kubernetes.Provider
-    pagerduty: pagerduty.Provider
+    pagerduty: pagerduty.Provider | None
 
     def __init__(self, name: str, args: ProvidersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(type_token("Providers"), name, {}, opts)
@@ -58,12 +58,17 @@ class Providers(pulumi.ComponentResource):
             enable_config_map_mutable=True,
             opts=child,
         )
-        self.pagerduty = pagerduty.Provider(f"{name}-pagerduty", token=args.pagerduty_token, opts=child)
+        self.pagerduty = (
+            None
+            if args.pagerduty_token is None
+            else pagerduty.Provider(f"{name}-pagerduty", token=args.pagerduty_token, opts=child)
+        )
         self.register_outputs({})
 
     def options(self) -> pulumi.ResourceOptions:
         """Return what gives these providers to a component and all its children."""
-        return pulumi.ResourceOptions(providers=[self.aws, self.kubernetes, self.pagerduty])
+        found = (self.aws, self.kubernetes, self.pagerduty)
+        return pulumi.ResourceOptions(providers=[one for one in found if one is not None])
 
     def _kubeconfig(self, settings: Settings) -> pulumi.Input[str]:
         """Return a kubeconfig's path, or the text of one that has the AWS CLI ask for a token: it holds no secret."""

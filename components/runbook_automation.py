@@ -45,17 +45,16 @@ UNREADABLE_PREFIX = "unreadable/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunbookAutomationSpec:
-    """What is known now. `operating_team` hears of what this platform itself fails at."""
+    """What is known now."""
 
     settings: Settings
     repairs: Repairs
     package: FunctionPackage
-    operating_team: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunbookAutomationArgs:
-    """What runbook automation is made from: its spec, Alertmanager's namespace, and the event bus' outputs."""
+    """What it is made from: its spec, Alertmanager's namespace, the event bus' outputs, and the topic of its alarm."""
 
     spec: RunbookAutomationSpec
     namespace: pulumi.Input[str]
@@ -63,6 +62,7 @@ class RunbookAutomationArgs:
     queue_arn: pulumi.Input[str]
     notification_topic_arn: pulumi.Input[str]
     team_topic_arns: Mapping[str, pulumi.Input[str]]
+    alarm_topic_arn: pulumi.Input[str]
 
 
 class RunbookAutomation(pulumi.ComponentResource):
@@ -326,7 +326,10 @@ class RunbookAutomation(pulumi.ComponentResource):
         aws.cloudwatch.MetricAlarm(
             f"{self._name}-dead-letters-alarm",
             name=DEAD_LETTER_QUEUE,
-            alarm_description="Alerts or outcomes could not be handled by runbook automation: see the queue's messages",
+            alarm_description=(
+                "Alerts or outcomes could not be handled by runbook automation, and wait in this queue: "
+                'docs/repairs.md, "When messages fail"'
+            ),
             namespace="AWS/SQS",
             metric_name="ApproximateNumberOfMessagesVisible",
             dimensions={"QueueName": DEAD_LETTER_QUEUE},
@@ -337,8 +340,8 @@ class RunbookAutomation(pulumi.ComponentResource):
             threshold=0,
             # An empty queue that nobody uses sends no data after a few hours.
             treat_missing_data="notBreaching",
-            alarm_actions=[self._args.team_topic_arns[self._args.spec.operating_team]],
-            ok_actions=[self._args.team_topic_arns[self._args.spec.operating_team]],
+            alarm_actions=[self._args.alarm_topic_arn],
+            ok_actions=[self._args.alarm_topic_arn],
             opts=self._child,
         )
 

@@ -26,7 +26,7 @@ class PreviewPlan:
     """One stack, and what its settings take for granted.
 
     `configuration` and `secrets` are given to the engine over what the stack's file says: nobody here can read its
-    secrets, and its cluster is a control plane on this machine.
+    secrets, and its cluster is a control plane on this machine. Without `people` there is no PagerDuty.
     """
 
     project: Path
@@ -74,16 +74,18 @@ class PreviewAccount:
         self._undo.close()
 
     def _start_services(self) -> None:
-        self._tell("starting a Kubernetes API server, AWS and PagerDuty")
-        self._start(self.plane, self.pagerduty)
+        plan = self._plan
+        self._tell("starting a Kubernetes API server and the stand-ins for the clouds")
+        self._start(self.plane)
+        if plan.people:
+            self._start(self.pagerduty)
+            add_people(self.pagerduty.address, plan.people)
         # A chart brings them; here they are there, so that rules are held to them in the preview already.
         Operator(self.plane.kubeconfig, self._directory).install_definitions()
-        plan = self._plan
         self.aws = self._stand_ins.aws(
             self.plane, plan.cluster_name, account_id=plan.account_id, region=plan.region, network=plan.network
         )
         self._start(self.aws)
-        add_people(self.pagerduty.address, plan.people)
 
     def _start(self, *services: Service) -> None:
         start_all(services, self._undo, timeout_seconds=START_SECONDS)

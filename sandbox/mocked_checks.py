@@ -19,13 +19,17 @@ AWS_PROVIDER = "pulumi:providers:aws"
 
 
 def checkers(run: Run) -> dict[str, Machine]:
-    """Return who checks the resources of each package, AWS's with the tags that the program's provider adds to all."""
+    """Return who checks the resources of each package that there are some of.
+
+    AWS's are held to what they are with the tags that the program's provider adds to all.
+    """
     settings = run.one(AWS_PROVIDER).inputs
     tags = json.loads(settings["defaultTags"])["tags"]
-    return {
+    machines = {
         "aws": Machine(aws_table(Aws(region=settings["region"], default_tags=tags))),
         "pagerduty": Machine(PAGERDUTY_TABLE),
     }
+    return {package: machine for package, machine in machines.items() if resources_of(run, package)}
 
 
 def resources_of(run: Run, package: str) -> list[Registered]:

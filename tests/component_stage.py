@@ -38,7 +38,7 @@ def deployed(
 
 
 def event_bus(*, preview: bool = False) -> Run:
-    spec = EventBusSpec(settings=settings(), teams=("trading", "platform"), documents=("orion-restart-pod",))
+    spec = EventBusSpec(settings=settings(), teams=repairs().teams, documents=("orion-restart-pod",))
     return deployed(
         lambda _, options: EventBus("event-bus", EventBusArgs(spec=spec), options),
         preview=preview,
@@ -49,14 +49,13 @@ def automation(folder: Path, *, preview: bool = False, alertmanager_api: str | N
     def make(stack: Settings, options: pulumi.ResourceOptions) -> None:
         stack = stack.model_copy(update={"alertmanager_api": alertmanager_api})
         args = RunbookAutomationArgs(
-            spec=RunbookAutomationSpec(
-                settings=stack, repairs=repairs(), package=package(folder), operating_team="platform"
-            ),
+            spec=RunbookAutomationSpec(settings=stack, repairs=repairs(), package=package(folder)),
             namespace="monitoring",
             key_arn=KEY,
             queue_arn=QUEUE,
             notification_topic_arn=f"{SNS}:orion-notifications",
             team_topic_arns={team: f"{SNS}:orion-team-{team}" for team in ("trading", "platform")},
+            alarm_topic_arn=f"{SNS}:orion-alarms",
         )
         RunbookAutomation("runbook-automation", args, options)
 

@@ -1,4 +1,4 @@
-"""Says what became of repairs, and keeps what can't be read."""
+"""Says what became of repairs, to programs as JSON and to people as text, and keeps what can't be read."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ MAXIMUM_BYTES = 255 * 1024
 """SNS takes 256 KiB, of which the message's attributes are a part."""
 OUTPUT_CHARACTERS = (24_000, 12_000, 6_000, 3_000, 1_000)
 """As much of a command's output as Systems Manager answers with, and less while the message is too long."""
+WRITTEN = ("output", "errors")
+"""What a command wrote."""
 OTHER_CHARACTERS = (500, 100, 20)
 """To what every text of a message is cut that is too long for other reasons."""
 
@@ -38,6 +40,7 @@ class Publisher:
         self.sns.publish(
             TopicArn=topic,
             Subject=f"{_said(repair.status)}: {repair.action}",
+            MessageStructure="json",
             Message=fitting(repair),
             MessageAttributes={
                 "action": {"DataType": "String", "StringValue": repair.action},
@@ -81,22 +84,49 @@ def _said(status: Status) -> str:
 
 
 def fitting(repair: Repair) -> str:
-    """Return the message, cut where SNS would not take it: first what the command wrote, then every other text."""
+    """Return the message for every kind of reader, cut where SNS would not take it.
+
+    What the command wrote is cut first, then every other text.
+    """
     message = repair.as_message()
     for limit in OUTPUT_CHARACTERS:
-        for name in ("output", "errors"):
+        for name in WRITTEN:
             message[name] = message[name][:limit]
-        if _fits(message):
-            return _text(message)
+        if _fits(body := _by_reader(message)):
+            return body
     for limit in OTHER_CHARACTERS:
         message = {name: _cut(value, limit) for name, value in message.items()}
-        if _fits(message):
-            return _text(message)
-    return _text(message | {"labels": {}, "parameters": {}})
+        if _fits(body := _by_reader(message)):
+            return body
+    return _by_reader(message | {"labels": {}, "parameters": {}})
 
 
-def _fits(message: Mapping[str, Any]) -> bool:
-    return len(_text(message).encode()) <= MAXIMUM_BYTES
+def _fits(body: str) -> bool:
+    return len(body.encode()) <= MAXIMUM_BYTES
+
+
+def _by_reader(message: Mapping[str, Any]) -> str:
+    """Return what SNS picks each subscriber's message from (`MessageStructure="json"`): by mail, text; else JSON."""
+    return _text({"default": _text(message), "email": as_mail(message)})
+
+
+def as_mail(message: Mapping[str, Any]) -> str:
+    """Return a message as a person reads it: what happened first, then the rest by name, and output last as it was."""
+    said = [name for name, value in message.items() if value]
+    short = sorted(set(said) - {"version", "result", *WRITTEN}, key=lambda name: (name == "id", said.index(name)))
+    lines = [message["result"], "", *(f"{_heading(name)}: {_said_of(message[name])}" for name in short)]
+    for name in WRITTEN:
+        if name in said:
+            lines += ["", f"{_heading(name)}:", message[name]]
+    return "\n".join(lines)
+
+
+def _heading(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _said_of(value: Any) -> str:
+    return ", ".join(f"{name}={one}" for name, one in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _text(message: Mapping[str, Any]) -> str:

@@ -84,7 +84,7 @@ from alerting.loader import read_catalog
 from alerting.on_call import on_call
 from components.on_call import PagerDutyOnCall, PagerDutyOnCallArgs
 
-args = PagerDutyOnCallArgs(on_call=on_call(read_catalog(Path("FOLDER"))))
+args = PagerDutyOnCallArgs(on_call=on_call(read_catalog(Path("FOLDER"))), paging=True)
 made = PagerDutyOnCall("on-call", args, opts=pulumi.ResourceOptions(providers=[provider]))
 pulumi.export("key", made.integration_keys["orders"])
 """

@@ -73,6 +73,9 @@ def test_the_plan_of_dev_is_printed_whole_with_its_counts() -> None:
     assert lines[-1].endswith(" to create. Nothing was made.")
     topic = next(line for line in lines if "event-bus-alerts-topic " in f"{line} ")
     assert topic.split() == ["+", "aws", "sns", "Topic", "orion-alerts", "event-bus-alerts-topic"]
+    assert "PagerDuty: nothing is made there, since orion-alerting:paging is off" in lines
+    assert "on-call (0)" in lines
+    assert not [line for line in lines if line.split()[1:2] == ["pagerduty"] or "providers-pagerduty" in line]
     assert not [line for line in lines if "…" in line or "04da6b54" in line]
     assert not [line for line in lines if "warning" in line]
     counts = sum(int(line.rpartition("(")[2].rstrip(")")) for line in lines if line.endswith(")") and line[0] != " ")

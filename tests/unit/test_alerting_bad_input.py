@@ -187,6 +187,23 @@ ONE_PROBLEM = [
     ),
     pytest.param(
         "catalog/teams.yaml",
+        "    repair_mail: [trading@orion.example.com]\n",
+        "",
+        "  trading:",
+        "teams.trading.repair_mail: ",
+        id="a team that would hear of no repair",
+    ),
+    pytest.param(
+        "catalog/teams.yaml",
+        "[trading@orion.example.com]",
+        "[trading@orion.example.com, trading@orion.example.com]",
+        "repair_mail:",
+        "teams.trading.repair_mail: found ['trading@orion.example.com', 'trading@orion.example.com']; "
+        "each address once is allowed, and trading@orion.example.com is there twice. Change it",
+        id="an address twice",
+    ),
+    pytest.param(
+        "catalog/teams.yaml",
         "operating_team: platform",
         "operating_team: platfrom",
         "operating_team",

@@ -48,6 +48,7 @@ teams:
         - {schedules: [red-primary], timeout_minutes: 5}
         - {schedules: [red-secondary], timeout_minutes: 5}
     acknowledgement_timeout: 30m
+    repair_mail: [all@example.com]
   blue:
     description: Blue.
     people: [dot@example.com]
@@ -56,6 +57,7 @@ teams:
       repeats: 1
       levels: [{people: [dot@example.com], timeout_minutes: 5}]
     acknowledgement_timeout: 30m
+    repair_mail: [all@example.com]
 """
 
 
@@ -290,6 +292,7 @@ teams:
       repeats: 1
       levels: [{schedules: [tokyo, london, new-york], timeout_minutes: 5}]
     acknowledgement_timeout: 30m
+    repair_mail: [all@example.com]
 """
 
 

@@ -31,7 +31,11 @@ def test_check_says_what_is_there(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert code == 0
     assert said.count("✓") == 3 + 2 * 2 + 3 * 3 + 1
     assert "✗" not in said
-    assert "26 alerts" in said
+    assert "prod: 26 alerts, 7 paged services" in said
+    assert "dev: 26 alerts, nobody paged" in said
+    assert "dev: PagerDuty: nothing is made there, since orion-alerting:paging is off" in said
+    assert "prod: the shapes of PagerDuty's objects take" in said
+    assert "dev: the shapes" not in said
     assert "prod: cfn-lint's schemas of AWS take" in said
     assert "pint finds nothing" in said
 
@@ -49,6 +53,8 @@ def test_check_shows_what_a_clouds_own_schema_refuses(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     root = copied_program(tmp_path)
+    stack = root / "Pulumi.dev.yaml"
+    stack.write_text(stack.read_text().replace("paging: false", "paging: true"))
     program = root / "__main__.py"
     more = """
 import pulumi_aws as aws
@@ -150,6 +156,15 @@ def test_a_secret_of_the_stacks_file_is_in_no_rendered_text(
     assert len(said) > 100
     assert "SECRET" not in said
     assert "secure" not in said
+
+
+def test_where_nobody_is_paged_who_is_on_call_is_shown_as_what_is_not_made(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, dev, _ = run(monkeypatch, capsys, "render", "oncall", "--stack", "dev")
+    _, prod, _ = run(monkeypatch, capsys, "render", "oncall", "--stack", "prod")
+
+    assert dev == f"# PagerDuty: nothing is made there, since orion-alerting:paging is off.\n{prod}"
 
 
 def test_render_prints_what_the_stack_gets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

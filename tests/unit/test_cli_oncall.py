@@ -237,6 +237,7 @@ def test_until_and_then_are_what_the_following_moments_show(data: st.DataObject)
         schedules={"s": schedule},
         escalation=escalation,
         acknowledgement_timeout="30m",
+        repair_mail=("all@example.com",),
     )
 
     (level,) = levels_now("red", {"red": team}, at)

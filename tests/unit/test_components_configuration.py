@@ -271,12 +271,17 @@ def test_encrypted_secrets_in_a_file_are_left_unread(tmp_path: Path) -> None:
 
 
 def secrets(
-    values: Mapping[str, str], *, marked: tuple[str, ...] = tuple(SECRETS), grafana: bool = True
+    values: Mapping[str, str],
+    *,
+    marked: tuple[str, ...] = tuple(SECRETS),
+    grafana: bool = True,
+    paging: bool = True,
 ) -> StackSecrets:
     found: list[StackSecrets] = []
 
     def program() -> None:
-        found.append(read_secrets(pulumi.Config(PROJECT), "prod", channels=CHANNELS, grafana=grafana))
+        config = pulumi.Config(PROJECT)
+        found.append(read_secrets(config, "prod", channels=CHANNELS, grafana=grafana, paging=paging))
 
     run_program(program, config=values, secret_keys=marked)
     return found[0]
@@ -284,8 +289,9 @@ def secrets(
 
 def test_secrets_are_secret_outputs() -> None:
     def program() -> None:
-        read = read_secrets(pulumi.Config(PROJECT), "prod", channels=CHANNELS, grafana=True)
+        read = read_secrets(pulumi.Config(PROJECT), "prod", channels=CHANNELS, grafana=True, paging=True)
         assert read.grafana_password is not None
+        assert read.pagerduty_token is not None
         for key, value in {
             "token": read.pagerduty_token,
             "password": read.grafana_password,
@@ -323,6 +329,13 @@ def test_missing_secrets_are_named_with_their_commands() -> None:
         ),
     )
     assert "very-secret" not in str(error.value)
+
+
+def test_where_nobody_is_paged_no_token_is_asked_for_and_none_is_taken() -> None:
+    without = {key: value for key, value in SECRETS.items() if key != "pagerdutyToken"}
+
+    assert secrets(without, paging=False).pagerduty_token is None
+    assert secrets(SECRETS, paging=False).pagerduty_token is None
 
 
 def test_a_secret_stored_as_plain_text_is_refused_without_showing_it() -> None:

@@ -51,7 +51,7 @@ class TestEventBus:
         assert dead_letters["messageRetentionSeconds"] == 14 * 86400 > queue["messageRetentionSeconds"]
 
     def test_alerts_reach_the_queue_whole(self) -> None:
-        subscription = event_bus().one("aws:sns/topicSubscription:TopicSubscription")
+        subscription = event_bus().one("aws:sns/topicSubscription:TopicSubscription", protocol="sqs")
 
         assert subscription.inputs["topic"] == f"{SNS}:orion-alerts"
         assert (subscription.inputs["protocol"], subscription.inputs["endpoint"]) == ("sqs", QUEUE)
@@ -72,6 +72,27 @@ class TestEventBus:
         for topic in topics:
             assert "kmsMasterKeyId" in topic.inputs, topic.name
             assert "fifoTopic" not in topic.inputs, "a resolve within five minutes of its trigger would be dropped"
+
+    def test_every_address_of_a_team_is_subscribed_to_its_topic_and_to_no_other(self, *, preview: bool) -> None:
+        run = event_bus(preview=preview)
+        subscriptions = [
+            one for one in run.of_type("aws:sns/topicSubscription:TopicSubscription") if one.inputs["protocol"] != "sqs"
+        ]
+
+        assert {one.inputs["protocol"] for one in subscriptions} == {"email"}
+        assert sorted((one.name.split("-")[3], one.inputs["endpoint"]) for one in subscriptions) == [
+            ("platform", "platform@orion.example.com"),
+            ("trading", "desk@orion.example.com"),
+            ("trading", "trading@orion.example.com"),
+        ]
+        for one in subscriptions:
+            assert one.name.endswith(one.inputs["endpoint"]), "another address at its place must be another resource"
+            assert preview or one.inputs["topic"] == f"{SNS}:orion-team-{one.name.split('-')[3]}"
+
+    def test_a_teams_mail_says_which_stack_it_is_from(self) -> None:
+        topics = {one.inputs["name"]: one.inputs for one in event_bus().of_type("aws:sns/topic:Topic")}
+
+        assert topics["orion-team-trading"]["displayName"] == "Orion repairs (prod)"
 
     def test_only_our_topic_and_our_rules_may_send_to_the_queues(self) -> None:
         policies = event_bus().of_type("aws:sqs/queuePolicy:QueuePolicy")

@@ -17,7 +17,7 @@ def preview(request: pytest.FixtureRequest) -> bool:
 
 
 def deployed(*, preview: bool = False) -> Run:
-    args = PagerDutyOnCallArgs(on_call=on_call())
+    args = PagerDutyOnCallArgs(on_call=on_call(), paging=True)
     return run_program(lambda: PagerDutyOnCall("on-call", args, providers(settings())), preview=preview)
 
 
@@ -82,7 +82,7 @@ def test_of_two_keys_both_stay_and_the_new_one_is_used() -> None:
     used: list[str] = []
 
     def program() -> None:
-        args = PagerDutyOnCallArgs(on_call=on_call(integration_keys=(1, 2)))
+        args = PagerDutyOnCallArgs(on_call=on_call(integration_keys=(1, 2)), paging=True)
         made = PagerDutyOnCall("on-call", args, providers(settings()))
         made.integration_keys["orders"].apply(used.append)
 

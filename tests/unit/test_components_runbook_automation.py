@@ -182,7 +182,7 @@ class TestRunbookAutomation:
 
         assert alarm["dimensions"] == {"QueueName": "orion-runbook-automation-dead-letters"}
         assert (alarm["comparisonOperator"], alarm["threshold"]) == ("GreaterThanThreshold", 0)
-        assert alarm["alarmActions"] == [f"{SNS}:orion-team-platform"]
+        assert alarm["alarmActions"] == alarm["okActions"] == [f"{SNS}:orion-alarms"]
 
     def test_buckets_are_private_encrypted_versioned_and_refuse_plain_http(self, tmp_path: Path) -> None:
         run = automation(tmp_path)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
 from alerting.alertmanager import alertmanager_files
 from alerting.build import load_catalog
 from alerting.durations import milliseconds
-from alerting.settings import Endpoints, Environment, Settings
+from alerting.settings import Settings
 from components.watchdog import PERIOD_SECONDS, Watchdog, WatchdogArgs
 from sandbox.mocked_program import Run, run_program
 from tests.alerting_data import ROOT
@@ -22,14 +21,10 @@ KEY = "arn:aws:kms:us-east-1:123456789012:key/key"
 
 def deployed(stack: Settings, *, preview: bool = False) -> Run:
     def program() -> None:
-        Watchdog("watchdog", WatchdogArgs(settings=stack, key_arn=KEY, pagerduty_service_id="P1"), providers(stack))
+        args = WatchdogArgs(settings=stack, key_arn=KEY, alarm_topic_arn=f"{SNS}:orion-alarms")
+        Watchdog("watchdog", args, providers(stack))
 
     return run_program(program, preview=preview)
-
-
-def statements(run: Run, topic: str) -> dict[str, Any]:
-    (policy,) = [one for one in run.of_type("aws:sns/topicPolicy:TopicPolicy") if one.name.endswith(topic)]
-    return {one["Sid"]: one for one in json.loads(policy.inputs["policy"])["Statement"]}
 
 
 @pytest.mark.parametrize("preview", [False, True])
@@ -51,55 +46,21 @@ def test_five_minutes_of_silence_alarm_and_missing_data_is_silence(*, preview: b
 def test_the_alarm_tells_the_topic_that_pages_when_it_begins_and_when_it_ends() -> None:
     run = deployed(settings())
     alarm = run.one("aws:cloudwatch/metricAlarm:MetricAlarm").inputs
-    topics = {one.inputs["name"]: one for one in run.of_type("aws:sns/topic:Topic")}
 
-    assert set(topics) == {"orion-watchdog", "orion-watchdog-silent"}
-    assert all(one.inputs["kmsMasterKeyId"] == KEY for one in topics.values())
-    assert alarm["alarmActions"] == alarm["okActions"]
-    assert alarm["alarmActions"][0].endswith("orion-watchdog-silent")
+    assert alarm["alarmActions"] == alarm["okActions"] == [f"{SNS}:orion-alarms"]
 
 
-def test_only_this_alarm_may_page_and_only_this_account_may_be_the_heartbeat() -> None:
+def test_only_this_account_may_be_the_heartbeat() -> None:
     run = deployed(settings())
-    silence, heartbeat = statements(run, "silence-topic-policy"), statements(run, "heartbeat-topic-policy")
+    policy = json.loads(run.one("aws:sns/topicPolicy:TopicPolicy").inputs["policy"])
+    allowed = {one["Sid"]: one for one in policy["Statement"]}
 
-    assert silence["Alarm"]["Principal"] == {"Service": ["cloudwatch.amazonaws.com"]}
-    assert silence["Alarm"]["Condition"]["ArnEquals"] == {
-        "aws:SourceArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:orion-watchdog-silent"
-    }
-    assert heartbeat["Account"]["Principal"] == {"AWS": ["arn:aws:iam::123456789012:root"]}
-    assert heartbeat["Account"]["Action"] == silence["Alarm"]["Action"] == ["sns:Publish"]
-    assert silence["RefusePlainHttp"]["Effect"] == heartbeat["RefusePlainHttp"]["Effect"] == "Deny"
-
-
-@pytest.mark.parametrize("preview", [False, True])
-def test_pagerdutys_cloudwatch_integration_is_subscribed_at_a_secret_address(*, preview: bool) -> None:
-    run = deployed(settings(), preview=preview)
-    integration = run.one("pagerduty:index/serviceIntegration:ServiceIntegration").inputs
-    subscription = run.one("aws:sns/topicSubscription:TopicSubscription")
-
-    assert (integration["type"], integration["service"]) == ("aws_cloudwatch_inbound_integration", "P1")
-    assert subscription.inputs["protocol"] == "https"
-    assert subscription.inputs["endpointAutoConfirms"] is True
-    assert "endpoint" in subscription.secrets
-
-
-def test_without_paging_nobody_is_paged_and_the_alarm_is_still_there() -> None:
-    run = deployed(settings(Environment.DEV).model_copy(update={"paging": False}))
-
-    made = {one.type for one in run.resources.values()}
-    assert "aws:cloudwatch/metricAlarm:MetricAlarm" in made
-    assert not made & {
-        "aws:sns/topicSubscription:TopicSubscription",
-        "pagerduty:index/serviceIntegration:ServiceIntegration",
-    }
-
-
-def test_in_the_sandbox_the_subscription_is_at_its_own_pagerduty() -> None:
-    endpoints = Endpoints(sns="http://127.0.0.1:1", pagerduty_events="http://127.0.0.1:2/v2/enqueue")
-    run = deployed(settings(Environment.SANDBOX).model_copy(update={"endpoints": endpoints}))
-
-    assert run.one("aws:sns/topicSubscription:TopicSubscription").inputs["protocol"] == "http"
+    topic = run.one("aws:sns/topic:Topic").inputs
+    assert (topic["name"], topic["kmsMasterKeyId"]) == ("orion-watchdog", KEY)
+    assert set(allowed) == {"Account", "RefusePlainHttp"}
+    assert allowed["Account"]["Principal"] == {"AWS": ["arn:aws:iam::123456789012:root"]}
+    assert allowed["Account"]["Action"] == ["sns:Publish"]
+    assert allowed["RefusePlainHttp"]["Effect"] == "Deny"
 
 
 def test_alertmanager_sends_a_heartbeat_in_every_period() -> None:

@@ -50,6 +50,7 @@ def test_every_kind_of_change_is_shown() -> None:
         "Add an alert",
         "Add a service",
         "Add a person",
+        "Have somebody told of repairs",
         "Add a route, and a channel",
         "Have an alert repaired",
     }
@@ -83,6 +84,13 @@ def test_the_person_that_is_added_is_on_call(tmp_path: Path) -> None:
     assert "database-third@orion.example.com" in after.people
     (schedule,) = [one for one in after.schedules if one.name == "database-primary"]
     assert "database-third@orion.example.com" in str(schedule)
+
+
+def test_the_address_that_is_added_hears_of_its_teams_repairs_alone(tmp_path: Path) -> None:
+    teams = platform(tmp_path, "Have somebody told of repairs").repairs.teams
+
+    address = "database-lead@orion.example.com"
+    assert [team.name for team in teams if address in team.mail] == ["database"]
 
 
 def test_the_route_that_is_added_stands_before_the_broader_one(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_automation.publisher import fitting
+from runbook_automation.publisher import as_mail, fitting
 from runbook_automation.repair import Repair, Status, shown_labels
 
 LIMIT = 255 * 1024
@@ -59,7 +59,8 @@ def test_a_message_always_fits_and_says_which_repair_it_is(
     text = fitting(_repair(labels, output, errors, result))
 
     assert len(text.encode()) <= LIMIT
-    message = json.loads(text)
+    message = json.loads(json.loads(text)["default"])
+    assert json.loads(text)["email"].startswith(message["result"])
     assert (message["id"][:6], message["status"], message["action"]) == ("repair", "failed", "restart_pod")
 
 
@@ -67,11 +68,34 @@ def test_what_fits_is_left_as_it_is() -> None:
     text = fitting(_repair({"pod": "ünïcödé"}, "Ausgabe: ü\n", "", "fertig"))
 
     assert "ünïcödé" in text
-    assert json.loads(text)["output"] == "Ausgabe: ü\n"
+    assert json.loads(json.loads(text)["default"])["output"] == "Ausgabe: ü\n"
 
 
 def test_a_result_of_any_length_is_cut_too() -> None:
     text = fitting(_repair({}, "", "", "x" * 1_000_000))
 
     assert len(text.encode()) <= LIMIT
-    assert "(1000000 characters)" in json.loads(text)["result"]
+    assert "(1000000 characters)" in json.loads(json.loads(text)["default"])["result"]
+
+
+def test_an_email_says_first_what_happened_and_shows_output_as_it_was_written() -> None:
+    repair = _repair(
+        {"pod": "orders-1", "service": "orders"}, "", "line one\nline two\n", "the pod was not ready in time"
+    )
+
+    assert as_mail(repair.as_message()).splitlines() == [
+        "the pod was not ready in time",
+        "",
+        "Alert: the pod was not ready in time",
+        "Action: restart_pod",
+        "Status: failed",
+        "Team: trading",
+        "Labels: pod=orders-1, service=orders",
+        "Parameters: pod=the pod was not ready in time",
+        "Started: 1970-01-01T00:00:00Z",
+        "Id: repair#0123456789abcdef#2026-11-24T10:00:00.000Z#restart_pod",
+        "",
+        "Errors:",
+        "line one",
+        "line two",
+    ]

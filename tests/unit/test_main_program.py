@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import runpy
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import yaml
 
 from alerting.build import load_catalog
-from alerting.names import PAGERDUTY_KEYS_SECRET
+from alerting.names import ALARM_TOPIC, PAGERDUTY_KEYS_SECRET
 from alerting.stack_settings import settings_from_file
 from components.configuration import ConfigurationError
 from sandbox.mocked_account import fit_account
@@ -29,6 +30,7 @@ COMPONENTS = {
     "network",
     "on-call",
     "event-bus",
+    "alarms",
     "runbook-automation",
     "bastion",
     "watchdog",
@@ -49,12 +51,12 @@ def configuration(stack: str) -> dict[str, str]:
     }
 
 
-def deployed(stack: str, *, preview: bool = False, **changed: str) -> Run:
+def deployed(stack: str, *, preview: bool = False, secrets: Mapping[str, str] = SECRETS, **changed: str) -> Run:
     return run_program(
         lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
         preview=preview,
         stack=stack,
-        config={**configuration(stack), **SECRETS, **changed},
+        config={**configuration(stack), **secrets, **changed},
         secret_keys=tuple(SECRETS),
         answers=fit_account(settings_from_file(ROOT, stack)),
     )
@@ -153,6 +155,45 @@ def test_integration_keys_reach_the_cluster_as_secrets_and_by_nobodys_hand() -> 
     assert "stringData" in keys.secrets
     assert len(integrations) == len(services)
     assert all(one.secret_outputs == ("integrationKey",) for one in all_of_them)
+
+
+def test_every_alarm_pages_the_operating_team_through_the_topic_that_lets_it_in() -> None:
+    run = deployed("prod")
+    catalog = load_catalog(ROOT)
+    topic = f"arn:aws:sns:us-east-1:123456789012:{ALARM_TOPIC}"
+    alarms = [one.inputs for one in run.of_type("aws:cloudwatch/metricAlarm:MetricAlarm")]
+    (statement, _) = json.loads(run.resources["alarms-topic-policy"].inputs["policy"])["Statement"]
+    let_in = {arn.rpartition(":")[2] for arn in statement["Condition"]["ArnEquals"]["aws:SourceArn"]}
+
+    assert len(alarms) >= 2
+    assert {one["name"] for one in alarms} == let_in
+    assert all(one["alarmActions"] == one["okActions"] == [topic] for one in alarms)
+    assert run.resources["alarms-page"].inputs["topic"] == topic
+    service = run.resources["alarms-integration"].inputs["service"]
+    assert service == f"on-call-service-{catalog.operating_team}-id"
+
+
+def test_where_nobody_is_paged_nothing_is_made_in_pagerduty_and_its_token_goes_nowhere() -> None:
+    run = deployed("dev")
+    secrets = {one.inputs["metadata"]["name"] for one in run.of_type("kubernetes:core/v1:Secret")}
+
+    assert not [one.name for one in run.resources.values() if "pagerduty" in one.type]
+    assert not [call.token for call in run.calls if "pagerduty" in call.token]
+    assert SECRETS["pagerdutyToken"] not in json.dumps([one.inputs for one in run.resources.values()], default=repr)
+    assert PAGERDUTY_KEYS_SECRET not in secrets
+    assert {one.name for one in run.resources.values() if not one.custom} >= COMPONENTS
+    # The alarms are there, and can be looked at.
+    assert len(run.of_type("aws:cloudwatch/metricAlarm:MetricAlarm")) == 2
+    assert "alarms-page" not in run.resources
+
+
+def test_a_stack_that_pages_nobody_needs_no_token_and_one_that_pages_does() -> None:
+    token = "pagerdutyToken: missing; set it with `pulumi config set --stack prod --secret pagerdutyToken`"
+    without = {key: value for key, value in SECRETS.items() if key != "pagerdutyToken"}
+
+    assert deployed("dev", secrets=without).resources
+    with pytest.raises(ConfigurationError, match=token):
+        deployed("prod", secrets=without)
 
 
 def test_documents_take_values_as_environment_variables(run: Run) -> None:

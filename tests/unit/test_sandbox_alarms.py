@@ -148,6 +148,35 @@ def test_an_alarm_tells_its_topic_when_it_begins_and_when_it_ends_and_only_then(
     assert changes == ["ALARM", "OK"]
 
 
+def test_a_queues_alarm_lasts_as_long_as_there_is_a_message(account: Account) -> None:
+    dead_letters = account.clients.sqs.create_queue(QueueName="other")["QueueUrl"]
+    account.clients.cloudwatch.put_metric_alarm(
+        AlarmName="other",
+        Namespace="AWS/SQS",
+        MetricName="ApproximateNumberOfMessagesVisible",
+        Dimensions=[{"Name": "QueueName", "Value": "other"}],
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=0,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
+    )
+    account.beats = [BEGIN + 60 * minute for minute in range(30)]  # the other alarm has nothing to say
+    states: list[tuple[int, str]] = []
+    for minute in range(12):
+        if minute == 4:
+            account.clients.sqs.send_message(QueueUrl=dead_letters, MessageBody="could not be handled")
+        if minute == 8:
+            account.clients.sqs.purge_queue(QueueUrl=dead_letters)
+        account.alarms.turn(BEGIN + 60 * minute + 1)
+        seen = [event.ids for event in account.journal.find(Kind.ALARM_CHANGED)]
+        states += [(minute, one["state"]) for one in seen[len(states) :] if one["alarm"] == "other"]
+    account.clients.sqs.delete_queue(QueueUrl=dead_letters)
+
+    assert states == [(5, "ALARM"), (9, "OK")]
+
+
 def test_an_alarm_that_is_not_evaluated_is_written_down_once_and_disturbs_no_other(account: Account) -> None:
     account.clients.cloudwatch.put_metric_alarm(
         AlarmName="other",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +14,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from tests.alerting_data import ROOT
+from tests.alerting_data import ROOT, copied_root
 from tools.recipes import PULUMI_VERSION
 
 FOLDER = ROOT / ".github"
@@ -93,6 +96,55 @@ def test_a_token_that_can_write_or_sign_in_is_given_job_by_job_and_never_to_a_fo
         triggered = str(read(FOLDER / "workflows" / file)["on"])
         if given and "pull_request" in triggered:
             assert "head.repo.full_name == github.repository" in job["if"]
+
+
+@pytest.mark.parametrize(("person", "changes"), [("database-third@orion.example.com", True), (None, False)])
+def test_a_pull_request_is_told_what_it_changes_of_who_is_on_call(
+    tmp_path: Path, person: str | None, *, changes: bool
+) -> None:
+    repository, temporary = tmp_path / "repository", tmp_path / "temporary"
+    temporary.mkdir()
+    copied_root(repository)
+    shutil.copy(ROOT / "Pulumi.prod.yaml", repository)
+    for name in ("alerting", "cli", "components", "sandbox", "tools"):
+        (repository / name).symlink_to(ROOT / name)
+    git(repository, "init", "--quiet")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message=before")
+    (repository / ".venv").symlink_to(sys.prefix)
+    teams = repository / "catalog" / "teams.yaml"
+    if person is not None:
+        teams.write_text(teams.read_text().replace("people: [database-primary", f"people: [{person}, database-primary"))
+        teams.write_text(teams.read_text().replace("- database-lead", f"- {person}\n      - database-lead", 1))
+    git(repository, "commit", "--quiet", "--all", "--allow-empty", "--message=after")
+
+    path = f"{fake_command(tmp_path / 'commands', 'gh')}:{os.environ['PATH']}"
+    scripts = {
+        step.get("name", ""): step for step in read(FOLDER / "workflows" / "preview.yml")["jobs"]["dev"]["steps"]
+    }
+    for name in ("On call", "Comment"):
+        environment = {"PATH": path, "RUNNER_TEMP": str(temporary), "NUMBER": "1", "REPOSITORY": "ada/orion"}
+        subprocess.run(["/bin/bash", "-c", scripts[name]["run"]], cwd=repository, env=environment, check=True)
+    _, _, on_call = (repository / "comment.md").read_text().partition("### PagerDuty")
+
+    assert (f"+- {person}" in on_call) == changes
+    assert ("nothing" in on_call) != changes
+    assert "not compared" not in on_call
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """Run git as nobody in particular."""
+    who = ["-c", "user.name=Ada", "-c", "user.email=ada@orion.example.com"]
+    subprocess.run(["/usr/bin/env", "git", *who, *arguments], cwd=folder, check=True)
+
+
+def fake_command(folder: Path, name: str) -> Path:
+    """Write a command that does nothing, and return the folder that it is in."""
+    folder.mkdir()
+    command = folder / name
+    command.write_text("#!/bin/sh\n")
+    command.chmod(0o755)
+    return folder
 
 
 def test_prod_is_reached_only_after_a_merge_and_a_plan() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import defaultdict, deque
+from collections.abc import Mapping
 from typing import Any
 
 from sandbox.clouds.aws.wire import Answer, Request
@@ -31,10 +33,10 @@ class Topics:
         form = request.form()
         match form.get("Action"):
             case "Publish":
-                publications = [{name: form.get(name, "") for name in ("Subject", "Message")}]
+                publications = [_publication(form, "")]
             case "PublishBatch":
                 publications = [
-                    {name: form.get(f"{start}.{name}", "") for name in ("Subject", "Message")}
+                    _publication(form, f"{start}.")
                     for number in range(1, 11)
                     if f"{(start := f'PublishBatchRequestEntries.member.{number}')}.Id" in form
                 ]
@@ -63,3 +65,11 @@ class Topics:
         """Return each topic's last messages, oldest first."""
         with self._lock:
             return {topic: list(messages) for topic, messages in self._messages.items()}
+
+
+def _publication(form: Mapping[str, str], start: str) -> dict[str, str]:
+    """Return a publication's subject, and the message that a program is given: one for each kind of reader may be."""
+    subject, message = (form.get(f"{start}{name}", "") for name in ("Subject", "Message"))
+    if form.get(f"{start}MessageStructure") == "json":
+        message = json.loads(message)["default"]
+    return {"Subject": subject, "Message": message}

@@ -1,0 +1,87 @@
+"""Whom this platform's own alarms tell: one topic, which PagerDuty's CloudWatch integration is subscribed to.
+
+They are CloudWatch's, and no code of ours stands between one of them and the page. Where nobody is paged the topic is
+there all the same, and the alarms can be looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_pagerduty as pagerduty
+
+from alerting import names
+from alerting.settings import Settings
+from components.naming import DEAD_LETTER_QUEUE, arn, type_token
+from components.policies import Statement
+from components.topics import TopicSpec, encrypted_topic
+
+ALARMS = (names.SILENCE_ALARM, DEAD_LETTER_QUEUE)
+"""The alarms that may page, by name: the dead man's switch, and that of the dead-letter queue, which has its name."""
+PAGERDUTY = "https://events.pagerduty.com"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmsArgs:
+    """What they are made from: the key of the topic, PagerDuty's services, and the team whose service pages."""
+
+    settings: Settings
+    key_arn: pulumi.Input[str]
+    service_ids: Mapping[str, pulumi.Input[str]]
+    operating_team: str
+
+
+class Alarms(pulumi.ComponentResource):
+    """The topic that alarms tell when they begin and when they end, and the integration that pages."""
+
+    topic_arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: AlarmsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(type_token("Alarms"), name, {}, opts)
+        self._name = name
+        self._settings = args.settings
+        allowed = Statement(
+            sid="Alarms",
+            services=["cloudwatch.amazonaws.com"],
+            actions=["sns:Publish"],
+            resources=[],
+            conditions={
+                "ArnEquals": {"aws:SourceArn": [arn(args.settings, "cloudwatch", f"alarm:{one}") for one in ALARMS]},
+                "StringEquals": {"aws:SourceAccount": args.settings.aws.account_id},
+            },
+        )
+        topic = encrypted_topic(
+            name,
+            TopicSpec(name=names.ALARM_TOPIC, allowed=[allowed]),
+            args.settings,
+            args.key_arn,
+            pulumi.ResourceOptions(parent=self),
+        )
+        if args.settings.paging:
+            self._page(topic, args.service_ids[args.operating_team])
+        self.topic_arn = topic.arn
+        self.register_outputs({"topicArn": self.topic_arn})
+
+    def _page(self, topic: aws.sns.Topic, service_id: pulumi.Input[str]) -> None:
+        integration = pagerduty.ServiceIntegration(
+            f"{self._name}-integration",
+            name="CloudWatch",
+            type="aws_cloudwatch_inbound_integration",
+            service=service_id,
+            # Whoever has this key can open and close incidents, and it is part of the subscription's address.
+            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["integration_key"]),
+        )
+        base = (self._settings.endpoints.pagerduty_events or PAGERDUTY).removesuffix("/v2/enqueue")
+        aws.sns.TopicSubscription(
+            f"{self._name}-page",
+            topic=topic.arn,
+            protocol=base.partition(":")[0],
+            endpoint=pulumi.Output.secret(
+                pulumi.Output.format("{0}/integration/{1}/enqueue", base, integration.integration_key)
+            ),
+            endpoint_auto_confirms=True,
+            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["endpoint"]),
+        )
