@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, time
+from datetime import date, datetime, time
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from alerting.durations import Duration
-from alerting.fields import FIRST_KEY, ClosedModel, Email, KeyNumbers, Name
+from alerting.fields import FIRST_KEY, ClosedModel, Email, KeyNumbers, Name, require_known_year
 
 
 def _a_day(value: object) -> date:
     if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
         raise ValueError("a day such as 2026-01-05 is allowed")
     try:
-        return date.fromisoformat(value)
+        day = date.fromisoformat(value)
     except ValueError as error:
         raise ValueError(f"a day such as 2026-01-05 is allowed, and this one is none: {error}") from None
+    require_known_year(day.year)
+    return day
 
 
 def _a_time_of_day(value: object) -> time:
@@ -30,7 +32,19 @@ def _a_time_of_day(value: object) -> time:
     return time.fromisoformat(value)
 
 
+def _a_moment(value: object) -> object:
+    if isinstance(value, str | datetime):
+        return value
+    raise ValueError("a time with its offset, such as 2026-02-10T09:00:00-05:00, is allowed")
+
+
+def _in_a_known_year(moment: datetime) -> datetime:
+    require_known_year(moment.year)
+    return moment
+
+
 Day = Annotated[date, BeforeValidator(_a_day)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_a_moment), AfterValidator(_in_a_known_year)]
 TimeOfDay = Annotated[time, BeforeValidator(_a_time_of_day)]
 
 
@@ -62,8 +76,8 @@ class OverrideEntry(ClosedModel):
 
     person: Email
     instead_of: Email | None = None
-    since: AwareDatetime
-    until: AwareDatetime
+    since: Moment
+    until: Moment
     reason: str = Field(min_length=1)
 
 

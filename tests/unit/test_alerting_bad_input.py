@@ -84,6 +84,17 @@ ONE_PROBLEM = [
         "both are names of PagerDuty services. Rename one of them",
         id="a service named as a team",
     ),
+    *(
+        pytest.param(
+            "catalog/market.yaml",
+            '"2026-12-25"',
+            f'"{year}-12-25"',
+            f"{year}-12-25",
+            f'holidays.{year}-12-25: found "{year}-12-25"; a year from 2000 to 2100 is allowed. Change it',
+            id=f"a holiday of {year}",
+        )
+        for year in ("0001", "1999", "2101", "9999")
+    ),
     pytest.param(
         "catalog/routing.yaml",
         "receiver: slack-warning-database",
