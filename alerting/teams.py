@@ -10,8 +10,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
-from alerting.durations import Duration
+from alerting.durations import Duration, milliseconds
 from alerting.fields import FIRST_KEY, ClosedModel, Email, KeyNumbers, Name, require_known_year
+
+LEAST_ACKNOWLEDGED, MOST_ACKNOWLEDGED = 60, 86_400
+"""How many seconds an acknowledgement lasts. PagerDuty says no limits, takes whole seconds, and turns it off by 0."""
 
 
 def _a_day(value: object) -> date:
@@ -105,6 +108,16 @@ class EscalationEntry(ClosedModel):
     repeats: int = Field(ge=0, le=9)
 
 
+def _an_acknowledgement(text: str) -> str:
+    length = milliseconds(text)
+    if length % 1000 or not LEAST_ACKNOWLEDGED <= length // 1000 <= MOST_ACKNOWLEDGED:
+        raise ValueError("whole seconds from 1m to 1d are allowed: PagerDuty takes 0 for never")
+    return text
+
+
+AcknowledgementTimeout = Annotated[Duration, AfterValidator(_an_acknowledgement)]
+
+
 class Team(ClosedModel):
     """A team with its people, rotations and escalation.
 
@@ -117,7 +130,7 @@ class Team(ClosedModel):
     people: tuple[Email, ...] = Field(min_length=1)
     schedules: Mapping[Name, ScheduleEntry]
     escalation: EscalationEntry
-    acknowledgement_timeout: Duration
+    acknowledgement_timeout: AcknowledgementTimeout
     one_duty_at_a_time: bool = False
     integration_keys: KeyNumbers = FIRST_KEY
 

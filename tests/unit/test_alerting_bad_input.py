@@ -95,6 +95,60 @@ ONE_PROBLEM = [
         )
         for year in ("0001", "1999", "2101", "9999")
     ),
+    *(
+        pytest.param(
+            "catalog/routing.yaml",
+            old,
+            new,
+            new.strip(),
+            message,
+            id=new.strip(),
+        )
+        for old, new, message in (
+            (
+                "  group_interval: 5m",
+                "  group_interval: 0s",
+                'default.group_interval: found "0s"; a duration over 0 is allowed. Change it',
+            ),
+            (
+                "  repeat_interval: 4h",
+                "  repeat_interval: 0s",
+                'default.repeat_interval: found "0s"; a duration over 0 is allowed. Change it',
+            ),
+            (
+                "    group_interval: 1m",
+                "    group_interval: 0h0m",
+                'routes.0.group_interval: found "0h0m"; a duration over 0 is allowed. Change it',
+            ),
+            (
+                "  group_wait: 30s",
+                "  group_wait: 293y",
+                'default.group_wait: found "293y"; a duration of less than 292 years is allowed. Change it',
+            ),
+            (
+                "  group_wait: 30s",
+                f"  group_wait: {'9' * 5000}s",
+                f'default.group_wait: found "{"9" * 119}… (5003 characters); a duration of less than 292 years is',
+            ),
+            (
+                "group_by: [alertname, cluster, service, severity]",
+                "group_by: [alertname, cluster, service, alertname]",
+                "default.group_by: found ['alertname', 'cluster', 'service', 'alertname']; each label once is allowed.",
+            ),
+        )
+    ),
+    *(
+        pytest.param(
+            "catalog/teams.yaml",
+            "acknowledgement_timeout: 30m",
+            f"acknowledgement_timeout: {value}",
+            f"acknowledgement_timeout: {value}",
+            f'teams.trading.acknowledgement_timeout: found "{value}"; whole seconds from 1m to 1d are allowed: '
+            "PagerDuty takes 0 for never. Change it",
+            id=f"an acknowledgement of {value}",
+        )
+        for value in ("0s", "500ms", "59s", "90s500ms", "1d1s")
+    ),
     pytest.param(
         "catalog/routing.yaml",
         "receiver: slack-warning-database",
