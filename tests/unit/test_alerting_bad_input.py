@@ -15,6 +15,10 @@ ALERTS = ", ".join(load_catalog(ROOT).alerts())
 SERVICE_DOWN = f"rules/infrastructure.yaml:{line_of(ROOT, 'rules/infrastructure.yaml', 'alert: ServiceDown')}"
 TEAMS = "trading, platform, database"
 
+CPU = "max by (dbinstance_identifier) (aws_rds_cpuutilization_average) > 80"
+POOL = "max by (service, pool) (db_pool_connections_used / (db_pool_connections_max > 0))"
+"""An alert's expression, and a recording's."""
+
 ONE_PROBLEM = [
     pytest.param(
         "catalog/services.yaml",
@@ -383,6 +387,56 @@ ONE_PROBLEM = [
         "allowed: dbinstance_identifier, instance, job. Change it, or rules/scraped_series.yaml",
         id="a selector by a label that a series lacks",
     ),
+    *(
+        pytest.param(
+            "rules/database.yaml",
+            f"expr: {old}",
+            f'expr: "{new}"',
+            f'expr: "{new}"',
+            f"groups.0.rules.{rule}.expr: gives {kind}; allowed for {allowed}. Put the expression right",
+            id=f"{kind}, {new}",
+        )
+        for old, rule, allowed in (
+            (CPU, 2, "an alert: an instant vector"),
+            (POOL, 0, "a recording: an instant vector or a scalar"),
+        )
+        for new, kind in (
+            ("(up[5m])", "a range vector"),
+            ("up[5m:1m]", "a range vector"),
+            ("'up'", "a string"),
+            ("1 > bool time()", "a scalar"),
+            ("-scalar(up)", "a scalar"),
+        )
+        if kind not in allowed
+    ),
+    *(
+        pytest.param(
+            "rules/database.yaml",
+            f"        expr: {POOL}\n",
+            f"        expr: {POOL}\n        {field}: {value}\n",
+            f"{field}: {value}",
+            f"groups.0.rules.0.{field}: belongs to an alert, and this is a recording. Remove it",
+            id=f"a recording with {field}",
+        )
+        for field, value in (("for", "7m"), ("keep_firing_for", "7m"), ("annotations", "{summary: x}"))
+    ),
+    pytest.param(
+        "rules/database.yaml",
+        "          service: database",
+        "          __name__: database",
+        "__name__: database",
+        "groups.0.rules.2.labels.__name__: is the series' own name, which no rule may set. Remove the label",
+        id="a rule that renames its series",
+    ),
+    pytest.param(
+        "rules/database.yaml",
+        "groups:\n",
+        "groups:\n  - name: orion.database.alerts\n    rules: [{record: 'orion:one', expr: vector(1)}]\n",
+        "",
+        'rules/database.yaml:5: groups.1.name: found "orion.database.alerts" again, first in line 3; '
+        "allowed: once a file. Rename one",
+        id="two groups of a name",
+    ),
     pytest.param(
         "rules/meta.yaml",
         "groups:",
@@ -473,6 +527,12 @@ def test_what_nobody_reads_is_refused(tmp_path: Path, file: str, old: str, new: 
 
     assert problem.startswith(f"{file}:")
     assert problem.endswith(message)
+
+
+def test_a_recording_may_be_a_scalar(tmp_path: Path) -> None:
+    root = changed(tmp_path / "root", "rules/database.yaml", POOL, "time() + 1 * scalar(db_pool_connections_used)")
+
+    assert not any("gives" in problem for problem in problems(root))
 
 
 @pytest.mark.parametrize(
