@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from alerting.actions import ActionFile, HandOverEntry, RemediationEntry
 from alerting.documents import Document
-from alerting.durations import Duration
+from alerting.durations import Duration, DurationOverZero
 from alerting.fields import FIRST_KEY, Channel, ClosedModel, KeyNumbers, LabelName, MetricName, Name, Severity
 from alerting.market import MarketFile
 from alerting.teams import Team
@@ -65,11 +65,14 @@ class Receiver(ClosedModel):
 
 
 class Timings(ClosedModel):
-    """How long Alertmanager gathers alerts and how often it repeats. What is not set is the default route's."""
+    """How long Alertmanager gathers alerts and how often it repeats. What is not set is the default route's.
+
+    Alertmanager takes no interval of 0 (its `config.go`, `Route`).
+    """
 
     group_wait: Duration | None = None
-    group_interval: Duration | None = None
-    repeat_interval: Duration | None = None
+    group_interval: DurationOverZero | None = None
+    repeat_interval: DurationOverZero | None = None
 
 
 class RouteEntry(Timings):
@@ -79,14 +82,21 @@ class RouteEntry(Timings):
     receiver: str
 
 
+def _each_once(labels: tuple[str, ...]) -> tuple[str, ...]:
+    # As Alertmanager has it of `group_by` (its config.go, Route).
+    if len(set(labels)) < len(labels):
+        raise ValueError("each label once is allowed")
+    return labels
+
+
 class DefaultRoute(ClosedModel):
     """Where an alert goes that no route takes, and the timings of all routes that set none of their own."""
 
     receiver: str
-    group_by: tuple[LabelName, ...] = Field(min_length=1)
+    group_by: Annotated[tuple[LabelName, ...], Field(min_length=1), AfterValidator(_each_once)]
     group_wait: Duration
-    group_interval: Duration
-    repeat_interval: Duration
+    group_interval: DurationOverZero
+    repeat_interval: DurationOverZero
 
 
 class Selector(ClosedModel):

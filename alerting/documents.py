@@ -14,7 +14,16 @@ from yaml.composer import Composer
 from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
-from alerting.problems import CatalogError, Place, Problem
+from alerting.problems import CatalogError, Place, Problem, shown
+
+MOST_REPEATED = 10_000
+"""How many values aliases may stand for, all together: aliases of aliases are quickly more than a machine can hold."""
+MOST_BITS = 64
+"""A number with more of them is none that a tool reads."""
+_TEXT = "tag:yaml.org,2002:str"
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+_NULL = "tag:yaml.org,2002:null"
+_COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 FieldPath = tuple[str | int, ...]
 """Where a value stands in a document: keys of mappings and positions in lists."""
@@ -39,12 +48,15 @@ class Document:
 def read_document(root: Path, file: str) -> Document:
     """Read `file`, relative to `root`.
 
-    Raises `CatalogError` if it is not there, is not UTF-8 or YAML, holds a key twice, or is not a mapping.
+    Raises `CatalogError` if it cannot be read, is not UTF-8 or YAML, holds a key twice, a tag or more aliases than
+    `MOST_REPEATED`, or is not a mapping.
     """
     try:
         text = (root / file).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise CatalogError([Problem(Place(file=file), "the file is not there. Write it")]) from None
+    except OSError as error:
+        raise CatalogError([Problem(Place(file=file), f"cannot be read: {error.strerror}. Put that right")]) from None
     except UnicodeDecodeError as error:
         message = f"is not UTF-8 at byte {error.start}. Save it as UTF-8"
         raise CatalogError([Problem(Place(file=file), message)]) from None
@@ -69,11 +81,11 @@ def parse_document(file: str, text: str) -> Document:
         message = f"is not YAML: character #x{int(error.character):04x} is not allowed. Remove it"
         line = text.count("\n", 0, error.position) + 1
         raise CatalogError([Problem(Place(file=file, line=line), message)]) from None
-    except ValueError as error:  # a number that YAML's own types cannot hold
-        raise CatalogError([Problem(Place(file=file), f"is not YAML: {error}. Quote the value")]) from None
+    except (ValueError, OverflowError) as error:  # an escape that stands for no character
+        raise CatalogError([Problem(Place(file=file), f"is not YAML: {error}. Put the YAML right")]) from None
     except RecursionError:
         raise CatalogError([Problem(Place(file=file), "is nested too deeply. Flatten it")]) from None
-    if not isinstance(data, dict):
+    if not isinstance(data, dict) and not problems:
         problems.append(Problem(Place(file=file), "found no mapping at the top. Write `key: value` lines"))
     if problems:
         raise CatalogError(problems)
@@ -124,11 +136,17 @@ class _Reading:
         self.lines = lines
         self.problems = problems
         self._above: list[yaml.Node] = []
+        self._read: set[yaml.Node] = set()
+        self._repeated = 0
 
     def value(self, node: yaml.Node, path: FieldPath) -> object:
         self.lines.setdefault(path, node.start_mark.line + 1)
+        self._count(node)
         if node in self._above:
             raise yaml.MarkedYAMLError(problem="an alias holds itself", problem_mark=node.start_mark)
+        if isinstance(node, yaml.CollectionNode) and node.tag not in _COLLECTIONS:
+            self._wrong(node, path, f"has the tag {shown(node.tag)}; allowed: no tag. Remove it")
+            return None
         if isinstance(node, yaml.MappingNode):
             self._above.append(node)
             result = self._mapping(node, path)
@@ -139,13 +157,40 @@ class _Reading:
             items = [self.value(item, (*path, position)) for position, item in enumerate(node.value)]
             self._above.pop()
             return items
-        return self._scalar(node)
+        return self._scalar(node, path)
 
-    def _scalar(self, node: yaml.Node) -> object:
-        # A date stays the text that was written: a model says what it takes.
-        if node.tag == "tag:yaml.org,2002:timestamp":
+    def _count(self, node: yaml.Node) -> None:
+        """Count the values that are read again, by an alias. Raises `MarkedYAMLError` where there are too many."""
+        self._repeated += node in self._read
+        if self._repeated > MOST_REPEATED:
+            what = f"aliases stand for more than {MOST_REPEATED} values; write the values out"
+            raise yaml.MarkedYAMLError(problem=what, problem_mark=node.start_mark)
+        self._read.add(node)
+
+    def _wrong(self, node: yaml.Node, path: FieldPath, message: str) -> None:
+        place = Place(file=self.file, line=node.start_mark.line + 1, field=".".join(map(str, path)))
+        self.problems.append(Problem(place, message))
+
+    def _scalar(self, node: yaml.Node, path: FieldPath) -> object:
+        """Return a single value; of one that a tag says to be what its text is not, keep the problem."""
+        if node.tag == _TEXT:
             return node.value
-        return self.loader.construct_object(node, deep=True)
+        if node.tag != self.loader.resolve(yaml.ScalarNode, node.value, (True, False)):
+            self._wrong(node, path, f"has the tag {shown(node.tag)}; allowed: no tag. Remove it")
+            return None
+        # A date stays the text that was written: a model says what it takes.
+        if node.tag == _TIMESTAMP:
+            return node.value
+        try:
+            value = self.loader.construct_object(node, deep=True)
+        except (ValueError, OverflowError):  # what looks like a number and is none, or is too large for one
+            value = None
+        too_large = isinstance(value, int) and value.bit_length() > MOST_BITS
+        if too_large or (value is None and node.tag != _NULL):
+            message = f"found {shown(node.value)}; allowed: a number of at most {MOST_BITS} bits. Change or quote it"
+            self._wrong(node, path, message)
+            return None
+        return value
 
     def _mapping(self, node: yaml.MappingNode, path: FieldPath) -> dict[str, object]:
         result: dict[str, object] = {}
@@ -158,6 +203,11 @@ class _Reading:
                 continue
             key = key_node.value
             here = (*path, key)
+            if not key.isprintable():
+                place = Place(file=self.file, line=line, field=".".join(map(str, path)))
+                message = f"found the key {shown(key)}; allowed: a key on one line that can be seen whole. Change it"
+                self.problems.append(Problem(place, message))
+                continue
             if key in first:
                 place = Place(file=self.file, line=line, field=".".join(map(str, here)))
                 self.problems.append(

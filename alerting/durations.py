@@ -18,20 +18,28 @@ _MILLISECONDS = {
 }
 # Prometheus takes each unit at most once, the largest first.
 _DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?", re.ASCII)
+_MOST_CHARACTERS = 100
+_LONGEST = (2**63 - 1) // 1_000_000
+"""Both programs are written in Go, which counts nanoseconds in 63 bits: 292 years."""
 _UNITS = ("y", "w", "d", "h", "m", "s", "ms")
 
 
 def milliseconds(text: str) -> int:
     """Return how long a duration is, in milliseconds.
 
-    Raises `ValueError` if it is not one.
+    Raises `ValueError` if it is not one, or longer than Prometheus and Alertmanager can count.
     """
     if text == "0":
         return 0
     match = _DURATION.fullmatch(text)
     if not text or match is None:
         raise ValueError("a duration such as 30s, 5m, 1h30m or 7d is allowed")
-    return sum(int(amount) * _MILLISECONDS[unit] for amount, unit in zip(match.groups(), _UNITS, strict=True) if amount)
+    if len(text) <= _MOST_CHARACTERS:
+        amounts = zip(match.groups(), _UNITS, strict=True)
+        total = sum(int(amount) * _MILLISECONDS[unit] for amount, unit in amounts if amount)
+        if total <= _LONGEST:
+            return total
+    raise ValueError("a duration of less than 292 years is allowed")
 
 
 def written(duration_milliseconds: int) -> str:
@@ -50,5 +58,13 @@ def _checked(text: str) -> str:
     return text
 
 
+def _over_zero(text: str) -> str:
+    if milliseconds(text) == 0:
+        raise ValueError("a duration over 0 is allowed")
+    return text
+
+
 Duration = Annotated[str, AfterValidator(_checked)]
 """The text of a duration."""
+DurationOverZero = Annotated[Duration, AfterValidator(_over_zero)]
+"""The text of a duration that is not nothing."""

@@ -29,6 +29,18 @@ A key is exchanged in two steps, so that what is sent with the old one while the
 """
 FIRST_KEY = (1,)
 
+YEARS = range(2000, 2101)
+"""The years in which a date may lie: no clock or calendar is reckoned beyond what a computer's dates hold."""
+
+
+def require_known_year(year: int) -> None:
+    """Do nothing if a year is one of `YEARS`.
+
+    Raises `ValueError` otherwise.
+    """
+    if year not in YEARS:
+        raise ValueError(f"a year from {YEARS[0]} to {YEARS[-1]} is allowed")
+
 
 class Severity(StrEnum):
     """How fast a person has to act. It says nothing of which service, team or environment is concerned.

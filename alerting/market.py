@@ -15,6 +15,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from alerting.fields import require_known_year
 from alerting.time_zones import time_zone_names
 
 MARKET_FILE = "catalog/market.yaml"
@@ -62,6 +63,7 @@ def _a_date(text: str) -> str:
         raise ValueError("a date such as 2026-12-25 is allowed") from None
     if found.isoformat() != text:
         raise ValueError("a date such as 2026-12-25 is allowed")
+    require_known_year(found.year)
     return text
 
 

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, time
+from datetime import date, datetime, time
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
-from alerting.durations import Duration
-from alerting.fields import FIRST_KEY, ClosedModel, Email, KeyNumbers, Name
+from alerting.durations import Duration, milliseconds
+from alerting.fields import FIRST_KEY, ClosedModel, Email, KeyNumbers, Name, require_known_year
+
+LEAST_ACKNOWLEDGED, MOST_ACKNOWLEDGED = 60, 86_400
+"""How many seconds an acknowledgement lasts. PagerDuty says no limits, takes whole seconds, and turns it off by 0."""
 
 
 def _a_day(value: object) -> date:
     if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
         raise ValueError("a day such as 2026-01-05 is allowed")
     try:
-        return date.fromisoformat(value)
+        day = date.fromisoformat(value)
     except ValueError as error:
         raise ValueError(f"a day such as 2026-01-05 is allowed, and this one is none: {error}") from None
+    require_known_year(day.year)
+    return day
 
 
 def _a_time_of_day(value: object) -> time:
@@ -37,7 +42,19 @@ def _each_once(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return addresses
 
 
+def _a_moment(value: object) -> object:
+    if isinstance(value, str | datetime):
+        return value
+    raise ValueError("a time with its offset, such as 2026-02-10T09:00:00-05:00, is allowed")
+
+
+def _in_a_known_year(moment: datetime) -> datetime:
+    require_known_year(moment.year)
+    return moment
+
+
 Day = Annotated[date, BeforeValidator(_a_day)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_a_moment), AfterValidator(_in_a_known_year)]
 TimeOfDay = Annotated[time, BeforeValidator(_a_time_of_day)]
 
 
@@ -69,8 +86,8 @@ class OverrideEntry(ClosedModel):
 
     person: Email
     instead_of: Email | None = None
-    since: AwareDatetime
-    until: AwareDatetime
+    since: Moment
+    until: Moment
     reason: str = Field(min_length=1)
 
 
@@ -98,6 +115,16 @@ class EscalationEntry(ClosedModel):
     repeats: int = Field(ge=0, le=9)
 
 
+def _an_acknowledgement(text: str) -> str:
+    length = milliseconds(text)
+    if length % 1000 or not LEAST_ACKNOWLEDGED <= length // 1000 <= MOST_ACKNOWLEDGED:
+        raise ValueError("whole seconds from 1m to 1d are allowed: PagerDuty takes 0 for never")
+    return text
+
+
+AcknowledgementTimeout = Annotated[Duration, AfterValidator(_an_acknowledgement)]
+
+
 class Team(ClosedModel):
     """A team with its people, rotations and escalation.
 
@@ -112,7 +139,7 @@ class Team(ClosedModel):
     people: tuple[Email, ...] = Field(min_length=1)
     schedules: Mapping[Name, ScheduleEntry]
     escalation: EscalationEntry
-    acknowledgement_timeout: Duration
+    acknowledgement_timeout: AcknowledgementTimeout
     repair_mail: Annotated[tuple[Email, ...], AfterValidator(_each_once)] = Field(min_length=1)
     one_duty_at_a_time: bool = False
     integration_keys: KeyNumbers = FIRST_KEY

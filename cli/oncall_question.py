@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from alerting.fields import YEARS
 from alerting.time_zones import time_zone_names
 
 
@@ -46,6 +47,8 @@ def _moment(text: str | None, zone: ZoneInfo | None) -> datetime:
     except ValueError:
         example = "2026-12-24T18:00 or 2026-12-24T18:00+01:00"
         raise QuestionUnclear(f'--at: found "{text}"; allowed: a time such as {example}') from None
+    if moment.year not in YEARS:
+        raise QuestionUnclear(f'--at: found "{text}"; allowed: a year from {YEARS[0]} to {YEARS[-1]}')
     if moment.tzinfo is None and zone is not None:
         moment = moment.replace(tzinfo=zone)
     return moment.astimezone(UTC)  # a time with neither is this machine's

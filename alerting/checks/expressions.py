@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from enum import StrEnum
 
 import promql_parser as promql
 
@@ -14,6 +15,35 @@ _WITHOUT_VECTOR = {"vector", "time", "scalar", "pi"}
 def parsed(expression: str) -> promql.Expr:
     """Parse PromQL. Raises `ValueError` with what is wrong if it does not parse."""
     return promql.parse(expression)
+
+
+class ValueKind(StrEnum):
+    """What an expression gives, as Prometheus calls it."""
+
+    VECTOR = "an instant vector"
+    SCALAR = "a scalar"
+    MATRIX = "a range vector"
+    STRING = "a string"
+
+
+def value_kind(expression: promql.Expr) -> ValueKind:
+    """Return what a parsed expression gives. The parser has checked the parts: a sum of scalars is a scalar."""
+    match expression:
+        case promql.NumberLiteral():
+            return ValueKind.SCALAR
+        case promql.StringLiteral():
+            return ValueKind.STRING
+        case promql.MatrixSelector() | promql.SubqueryExpr():
+            return ValueKind.MATRIX
+        case promql.Call():
+            return ValueKind.SCALAR if expression.func.return_type == promql.ValueType.Scalar else ValueKind.VECTOR
+        case promql.ParenExpr() | promql.UnaryExpr():
+            return value_kind(expression.expr)
+        case promql.BinaryExpr():
+            kinds = {value_kind(expression.lhs), value_kind(expression.rhs)}
+            return ValueKind.SCALAR if kinds == {ValueKind.SCALAR} else ValueKind.VECTOR
+        case _:
+            return ValueKind.VECTOR
 
 
 def selectors(expression: promql.Expr) -> Iterator[promql.VectorSelector]:

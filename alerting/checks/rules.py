@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from alerting.catalog import Catalog, LocatedRule
 from alerting.checks import expressions
+from alerting.checks.expressions import ValueKind
 from alerting.checks.reads import reading_problems, series_problems
 from alerting.fields import Severity
 from alerting.on_call import paged_services
@@ -85,6 +86,8 @@ def rule_problems(catalog: Catalog) -> Iterator[Problem]:
             yield Problem(place, "found neither or both of `alert` and `record`; allowed: one of them. Keep one")
             continue
         yield from reading_problems(located, known)
+        yield from _kind_problems(located)
+        yield from _prometheus_problems(located)
         if rule.alert is None:
             continue
         if rule.alert in seen:
@@ -95,8 +98,54 @@ def rule_problems(catalog: Catalog) -> Iterator[Problem]:
             continue
         seen[rule.alert] = located
         yield from _alert_problems(catalog, located, rule.alert, labels.get(rule.alert))
+    yield from _group_problems(catalog)
     yield from _orphan_pages(catalog, seen)
     yield from series_problems(catalog)
+
+
+def _kind_problems(located: LocatedRule) -> Iterator[Problem]:
+    """Yield that an expression gives what Prometheus makes nothing of, or an alert that fires whatever the number is.
+
+    A rule's evaluation takes vectors and scalars (`rules/manager.go`, `EngineQueryFunc`); a scalar is one sample more,
+    so that an alert on `1 > bool 2` fires for ever.
+    """
+    try:
+        kind = expressions.value_kind(expressions.parsed(located.rule.expr))
+    except ValueError:  # which is said already
+        return
+    allowed = [ValueKind.VECTOR] if located.rule.alert is not None else [ValueKind.VECTOR, ValueKind.SCALAR]
+    if kind not in allowed:
+        place = located.document.place((*located.path, "expr"))
+        what = "an alert" if located.rule.alert is not None else "a recording"
+        message = f"gives {kind}; allowed for {what}: {' or '.join(allowed)}. Put the expression right"
+        yield Problem(place, message)
+
+
+def _prometheus_problems(located: LocatedRule) -> Iterator[Problem]:
+    """Yield what else Prometheus refuses of a rule (`rulefmt.go`, `RuleNode.Validate`)."""
+    rule, document = located.rule, located.document
+    if "__name__" in rule.labels:
+        message = "is the series' own name, which no rule may set. Remove the label"
+        yield Problem(document.place((*located.path, "labels", "__name__")), message)
+    if rule.record is not None:
+        given = {"for": rule.for_, "keep_firing_for": rule.keep_firing_for, "annotations": rule.annotations}
+        for field, value in given.items():
+            if value:
+                message = "belongs to an alert, and this is a recording. Remove it"
+                yield Problem(document.place((*located.path, field)), message)
+
+
+def _group_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Yield the groups that have the name of another one of their file, which Prometheus refuses."""
+    for domain, file in catalog.rules.items():
+        document = catalog.documents[f"rules/{domain}.yaml"]
+        first: dict[str, int] = {}
+        for index, group in enumerate(file.groups):
+            line = document.place(("groups", index, "name")).line
+            if group.name in first:
+                message = f"found {shown(group.name)} again, first in line {first[group.name]}; allowed: once a file"
+                yield Problem(document.place(("groups", index, "name")), f"{message}. Rename one")
+            first.setdefault(group.name, line)
 
 
 def _alert_problems(

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from alerting.build import load_catalog
+from alerting.documents import parse_document
 from tests.alerting_data import ROOT, changed, copied_root, line_of, problems
 
 ALERTS = ", ".join(load_catalog(ROOT).alerts())
 SERVICE_DOWN = f"rules/infrastructure.yaml:{line_of(ROOT, 'rules/infrastructure.yaml', 'alert: ServiceDown')}"
 TEAMS = "trading, platform, database"
+
+CPU = "max by (dbinstance_identifier) (aws_rds_cpuutilization_average) > 80"
+POOL = "max by (service, pool) (db_pool_connections_used / (db_pool_connections_max > 0))"
+"""An alert's expression, and a recording's."""
 
 ONE_PROBLEM = [
     pytest.param(
@@ -81,6 +87,71 @@ ONE_PROBLEM = [
         "services.trading: is a team of catalog/teams.yaml too; "
         "both are names of PagerDuty services. Rename one of them",
         id="a service named as a team",
+    ),
+    *(
+        pytest.param(
+            "catalog/market.yaml",
+            '"2026-12-25"',
+            f'"{year}-12-25"',
+            f"{year}-12-25",
+            f'holidays.{year}-12-25: found "{year}-12-25"; a year from 2000 to 2100 is allowed. Change it',
+            id=f"a holiday of {year}",
+        )
+        for year in ("0001", "1999", "2101", "9999")
+    ),
+    *(
+        pytest.param(
+            "catalog/routing.yaml",
+            old,
+            new,
+            new.strip(),
+            message,
+            id=new.strip(),
+        )
+        for old, new, message in (
+            (
+                "  group_interval: 5m",
+                "  group_interval: 0s",
+                'default.group_interval: found "0s"; a duration over 0 is allowed. Change it',
+            ),
+            (
+                "  repeat_interval: 4h",
+                "  repeat_interval: 0s",
+                'default.repeat_interval: found "0s"; a duration over 0 is allowed. Change it',
+            ),
+            (
+                "    group_interval: 1m",
+                "    group_interval: 0h0m",
+                'routes.0.group_interval: found "0h0m"; a duration over 0 is allowed. Change it',
+            ),
+            (
+                "  group_wait: 30s",
+                "  group_wait: 293y",
+                'default.group_wait: found "293y"; a duration of less than 292 years is allowed. Change it',
+            ),
+            (
+                "  group_wait: 30s",
+                f"  group_wait: {'9' * 5000}s",
+                f'default.group_wait: found "{"9" * 119}… (5003 characters); a duration of less than 292 years is',
+            ),
+            (
+                "group_by: [alertname, cluster, service, severity]",
+                "group_by: [alertname, cluster, service, alertname]",
+                "default.group_by: found ['alertname', 'cluster', 'service', 'alertname']; each label once is allowed.",
+            ),
+        )
+    ),
+    *(
+        pytest.param(
+            "catalog/teams.yaml",
+            "acknowledgement_timeout: 30m",
+            f"acknowledgement_timeout: {value}",
+            f"acknowledgement_timeout: {value}",
+            f'teams.trading.acknowledgement_timeout: found "{value}"; whole seconds from 1m to 1d are allowed: '
+            "PagerDuty takes 0 for never. Change it",
+            id=f"an acknowledgement of {value}",
+        )
+        for value in ("0s", "500ms", "59s", "90s500ms", "1d1s")
     ),
     pytest.param(
         "catalog/routing.yaml",
@@ -333,6 +404,56 @@ ONE_PROBLEM = [
         "allowed: dbinstance_identifier, instance, job. Change it, or rules/scraped_series.yaml",
         id="a selector by a label that a series lacks",
     ),
+    *(
+        pytest.param(
+            "rules/database.yaml",
+            f"expr: {old}",
+            f'expr: "{new}"',
+            f'expr: "{new}"',
+            f"groups.0.rules.{rule}.expr: gives {kind}; allowed for {allowed}. Put the expression right",
+            id=f"{kind}, {new}",
+        )
+        for old, rule, allowed in (
+            (CPU, 2, "an alert: an instant vector"),
+            (POOL, 0, "a recording: an instant vector or a scalar"),
+        )
+        for new, kind in (
+            ("(up[5m])", "a range vector"),
+            ("up[5m:1m]", "a range vector"),
+            ("'up'", "a string"),
+            ("1 > bool time()", "a scalar"),
+            ("-scalar(up)", "a scalar"),
+        )
+        if kind not in allowed
+    ),
+    *(
+        pytest.param(
+            "rules/database.yaml",
+            f"        expr: {POOL}\n",
+            f"        expr: {POOL}\n        {field}: {value}\n",
+            f"{field}: {value}",
+            f"groups.0.rules.0.{field}: belongs to an alert, and this is a recording. Remove it",
+            id=f"a recording with {field}",
+        )
+        for field, value in (("for", "7m"), ("keep_firing_for", "7m"), ("annotations", "{summary: x}"))
+    ),
+    pytest.param(
+        "rules/database.yaml",
+        "          service: database",
+        "          __name__: database",
+        "__name__: database",
+        "groups.0.rules.2.labels.__name__: is the series' own name, which no rule may set. Remove the label",
+        id="a rule that renames its series",
+    ),
+    pytest.param(
+        "rules/database.yaml",
+        "groups:\n",
+        "groups:\n  - name: orion.database.alerts\n    rules: [{record: 'orion:one', expr: vector(1)}]\n",
+        "",
+        'rules/database.yaml:5: groups.1.name: found "orion.database.alerts" again, first in line 3; '
+        "allowed: once a file. Rename one",
+        id="two groups of a name",
+    ),
     pytest.param(
         "rules/meta.yaml",
         "groups:",
@@ -425,14 +546,107 @@ def test_what_nobody_reads_is_refused(tmp_path: Path, file: str, old: str, new: 
     assert problem.endswith(message)
 
 
+def test_a_recording_may_be_a_scalar(tmp_path: Path) -> None:
+    root = changed(tmp_path / "root", "rules/database.yaml", POOL, "time() + 1 * scalar(db_pool_connections_used)")
+
+    assert not any("gives" in problem for problem in problems(root))
+
+
 @pytest.mark.parametrize(
-    "text", ["", "- a\n- b\n", "just text", "a: &x [*x]\n", "a: \x00\n", "? [1]\n: 2\n", "\ttab: 1"]
+    "text",
+    [
+        "",
+        "- a\n- b\n",
+        "just text",
+        "a: &x [*x]\n",
+        "a: \x00\n",
+        "? [1]\n: 2\n",
+        "\ttab: 1",
+        'a: "\\UFFFFFFFF"',
+        'a: "\\U00110000"',
+    ],
 )
 def test_files_that_are_no_catalog_are_refused(tmp_path: Path, text: str) -> None:
     root = copied_root(tmp_path / "root")
     (root / "catalog" / "services.yaml").write_text(text)
 
     assert all(problem.startswith("catalog/services.yaml:1: ") for problem in problems(root))
+
+
+@pytest.mark.parametrize(
+    ("value", "tag"),
+    [
+        ('!!bool "abc"', "tag:yaml.org,2002:bool"),
+        ('!!int ""', "tag:yaml.org,2002:int"),
+        ("!!float x", "tag:yaml.org,2002:float"),
+        ("!!null x", "tag:yaml.org,2002:null"),
+        ("!!timestamp x", "tag:yaml.org,2002:timestamp"),
+        ("!!binary aGVsbG8=", "tag:yaml.org,2002:binary"),
+        ("!!set {x}", "tag:yaml.org,2002:set"),
+        ("!!omap [x: 1]", "tag:yaml.org,2002:omap"),
+        ("!!python/object/apply:os.getcwd []", "tag:yaml.org,2002:python/object/apply:os.getcwd"),
+        ("!own x", "!own"),
+        ("!own {}", "!own"),
+    ],
+)
+def test_a_tag_that_says_what_its_value_is_not_is_refused(tmp_path: Path, value: str, tag: str) -> None:
+    root = changed(tmp_path / "root", "catalog/services.yaml", "team: trading", f"team: {value}")
+
+    assert problems(root) == [
+        f'catalog/services.yaml:5: services.orders.team: has the tag "{tag}"; allowed: no tag. Remove it'
+    ]
+
+
+def test_a_tag_that_says_what_its_value_is_changes_nothing() -> None:
+    read = parse_document("file.yaml", "a: !!str 5\nb: !!int 5\nc: !!bool yes\nd: !!timestamp 2026-01-01\n")
+
+    assert read.data == {"a": "5", "b": 5, "c": True, "d": "2026-01-01"}
+
+
+@pytest.mark.parametrize(
+    "value", ["9" * 5000, "0x" + "f" * 5000, "1" + ":0" * 300 + ".0", "0b_"], ids=["long", "hex", "base 60", "empty"]
+)
+def test_what_looks_like_a_number_and_cannot_be_one_is_refused(tmp_path: Path, value: str) -> None:
+    root = changed(tmp_path / "root", "catalog/services.yaml", "objective: 0.999", f"objective: {value}")
+
+    (problem,) = problems(root)
+
+    assert problem.startswith(f'catalog/services.yaml:7: services.orders.objective: found "{value[:40]}')
+    assert problem.endswith("; allowed: a number of at most 64 bits. Change or quote it")
+
+
+def test_a_key_that_cannot_be_seen_is_refused(tmp_path: Path) -> None:
+    root = changed(tmp_path / "root", "catalog/services.yaml", "    team: trading", '    "te\\u202eam": trading')
+
+    (problem,) = problems(root)
+
+    assert problem == (
+        'catalog/services.yaml:5: services.orders: found the key "te\\x202eam"; '
+        "allowed: a key on one line that can be seen whole. Change it"
+    )
+
+
+def test_aliases_of_aliases_are_not_followed_without_end(tmp_path: Path) -> None:
+    root = copied_root(tmp_path / "root")
+    names = "abcdefghijkl"
+    lines = [f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]" for before, name in pairwise(names)]
+    (root / "catalog" / "services.yaml").write_text("\n".join(["a: &a [x]", *lines]))
+
+    (problem,) = problems(root)
+
+    assert problem.startswith("catalog/services.yaml:2: is not YAML: aliases stand for more than 10000 values")
+
+
+def test_aliases_are_followed() -> None:
+    assert parse_document("file.yaml", "a: &a [x]\nb: [*a, *a]\n").data == {"a": ["x"], "b": [["x"], ["x"]]}
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    root = copied_root(tmp_path / "root")
+    (root / "catalog" / "services.yaml").unlink()
+    (root / "catalog" / "services.yaml").mkdir()
+
+    assert "catalog/services.yaml:1: cannot be read: Is a directory. Put that right" in problems(root)
 
 
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:

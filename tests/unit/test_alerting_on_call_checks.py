@@ -13,6 +13,7 @@ from alerting.checks.on_call import on_call_problems
 from alerting.checks.on_call_cover import level_gaps
 from alerting.documents import parse_document
 from alerting.loader import validated
+from alerting.problems import CatalogError
 from alerting.teams import RotationEntry, ScheduleEntry, TeamsFile, Turn
 from tests.rota_strategies import CHANGES, MINUTES, schedules
 
@@ -256,6 +257,28 @@ def test_each_mistake_is_told_where_it_was_made(changes: list[tuple[str, str]], 
     found = problems(text)
 
     assert any(problem.startswith(f"{FILE}:{line}: {message}") for problem in found), found
+
+
+@pytest.mark.parametrize("year", ["0001", "1999", "2101", "9999"])
+@pytest.mark.parametrize(
+    ("old", "field"),
+    [
+        ("first_day: 2026-01-05", f"{RED}.rotations.day.first_day"),
+        ("last_day: 2026-12-31", f"{RED}.rotations.day.last_day"),
+        ('since: "2026-02-10', f"{RED}.overrides.0.since"),
+        ('until: "2026-02-11', f"{RED}.overrides.0.until"),
+    ],
+)
+def test_a_year_that_nobody_can_reckon_with_is_refused(old: str, field: str, year: str) -> None:
+    text = GOOD.replace("first_day: 2026-01-05", "first_day: 2026-01-05, last_day: 2026-12-31", 1)
+
+    with pytest.raises(CatalogError) as raised:
+        problems(text.replace(old, old.replace("2026", year), 1))
+
+    (problem,) = raised.value.problems
+    assert problem.place.field == field
+    assert year in problem.message
+    assert problem.message.endswith("; a year from 2000 to 2100 is allowed. Change it")
 
 
 def test_a_person_may_have_two_duties_where_the_catalog_does_not_forbid_it() -> None:

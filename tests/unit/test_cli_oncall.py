@@ -123,6 +123,9 @@ def test_a_time_without_an_offset_is_the_readers(at: str, zone: str | None, mome
 def test_what_is_unclear_is_told_in_a_sentence() -> None:
     with pytest.raises(QuestionUnclear, match=r'--at: found "noon"; allowed: a time such as 2026-12-24T18:00'):
         ask("noon", None, None, 1)
+    for far in ("9999-12-31T00:00", "0001-01-01T00:00"):
+        with pytest.raises(QuestionUnclear, match=f'--at: found "{far}"; allowed: a year from 2000 to 2100'):
+            ask(far, "America/New_York", None, 1)
     with pytest.raises(QuestionUnclear, match=r'--zone: found "Mars/Base"; allowed: an IANA name'):
         ask(None, "Mars/Base", None, 1)
     with pytest.raises(QuestionUnclear, match=r'--team: found "tradin"; allowed: trading, platform, database'):
