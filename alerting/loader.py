@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from alerting.actions import ActionFile, RemediationsFile
 from alerting.catalog import Catalog, Page, RoutingFile, RulesFile, ScrapedSeriesFile, ServicesFile
 from alerting.documents import Document, FieldPath, read_document
+from alerting.folders import domain_problems, folder_problems
 from alerting.market import MARKET_FILE, MarketFile
 from alerting.problems import CatalogError, Problem, listed, shown
 from alerting.teams import TeamsFile
@@ -50,20 +51,21 @@ class _Collector:
 def read_catalog(root: Path) -> Catalog:
     """Read everything below `root`, each file checked by itself; references are for `alerting.checks`.
 
+    What lies there and is read by nothing is a problem too, as a file of another suffix or folder.
+
     Raises `CatalogError` with the problems of all files.
     """
     collector = _Collector(root)
+    collector.problems += folder_problems(root)
     services = collector.read("catalog/services.yaml", ServicesFile)
     teams = collector.read("catalog/teams.yaml", TeamsFile)
     routing = collector.read("catalog/routing.yaml", RoutingFile)
     remediations = collector.read("catalog/remediations.yaml", RemediationsFile)
     series = collector.read(SCRAPED_SERIES, ScrapedSeriesFile)
     market = collector.read(MARKET_FILE, MarketFile)
-    rules = {
-        Path(file).stem: collector.read(file, RulesFile)
-        for file in collector.files("rules", ".yaml")
-        if file != SCRAPED_SERIES
-    }
+    rules_files = [file for file in collector.files("rules", ".yaml") if file != SCRAPED_SERIES]
+    collector.problems += [problem for file in rules_files for problem in domain_problems(file)]
+    rules = {Path(file).stem: collector.read(file, RulesFile) for file in rules_files}
     actions = [collector.read(file, ActionFile) for file in collector.files("runbooks/actions", ".yaml")]
     pages = {Path(file).stem: _page(root / file) for file in collector.files("runbooks", ".md")}
     if collector.problems or None in (services, teams, routing, remediations, series, market):

@@ -16,6 +16,8 @@ OWNER_SERIES = "orion:service:owner"
 ERROR_BUDGET_SERIES = "orion:service:error_budget"
 EXPECTED_SERIES = "orion:service:expected"
 MISSING_SERIES = "orion:series:missing"
+SERVICES_DOMAIN, MARKET_DOMAIN, SERIES_DOMAIN = GENERATED_DOMAINS = ("services", "market", "series")
+"""The rules that are made here: no file of rules/ may have their names."""
 GENERATED_SERIES: Mapping[str, frozenset[str]] = {
     OWNER_SERIES: frozenset({"service", "team"}),
     ERROR_BUDGET_SERIES: frozenset({"service", "team"}),
@@ -30,12 +32,16 @@ def rule_files(catalog: Catalog, settings: Settings) -> tuple[RuleFile, ...]:
     """Return one PrometheusRule per domain, and those made from the services, the market's calendar and the series."""
     domains = [
         RuleFile(
-            name=f"orion-{domain}",
+            name=_name(domain),
             groups=tuple(_group(group, domain, settings) for group in file.groups),
         )
         for domain, file in catalog.rules.items()
     ]
     return (_services(catalog), _market(catalog, settings), _missing(catalog), *domains)
+
+
+def _name(domain: str) -> str:
+    return f"orion-{domain}"
 
 
 def rules_text(file: RuleFile) -> str:
@@ -58,13 +64,13 @@ def _services(catalog: Catalog) -> RuleFile:
         rules.append({"record": ERROR_BUDGET_SERIES, "expr": f"vector({budget})", "labels": labels})
         expected = {"namespace": service.namespace, **labels}
         rules.append({"record": EXPECTED_SERIES, "expr": "vector(1)", "labels": expected})
-    return RuleFile(name="orion-services", groups=({"name": "orion.services", "rules": rules},))
+    return RuleFile(name=_name(SERVICES_DOMAIN), groups=({"name": "orion.services", "rules": rules},))
 
 
 def _market(catalog: Catalog, settings: Settings) -> RuleFile:
     """Return the series that say whether the market is open. In the sandbox it always is: no drill waits for Monday."""
     rules = market_rules(catalog.market, always_open=settings.environment is Environment.SANDBOX)
-    return RuleFile(name="orion-market", groups=({"name": "orion.market", "rules": rules},))
+    return RuleFile(name=_name(MARKET_DOMAIN), groups=({"name": "orion.market", "rules": rules},))
 
 
 def _missing(catalog: Catalog) -> RuleFile:
@@ -79,7 +85,7 @@ def _missing(catalog: Catalog) -> RuleFile:
             of_services = f'{{namespace=~"{namespaces}"}}' if "namespace" in series.labels else ""
             labels = {"exporter": series.exporter, "series": name}
             rules.append({"record": MISSING_SERIES, "expr": f"absent({name}{of_services})", "labels": labels})
-    return RuleFile(name="orion-series", groups=({"name": "orion.series", "rules": rules},))
+    return RuleFile(name=_name(SERIES_DOMAIN), groups=({"name": "orion.series", "rules": rules},))
 
 
 def _group(group: RuleGroup, domain: str, settings: Settings) -> Mapping[str, Any]:

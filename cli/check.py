@@ -38,6 +38,10 @@ class Linter:
     arguments: Sequence[str]
 
 
+CONFIGURATION = "alertmanager.yml"
+"""Alertmanager's, beside the rules: of another suffix than theirs, which may be of a domain called alertmanager."""
+
+
 def run_check(root: Path, console: Console, today: date) -> int:
     """Check everything for each stack, and return the exit code. `today` is what the holidays have to reach beyond.
 
@@ -91,7 +95,7 @@ def _clouds_take(root: Path, stack: str, platform: Platform, console: Console) -
 
 def _linters(rendered: Path, *, tested: bool) -> list[Linter]:
     """Return what is run for a stack."""
-    rules = sorted(path.name for path in rendered.glob("*.yaml") if path.name != "alertmanager.yaml")
+    rules = sorted(path.name for path in rendered.glob("*.yaml"))
     tests = sorted(f"tests/{path.name}" for path in (rendered / "tests").glob("*.yaml"))
     return [
         Linter(
@@ -118,7 +122,7 @@ def _linters(rendered: Path, *, tested: bool) -> list[Linter]:
         Linter(
             says="amtool takes Alertmanager's configuration and templates",
             program="amtool",
-            arguments=["check-config", "alertmanager.yaml"],
+            arguments=["check-config", CONFIGURATION],
         ),
     ]
 
@@ -150,4 +154,4 @@ def _write(root: Path, platform: Platform, folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("0" * 32)  # in place of a secret: a tool wants the file, and looks at its form at most
     text = json.dumps(files.configuration, ensure_ascii=False).replace(MOUNTED, str(folder))
-    (folder / "alertmanager.yaml").write_text(yaml.safe_dump(json.loads(text), sort_keys=False), encoding="utf-8")
+    (folder / CONFIGURATION).write_text(yaml.safe_dump(json.loads(text), sort_keys=False), encoding="utf-8")

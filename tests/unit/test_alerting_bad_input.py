@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -639,6 +640,69 @@ def test_aliases_of_aliases_are_not_followed_without_end(tmp_path: Path) -> None
 
 def test_aliases_are_followed() -> None:
     assert parse_document("file.yaml", "a: &a [x]\nb: [*a, *a]\n").data == {"a": ["x"], "b": [["x"], ["x"]]}
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        (
+            "catalog/service.yaml",
+            "nothing reads it; allowed in catalog/: market.yaml, remediations.yaml, routing.yaml, services.yaml, ",
+        ),
+        ("catalog/more/services.yaml", "nothing reads it; allowed in catalog/: "),
+        (
+            "rules/extra.yml",
+            "nothing reads it; allowed in rules/: NAME.yaml, tests/. Rename, move or remove it",
+        ),
+        ("rules/sub/x.yaml", "nothing reads it; allowed in rules/: NAME.yaml, tests/. Rename, move or remove it"),
+        ("rules/tests/x_test.yml", "nothing reads it; allowed in rules/tests/: NAME.yaml. Rename, move or remove it"),
+        ("runbooks/ServiceDown.txt", "nothing reads it; allowed in runbooks/: NAME.md, actions/. Rename, "),
+        ("runbooks/more/ServiceDown.md", "nothing reads it; allowed in runbooks/: NAME.md, actions/. Rename, "),
+        ("runbooks/actions/restart.yml", "nothing reads it; allowed in runbooks/actions/: NAME.yaml. Rename, "),
+        *(
+            (
+                f"rules/{domain}.yaml",
+                "is the name of rules that are made from the catalog; allowed: any but services, market, series. ",
+            )
+            for domain in ("services", "market", "series")
+        ),
+        *(
+            (f"rules/{domain}.yaml", "allowed as a name: lower-case letters, digits and `-`, at most 34, a letter ")
+            for domain in ("My Rules", "my.rules", "my_rules", "-rules", "rules-", "4rules", "r" * 35)
+        ),
+    ],
+)
+def test_a_file_that_nothing_would_read_or_that_cannot_be_deployed_is_refused(
+    tmp_path: Path, file: str, message: str
+) -> None:
+    root = copied_root(tmp_path / "root")
+    (root / file).parent.mkdir(exist_ok=True)
+    shutil.copy(root / "rules" / "slo.yaml", root / file)
+    place = "/".join(file.split("/")[: 3 if file.startswith(("rules/tests", "runbooks/actions")) else 2])
+
+    assert any(problem.startswith(f"{place}:1: {message}") for problem in problems(root))
+
+
+def test_a_hidden_file_is_nobodys_business(tmp_path: Path) -> None:
+    root = copied_root(tmp_path / "root")
+    for folder in ("catalog", "rules", "runbooks"):
+        (root / folder / ".DS_Store").touch()
+
+    assert load_catalog(root).services
+
+
+def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+    root = copied_root(tmp_path / "root")
+    shutil.rmtree(root / "rules" / "tests")
+
+    assert problems(root) == ["rules/tests:1: the folder is not there. Make it"]
+
+
+def test_the_longest_name_of_rules_is_allowed(tmp_path: Path) -> None:
+    root = copied_root(tmp_path / "root")
+    (root / "rules" / "slo.yaml").rename(root / "rules" / f"{'r' * 34}.yaml")
+
+    assert "r" * 34 in load_catalog(root).rules
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
