@@ -72,7 +72,7 @@ def _pod(pod: PodResource) -> Pod:
         created=metadata.creationTimestamp.timestamp() if metadata.creationTimestamp is not None else 0.0,
         service=_service(metadata.labels),
         phase=(status.phase or "Unknown") if status is not None else "Unknown",
-        ready=any(condition.type == "Ready" and condition.status == "True" for condition in conditions),
+        ready=next((condition.status == "True" for condition in conditions if condition.type == "Ready"), None),
         memory_limit_bytes={container.name: _limit(container, "memory") for container in spec.containers},
         cpu_limit_cores={container.name: _limit(container, "cpu") for container in spec.containers},
     )

@@ -124,11 +124,13 @@ class KubeState(Collector):
                 self._faults.hits(kind, service=pod.service, pod=pod.name)
                 for kind in ("pods are not ready", "pods crash")
             )
+            for phase in PHASES:
+                phases.add_metric([*where, phase], float(phase == pod.phase))
+            if pod.ready is None:
+                continue
             is_ready = pod.ready and not broken and not self._is_down(pod.service)
             for condition, holds in (("true", is_ready), ("false", not is_ready), ("unknown", False)):
                 ready.add_metric([*where, condition], float(holds))
-            for phase in PHASES:
-                phases.add_metric([*where, phase], float(phase == pod.phase))
         yield from (created, labelled, ready, phases)
 
     def _containers(self, pods: Sequence[Pod]) -> Iterator[Metric]:

@@ -44,7 +44,10 @@ FULL_POOL_SHARE = 0.95
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
-    """A pod as the exporters see it. `created` is in Unix seconds; the limits are by container, 0 without one."""
+    """A pod as the exporters see it. `created` is in Unix seconds; the limits are by container, 0 without one.
+
+    `ready` is None for a pod without the condition, as one that no node has taken.
+    """
 
     namespace: str
     name: str
@@ -52,7 +55,7 @@ class Pod:
     created: float
     service: str
     phase: str
-    ready: bool
+    ready: bool | None
     memory_limit_bytes: Mapping[str, float]
     cpu_limit_cores: Mapping[str, float]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,14 @@ def test_memory_leaks_in_one_pod_until_it_is_replaced(source: Source) -> None:
     used = {dict(labels)["pod"]: value for labels, value in source.samples("cadvisor", name).items()}
 
     assert used == {"gateway-0": 400, "gateway-1": 400, "orders-2": 950, "orders-1": 400}
+
+
+def test_a_pod_without_the_condition_has_a_phase_and_no_readiness(source: Source) -> None:
+    source.cluster.listed[0] = replace(source.cluster.listed[0], phase="Pending", ready=None)
+    ready = source.samples("kube-state-metrics", "kube_pod_status_ready")
+
+    assert source.value("kube-state-metrics", "kube_pod_status_phase", pod="gateway-0", phase="Pending") == 1
+    assert {dict(labels)["pod"] for labels in ready} == {"gateway-1", "orders-0", "orders-1"}
 
 
 def test_a_service_that_is_down_has_no_replica_and_no_ready_pod(source: Source) -> None:
