@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sandbox.metrics.exporters import ClusterView, Deployment, Pod
+from sandbox.metrics.exporters import ClusterView, Deployment, Pod, StatefulSet
 from sandbox.metrics.faults import Faults
 
 MEMORY_SHARE = 0.4
@@ -110,6 +110,7 @@ class KubeState(Collector):
             yield from self._containers(pods)
             yield from self._config_maps()
         yield from self._deployments(self._cluster.deployments())
+        yield from self._stateful_sets(self._cluster.stateful_sets())
 
     def _pods(self, pods: Sequence[Pod]) -> Iterator[Metric]:
         created = _pod_gauge("kube_pod_created", "When a pod was made.")
@@ -173,6 +174,17 @@ class KubeState(Collector):
             labelled.add_metric([*where, deployment.service], 1)
             annotated.add_metric([*where, deployment.revision], 1)
         yield from (wanted, available, labelled, annotated)
+
+    def _stateful_sets(self, stateful_sets: Sequence[StatefulSet]) -> Iterator[Metric]:
+        labels = ["namespace", "statefulset"]
+        wanted = GaugeMetricFamily("kube_statefulset_replicas", "Wanted replicas.", labels=labels)
+        ready = GaugeMetricFamily("kube_statefulset_status_replicas_ready", "Ready replicas.", labels=labels)
+        lost = bool(self._faults.active("alerting lacks a replica"))
+        for one in stateful_sets:
+            where = [one.namespace, one.name]
+            wanted.add_metric(where, one.replicas)
+            ready.add_metric(where, max(one.replicas_ready - lost, 0))
+        yield from (wanted, ready)
 
     def _is_down(self, service: str) -> bool:
         return self._faults.hits("service is down", service=service)

@@ -72,6 +72,16 @@ class Deployment:
     revision: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatefulSet:
+    """A StatefulSet of the namespace monitoring as the exporters see it."""
+
+    namespace: str
+    name: str
+    replicas: int
+    replicas_ready: int
+
+
 class ClusterView(Protocol):
     """Where the exporters learn of the cluster."""
 
@@ -81,6 +91,10 @@ class ClusterView(Protocol):
 
     def deployments(self) -> Sequence[Deployment]:
         """Return the services' deployments."""
+        ...
+
+    def stateful_sets(self) -> Sequence[StatefulSet]:
+        """Return the StatefulSets of alerting itself."""
         ...
 
 

@@ -31,7 +31,7 @@ def test_check_says_what_is_there(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert code == 0
     assert said.count("✓") == 3 + 2 * 2 + 3 * 3 + 1
     assert "✗" not in said
-    assert "26 alerts" in said
+    assert "28 alerts" in said
     assert "prod: cfn-lint's schemas of AWS take" in said
     assert "pint finds nothing" in said
 

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from sandbox.journal import Journal, Kind
 from sandbox.metrics.application import create_application
-from sandbox.metrics.exporters import Deployment, Pod
+from sandbox.metrics.exporters import Deployment, Pod, StatefulSet
 from sandbox.metrics.faults import FAULTS, Faults, UnknownFault, fault, fault_of_alert
 from sandbox.metrics.places import EXPORTERS
 from tests.alerting_data import ROOT
@@ -54,6 +54,9 @@ class Cluster:
             Deployment(namespace="orion", name=name, service=name, replicas=2, replicas_available=2, revision="1")
             for name in ("gateway", "orders")
         ]
+
+    def stateful_sets(self) -> Sequence[StatefulSet]:
+        return [StatefulSet(namespace="monitoring", name="alertmanager-orion", replicas=3, replicas_ready=3)]
 
 
 class Source:
@@ -234,7 +237,7 @@ def test_a_fault_can_be_ended_where_nothing_is_any_more(source: Source) -> None:
     ("alert", "words"),
     [
         ("Watchdog", "nothing here sets Watchdog off: it fires always"),
-        ("HighLatency", "found 'HighLatency'; allowed: AuroraHighCPU, "),
+        ("HighLatency", "found 'HighLatency'; allowed: AlertingReplicaMissing, AuroraHighCPU, "),
     ],
 )
 def test_an_alert_that_nothing_sets_off_is_told_why(alert: str, words: str) -> None:
