@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from alerting import names
-from alerting.catalog import Catalog, Inhibition, PageEntry, Selector, SlackEntry, Timings
+from alerting.catalog import Catalog, Inhibition, PageEntry, RoutingFile, Selector, SlackEntry, Timings
 from alerting.on_call import paged_services
 from alerting.platform import AlertmanagerFiles, SecretFile, SecretSource
 from alerting.routing import Route, default_route, label_matcher, routes
@@ -78,7 +78,7 @@ def _configuration(catalog: Catalog, settings: Settings) -> dict[str, Any]:
     routing = catalog.routing
     root = default_route(catalog)
     below = routes(catalog)
-    receivers = [_receiver(route, settings) for top in (root, *below) for route in top.with_children()]
+    receivers = [_receiver(route, routing, settings) for top in (root, *below) for route in top.with_children()]
     scale = settings.time_scale
     return {
         "global": {
@@ -131,17 +131,31 @@ def _selected(selector: Selector) -> str:
     return label_matcher("severity", selector.severities)
 
 
-def _receiver(route: Route, settings: Settings) -> dict[str, Any]:
+def _receiver(route: Route, routing: RoutingFile, settings: Settings) -> dict[str, Any]:
     result: dict[str, Any] = {"name": route.receiver_name}
-    if route.receiver.page is not None and route.paged_service is not None and settings.paging:
-        result["pagerduty_configs"] = [_pagerduty(route.receiver.page, route.paged_service, settings)]
-    if route.receiver.slack:
-        result["slack_configs"] = [_slack(entry, settings) for entry in route.receiver.slack]
+    posted = route.receiver.slack
+    if route.receiver.page is not None and route.paged_service is not None:
+        if settings.paging:
+            result["pagerduty_configs"] = [_pagerduty(route.receiver.page, route.paged_service, settings)]
+        else:
+            posted += _instead_of_a_page(route.receiver.page, posted, routing)
+    if posted:
+        result["slack_configs"] = [_slack(entry, settings) for entry in posted]
     if route.receiver.publish:
         result["sns_configs"] = [_sns(route, settings)]
     if route.receiver.heartbeat:
         result.setdefault("sns_configs", []).append(_heartbeat(settings))
     return result
+
+
+def _instead_of_a_page(page: PageEntry, posted: tuple[SlackEntry, ...], routing: RoutingFile) -> tuple[SlackEntry, ...]:
+    """Return what a receiver posts where nobody is paged: to the default route's channels, beside its own."""
+    channels = {entry.channel for entry in posted}
+    return tuple(
+        entry.model_copy(update={"title_prefix": page.summary_prefix})
+        for entry in routing.receivers[routing.default.receiver].slack
+        if entry.channel not in channels
+    )
 
 
 def _pagerduty(page: PageEntry, service: str, settings: Settings) -> dict[str, Any]:

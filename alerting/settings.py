@@ -224,7 +224,8 @@ class Settings(_Model):
     `alertmanager_api` is where the repair function, in the network's subnets, asks Alertmanager for the alerts that a
     message has no room for: at an internal load balancer that the program makes, or at an address; without it a team
     only hears how many there were.
-    `paging` off keeps every route and drops what pages people, for an environment that nobody is on call for.
+    `paging` off keeps every route, for an environment that nobody is on call for: what would page is posted to the
+    default route's channels instead.
     `channels` has what the catalog posts to one channel posted to another in this stack.
     """
 

@@ -16,6 +16,8 @@ from alerting.rules import GENERATED_SERIES
 
 PAGE_HEADINGS = ("Meaning", "Impact", "Diagnosis", "Mitigation", "Escalation", "After the incident")
 ADDED_BY_PROMETHEUS = frozenset({"job", "instance"})
+MADE_BY_PROMETHEUS: Mapping[str, frozenset[str]] = {"up": ADDED_BY_PROMETHEUS}
+"""The series that Prometheus itself has of every target, and their labels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,7 @@ def series_labels(catalog: Catalog) -> dict[str, frozenset[str]]:
     """Return every series that is scraped, recorded or generated, with the labels that it is sure to carry."""
     known = {name: frozenset(one.labels) | ADDED_BY_PROMETHEUS for name, one in catalog.series.series.items()}
     known |= GENERATED_SERIES
+    known |= MADE_BY_PROMETHEUS
     recordings: dict[str, list[LocatedRule]] = {}
     for located in catalog.located_rules():
         if located.rule.record is not None:

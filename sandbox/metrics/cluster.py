@@ -10,18 +10,21 @@ from pathlib import Path
 from lightkube import Client, KubeConfig
 from lightkube.models.core_v1 import Container
 from lightkube.resources.apps_v1 import Deployment as DeploymentResource
+from lightkube.resources.apps_v1 import StatefulSet as StatefulSetResource
 from lightkube.resources.core_v1 import Pod as PodResource
 from lightkube.utils.quantity import parse_quantity
 
-from sandbox.metrics.exporters import Deployment, Pod
+from sandbox.metrics.exporters import Deployment, Pod, StatefulSet
 
 SERVICE_LABEL = "app.kubernetes.io/name"
 REVISION_ANNOTATION = "deployment.kubernetes.io/revision"
 FRESH_SECONDS = 0.25
+MONITORING = "monitoring"
+"""The namespace of Prometheus and Alertmanager."""
 
 
 class KubernetesView:
-    """Reads one namespace; a picture serves every exporter that is scraped at about the same time."""
+    """Reads one namespace, and alerting's own; a picture serves every exporter that is scraped about then."""
 
     def __init__(self, kubeconfig: Path, namespace: str) -> None:
         self._client = Client(config=KubeConfig.from_file(kubeconfig), namespace=namespace)
@@ -29,6 +32,7 @@ class KubernetesView:
         self._taken = float("-inf")
         self._pods: list[Pod] = []
         self._deployments: list[Deployment] = []
+        self._stateful_sets: list[StatefulSet] = []
 
     def pods(self) -> Sequence[Pod]:
         """Return the pods that are not being deleted, by name."""
@@ -42,6 +46,12 @@ class KubernetesView:
             self._refresh()
             return self._deployments
 
+    def stateful_sets(self) -> Sequence[StatefulSet]:
+        """Return the StatefulSets of the namespace monitoring, by name."""
+        with self._lock:
+            self._refresh()
+            return self._stateful_sets
+
     def _refresh(self) -> None:
         if time.monotonic() - self._taken < FRESH_SECONDS:
             return
@@ -49,6 +59,8 @@ class KubernetesView:
         self._pods = sorted(pods, key=lambda pod: pod.name)
         deployments = [_deployment(deployment) for deployment in self._client.list(DeploymentResource)]
         self._deployments = sorted(deployments, key=lambda deployment: deployment.name)
+        listed = [_stateful_set(one) for one in self._client.list(StatefulSetResource, namespace=MONITORING)]
+        self._stateful_sets = sorted(listed, key=lambda one: one.name)
         self._taken = time.monotonic()
 
 
@@ -72,7 +84,7 @@ def _pod(pod: PodResource) -> Pod:
         created=metadata.creationTimestamp.timestamp() if metadata.creationTimestamp is not None else 0.0,
         service=_service(metadata.labels),
         phase=(status.phase or "Unknown") if status is not None else "Unknown",
-        ready=any(condition.type == "Ready" and condition.status == "True" for condition in conditions),
+        ready=next((condition.status == "True" for condition in conditions if condition.type == "Ready"), None),
         memory_limit_bytes={container.name: _limit(container, "memory") for container in spec.containers},
         cpu_limit_cores={container.name: _limit(container, "cpu") for container in spec.containers},
     )
@@ -95,4 +107,16 @@ def _deployment(deployment: DeploymentResource) -> Deployment:
         replicas=spec.replicas or 0,
         replicas_available=(status.availableReplicas or 0) if status is not None else 0,
         revision=(metadata.annotations or {}).get(REVISION_ANNOTATION, ""),
+    )
+
+
+def _stateful_set(stateful_set: StatefulSetResource) -> StatefulSet:
+    metadata, spec, status = stateful_set.metadata, stateful_set.spec, stateful_set.status
+    if metadata is None:
+        raise ValueError("the API server answered with a StatefulSet that has no metadata")
+    return StatefulSet(
+        namespace=metadata.namespace or "",
+        name=metadata.name or "",
+        replicas=(spec.replicas or 0) if spec is not None else 0,
+        replicas_ready=(status.readyReplicas or 0) if status is not None else 0,
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sandbox.metrics.exporters import ClusterView, Deployment, Pod
+from sandbox.metrics.exporters import ClusterView, Deployment, Pod, StatefulSet
 from sandbox.metrics.faults import Faults
 
 MEMORY_SHARE = 0.4
@@ -110,6 +110,7 @@ class KubeState(Collector):
             yield from self._containers(pods)
             yield from self._config_maps()
         yield from self._deployments(self._cluster.deployments())
+        yield from self._stateful_sets(self._cluster.stateful_sets())
 
     def _pods(self, pods: Sequence[Pod]) -> Iterator[Metric]:
         created = _pod_gauge("kube_pod_created", "When a pod was made.")
@@ -124,11 +125,13 @@ class KubeState(Collector):
                 self._faults.hits(kind, service=pod.service, pod=pod.name)
                 for kind in ("pods are not ready", "pods crash")
             )
+            for phase in PHASES:
+                phases.add_metric([*where, phase], float(phase == pod.phase))
+            if pod.ready is None:
+                continue
             is_ready = pod.ready and not broken and not self._is_down(pod.service)
             for condition, holds in (("true", is_ready), ("false", not is_ready), ("unknown", False)):
                 ready.add_metric([*where, condition], float(holds))
-            for phase in PHASES:
-                phases.add_metric([*where, phase], float(phase == pod.phase))
         yield from (created, labelled, ready, phases)
 
     def _containers(self, pods: Sequence[Pod]) -> Iterator[Metric]:
@@ -171,6 +174,17 @@ class KubeState(Collector):
             labelled.add_metric([*where, deployment.service], 1)
             annotated.add_metric([*where, deployment.revision], 1)
         yield from (wanted, available, labelled, annotated)
+
+    def _stateful_sets(self, stateful_sets: Sequence[StatefulSet]) -> Iterator[Metric]:
+        labels = ["namespace", "statefulset"]
+        wanted = GaugeMetricFamily("kube_statefulset_replicas", "Wanted replicas.", labels=labels)
+        ready = GaugeMetricFamily("kube_statefulset_status_replicas_ready", "Ready replicas.", labels=labels)
+        lost = bool(self._faults.active("alerting lacks a replica"))
+        for one in stateful_sets:
+            where = [one.namespace, one.name]
+            wanted.add_metric(where, one.replicas)
+            ready.add_metric(where, max(one.replicas_ready - lost, 0))
+        yield from (wanted, ready)
 
     def _is_down(self, service: str) -> bool:
         return self._faults.hits("service is down", service=service)

@@ -111,10 +111,11 @@ class Alerting(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the counters of failures."""
         rules = CounterMetricFamily("prometheus_rule_evaluation_failures", "Failed.", labels=["rule_group"])
-        notifications = CounterMetricFamily("alertmanager_notifications_failed", "Failed.", labels=["integration"])
+        labels = ["integration", "reason"]
+        notifications = CounterMetricFamily("alertmanager_notifications_failed", "Failed.", labels=labels)
         with self._lock:
             self._rules += bool(self._faults.active("rules fail"))
             self._notifications += bool(self._faults.active("notifications fail"))
             rules.add_metric(["rules.yaml;orion.latency.alerts"], self._rules)
-            notifications.add_metric(["slack"], self._notifications)
+            notifications.add_metric(["slack", "clientError"], self._notifications)
         yield from (rules, notifications)

@@ -44,7 +44,10 @@ FULL_POOL_SHARE = 0.95
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
-    """A pod as the exporters see it. `created` is in Unix seconds; the limits are by container, 0 without one."""
+    """A pod as the exporters see it. `created` is in Unix seconds; the limits are by container, 0 without one.
+
+    `ready` is None for a pod without the condition, as one that no node has taken.
+    """
 
     namespace: str
     name: str
@@ -52,7 +55,7 @@ class Pod:
     created: float
     service: str
     phase: str
-    ready: bool
+    ready: bool | None
     memory_limit_bytes: Mapping[str, float]
     cpu_limit_cores: Mapping[str, float]
 
@@ -69,6 +72,16 @@ class Deployment:
     revision: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatefulSet:
+    """A StatefulSet of the namespace monitoring as the exporters see it."""
+
+    namespace: str
+    name: str
+    replicas: int
+    replicas_ready: int
+
+
 class ClusterView(Protocol):
     """Where the exporters learn of the cluster."""
 
@@ -78,6 +91,10 @@ class ClusterView(Protocol):
 
     def deployments(self) -> Sequence[Deployment]:
         """Return the services' deployments."""
+        ...
+
+    def stateful_sets(self) -> Sequence[StatefulSet]:
+        """Return the StatefulSets of alerting itself."""
         ...
 
 

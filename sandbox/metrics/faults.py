@@ -161,6 +161,11 @@ _KINDS = (
         effect="Alertmanager's messages to Slack are refused",
     ),
     FaultKind(
+        name="alerting lacks a replica",
+        alert="AlertingReplicaMissing",
+        effect="Prometheus and Alertmanager have one replica fewer that is ready",
+    ),
+    FaultKind(
         name="exporter is silent",
         alert="ExporterSilent",
         required=frozenset({"exporter"}),
@@ -177,6 +182,7 @@ FAULTS: Mapping[str, FaultKind] = {kind.name: kind for kind in _KINDS}
 FAULT_OF_ALERT: Mapping[str, FaultKind] = {kind.alert: kind for kind in _KINDS}
 WITHOUT_A_FAULT: Mapping[str, str] = {
     "Watchdog": "it fires always",
+    "TargetDown": "it hears of what does not answer Prometheus: hold one down for a quarter of an hour",
     "MarketCalendarEnds": "it is about catalog/market.yaml: have its last year end within 60 days",
 }
 """The alerts that no fault sets off, and what to say of each."""

@@ -14,7 +14,7 @@ from alerting.build import load_platform
 from alerting.settings import Environment
 from sandbox.journal import Journal
 from sandbox.metrics.application import create_application
-from sandbox.metrics.exporters import Deployment, Pod
+from sandbox.metrics.exporters import Deployment, Pod, StatefulSet
 from sandbox.metrics.faults import FAULT_OF_ALERT, FAULTS, WITHOUT_A_FAULT, Faults
 from sandbox.metrics.places import EXPORTERS
 from sandbox.ports import LOOPBACK, free_port
@@ -49,6 +49,7 @@ SIDE_BY_SIDE: Mapping[str, Mapping[str, str]] = {
     "orders are rejected": {"service": "orders"},
     "rules fail": {},
     "notifications fail": {},
+    "alerting lacks a replica": {},
     "cluster is under maintenance": {},
 }
 THEN: Mapping[str, Mapping[str, str]] = {
@@ -85,6 +86,9 @@ class Cluster:
             Deployment(namespace="orion", name=service, service=service, replicas=1, replicas_available=1, revision="1")
             for service in self.services
         ]
+
+    def stateful_sets(self) -> Sequence[StatefulSet]:
+        return [StatefulSet(namespace="monitoring", name="alertmanager-orion", replicas=3, replicas_ready=3)]
 
 
 @pytest.fixture

@@ -74,6 +74,19 @@ def test_a_database_warning_reaches_both_channels(configuration: Path) -> None:
     assert channels == {"#orion-alerts", "#orion-database-team"}
 
 
+def test_that_notifications_fail_is_told_by_each_way(configuration: Path) -> None:
+    labels = ["alertname=NotificationsFailing", "severity=high", "service=platform", "team=platform"]
+
+    done = amtool("config", "routes", "test", "--config.file", configuration, *labels)
+
+    (name,) = done.stdout.split()
+    receivers = {one["name"]: one for one in yaml.safe_load(configuration.read_text())["receivers"]}
+    (page,) = receivers[name]["pagerduty_configs"]
+    assert page["routing_key_file"].endswith("/platform")
+    assert [slack["channel"] for slack in receivers[name]["slack_configs"]] == ["#orion-alerts"]
+    assert len(receivers[name]["sns_configs"]) == 1
+
+
 def test_pages_and_messages_to_the_alert_topic_share_a_receiver() -> None:
     receivers = load_platform(ROOT, settings()).alertmanager.configuration["receivers"]
     paging = [receiver for receiver in receivers if receiver.get("pagerduty_configs")]

@@ -81,5 +81,5 @@ def test_every_alert_has_a_test() -> None:
         rule["alert"] for file in platform.rules for group in file.groups for rule in group["rules"] if "alert" in rule
     }
 
-    assert len(alerts) == 26
+    assert len(alerts) == 28
     assert {alert for alert in alerts if f'alertname="{alert}"' not in tested and alert not in tested} == set()

@@ -159,7 +159,7 @@ ONE_PROBLEM = [
         "receiver: slack-warning-database",
         "receiver: slack-warnings",
         "receiver: slack-warnings",
-        'routes.7.receiver: found "slack-warnings"; allowed: default-receiver, watchdog, nobody, ',
+        'routes.8.receiver: found "slack-warnings"; allowed: default-receiver, watchdog, nobody, ',
         id="a route to a receiver that is not there",
     ),
     pytest.param(
@@ -176,7 +176,7 @@ ONE_PROBLEM = [
         "match: {severity: [high]}",
         "match: {severity: [hgih]}",
         "hgih",
-        'routes.6.match.severity.0: found "hgih"; allowed: critical, high, warning, info, none. Change it',
+        'routes.7.match.severity.0: found "hgih"; allowed: critical, high, warning, info, none. Change it',
         id="an unknown severity in a route",
     ),
     pytest.param(

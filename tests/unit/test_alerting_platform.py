@@ -122,6 +122,23 @@ def test_without_paging_the_routes_stay_and_nothing_pages(platform: Platform) ->
     assert {one.source for one in quiet.secret_files} == {SecretSource.SLACK_WEBHOOK}
 
 
+def test_without_paging_what_would_page_is_posted_once_to_the_default_channel(platform: Platform) -> None:
+    quiet = load_platform(ROOT, settings(Environment.DEV, paging=False)).alertmanager.configuration["receivers"]
+    paging = {one["name"] for one in _receivers(platform) if "pagerduty_configs" in one}
+    titles = {
+        one["name"]: {slack["channel"]: slack["title"] for slack in one["slack_configs"]}
+        for one in quiet
+        if "slack_configs" in one
+    }
+    counts = {one["name"]: len(one["slack_configs"]) for one in quiet if one["name"] in paging}
+
+    assert paging
+    assert all("#orion-alerts" in titles[name] for name in paging)
+    assert titles["pagerduty-trading-orders"]["#orion-alerts"].startswith("[TRADING] ")
+    assert counts["pagerduty-notifications-failing"] == 1
+    assert set(titles["pagerduty-high-database"]) == {"#orion-alerts", "#orion-database-team"}
+
+
 def test_nobody_continues_and_each_route_has_its_own_receiver(platform: Platform) -> None:
     configuration = platform.alertmanager.configuration
     names = [receiver["name"] for receiver in configuration["receivers"]]

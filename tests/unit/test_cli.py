@@ -31,8 +31,8 @@ def test_check_says_what_is_there(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert code == 0
     assert said.count("✓") == 3 + 2 * 2 + 3 * 3 + 1
     assert "✗" not in said
-    assert "prod: 26 alerts, 7 paged services" in said
-    assert "dev: 26 alerts, nobody paged" in said
+    assert "prod: 28 alerts, 7 paged services" in said
+    assert "dev: 28 alerts, nobody paged" in said
     assert "dev: PagerDuty: nothing is made there, since orion-alerting:paging is off" in said
     assert "prod: the shapes of PagerDuty's objects take" in said
     assert "dev: the shapes" not in said

@@ -132,3 +132,14 @@ def test_the_commands_of_a_document_are_there(document: Path) -> None:
 
 def test_the_engine_to_install_is_the_one_that_the_sandbox_has_tried() -> None:
     assert re.findall(r"Pulumi (\d+\.\d+\.\d+)", (ROOT / "docs" / "deploying.md").read_text()) == [PULUMI_VERSION]
+
+
+def test_pages_ask_alertmanager_where_it_is() -> None:
+    """Without an address amtool asks nobody: whoever is woken has no configuration of it."""
+    asked = {
+        page.name: [line for line in page.read_text().splitlines() if "amtool" in line]
+        for page in (ROOT / "runbooks").glob("*.md")
+    }
+
+    assert any(asked.values())
+    assert [line for lines in asked.values() for line in lines if "--alertmanager.url=" not in line] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from starlette.testclient import TestClient
 
 from sandbox.journal import Journal, Kind
 from sandbox.metrics.application import create_application
-from sandbox.metrics.exporters import Deployment, Pod
+from sandbox.metrics.exporters import Deployment, Pod, StatefulSet
 from sandbox.metrics.faults import FAULTS, Faults, UnknownFault, fault, fault_of_alert
 from sandbox.metrics.places import EXPORTERS
 from tests.alerting_data import ROOT
@@ -53,6 +54,9 @@ class Cluster:
             Deployment(namespace="orion", name=name, service=name, replicas=2, replicas_available=2, revision="1")
             for name in ("gateway", "orders")
         ]
+
+    def stateful_sets(self) -> Sequence[StatefulSet]:
+        return [StatefulSet(namespace="monitoring", name="alertmanager-orion", replicas=3, replicas_ready=3)]
 
 
 class Source:
@@ -137,6 +141,14 @@ def test_memory_leaks_in_one_pod_until_it_is_replaced(source: Source) -> None:
     used = {dict(labels)["pod"]: value for labels, value in source.samples("cadvisor", name).items()}
 
     assert used == {"gateway-0": 400, "gateway-1": 400, "orders-2": 950, "orders-1": 400}
+
+
+def test_a_pod_without_the_condition_has_a_phase_and_no_readiness(source: Source) -> None:
+    source.cluster.listed[0] = replace(source.cluster.listed[0], phase="Pending", ready=None)
+    ready = source.samples("kube-state-metrics", "kube_pod_status_ready")
+
+    assert source.value("kube-state-metrics", "kube_pod_status_phase", pod="gateway-0", phase="Pending") == 1
+    assert {dict(labels)["pod"] for labels in ready} == {"gateway-1", "orders-0", "orders-1"}
 
 
 def test_a_service_that_is_down_has_no_replica_and_no_ready_pod(source: Source) -> None:
@@ -225,7 +237,7 @@ def test_a_fault_can_be_ended_where_nothing_is_any_more(source: Source) -> None:
     ("alert", "words"),
     [
         ("Watchdog", "nothing here sets Watchdog off: it fires always"),
-        ("HighLatency", "found 'HighLatency'; allowed: AuroraHighCPU, "),
+        ("HighLatency", "found 'HighLatency'; allowed: AlertingReplicaMissing, AuroraHighCPU, "),
     ],
 )
 def test_an_alert_that_nothing_sets_off_is_told_why(alert: str, words: str) -> None:
