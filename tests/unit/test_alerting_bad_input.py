@@ -390,6 +390,18 @@ ONE_PROBLEM = [
     ),
     *(
         pytest.param(
+            "catalog/routing.yaml",
+            'summary_prefix: "[TRADING] "',
+            f'summary_prefix: "{prefix}"',
+            f'summary_prefix: "{prefix}"',
+            "receivers.pagerduty-trading.page.summary_prefix: found "
+            f'"{prefix}"; a text on one line without {{ and }} is allowed. Change it',
+            id=f"a prefix that breaks its template, {prefix}",
+        )
+        for prefix in ("{{ .Nothing }} ", "[TRADING] {")
+    ),
+    *(
+        pytest.param(
             "rules/database.yaml",
             f"expr: {old}",
             f'expr: "{new}"',
