@@ -38,18 +38,28 @@ class ServicesFile(ClosedModel):
 # Routing
 
 
+def _plain(text: str) -> str:
+    # It stands before a template: a brace would be part of one, which breaks when a notification is made.
+    if "{" in text or "}" in text or not text.isprintable():
+        raise ValueError("a text on one line without { and } is allowed")
+    return text
+
+
+Prefix = Annotated[str, Field(max_length=40), AfterValidator(_plain)]
+
+
 class SlackEntry(ClosedModel):
     """A message to one channel."""
 
     channel: Channel
-    title_prefix: str = Field(default="", max_length=40)
+    title_prefix: Prefix = ""
     send_resolved: bool = True
 
 
 class PageEntry(ClosedModel):
     """An incident in PagerDuty, in the service that the alert belongs to."""
 
-    summary_prefix: str = Field(default="", max_length=40)
+    summary_prefix: Prefix = ""
 
 
 class Receiver(ClosedModel):

@@ -19,8 +19,9 @@ _MILLISECONDS = {
 # Prometheus takes each unit at most once, the largest first.
 _DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?", re.ASCII)
 _MOST_CHARACTERS = 100
-_LONGEST = (2**63 - 1) // 1_000_000
+LONGEST_MILLISECONDS = (2**63 - 1) // 1_000_000
 """Both programs are written in Go, which counts nanoseconds in 63 bits: 292 years."""
+TOO_LONG = "a duration of less than 292 years is allowed"
 _UNITS = ("y", "w", "d", "h", "m", "s", "ms")
 
 
@@ -37,9 +38,9 @@ def milliseconds(text: str) -> int:
     if len(text) <= _MOST_CHARACTERS:
         amounts = zip(match.groups(), _UNITS, strict=True)
         total = sum(int(amount) * _MILLISECONDS[unit] for amount, unit in amounts if amount)
-        if total <= _LONGEST:
+        if total <= LONGEST_MILLISECONDS:
             return total
-    raise ValueError("a duration of less than 292 years is allowed")
+    raise ValueError(TOO_LONG)
 
 
 def written(duration_milliseconds: int) -> str:

@@ -13,6 +13,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from alerting.durations import Duration
+
 
 class Environment(StrEnum):
     """Where a stack runs. Not a tier of importance: prod is where people are paged for customers."""
@@ -34,7 +36,10 @@ KubernetesName = Annotated[
 Quantity = Annotated[
     str, Field(pattern=r"^[1-9]\d*(Ki|Mi|Gi|Ti)$", description="a size such as 2Gi, in Ki, Mi, Gi or Ti")
 ]
-Retention = Annotated[str, Field(pattern=r"^[1-9]\d*[hdwy]$", description="a time such as 15d, in h, d, w or y")]
+Retention = Annotated[
+    Duration,
+    Field(pattern=r"^[1-9]\d*[hdwy]$", description="a time such as 15d, in h, d, w or y, of less than 292 years"),
+]
 _ADDRESS = r"https?://[^/\s@]+(/[^\s@]*[^/\s@])?"
 Address = Annotated[
     str, Field(pattern=rf"^{_ADDRESS}$", description="an address, https://HOST, without a / at its end")

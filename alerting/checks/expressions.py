@@ -8,13 +8,35 @@ from enum import StrEnum
 
 import promql_parser as promql
 
+from alerting.durations import LONGEST_MILLISECONDS, TOO_LONG
+
 _KEEPS_LABELS = {"topk", "bottomk", "limitk", "limit_ratio"}
 _WITHOUT_VECTOR = {"vector", "time", "scalar", "pi"}
 
 
+MOST_CHARACTERS = 3_000
+"""How long an expression may be: a parser that calls itself ends the process where its stack does."""
+MOST_NESTED = 200
+"""How deep an expression may be nested: a condition in brackets, or one more `or`, is a level."""
+_LONGEST = timedelta(milliseconds=LONGEST_MILLISECONDS)
+
+
 def parsed(expression: str) -> promql.Expr:
-    """Parse PromQL. Raises `ValueError` with what is wrong if it does not parse."""
-    return promql.parse(expression)
+    """Parse PromQL.
+
+    Raises `ValueError` with what is wrong if it does not parse, or is too long, too deep or of too long a duration.
+    """
+    if len(expression) > MOST_CHARACTERS:
+        raise ValueError(f"found {len(expression)} characters; at most {MOST_CHARACTERS} are allowed")
+    found = promql.parse(expression)
+    level = [found]
+    for _ in range(MOST_NESTED):
+        if not level:
+            return found
+        if any(abs(one) > _LONGEST for part in level for one in _looks_back(part)):
+            raise ValueError(TOO_LONG)
+        level = [further for part in level for further in _parts(part)]
+    raise ValueError(f"it is nested deeper than {MOST_NESTED} levels, which is what is allowed")
 
 
 class ValueKind(StrEnum):
@@ -60,6 +82,12 @@ def selectors(expression: promql.Expr) -> Iterator[promql.VectorSelector]:
 
 def reach(expression: promql.Expr) -> timedelta:
     """Return how far back an expression looks: of each way through it the ranges and offsets, and of these the most."""
+    further = max((reach(part) for part in _parts(expression)), default=timedelta())
+    return sum(_looks_back(expression), further)
+
+
+def _looks_back(expression: promql.Expr) -> tuple[timedelta, ...]:
+    """Return an expression's own range and offset, those that it has."""
     match expression:
         case promql.VectorSelector():
             own = (expression.offset,)
@@ -69,8 +97,7 @@ def reach(expression: promql.Expr) -> timedelta:
             own = (expression.range, expression.offset)
         case _:
             own = ()
-    further = max((reach(part) for part in _parts(expression)), default=timedelta())
-    return sum((one for one in own if one is not None), further)
+    return tuple(one for one in own if one is not None)
 
 
 def _parts(expression: promql.Expr) -> tuple[promql.Expr, ...]:

@@ -407,6 +407,18 @@ ONE_PROBLEM = [
     ),
     *(
         pytest.param(
+            "catalog/routing.yaml",
+            'summary_prefix: "[TRADING] "',
+            f'summary_prefix: "{prefix}"',
+            f'summary_prefix: "{prefix}"',
+            "receivers.pagerduty-trading.page.summary_prefix: found "
+            f'"{prefix}"; a text on one line without {{ and }} is allowed. Change it',
+            id=f"a prefix that breaks its template, {prefix}",
+        )
+        for prefix in ("{{ .Nothing }} ", "[TRADING] {")
+    ),
+    *(
+        pytest.param(
             "rules/database.yaml",
             f"expr: {old}",
             f'expr: "{new}"',
@@ -545,6 +557,25 @@ def test_what_nobody_reads_is_refused(tmp_path: Path, file: str, old: str, new: 
 
     assert problem.startswith(f"{file}:")
     assert problem.endswith(message)
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("(" * 300 + "up" + ")" * 300, "it is nested deeper than 200 levels, which is what is allowed"),
+        ("-" * 300 + "up", "it is nested deeper than 200 levels, which is what is allowed"),
+        ("up or " * 300 + "up", "it is nested deeper than 200 levels, which is what is allowed"),
+        ("(" * 100_000 + "up" + ")" * 100_000, "found 200002 characters; at most 3000 are allowed"),
+        ("up offset -300y > 0", "a duration of less than 292 years is allowed"),
+        ("rate(up[300y])", "a duration of less than 292 years is allowed"),
+    ],
+    ids=["brackets", "signs", "alternatives", "long", "offset", "range"],
+)
+def test_an_expression_that_cannot_be_followed_is_refused(tmp_path: Path, expression: str, message: str) -> None:
+    root = changed(tmp_path / "root", "rules/database.yaml", CPU, f'"{expression}"')
+
+    told = f"rules/database.yaml:14: groups.0.rules.2.expr: is not PromQL: {message}. Put the expression right"
+    assert told in problems(root)
 
 
 def test_a_recording_may_be_a_scalar(tmp_path: Path) -> None:

@@ -148,6 +148,11 @@ WRONG: list[tuple[str, object, list[str]]] = [
     ("monitoring", {"alertmanager_replicas": 2}, ["monitoring.alertmanager_replicas: found 2; allowed in prod: 3"]),
     ("monitoring", {"prometheus_replicas": 1}, ["monitoring.prometheus_replicas: found 1; allowed in prod: 2"]),
     ("monitoring", {"alertmanager_storage": "2 GB"}, ['alertmanager_storage: found "2 GB"; allowed: a size such as']),
+    (
+        "monitoring",
+        {"retention": "293y"},
+        ['monitoring.retention: found "293y"; allowed: a time such as 15d, in h, d, w or y, of less than 292 years'],
+    ),
     ("monitoring", {"retention": "15"}, ['monitoring.retention: found "15"; allowed: a time such as 15d']),
     ("monitoring", {"scrape_interval_seconds": 0}, ["scrape_interval_seconds: found 0; allowed: a number of seconds"]),
     ("monitoring", {"chart": {"source": "file"}}, ["monitoring.chart.path: missing; allowed: a text"]),
