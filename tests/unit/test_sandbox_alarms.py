@@ -19,8 +19,6 @@ from sandbox.clouds.aws.server import AwsServer
 from sandbox.journal import Journal, Kind
 from sandbox.population import ACCOUNT_ID, REGION
 
-BEGIN = (time.time() // 60 + 1) * 60
-"""The first whole minute after an alarm of these tests is made."""
 DESCRIBED: dict[str, Any] = {
     "AlarmName": "silent",
     "AlarmArn": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:silent",
@@ -109,6 +107,8 @@ class Account:
         queue_arn = self.clients.arn("sqs", "hears")
         self.clients.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
         ours = {name: value for name, value in DESCRIBED.items() if name not in TOLD_ONLY}
+        # A minute and more after the alarms of a test are made, since what was before an alarm is none of its business.
+        self.begin = (time.time() // 60 + 2) * 60
         self.clients.cloudwatch.put_metric_alarm(**ours, AlarmActions=[topic], OKActions=[topic])
 
     def heard(self) -> list[dict[str, Any]]:
@@ -130,12 +130,12 @@ def account(tmp_path: Path) -> Iterator[Account]:
 
 
 def test_an_alarm_tells_its_topic_when_it_begins_and_when_it_ends_and_only_then(account: Account) -> None:
-    account.beats = [BEGIN + 60 * minute for minute in range(10)]
+    account.beats = [account.begin + 60 * minute for minute in range(10)]
     states: list[tuple[int, str]] = []
     for minute in range(25):
         if minute == 20:
-            account.beats.append(BEGIN + 60 * minute)
-        account.alarms.turn(BEGIN + 60 * minute + 1)
+            account.beats.append(account.begin + 60 * minute)
+        account.alarms.turn(account.begin + 60 * minute + 1)
         for body in account.heard():
             message = json.loads(body["Message"])
             assert body["Subject"] == f'{message["NewStateValue"]}: "silent" in US East (N. Virginia)'
@@ -162,14 +162,14 @@ def test_a_queues_alarm_lasts_as_long_as_there_is_a_message(account: Account) ->
         ComparisonOperator="GreaterThanThreshold",
         TreatMissingData="notBreaching",
     )
-    account.beats = [BEGIN + 60 * minute for minute in range(30)]  # the other alarm has nothing to say
+    account.beats = [account.begin + 60 * minute for minute in range(30)]  # the other alarm has nothing to say
     states: list[tuple[int, str]] = []
     for minute in range(12):
         if minute == 4:
             account.clients.sqs.send_message(QueueUrl=dead_letters, MessageBody="could not be handled")
         if minute == 8:
             account.clients.sqs.purge_queue(QueueUrl=dead_letters)
-        account.alarms.turn(BEGIN + 60 * minute + 1)
+        account.alarms.turn(account.begin + 60 * minute + 1)
         seen = [event.ids for event in account.journal.find(Kind.ALARM_CHANGED)]
         states += [(minute, one["state"]) for one in seen[len(states) :] if one["alarm"] == "other"]
     account.clients.sqs.delete_queue(QueueUrl=dead_letters)
@@ -189,7 +189,7 @@ def test_an_alarm_that_is_not_evaluated_is_written_down_once_and_disturbs_no_oth
         ComparisonOperator="GreaterThanThreshold",
     )
     for minute in range(8):
-        account.alarms.turn(BEGIN + 60 * minute)
+        account.alarms.turn(account.begin + 60 * minute)
 
     (refused,) = account.journal.find(Kind.REQUEST_REFUSED)
     assert refused.ids == {"alarm": "other"}
