@@ -117,6 +117,6 @@ def _stateful_set(stateful_set: StatefulSetResource) -> StatefulSet:
     return StatefulSet(
         namespace=metadata.namespace or "",
         name=metadata.name or "",
-        replicas=(spec.replicas or 0) if spec is not None else 0,
+        replicas=spec.replicas or 0,
         replicas_ready=(status.readyReplicas or 0) if status is not None else 0,
     )
