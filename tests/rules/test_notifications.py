@@ -348,7 +348,13 @@ def test_the_function_fetches_what_a_message_left_out(sink: Sink, alertmanager: 
         "comment": "test",
     }
     httpx.post(f"{alertmanager}/api/v2/silences", json=silence).raise_for_status()
-    envelope = {"Type": "Notification", "TopicArn": "arn", "Message": message["fields"]["Message"]}
+    envelope = {
+        "Type": "Notification",
+        "MessageId": "8b1e2f4a",
+        "TopicArn": "arn",
+        "Message": message["fields"]["Message"],
+        "Timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+    }
     notification = read_message(json.dumps(envelope))
     assert isinstance(notification, Notification)
 
