@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 
 LOOPBACK = "127.0.0.1"
 
@@ -28,6 +29,12 @@ def free_port() -> int:
     """
     with listening_socket() as listener:
         return int(listener.getsockname()[1])
+
+
+def free_ports(count: int) -> list[int]:
+    """Return several ports as `free_port` does, each another one: all are held until the last is known."""
+    with ExitStack() as held:
+        return [int(held.enter_context(listening_socket()).getsockname()[1]) for _ in range(count)]
 
 
 def accepts_connections(port: int, *, timeout_seconds: float = 0.25) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from sandbox.ports import LOOPBACK, free_port
+from sandbox.ports import LOOPBACK, free_ports
 from sandbox.service import ServiceFailed, end_recorded_processes, record_process
 from tools.paths import tool, tools_folder
 
@@ -116,7 +116,8 @@ class ControlPlane:
     def _begin(self) -> None:
         self._attempts += 1
         configuration = self.directory / "kwokctl.yaml"
-        self._ports = {option: free_port() for options in COMPONENTS.values() for option in options}
+        options = [option for options in COMPONENTS.values() for option in options]
+        self._ports = dict(zip(options, free_ports(len(options)), strict=True))
         configuration.write_text(yaml.safe_dump(_configuration(self._ports, self._node_grace_seconds)))
         command: list[str] = [
             *("--name", self.name, "--config", str(configuration), "create", "cluster", "--runtime", "binary"),

@@ -12,7 +12,7 @@ from sandbox.cluster import control_plane
 from sandbox.cluster.control_plane import COMPONENTS, ControlPlane
 from sandbox.cluster.kubectl import kubectl
 from sandbox.cluster.workloads import SERVICES, Workloads
-from sandbox.ports import free_port, listening_socket
+from sandbox.ports import free_ports, listening_socket
 from sandbox.service import ServiceFailed, end_recorded_processes, wait_until_ready
 from tests.cluster_stage import until
 
@@ -64,14 +64,20 @@ def test_where_a_port_was_taken_meanwhile_the_cluster_is_made_anew(
     """kwokctl itself reports success where the scheduler or kwok could not begin: nothing would ever run."""
     taken = listening_socket()
     options = [one for options in COMPONENTS.values() for one in options]
-    first = [free_port() if one != option else int(taken.getsockname()[1]) for one in options]
-    monkeypatch.setattr(control_plane, "free_port", lambda: first.pop(0) if first else free_port())
+    first = free_ports(len(options))
+    first[options.index(option)] = int(taken.getsockname()[1])
+    answers = [first]
+
+    def ports(count: int) -> list[int]:
+        return answers.pop() if answers else free_ports(count)
+
+    monkeypatch.setattr(control_plane, "free_ports", ports)
     plane = ControlPlane("anew", tmp_path)
     try:
         plane.start()
         wait_until_ready(plane, timeout_seconds=120)
         assert len(processes_of(tmp_path)) >= len(COMPONENTS)
-        assert first == []
+        assert answers == []
         assert str(taken.getsockname()[1]) not in (tmp_path / "kwokctl.yaml").read_text()
     finally:
         plane.stop()
