@@ -11,7 +11,17 @@ from pydantic import AfterValidator, Field, model_validator
 from alerting.actions import ActionFile, HandOverEntry, RemediationEntry
 from alerting.documents import Document
 from alerting.durations import Duration, DurationOverZero
-from alerting.fields import FIRST_KEY, Channel, ClosedModel, KeyNumbers, LabelName, MetricName, Name, Severity
+from alerting.fields import (
+    FIRST_KEY,
+    Channel,
+    ClosedModel,
+    KeyNumbers,
+    LabelName,
+    MetricName,
+    Name,
+    Severity,
+    each_once,
+)
 from alerting.market import MarketFile
 from alerting.teams import Team
 
@@ -92,18 +102,14 @@ class RouteEntry(Timings):
     receiver: str
 
 
-def _each_once(labels: tuple[str, ...]) -> tuple[str, ...]:
-    # As Alertmanager has it of `group_by` (its config.go, Route).
-    if len(set(labels)) < len(labels):
-        raise ValueError("each label once is allowed")
-    return labels
-
-
 class DefaultRoute(ClosedModel):
-    """Where an alert goes that no route takes, and the timings of all routes that set none of their own."""
+    """Where an alert goes that no route takes, and the timings of all routes that set none of their own.
+
+    Alertmanager takes each label of `group_by` once (its `config.go`, `Route`).
+    """
 
     receiver: str
-    group_by: Annotated[tuple[LabelName, ...], Field(min_length=1), AfterValidator(_each_once)]
+    group_by: Annotated[tuple[LabelName, ...], Field(min_length=1), AfterValidator(each_once)]
     group_wait: Duration
     group_interval: DurationOverZero
     repeat_interval: DurationOverZero

@@ -33,6 +33,14 @@ YEARS = range(2000, 2101)
 """The years in which a date may lie: no clock or calendar is reckoned beyond what a computer's dates hold."""
 
 
+def each_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the values. Raises `ValueError` with the first that is there twice."""
+    twice = next((one for at, one in enumerate(values) if one in values[:at]), None)
+    if twice is not None:
+        raise ValueError(f"each once is allowed, and {twice} is there twice")
+    return values
+
+
 def require_known_year(year: int) -> None:
     """Do nothing if a year is one of `YEARS`.
 

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from alerting.durations import Duration, milliseconds
-from alerting.fields import FIRST_KEY, ClosedModel, Email, KeyNumbers, Name, require_known_year
+from alerting.fields import FIRST_KEY, ClosedModel, Email, KeyNumbers, Name, each_once, require_known_year
 
 LEAST_ACKNOWLEDGED, MOST_ACKNOWLEDGED = 60, 86_400
 """How many seconds an acknowledgement lasts. PagerDuty says no limits, takes whole seconds, and turns it off by 0."""
@@ -33,13 +33,6 @@ def _a_time_of_day(value: object) -> time:
     if not isinstance(value, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
         raise ValueError('a time of day in quotes, such as "09:00", is allowed')
     return time.fromisoformat(value)
-
-
-def _each_once(addresses: tuple[str, ...]) -> tuple[str, ...]:
-    twice = next((one for at, one in enumerate(addresses) if one in addresses[:at]), None)
-    if twice is not None:
-        raise ValueError(f"each address once is allowed, and {twice} is there twice")
-    return addresses
 
 
 def _a_moment(value: object) -> object:
@@ -140,7 +133,7 @@ class Team(ClosedModel):
     schedules: Mapping[Name, ScheduleEntry]
     escalation: EscalationEntry
     acknowledgement_timeout: AcknowledgementTimeout
-    repair_mail: Annotated[tuple[Email, ...], AfterValidator(_each_once)] = Field(min_length=1)
+    repair_mail: Annotated[tuple[Email, ...], AfterValidator(each_once)] = Field(min_length=1)
     one_duty_at_a_time: bool = False
     integration_keys: KeyNumbers = FIRST_KEY
 

@@ -138,7 +138,7 @@ ONE_PROBLEM = [
             (
                 "group_by: [alertname, cluster, service, severity]",
                 "group_by: [alertname, cluster, service, alertname]",
-                "default.group_by: found ['alertname', 'cluster', 'service', 'alertname']; each label once is allowed.",
+                "default.group_by: found ['alertname', 'cluster', 'service', 'alertname']; each once is allowed",
             ),
         )
     ),
@@ -271,7 +271,7 @@ ONE_PROBLEM = [
         "[trading@orion.example.com, trading@orion.example.com]",
         "repair_mail:",
         "teams.trading.repair_mail: found ['trading@orion.example.com', 'trading@orion.example.com']; "
-        "each address once is allowed, and trading@orion.example.com is there twice. Change it",
+        "each once is allowed, and trading@orion.example.com is there twice. Change it",
         id="an address twice",
     ),
     pytest.param(
