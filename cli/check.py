@@ -6,7 +6,9 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -38,6 +40,14 @@ class Linter:
     arguments: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    """How a linter ended, and all that it said."""
+
+    refused: bool
+    said: str
+
+
 CONFIGURATION = "alertmanager.yml"
 """Alertmanager's, beside the rules: of another suffix than theirs, which may be of a domain called alertmanager."""
 
@@ -57,20 +67,31 @@ def run_check(root: Path, console: Console, today: date) -> int:
     if (notice := catalog.market.notice(today)) is not None:
         console.print(f"[yellow]![/] {MARKET_FILE}: {notice}")
     failed = False
-    for stack, platform in platforms.items():
-        if platform.settings.environment is not Environment.SANDBOX:
-            failed |= not _clouds_take(root, stack, platform, console)
+    with _linted(root, platforms) as linted:
+        for stack, platform in platforms.items():
+            if platform.settings.environment is not Environment.SANDBOX:
+                failed |= not _clouds_take(root, stack, platform, console)
+        for stack, linter, run in linted:
+            failed |= not _passed(linter, run.result(), stack, console)
+    return 1 if failed else 0
+
+
+@contextmanager
+def _linted(root: Path, platforms: Mapping[str, Platform]) -> Generator[list[tuple[str, Linter, Future[_Done]]]]:
+    """Have the tools read what is rendered for each stack, beside whatever else is done meanwhile."""
     # The alerts' tests hold the story's own times, and market hours: once, for a stack that has them.
     tested = next(
         (stack for stack, one in platforms.items() if one.settings.environment is not Environment.SANDBOX), ""
     )
-    for stack, platform in platforms.items():
-        with tempfile.TemporaryDirectory(prefix="orion-check-") as folder:
-            rendered = Path(folder)
+    with tempfile.TemporaryDirectory(prefix="orion-check-") as folder, ThreadPoolExecutor() as threads:
+        linted: list[tuple[str, Linter, Future[_Done]]] = []
+        for stack, platform in platforms.items():
+            rendered = Path(folder) / stack
+            rendered.mkdir()
             _write(root, platform, rendered)
-            for linter in _linters(rendered, tested=stack == tested):
-                failed |= not _passes(linter, rendered, stack, console)
-    return 1 if failed else 0
+            linters = _linters(rendered, tested=stack == tested)
+            linted += [(stack, linter, threads.submit(_run, linter, rendered)) for linter in linters]
+        yield linted
 
 
 def _clouds_take(root: Path, stack: str, platform: Platform, console: Console) -> bool:
@@ -127,15 +148,19 @@ def _linters(rendered: Path, *, tested: bool) -> list[Linter]:
     ]
 
 
-def _passes(linter: Linter, rendered: Path, stack: str, console: Console) -> bool:
+def _run(linter: Linter, rendered: Path) -> _Done:
     done = subprocess.run(
         [tool(linter.program), *linter.arguments], cwd=rendered, capture_output=True, text=True, check=False
     )
-    if done.returncode == 0:
+    return _Done(refused=done.returncode != 0, said=(done.stdout + done.stderr).strip().replace(str(rendered), ""))
+
+
+def _passed(linter: Linter, done: _Done, stack: str, console: Console) -> bool:
+    if not done.refused:
         console.print(f"[green]✓[/] {stack}: {linter.says}")
         return True
     console.print(f"[red]✗[/] {stack}: {linter.program} {linter.arguments[0]} refuses what is rendered:")
-    console.print((done.stdout + done.stderr).strip().replace(str(rendered), ""), markup=False)
+    console.print(done.said, markup=False)
     return False
 
 

@@ -6,6 +6,7 @@ there are none, as in a real one.
 
 from __future__ import annotations
 
+import contextvars
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -221,17 +222,21 @@ def run_program(
     mocks = _Clouds(preview=preview, answers=answers or {})
     logger = logging.Logger(PROJECT, logging.WARNING)  # noqa: LOG001 - of this run alone; a shared one adds up handlers
     logger.addHandler(_Kept(run.warnings))
-    pulumi.runtime.set_mocks(
-        mocks, project=PROJECT, stack=stack, preview=preview, logger=logger, monitor=_Monitor(mocks, run)
-    )
-    pulumi.runtime.set_all_config(
-        {f"{PROJECT}:{key}": value for key, value in (config or {}).items()},
-        [f"{PROJECT}:{key}" for key in secret_keys],
-    )
 
     @pulumi.runtime.test
     def awaited() -> None:
         program()
 
-    awaited()
+    def to_its_end() -> None:
+        pulumi.runtime.set_mocks(
+            mocks, project=PROJECT, stack=stack, preview=preview, logger=logger, monitor=_Monitor(mocks, run)
+        )
+        pulumi.runtime.set_all_config(
+            {f"{PROJECT}:{key}": value for key, value in (config or {}).items()},
+            [f"{PROJECT}:{key}" for key in secret_keys],
+        )
+        awaited()
+
+    # Pulumi keeps the stack's own resource in the context: a run in another's would be in another's stack.
+    contextvars.Context().run(to_its_end)
     return run

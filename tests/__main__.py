@@ -20,7 +20,7 @@ STEPS = (
     ),
     *STATIC_CHECKS,
     Step(name="unit tests", command=(PYTHON, "-m", "pytest", "tests/unit", "-n", "2")),
-    Step(name="rules and routing", command=(PYTHON, "-m", "pytest", "tests/rules")),
+    Step(name="rules and routing", command=(PYTHON, "-m", "pytest", "tests/rules", "-n", "3")),
     Step(
         name="infrastructure",
         command=(PYTHON, "-m", "pytest", LONGEST, "tests/integration", "tests/e2e", "-n", "2", *BY_FILE),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +39,12 @@ class _Running:
     started: float
     log: Path
     process: subprocess.Popen[bytes]
+    seconds: Future[float]
+    """How long it took, known when it ends and not when it is waited for: another may take longer."""
+
+    def watch(self) -> None:
+        self.process.wait()
+        self.seconds.set_result(time.monotonic() - self.started)
 
 
 def run_steps(steps: Sequence[Step]) -> int:
@@ -84,18 +92,20 @@ def _start(step: Step) -> _Running:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return _Running(step, time.monotonic(), log, process)
+    running = _Running(step, time.monotonic(), log, process, Future())
+    threading.Thread(target=running.watch, name=step.name, daemon=True).start()
+    return running
 
 
 def _finish(running: _Running, console: Console, failed: list[str]) -> None:
     name = running.step.name
     try:
         with console.status(f"{name} …"):
-            code = running.process.wait()
+            seconds = running.seconds.result()
     except KeyboardInterrupt:
         end_process_group(running.process)
         raise
-    seconds = time.monotonic() - running.started
+    code = running.process.returncode
     if code == 0:
         console.print(f"[green]✓[/] {name} ({seconds:.0f} s)")
         for line in _worth_saying(running.log):

@@ -49,7 +49,7 @@ def copied_program(folder: Path) -> Path:
     return root
 
 
-def test_check_shows_what_a_clouds_own_schema_refuses(
+def test_check_shows_all_that_clouds_and_tools_refuse_and_warns_of_holidays_that_end(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     root = copied_program(tmp_path)
@@ -63,43 +63,26 @@ aws.sqs.Queue("too-patient", visibility_timeout_seconds=43201, opts=using)
 pagerduty.Service("too-hasty", escalation_policy="P1", acknowledgement_timeout="soon", opts=using)
 """
     program.write_text(program.read_text() + more)
-    monkeypatch.setattr(command, "ROOT", root)
-    code, said, _ = run(monkeypatch, capsys, "check")
-
-    assert code == 1
-    assert "✗ dev: cfn-lint's schemas of AWS refuse what the program would make" in said
-    assert "too-patient (aws:sqs/queue:Queue): visibilityTimeoutSeconds: found 43201; allowed: at most 43200" in said
-    assert "too-hasty (pagerduty:index/service:Service): acknowledgementTimeout: found 'soon'" in said
-    assert "promtool takes" in said
-
-
-def test_check_warns_before_the_holidays_that_are_known_end(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    root = copied_program(tmp_path)
+    test = root / "rules" / "tests" / "meta_test.yaml"
+    test.write_text(test.read_text().replace("value: 1", "value: 2", 1))
     calendar = root / "catalog" / "market.yaml"
     known = yaml.safe_load(calendar.read_text())
     known["holidays"] = {"2020-12-25": "Christmas"}
     known["early_closes"] = {}
     calendar.write_text(yaml.safe_dump(known))
     monkeypatch.setattr(command, "ROOT", root)
-    _, said, _ = run(monkeypatch, capsys, "check")
-
-    assert "! catalog/market.yaml: holidays: the last is of 2020" in said
-
-
-def test_check_shows_what_a_tool_refuses(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    root = copied_program(tmp_path)
-    test = root / "rules" / "tests" / "meta_test.yaml"
-    test.write_text(test.read_text().replace("value: 1", "value: 2", 1))
-    monkeypatch.setattr(command, "ROOT", root)
     code, said, _ = run(monkeypatch, capsys, "check")
 
     assert code == 1
+    assert said.count("✗") == 3
+    assert "✗ dev: cfn-lint's schemas of AWS refuse what the program would make" in said
+    assert "too-patient (aws:sqs/queue:Queue): visibilityTimeoutSeconds: found 43201; allowed: at most 43200" in said
+    assert "✗ dev: the shapes of PagerDuty's objects refuse what the program would make" in said
+    assert "too-hasty (pagerduty:index/service:Service): acknowledgementTimeout: found 'soon'" in said
+    assert "promtool takes" in said
     assert "✗ dev: promtool test refuses what is rendered" in said
     assert "Watchdog" in said
+    assert "! catalog/market.yaml: holidays: the last is of 2020" in said
 
 
 def test_an_address_that_does_not_answer_is_a_plain_sentence(

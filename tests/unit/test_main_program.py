@@ -7,6 +7,7 @@ import runpy
 from collections.abc import Mapping
 from pathlib import Path
 
+import pulumi
 import pytest
 import yaml
 
@@ -260,3 +261,10 @@ def test_an_eks_cluster_is_reached_by_a_token_asked_for_each_time() -> None:
 
     assert kubeconfig["clusters"][0]["cluster"]["server"] == "https://cluster.example.com"
     assert kubeconfig["users"][0]["user"]["exec"]["args"][-3:] == ["orion-prod", "--output", "json"]
+
+
+def test_a_run_is_in_its_own_stack_whatever_ran_before() -> None:
+    for stack in ("dev", "prod"):
+        one = run_program(lambda: pulumi.ComponentResource("test:index:Nothing", "nothing"), stack=stack)
+
+        assert one.resources["nothing"].parent == f"{PROJECT}-{stack}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import psutil
 import pytest
 
 from tests.alerting_data import ROOT
+from tests.steps import PYTHON, Step, run_steps
 from tests.waiting import until
 
 PATIENCE_SECONDS = 30.0
@@ -47,3 +49,27 @@ def test_nothing_is_left_running(how: signal.Signals, tmp_path: Path) -> None:
 
     assert code == (-how if how is signal.SIGKILL else 130)
     until("both steps have ended", lambda: steps_of(mark) == [])
+
+
+def test_a_step_in_the_background_takes_as_long_as_it_runs_and_not_until_it_is_waited_for(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tests.steps.LOGS", tmp_path / "logs")
+    monkeypatch.setattr("tests.steps.ROOT", tmp_path)
+    ended = tmp_path / "ended"
+    wait = """
+import pathlib, sys, time
+ended = pathlib.Path(sys.argv[1])
+while not ended.exists() or time.time() - ended.stat().st_mtime < 2:
+    time.sleep(0.05)
+"""
+    code = run_steps(
+        [
+            Step(name="beside", command=(PYTHON, "-c", f"open({str(ended)!r}, 'w')"), background=True),
+            Step(name="before", command=(PYTHON, "-c", wait, str(ended))),
+        ]
+    )
+
+    took = {name: int(seconds) for name, seconds in re.findall(r"✓ (\w+) \((\d+) s\)", capfd.readouterr().out)}
+    assert code == 0
+    assert took["beside"] < took["before"]
