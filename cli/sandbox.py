@@ -17,7 +17,7 @@ from sandbox.clock import Clock
 from sandbox.drills.chapter import Chapter
 from sandbox.drills.runner import Result, run_chapter
 from sandbox.drills.silence import SILENCE
-from sandbox.drills.story import STORY
+from sandbox.drills.story import STORY, STORY_IN_REAL_TIME
 from sandbox.drills.timeline import Timeline, print_results
 from sandbox.engine import Progress
 from sandbox.interrupts import ended_as_interrupted
@@ -73,7 +73,7 @@ def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str |
             f"{time.monotonic() - began:.0f} s in all"
         )
         console.print("\nThe drills run side by side; what follows is what everybody sees.\n")
-        results = _drill(STORY, sandbox, console, scale)
+        results = _drill(STORY if scale > 1 else STORY_IN_REAL_TIME, sandbox, console, scale)
         if once:
             results += _silence(sandbox, console, scale)
         failed = [result for result in results if result.failure is not None]

@@ -363,3 +363,13 @@ STORY = Chapter(
         (channels_and_inhibition,),
     )
 )
+STORY_IN_REAL_TIME = Chapter(
+    sequences=(
+        (critical_alert,),
+        # Five minutes pass until the alerts fire whose messages are counted: the replica is back after three.
+        (replica_killed_between,),
+        (grouped_alerts, replica_killed_before),
+        (automatic_repair,),
+        (channels_and_inhibition,),
+    )
+)

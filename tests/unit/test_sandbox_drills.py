@@ -17,7 +17,7 @@ from sandbox.drills.chapter import Chapter
 from sandbox.drills.drill import Drill, DrillFailed
 from sandbox.drills.runner import run_chapter
 from sandbox.drills.silence import SILENCE
-from sandbox.drills.story import STORY
+from sandbox.drills.story import STORY, STORY_IN_REAL_TIME
 from sandbox.drills.timeline import Timeline, describe, print_results
 from sandbox.journal import Event, Journal, Kind
 from sandbox.service import ServiceFailed
@@ -168,11 +168,16 @@ def test_what_waits_hears_at_once_that_something_has_ended(scene: Scene) -> None
     assert told == [scene.ended]
 
 
-def test_the_storys_three_test_cases_and_every_other_drill_are_in_it() -> None:
-    names = [drill.__name__ for chapter in (STORY, SILENCE) for sequence in chapter.sequences for drill in sequence]
+def names(*chapters: Chapter) -> list[str]:
+    return [drill.__name__ for chapter in chapters for sequence in chapter.sequences for drill in sequence]
 
-    assert {"critical_alert", "grouped_alerts", "automatic_repair"} <= set(names)
-    assert len(names) == len(set(names)) == 8
+
+def test_the_storys_three_test_cases_and_every_other_drill_are_in_it() -> None:
+    drills = names(STORY, SILENCE)
+
+    assert {"critical_alert", "grouped_alerts", "automatic_repair"} <= set(drills)
+    assert len(drills) == len(set(drills)) == 8
+    assert sorted(names(STORY_IN_REAL_TIME)) == sorted(names(STORY))
 
 
 def test_the_timeline_tells_many_of_a_kind_as_one_and_escapes_what_it_tells(scene: Scene) -> None:
