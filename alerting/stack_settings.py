@@ -20,7 +20,8 @@ from pydantic_core import ErrorDetails
 from alerting.documents import Document, FieldPath, read_document
 from alerting.names import PROJECT
 from alerting.problems import CatalogError, listed, shown
-from alerting.settings import RULES, Contradiction, Settings
+from alerting.settings import Settings
+from alerting.settings.contradictions import RULES, Contradiction
 
 SLACK_WEBHOOKS = "slackWebhooks"
 PAGERDUTY_TOKEN = "pagerdutyToken"  # noqa: S105  (a key, not a secret)
