@@ -194,6 +194,16 @@ def test_settings_that_are_wrong_are_named_with_their_key(tmp_path: Path) -> Non
         read_settings(tmp_path, "prod")
 
 
+def test_a_stacks_name_may_hold_dots_and_braces(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.prod.eu.yaml").touch()
+
+    assert stack_names(tmp_path) == ["prod.eu"]
+    with pytest.raises(
+        StackUnreadable, match=r"found '\{0\}'; allowed: prod\.eu\. Name one, or write Pulumi\.\{0\}\.yaml"
+    ):
+        read_settings(tmp_path, "{0}")
+
+
 def test_the_chart_is_the_file_asked_for_or_none(tmp_path: Path) -> None:
     chart = tmp_path / "kube-prometheus-stack-1.tgz"
     chart.touch()
