@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from alerting import fields
 from alerting.durations import Duration
 
 
@@ -40,9 +41,7 @@ Address = Annotated[
 ]
 LOAD_BALANCER = "load-balancer"
 """As `alertmanager_api`: the program makes the load balancer, and its address is known once it is there."""
-Channel = Annotated[
-    str, Field(pattern=r"^#[a-z0-9_-][a-z0-9._-]{0,78}$", description="a Slack channel such as #orion-alerts")
-]
+Channel = Annotated[fields.Channel, Field(description="a Slack channel such as #orion-alerts")]
 PrivateNetwork = Annotated[
     str,
     Field(
