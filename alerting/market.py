@@ -13,9 +13,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from alerting.fields import require_known_year
+from alerting.fields import ClosedModel, require_known_year
 from alerting.time_zones import time_zone_names
 
 MARKET_FILE = "catalog/market.yaml"
@@ -81,10 +81,8 @@ Date = Annotated[str, AfterValidator(_a_date)]
 Time = Annotated[str, AfterValidator(_a_time)]
 
 
-class MarketFile(BaseModel):
+class MarketFile(ClosedModel):
     """catalog/market.yaml: hours by the exchange's own clock, days on which it is closed or closes early."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     time_zone: Annotated[str, AfterValidator(_a_time_zone)]
     days: tuple[Weekday, ...] = Field(min_length=1)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from alerting.catalog import Catalog, Rule, RuleGroup, RulesFile
+from alerting.catalog import Catalog, Rule, RuleGroup
 from alerting.market import MARKET_SERIES, market_rules
 from alerting.platform import RuleFile
 from alerting.scale import scaled_duration, scaled_expression
@@ -47,11 +47,6 @@ def _name(domain: str) -> str:
 def rules_text(file: RuleFile) -> str:
     """Return a rule file as Prometheus reads it. JSON is YAML too."""
     return json.dumps({"groups": file.groups}, indent=2, ensure_ascii=False) + "\n"
-
-
-def as_rules_file(file: RuleFile) -> RulesFile:
-    """Return a generated file as the model that written ones are read into."""
-    return RulesFile.model_validate({"groups": file.groups})
 
 
 def _services(catalog: Catalog) -> RuleFile:

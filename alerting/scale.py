@@ -18,7 +18,6 @@ _TOKEN = re.compile(
     | (?P<duration>(?:[0-9]+(?:ms|[smhdwy]))+(?![A-Za-z0-9_.]))
     | (?P<number>0[xX][0-9a-fA-F_]+|(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
     | (?P<name>[A-Za-z_][A-Za-z0-9_:]*)
-    | (?P<colon>:)
     | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL | re.ASCII,

@@ -20,7 +20,8 @@ from pydantic_core import ErrorDetails
 from alerting.documents import Document, FieldPath, read_document
 from alerting.names import PROJECT
 from alerting.problems import CatalogError, listed, shown
-from alerting.settings import RULES, Contradiction, Settings
+from alerting.settings import Settings
+from alerting.settings.contradictions import RULES, Contradiction
 
 SLACK_WEBHOOKS = "slackWebhooks"
 PAGERDUTY_TOKEN = "pagerdutyToken"  # noqa: S105  (a key, not a secret)
@@ -49,7 +50,7 @@ def stack_file(stack: str) -> str:
 
 def stack_names(root: Path) -> list[str]:
     """Return the stacks that have a file below `root`."""
-    return sorted(path.name.split(".")[1] for path in root.glob("Pulumi.*.yaml"))
+    return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in root.glob("Pulumi.*.yaml"))
 
 
 def read_stack_file(root: Path, stack: str) -> Document:
@@ -58,8 +59,9 @@ def read_stack_file(root: Path, stack: str) -> Document:
     Raises `SettingsRefused` if it is not there, or is no YAML mapping.
     """
     if not (root / stack_file(stack)).is_file():
-        message = f"--stack: found {stack!r}; allowed: {listed(stack_names(root))}. Name one, or write {{}}"
-        raise SettingsRefused(stack, [message.format(stack_file(stack))])
+        allowed = listed(stack_names(root))
+        message = f"--stack: found {stack!r}; allowed: {allowed}. Name one, or write {stack_file(stack)}"
+        raise SettingsRefused(stack, [message])
     try:
         return read_document(root, stack_file(stack))
     except CatalogError as error:

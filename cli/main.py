@@ -1,4 +1,4 @@
-"""The command `orion`: render and check what would be deployed."""
+"""The command `orion`: what would be deployed, who is on call, and the sandbox."""
 
 from __future__ import annotations
 

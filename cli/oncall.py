@@ -14,7 +14,7 @@ from rich.text import Text
 
 from alerting.build import load_catalog
 from alerting.catalog import Catalog
-from cli.oncall_question import Question, QuestionUnclear
+from cli.oncall_question import Question
 from cli.oncall_tables import Layout, calendar_table, levels_table
 from cli.stacks import read_settings
 
@@ -49,8 +49,7 @@ class Answer:
             yield from ("", table)
 
     def _tables(self, layout: Layout) -> Sequence[RenderableType]:
-        asked = self.question.team
-        teams = [asked] if asked else list(self.catalog.teams)
+        teams = self.question.teams(self.catalog)
         levels = [levels_table(self.catalog, team, self.question, layout) for team in teams]
         calendars = [
             calendar_table(name, schedule, self.question, layout)
@@ -67,8 +66,7 @@ def print_on_call(root: Path, console: Console, stack: str, question: Question) 
     """
     settings = read_settings(root, stack)
     catalog = load_catalog(root)
-    if question.team is not None and question.team not in catalog.teams:
-        raise QuestionUnclear(f'--team: found "{question.team}"; allowed: {", ".join(catalog.teams)}')
+    question.teams(catalog)  # one that is not there is told before anything is printed
     soft_wrap = not console.is_terminal  # what is not a terminal gets its lines whole
     if not settings.paging:
         told = f"Paging is off in {stack} (orion-alerting:paging): none of its alerts opens an incident.\n"

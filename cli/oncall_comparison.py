@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -55,7 +55,8 @@ class Difference:
 def compare(root: Path, console: Console, question: Question) -> int:
     """Print where PagerDuty and the catalog differ, and return the exit code: 1 where they do.
 
-    Raises `QuestionUnclear` without a token or for too many weeks, and `httpx.HTTPError` if PagerDuty does not answer.
+    Raises `QuestionUnclear` without a token, for too many weeks or for an unknown team, and `httpx.HTTPError` if
+    PagerDuty does not answer.
     """
     if question.weeks > MOST_WEEKS:
         raise QuestionUnclear(f"--weeks: found {question.weeks}; allowed with --compare: {MOST_WEEKS} at most")
@@ -66,6 +67,7 @@ def compare(root: Path, console: Console, question: Question) -> int:
             "Integrations, API Access Keys)"
         )
     catalog = load_catalog(root)
+    teams = question.teams(catalog)
     since, until = question.at, question.at + timedelta(weeks=question.weeks)
     with httpx.Client(
         base_url=os.environ.get(ADDRESS_VARIABLE, ADDRESS),
@@ -74,7 +76,7 @@ def compare(root: Path, console: Console, question: Question) -> int:
         transport=httpx.HTTPTransport(retries=RETRIES),
     ) as client:
         duties = _duties(client, since, until)
-    found = list(differences(catalog, question.team, duties, since, until))
+    found = list(differences(catalog, teams, duties, since, until))
     for one in found:
         console.print(
             f"{one.schedule}: {question.read(one.start)} to {question.read(one.end)}: the catalog has "
@@ -92,10 +94,10 @@ def compare(root: Path, console: Console, question: Question) -> int:
 
 
 def differences(
-    catalog: Catalog, team: str | None, duties: Mapping[str, Sequence[Duty]], since: datetime, until: datetime
+    catalog: Catalog, teams: Iterable[str], duties: Mapping[str, Sequence[Duty]], since: datetime, until: datetime
 ) -> Iterator[Difference]:
-    """Yield where the schedules of a team, or of all, have other people on call than `duties` by schedule say."""
-    for name in [team] if team is not None else catalog.teams:
+    """Yield where the schedules of some teams have other people on call than `duties` by schedule say."""
+    for name in teams:
         for schedule, entry in catalog.teams[name].schedules.items():
             planned = [
                 Duty(start=shift.start, end=shift.end, person=shift.person)

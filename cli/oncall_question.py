@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from alerting.catalog import Catalog
 from alerting.fields import YEARS
 from alerting.time_zones import time_zone_names
 
@@ -26,6 +27,14 @@ class Question:
     def read(self, moment: datetime, *, dated: bool = True) -> str:
         """Return a moment as the reader's clock shows it. Where its date is known, the day of the week will do."""
         return shown(moment.astimezone(self.zone), dated=dated)
+
+    def teams(self, catalog: Catalog) -> list[str]:
+        """Return the teams that are asked about: one, or all. Raises `QuestionUnclear` for one that is not there."""
+        if self.team is None:
+            return list(catalog.teams)
+        if self.team not in catalog.teams:
+            raise QuestionUnclear(f'--team: found "{self.team}"; allowed: {", ".join(catalog.teams)}')
+        return [self.team]
 
 
 def ask(at: str | None, zone: str | None, team: str | None, weeks: int) -> Question:

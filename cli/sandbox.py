@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import httpx
 from rich.console import Console
@@ -21,7 +22,7 @@ from sandbox.drills.story import STORY, STORY_IN_REAL_TIME
 from sandbox.drills.timeline import Timeline, print_results
 from sandbox.engine import Progress
 from sandbox.interrupts import ended_as_interrupted
-from sandbox.journal import Journal, Kind
+from sandbox.journal import Journal
 from sandbox.listening import listeners_elsewhere
 from sandbox.metrics.faults import UnknownFault, fault, fault_of_alert
 from sandbox.population import Population
@@ -59,8 +60,11 @@ def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str |
     console.print(_pace(scale))
     console.print(notice)
     plan = Plan(project=root, population=population, clock=Clock(scale), chart=setting)
-    progress = _Steps(console, began)
-    with Run(root / RUNS) as run, Sandbox(plan, run, progress.tell, progress.tell_progress) as sandbox:
+    with (
+        Steps(console, began) as progress,
+        Run(root / RUNS) as run,
+        Sandbox(plan, run, progress.tell, progress.tell_progress) as sandbox,
+    ):
         audit = Audit(sandbox, console) if once else None
         if audit is not None:
             audit.preview()
@@ -169,15 +173,25 @@ def _say_what_to_try(console: Console, sandbox: Sandbox) -> None:
     console.print("\nCtrl-C takes everything down.")
 
 
-class _Steps:
-    """Tells the way up: on a terminal in one line that changes, elsewhere a line for each step but no resource."""
+class Steps:
+    """Tells the way up: on a terminal in one line that changes, elsewhere a line for each step but no resource.
+
+    Use as a context manager: however it ends, the terminal has its cursor back.
+    """
 
     def __init__(self, console: Console, began: float) -> None:
+        """`began` is when the way up did, in monotonic seconds."""
         self._console = console
         self._began = began
         self._status = console.status("starting")
-        if console.is_terminal:
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
             self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
     def tell(self, step: str) -> None:
         """Tell one step."""
@@ -219,8 +233,6 @@ def drill_by_hand(root: Path, console: Console, alert: str, labels: Sequence[str
             threading.Event().wait()
     except KeyboardInterrupt:
         httpx.request("DELETE", faults, json=body, timeout=REQUEST_SECONDS).raise_for_status()
-        journal = Journal(Path(addresses["journal"]))
-        journal.wait_for(lambda event: event.kind is Kind.FAULT_ENDED, timeout_seconds=REQUEST_SECONDS)
     finally:
         timeline.stop()
     return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from sandbox.service import recorded_processes
+from sandbox.service import recorded_processes, with_children
 
 LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
 
@@ -36,11 +36,7 @@ def listeners_elsewhere(directory: Path) -> list[Listener]:
 def _processes(directory: Path) -> Iterator[psutil.Process]:
     seen: set[int] = set()
     for root in [psutil.Process(), *(process for _, process in recorded_processes(directory))]:
-        try:
-            family = [root, *root.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            continue  # it has just ended, and what has ended listens nowhere
-        for process in family:
+        for process in with_children(root):
             if process.pid not in seen:
                 seen.add(process.pid)
                 yield process

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from itertools import cycle
 from typing import Any
 
 from alerting.settings import AddOn, Settings
 from sandbox.mocked_program import ISSUER, PRIVATE_ENDPOINT
 
-REGION = "us-east-1"
 Answer = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
 def fit_account(settings: Settings) -> dict[str, Answer]:
     """Return the answers to preflight's look-ups, by token, as the stack with these settings needs them."""
     account, region, vpc_id = settings.aws.account_id, settings.aws.region, settings.network.vpc_id
-    zones = {subnet: f"{region}{letter}" for subnet, letter in zip(settings.network.subnet_ids, "abcdef", strict=False)}
+    letters = cycle("abcdef")
+    zones = {subnet: f"{region}{next(letters)}" for subnet in settings.network.subnet_ids}
 
     def subnet(arguments: Mapping[str, Any]) -> dict[str, Any]:
         zone = zones[arguments["id"]]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import httpx2  # what lightkube's client is made of
 from lightkube import Client, KubeConfig
 from lightkube.resources.core_v1 import Pod
 
@@ -47,7 +48,7 @@ class _Poller:
             try:
                 self._look()
                 self._seen.set()
-            except (httpx.HTTPError, ServiceFailed):
+            except (httpx.HTTPError, httpx2.HTTPError, ServiceFailed):
                 pass  # what is watched may be restarted by a drill; the next look sees it again
             self._stopped.wait(POLL_SECONDS)
 

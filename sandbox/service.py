@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -248,15 +248,21 @@ def recorded_processes(directory: Path) -> Iterator[tuple[str, psutil.Process]]:
             continue
 
 
+def with_children(process: psutil.Process) -> list[psutil.Process]:
+    """Return a process and what it started, directly or not; nothing of one that has just ended."""
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
 def end_recorded_processes(directory: Path) -> list[str]:
     """End every process recorded below `directory` that still runs, and return their names."""
     ended: list[str] = []
     for name, process in recorded_processes(directory):
-        for one in [process, *process.children(recursive=True)]:
-            try:
+        for one in with_children(process):
+            with suppress(psutil.NoSuchProcess):
                 one.kill()
-            except psutil.NoSuchProcess:
-                continue
         ended.append(name)
     for path in directory.rglob("*.pid"):
         path.unlink(missing_ok=True)

@@ -71,6 +71,7 @@ def _crds(folder: Path) -> Path:
 def _provide(recipe: Recipe, folder: Path, console: Console, position: str) -> None:
     started = time.monotonic()
     found = find_on_path(recipe.name, recipe.on_path)
+    (folder / recipe.name).unlink(missing_ok=True)  # a link to what has gone since is missing, and in the way
     if found is not None:
         (folder / recipe.name).symlink_to(found)
         console.print(f"tool {recipe.name} ({position}): {found}, found on PATH")

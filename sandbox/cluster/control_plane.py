@@ -31,7 +31,6 @@ START_ATTEMPTS = 3
 kwokctl does not notice where the scheduler, the controllers or kwok itself met that.
 """
 START_TIMEOUT_SECONDS = 60
-STOP_TIMEOUT_SECONDS = 30
 
 
 class ControlPlane:

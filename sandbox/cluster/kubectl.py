@@ -20,16 +20,19 @@ Manifest = Mapping[str, Any]
 def kubectl(kubeconfig: Path, *arguments: str, standard_input: str | None = None) -> str:
     """Run kubectl and return what it prints.
 
-    Raises `ServiceFailed` with kubectl's own message if it fails.
+    Raises `ServiceFailed` with kubectl's own message if it fails, or if it does not end in time.
     """
-    done = subprocess.run(
-        [str(tool("kubectl")), f"--kubeconfig={kubeconfig}", *arguments],
-        input=standard_input,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [str(tool("kubectl")), f"--kubeconfig={kubeconfig}", *arguments],
+            input=standard_input,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ServiceFailed(f"kubectl {' '.join(arguments)}: no answer after {TIMEOUT_SECONDS} s") from None
     if done.returncode != 0:
         message = f"kubectl {' '.join(arguments)}: {done.stderr.strip()}"
         raise ServiceFailed(message)

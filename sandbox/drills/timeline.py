@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.markup import escape
@@ -58,14 +58,13 @@ class Timeline:
     Many events of one kind in a row are told as the first and a count: twenty-five alerts are no twenty-five lines.
     """
 
-    def __init__(self, journal: Journal, console: Console, wanted: Callable[[Event], bool] = lambda _: True) -> None:
+    def __init__(self, journal: Journal, console: Console) -> None:
         self._journal = journal
         self._console = console
-        self._wanted = wanted
         self._started = time.time()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="timeline", daemon=True)
-        self._printed = 0
+        self._offset = 0
 
     def start(self) -> None:
         """Begin to print."""
@@ -82,9 +81,8 @@ class Timeline:
         self._print_new()
 
     def _print_new(self) -> None:
-        events = self._journal.events()
-        fresh = [event for event in events[self._printed :] if event.time >= self._started and self._wanted(event)]
-        self._printed = len(events)
+        events, self._offset = self._journal.events_from(self._offset)
+        fresh = [event for event in events if event.time >= self._started]
         for event, count in _collapsed(fresh):
             said = describe(event)
             if said is None:

@@ -2,11 +2,13 @@
 
 A table names, for each type, the properties that a program may set and the functions that make it so. The machine does
 the rest of a Pulumi provider: it refuses what is not in the table, by name; gives missing names; finds what a change
-comes to; answers previews without touching anything; keeps secrets secret; and speaks the engine's protocol.
+comes to; answers previews without touching anything; and keeps secrets secret. `machine_server` speaks the engine's
+protocol for it.
 
     import boto3
 
-    from sandbox.providers.machine import Created, Invoke, Property, ProviderFailed, Request, ResourceType, Table, serve
+    from sandbox.providers.machine import Created, Invoke, Property, ProviderFailed, Request, ResourceType, Table
+    from sandbox.providers.machine_server import serve
 
     def create_topic(request: Request) -> Created:
         arn = sns().create_topic(Name=request.inputs["name"])["TopicArn"]
@@ -80,7 +82,6 @@ __all__ = [
     "Table",
     "by_token",
     "contains_unknown",
-    "serve",
 ]
 
 DEFAULTS = "__defaults"
@@ -443,10 +444,3 @@ def secret_names(described: ResourceType, outputs: Properties) -> set[Path]:
 def _allowed(names: Iterable[str]) -> str:
     listed = ", ".join(sorted(names))
     return f"allowed: {listed}" if listed else "nothing is allowed"
-
-
-def serve(table: Table) -> None:
-    """Be the provider of `table` for the engine whose address is this program's argument, until it ends."""
-    from sandbox.providers.machine_server import run  # noqa: PLC0415 - a table can be used without the protocol
-
-    run(Machine(table))

@@ -32,6 +32,7 @@ from sandbox.providers.machine import (
     ProviderFailed,
     Request,
     Setting,
+    Table,
     secret_names,
 )
 from sandbox.providers.machine_values import Path, Properties, decode, dotted, encode, secret_paths
@@ -332,16 +333,16 @@ def _read_settings(known: Mapping[str, Setting], given: Properties) -> tuple[Pro
     return settings, failures
 
 
-def run(machine: Machine) -> None:
-    """Serve until the engine that started this process ends, or ends it."""
-    parser = argparse.ArgumentParser(description=f"Pulumi provider {machine.table.name}, started by the engine")
+def serve(table: Table) -> None:
+    """Be the provider of `table` for the engine whose address is this program's argument, until either ends."""
+    parser = argparse.ArgumentParser(description=f"Pulumi provider {table.name}, started by the engine")
     parser.add_argument("engine", help="address of the engine")
     engine_address = parser.parse_known_args()[0].engine
     options = [("grpc.max_receive_message_length", MESSAGE_BYTES), ("grpc.max_send_message_length", MESSAGE_BYTES)]
     starter = os.getppid()
     with grpc.insecure_channel(engine_address, options=options) as channel:
         server = grpc.server(ThreadPoolExecutor(THREADS), options=options)
-        servicer = ProviderServer(machine, engine_pb2_grpc.EngineStub(channel))
+        servicer = ProviderServer(Machine(table), engine_pb2_grpc.EngineStub(channel))
         server.add_generic_rpc_handlers((handlers(servicer),))
         port = server.add_insecure_port(f"{LOOPBACK}:0")
         server.start()

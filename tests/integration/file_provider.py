@@ -19,8 +19,8 @@ from sandbox.providers.machine import (
     Setting,
     Table,
     by_token,
-    serve,
 )
+from sandbox.providers.machine_server import serve
 from sandbox.providers.machine_values import Asset
 
 TOKEN = "files:index:File"

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
 
 import httpx
 import pytest
 import yaml
+from rich.console import Console
 
 from alerting.build import load_platform
 from cli import main as command
 from cli.chart import ChartUnusable, choose_chart
 from cli.render import Part, render
+from cli.sandbox import Steps
 from cli.stacks import StackUnreadable, read_settings, stack_names
+from sandbox.service import ServiceFailed
 from tests.alerting_data import ROOT, copied_root, settings
+
+HIDES_CURSOR, SHOWS_CURSOR = "\x1b[?25l", "\x1b[?25h"
 
 
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -192,6 +198,27 @@ def test_settings_that_are_wrong_are_named_with_their_key(tmp_path: Path) -> Non
     path.write_text("config: [")
     with pytest.raises(StackUnreadable, match=r"Pulumi\.prod\.yaml:\d+: is not YAML"):
         read_settings(tmp_path, "prod")
+
+
+@pytest.mark.parametrize("problem", [KeyboardInterrupt, ServiceFailed])
+def test_a_terminal_has_its_cursor_back_however_the_way_up_ends(problem: type[BaseException]) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    with pytest.raises(problem), Steps(console, 0):
+        raise problem
+
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert said.rfind(SHOWS_CURSOR) > said.rfind(HIDES_CURSOR) > -1
+
+
+def test_a_stacks_name_may_hold_dots_and_braces(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.prod.eu.yaml").touch()
+
+    assert stack_names(tmp_path) == ["prod.eu"]
+    with pytest.raises(
+        StackUnreadable, match=r"found '\{0\}'; allowed: prod\.eu\. Name one, or write Pulumi\.\{0\}\.yaml"
+    ):
+        read_settings(tmp_path, "{0}")
 
 
 def test_the_chart_is_the_file_asked_for_or_none(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from alerting.build import load_catalog
 from alerting.on_call_now import LONGEST_WAIT, levels_now
 from alerting.teams import EscalationEntry, LevelEntry, Team
 from cli.oncall import print_on_call
+from cli.oncall_comparison import compare
 from cli.oncall_question import QuestionUnclear, ask
 from tests.alerting_data import ROOT
 from tests.rota_strategies import CHANGES, PEOPLE, schedules
@@ -130,6 +131,14 @@ def test_what_is_unclear_is_told_in_a_sentence() -> None:
         ask(None, "Mars/Base", None, 1)
     with pytest.raises(QuestionUnclear, match=r'--team: found "tradin"; allowed: trading, platform, database'):
         shown(console(), team="tradin")
+
+
+def test_a_comparison_for_an_unknown_team_says_so_before_pagerduty_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAGERDUTY_TOKEN", "a key")
+    monkeypatch.setenv("PAGERDUTY_API_URL", "http://127.0.0.1:9")
+
+    with pytest.raises(QuestionUnclear, match=r'--team: found "tradin"; allowed: trading, platform, database'):
+        compare(ROOT, console(), ask(ABOUT_CHRISTMAS, None, "tradin", 1))
 
 
 @pytest.fixture

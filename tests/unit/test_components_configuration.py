@@ -162,6 +162,7 @@ WRONG: list[tuple[str, object, list[str]]] = [
     ("monitoring", {"extra_scrape_targets": [TARGET, TARGET]}, ["monitoring.extra_scrape_targets: found job a 2"]),
     ("addresses", {"alertmanager": "a", "prometheus": "https://p.example.com"}, ["addresses.alertmanager: found"]),
     ("channels", {"orion-alerts": "#orion-dev"}, ['channels["orion-alerts"]: found "orion-alerts"', "a Slack channel"]),
+    ("channels", {"#orion-alerts": "#orion.dev"}, ['channels["#orion-alerts"]: found "#orion.dev"', "a Slack channel"]),
     ("channels", {"#orion-alerts": "dev"}, ['channels["#orion-alerts"]: found "dev"; allowed: a Slack channel such']),
     ("pagin", "false", ["pagin: there is no such setting; allowed: environment, aws", "rm --stack prod pagin"]),
     ("monitoring", {"replicas": 3}, ["monitoring.replicas: there is no such setting; allowed: chart, alertmanager_"]),

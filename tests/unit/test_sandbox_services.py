@@ -17,7 +17,7 @@ from starlette.routing import Route
 from sandbox import ports
 from sandbox.ports import LOOPBACK, accepts_connections
 from sandbox.runs import NoSandbox, Run, end_stale_runs, running_sandbox
-from sandbox.service import HttpService, ProcessService, ServiceFailed, record_process, wait_until_ready
+from sandbox.service import HttpService, ProcessService, ServiceFailed, record_process, wait_until_ready, with_children
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 
@@ -95,6 +95,15 @@ def test_a_killed_runs_processes_are_ended_and_a_living_runs_are_not(
         pass
     with pytest.raises(NoSandbox, match="make sandbox"):
         running_sandbox(tmp_path)
+
+
+def test_a_process_that_ends_meanwhile_has_nothing_left_to_end(sleeper: subprocess.Popen[bytes]) -> None:
+    process = psutil.Process(sleeper.pid)
+    assert with_children(process) == [process]
+    sleeper.kill()
+    sleeper.wait()
+
+    assert with_children(process) == []
 
 
 def test_a_recycled_pid_is_left_alone(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:

@@ -63,6 +63,24 @@ def test_the_cache_folder_is_the_users_unless_one_is_named(tmp_path: Path, monke
     assert tools_folder().parent == tmp_path / "own"
 
 
+def test_a_tool_that_has_gone_from_path_is_provided_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORION_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("ORION_TOOLS", raising=False)
+    monkeypatch.setattr(build, "RECIPES", tuple(recipe for recipe in RECIPES if recipe.name == "prometheus"))
+    (tools_folder() / "crds").mkdir(parents=True)
+    console = Console(file=io.StringIO())
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    gone = put_on_path(tmp_path / "old", monkeypatch, "prometheus, version 3.16.0")
+    build_all(console)
+    gone.unlink()
+
+    there = put_on_path(tmp_path / "new", monkeypatch, "prometheus, version 3.17.0")
+    build_all(console)
+
+    assert tool("prometheus").readlink() == there
+
+
 def test_a_build_that_fails_says_what_it_printed_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

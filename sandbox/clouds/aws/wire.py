@@ -14,8 +14,6 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 READ_SERVICES = frozenset({"sns", "ssm", "eks", "lambda"})
 """Services whose bodies are small and read here; the others' pass through untouched."""
 
-Handler = Callable[["Request"], "Answer | None"]
-
 
 class AwsError(Exception):
     """An error of AWS: its code, its text and its HTTP status."""

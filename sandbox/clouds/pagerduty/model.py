@@ -285,7 +285,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """Who did something: a person, a service, an integration, or nobody but a timer (None)."""
+    """Who did something: a person, an integration, or a service, which stands for its timers too."""
 
     kind: Literal["user", "service", "integration"]
     id: str

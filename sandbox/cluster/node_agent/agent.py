@@ -39,7 +39,6 @@ STOP_SECONDS = 15.0
 PROBE_THREADS = 8
 EVERY_VOLUME_SECONDS = 60.0
 """Volumes follow changes at once; this often they are looked over anyway, for tokens that run out."""
-STOP_GRACE_SECONDS = 3.0
 DEFAULT_GRACE_SECONDS = 30.0
 """Kubernetes' own."""
 

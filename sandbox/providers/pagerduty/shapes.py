@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
 NEVER = "null"
 """How the SDK says that a timeout is off."""
-Shape = TypeVar("Shape")
 
 
 class _Shape(BaseModel):

@@ -23,7 +23,6 @@ from sandbox.clouds.pagerduty.rest.call import Body, Call, Reference, RestApi, i
 AUTO_RESOLVE_SECONDS = 14_400
 ACKNOWLEDGEMENT_SECONDS = 1_800
 """What a service gets that says nothing: incidents end after four hours, acknowledgements after half an hour."""
-EVENTS_API_V2 = "events_api_v2_inbound_integration"
 
 
 class UrgencyTypeBody(Body):

@@ -1,18 +1,17 @@
-"""One stack's settings, as one closed model, made from plain data (Pulumi's configuration, a file).
+"""What one stack's settings are made of: closed models, part by part, each value held to what it may be by itself.
 
-`alerting.stack_settings` reads them and says all that is wrong; a field's description is what its errors call allowed.
+A field's description is what errors call allowed. What may not stand beside what is in `contradictions`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
+from alerting import fields
 from alerting.durations import Duration
 
 
@@ -23,10 +22,6 @@ class Environment(StrEnum):
     PROD = "prod"
     SANDBOX = "sandbox"
 
-
-LEAST_IN_PROD = {"alertmanager_replicas": 3, "prometheus_replicas": 2}
-"""The fewest replicas in prod. With one Alertmanager lost and one being drained, there is still one that pages; with
-the zone of a Prometheus lost, there is still one that sends."""
 
 Text = Annotated[str, Field(min_length=1, description="a text")]
 KubernetesName = Annotated[
@@ -46,9 +41,7 @@ Address = Annotated[
 ]
 LOAD_BALANCER = "load-balancer"
 """As `alertmanager_api`: the program makes the load balancer, and its address is known once it is there."""
-Channel = Annotated[
-    str, Field(pattern=r"^#[a-z0-9_-][a-z0-9._-]{0,78}$", description="a Slack channel such as #orion-alerts")
-]
+Channel = Annotated[fields.Channel, Field(description="a Slack channel such as #orion-alerts")]
 PrivateNetwork = Annotated[
     str,
     Field(
@@ -222,8 +215,8 @@ class Endpoints(_Model):
     pagerduty_events: str | None = None
 
 
-class Settings(_Model):
-    """Everything in which one stack differs from another.
+class UncheckedSettings(_Model):
+    """Everything in which one stack differs from another, not yet held against each other.
 
     `time_scale` divides every `for:`, wait, interval and rate window; it is 1 everywhere but in the sandbox.
     `alertmanager_api` is where the repair function, in the network's subnets, asks Alertmanager for the alerts that a
@@ -251,152 +244,6 @@ class Settings(_Model):
     )
     time_scale: float = Field(default=1, ge=1, allow_inf_nan=False, description="1 or more")
 
-    @model_validator(mode="after")
-    def _contradicts_nothing(self) -> Self:
-        found = [f"{one.key}: {one.message}" for rule in RULES for one in rule.find(self)]
-        if found:
-            raise ValueError("; ".join(found))
-        return self
-
     def channel(self, name: str) -> str:
         """Return the channel of this stack that takes what the catalog posts to `name`."""
         return self.channels.get(name, name)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contradiction:
-    """Settings that are each allowed and do not go together. `key` is the one to change; `remove` says how."""
-
-    key: str
-    message: str
-    remove: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """Finds contradictions. `reads` are the settings that it looks at: where one of them is wrong, it has no say."""
-
-    reads: tuple[str, ...]
-    find: Callable[[Settings], Iterator[Contradiction]]
-
-
-def _found(key: str, value: object, where: str, allowed: object) -> Contradiction:
-    return Contradiction(key=key, message=f"found {value}; allowed {where}: {allowed}", remove=True)
-
-
-def _only_in_the_sandbox(settings: Settings, key: str, value: object, allowed: object) -> Iterator[Contradiction]:
-    if settings.environment is not Environment.SANDBOX and value != allowed:
-        yield _found(key, value, "outside the sandbox", allowed)
-
-
-def _time_scale(settings: Settings) -> Iterator[Contradiction]:
-    yield from _only_in_the_sandbox(settings, "time_scale", settings.time_scale, 1)
-
-
-def _endpoints(settings: Settings) -> Iterator[Contradiction]:
-    if settings.environment is not Environment.SANDBOX and settings.endpoints != Endpoints():
-        yield Contradiction(key="endpoints", message="allowed in the sandbox only", remove=True)
-
-
-def _plain_http(settings: Settings) -> Iterator[Contradiction]:
-    yield from _only_in_the_sandbox(settings, "aws.require_tls", settings.aws.require_tls, allowed=True)
-
-
-def _kept_data(settings: Settings) -> Iterator[Contradiction]:
-    if settings.environment is Environment.PROD and not settings.aws.keep_data:
-        yield _found("aws.keep_data", value=False, where="in prod", allowed=True)
-
-
-def _paged(settings: Settings) -> Iterator[Contradiction]:
-    if settings.environment is Environment.PROD and not settings.paging:
-        yield _found("paging", value=False, where="in prod", allowed=True)
-
-
-def _spread(settings: Settings) -> Iterator[Contradiction]:
-    monitoring = settings.monitoring
-    if settings.environment is Environment.PROD and monitoring.spread is not Spread.REQUIRED:
-        yield _found("monitoring.spread", monitoring.spread.value, "in prod", Spread.REQUIRED.value)
-
-
-def _replicas(settings: Settings) -> Iterator[Contradiction]:
-    if settings.environment is not Environment.PROD:
-        return
-    for name, least in LEAST_IN_PROD.items():
-        replicas = getattr(settings.monitoring, name)
-        if replicas < least:
-            yield Contradiction(key=f"monitoring.{name}", message=f"found {replicas}; allowed in prod: {least} or more")
-
-
-def _grafana(settings: Settings) -> Iterator[Contradiction]:
-    if settings.monitoring.grafana and isinstance(settings.monitoring.chart, CustomResourcesOnly):
-        message = "found True; allowed with chart.source custom-resources, which installs no Grafana: False"
-        yield Contradiction(key="monitoring.grafana", message=message)
-
-
-def _targets(settings: Settings) -> Iterator[Contradiction]:
-    jobs = Counter(target.job for target in settings.monitoring.extra_scrape_targets)
-    for job, count in jobs.items():
-        if count > 1:
-            message = f"found job {job} {count} times; allowed: a job of its own for each"
-            yield Contradiction(key="monitoring.extra_scrape_targets", message=message)
-
-
-def _load_balancer(settings: Settings) -> Iterator[Contradiction]:
-    if settings.environment is Environment.SANDBOX and settings.alertmanager_api == LOAD_BALANCER:
-        where = "in the sandbox, where nothing makes load balancers"
-        yield _found("alertmanager_api", LOAD_BALANCER, where, "an address, http://HOST:PORT")
-
-
-def _way_in(settings: Settings) -> Iterator[Contradiction]:
-    cluster = settings.cluster
-    if cluster.kubeconfig_context is not None and cluster.kubeconfig_path is None:
-        message = "a context is one of a kubeconfig, and cluster.kubeconfig_path is not set; set it, or remove this"
-        yield Contradiction(key="cluster.kubeconfig_context", message=message, remove=True)
-
-
-def _identity(settings: Settings) -> Iterator[Contradiction]:
-    cluster = settings.cluster
-    if cluster.identity is not RoleSource.IRSA:
-        return
-    if settings.environment is Environment.SANDBOX:
-        yield _found("cluster.identity", "irsa", "in the sandbox, which knows no other", RoleSource.POD_IDENTITY.value)
-    if AddOn.POD_IDENTITY_AGENT in cluster.self_managed:
-        key = f"cluster.self_managed[{cluster.self_managed.index(AddOn.POD_IDENTITY_AGENT)}]"
-        others = ", ".join(one.value for one in AddOn if one is not AddOn.POD_IDENTITY_AGENT)
-        yield _found(key, AddOn.POD_IDENTITY_AGENT.value, "with cluster.identity irsa, which needs no agent", others)
-
-
-def _network(settings: Settings) -> Iterator[Contradiction]:
-    network = settings.network
-    given = [name for name in ("vpc_id", "subnet_ids") if getattr(network, name)]
-    if network.from_stack is not None:
-        for name in given:
-            message = "found beside network.from_stack, which gives it too; allowed: one of the two"
-            yield Contradiction(key=f"network.{name}", message=message, remove=True)
-        return
-    for name in ("vpc_id", "subnet_ids"):
-        if name not in given:
-            message = "missing, and network.from_stack.stack is too: one of the two is needed"
-            yield Contradiction(key=f"network.{name}", message=message)
-    for subnet, count in Counter(network.subnet_ids).items():
-        if count > 1:
-            message = f"found {subnet} {count} times; allowed: once"
-            yield Contradiction(key="network.subnet_ids", message=message)
-
-
-RULES = (
-    Rule(reads=("environment", "time_scale"), find=_time_scale),
-    Rule(reads=("environment", "endpoints"), find=_endpoints),
-    Rule(reads=("environment", "aws"), find=_plain_http),
-    Rule(reads=("environment", "aws"), find=_kept_data),
-    Rule(reads=("environment", "paging"), find=_paged),
-    Rule(reads=("environment", "monitoring"), find=_spread),
-    Rule(reads=("environment", "monitoring"), find=_replicas),
-    Rule(reads=("monitoring",), find=_grafana),
-    Rule(reads=("monitoring",), find=_targets),
-    Rule(reads=("cluster",), find=_way_in),
-    Rule(reads=("environment", "cluster"), find=_identity),
-    Rule(reads=("network",), find=_network),
-    Rule(reads=("environment", "alertmanager_api"), find=_load_balancer),
-)
-"""What has to go together."""

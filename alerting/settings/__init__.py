@@ -1,0 +1,47 @@
+"""One stack's settings, as one closed model, made from plain data (Pulumi's configuration, a file).
+
+`parts` says what there is, `contradictions` what does not go together, and `checked` holds the one to the other.
+`alerting.stack_settings` reads them and says all that is wrong.
+"""
+
+from alerting.settings.checked import Settings
+from alerting.settings.parts import (
+    LOAD_BALANCER,
+    AddOn,
+    Addresses,
+    AwsSettings,
+    ChartFromFile,
+    ChartFromRepository,
+    ClusterSettings,
+    CustomResourcesOnly,
+    Endpoints,
+    Environment,
+    MonitoringSettings,
+    NetworkSettings,
+    OtherStack,
+    RepairMode,
+    RoleSource,
+    ScrapeTarget,
+    Spread,
+)
+
+__all__ = [
+    "LOAD_BALANCER",
+    "AddOn",
+    "Addresses",
+    "AwsSettings",
+    "ChartFromFile",
+    "ChartFromRepository",
+    "ClusterSettings",
+    "CustomResourcesOnly",
+    "Endpoints",
+    "Environment",
+    "MonitoringSettings",
+    "NetworkSettings",
+    "OtherStack",
+    "RepairMode",
+    "RoleSource",
+    "ScrapeTarget",
+    "Settings",
+    "Spread",
+]

@@ -1,0 +1,56 @@
+"""What is watched may be away for a moment: an observer goes on when it is back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from sandbox.journal import Journal
+from sandbox.observer import PodObserver
+from sandbox.service import HttpService
+from tests.waiting import until
+
+STATUSES = (503, 500, 200)
+"""What an API server that is starting again answers, one after the other."""
+
+
+@pytest.fixture
+def api_server() -> Iterator[HttpService]:
+    statuses = iter(STATUSES)
+
+    async def pods(_: Request) -> Response:
+        status = next(statuses, 200)
+        found = {"kind": "PodList", "items": []} if status == STATUSES[-1] else {"kind": "Status", "message": "later"}
+        return JSONResponse({"apiVersion": "v1", "metadata": {}, **found}, status)
+
+    service = HttpService("api server", Starlette(routes=[Route("/api/v1/namespaces/orion/pods", pods)]))
+    service.start()
+    yield service
+    service.stop()
+
+
+def test_an_api_server_that_refuses_for_a_moment_is_asked_again(api_server: HttpService, tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(
+        yaml.safe_dump(
+            {
+                "clusters": [{"name": "one", "cluster": {"server": api_server.address}}],
+                "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
+                "users": [{"name": "one", "user": {}}],
+                "current-context": "one",
+            }
+        )
+    )
+    observer = PodObserver(kubeconfig, "orion", Journal(tmp_path / "journal.jsonl"))
+    observer.start()
+    try:
+        until("the observer has seen the pods", observer.ready, seconds=10)
+    finally:
+        observer.stop()
