@@ -15,21 +15,18 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.stub import Stubber
 
-from alerting.repairs import document_text
 from runbook_automation.automation import Count, EventTooEarly, OutOfTime, SweepIncomplete
 from runbook_automation.commands import Commands, TryLater
-from runbook_automation.configuration import CLAIM_SECONDS, Mode
-from runbook_automation.repair import Status
-from sandbox.clouds.aws.agent import Agent, shown
+from runbook_automation.configuration import CLAIM_SECONDS, MAXIMUM_AGE_SECONDS, Mode
+from runbook_automation.repair import Ending, Repair, Status
+from sandbox.clouds.aws.agent import shown
 from sandbox.clouds.aws.commands import OUTPUT_BYTES
-from sandbox.clouds.aws.documents import read_document
-from tests.lambda_events import LABELS, notification, repair_actions
+from tests.lambda_events import LABELS, notification
 
 if TYPE_CHECKING:
     pass
 from tests.lambda_world import NOW, SESSION, SWEEP, World, moto_world, refused_by_aws
-
-COMMAND = "11111111-2222-3333-4444-555555555555"
+from tests.repair_scripts import COMMAND, run_script
 
 
 @pytest.fixture
@@ -67,14 +64,8 @@ esac
 
 
 def test_the_result_of_long_diagnostics_is_not_a_piece_of_a_log(world: World, tmp_path: Path) -> None:
-    kubectl = tmp_path / "kubectl"
-    kubectl.write_text(KUBECTL)
-    kubectl.chmod(0o755)
-    text = document_text(repair_actions()["collect_diagnostics"].content)
-    (step,) = read_document("orion-collect-diagnostics", "1", text).steps
-    agent = Agent(world.instance, kubectl=kubectl, kubeconfig=lambda: "", region="us-east-1")
-    done = agent.run(COMMAND, step, {name: LABELS[name] for name in ("namespace", "pod", "uid")})
-    agent.stop()
+    given = {name: LABELS[name] for name in ("namespace", "pod", "uid")}
+    done = run_script(tmp_path, "collect_diagnostics", KUBECTL, given)
     assert done.output.endswith(f"collected: diagnostics of pod orion/{LABELS['pod']} with UID {LABELS['uid']}\n")
     told = shown(done.output, OUTPUT_BYTES)
     assert len(told) == OUTPUT_BYTES
@@ -271,13 +262,44 @@ def test_a_throttled_command_is_tried_again_and_sent_once(world: World) -> None:
     with pytest.raises(TryLater):
         world.handle(notification())
     assert world.items()[0]["status"] == "released"
-    assert "open" not in world.items()[0]
     world.mend()
 
     world.handle(notification())
     world.handle(notification())
 
     assert len(world.commands()) == 1
+
+
+def test_a_command_that_is_never_taken_is_told_to_the_team_when_no_message_will_come_again(world: World) -> None:
+    world.fail(world.ssm, "SendCommand", refused_by_aws("ThrottlingException", 400))
+    with pytest.raises(TryLater):
+        world.handle(notification())
+    world.time = NOW + MAXIMUM_AGE_SECONDS - 1
+    world.handle(SWEEP)
+    assert world.told("team-trading") == []
+
+    world.time = NOW + MAXIMUM_AGE_SECONDS
+    world.handle(SWEEP)
+    world.handle(SWEEP)
+
+    (failure,) = world.told("team-trading")
+    assert failure["status"] == "failed"
+    assert failure["result"].endswith("nothing ran")
+    assert "open" not in world.items()[0]
+
+
+def test_a_repair_that_is_claimed_anew_while_the_sweep_looks_at_it_is_not_called_failed(world: World) -> None:
+    world.fail(world.ssm, "SendCommand", refused_by_aws("ThrottlingException", 400))
+    with pytest.raises(TryLater):
+        world.handle(notification())
+    world.mend()
+    (released,) = (Repair.from_item(item) for item in world.items())
+    world.handle(notification())
+
+    failed = released.ended(Ending(status=Status.FAILED, result="nothing ran"), int(NOW))
+
+    assert not world.automation.store.record_ending(failed, was=released.status)
+    assert world.items()[0]["status"] == "sent"
 
 
 def test_a_claim_whose_answer_is_lost_is_still_this_ones_and_sent_once(world: World) -> None:
