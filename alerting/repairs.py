@@ -1,7 +1,7 @@
 """Turns remediations and SSM documents into what the function and the bastion are given.
 
-The beginning of each script is generated: what must be given, the namespaces that may be touched, and the bounds. So a
-document checks these itself, and they are the catalog's.
+The beginning of each script is generated: what must be given, until when it may begin, the namespaces that may be
+touched, and the bounds. So a document checks these itself, and they are the catalog's.
 """
 
 from __future__ import annotations
@@ -18,6 +18,15 @@ from alerting.platform import ClusterRight, HandOver, Repair, RepairAction, Repa
 
 NAMESPACE = "namespace"
 """The parameter that every document has."""
+NOT_AFTER = "not_after"
+"""The parameter that every document is given: the Unix second after which its script does not begin any more."""
+NOT_AFTER_PARAMETER: Mapping[str, str] = {
+    "type": "String",
+    "description": "The Unix second after which this must not begin any more; by hand it may at any time",
+    "allowedPattern": "^[0-9]{10}$",
+    "interpolationType": "ENV_VAR",
+    "default": "9999999999",
+}
 
 
 def repairs(catalog: Catalog) -> Repairs:
@@ -50,6 +59,7 @@ def repair_action(action: ActionFile, *, namespaces: Collection[str], bounds: Ma
     """Return an action with its document as it is deployed."""
     beginning = script_beginning(action, namespaces=namespaces, bounds=bounds)
     content = action.document.model_dump(mode="json")
+    content["parameters"] |= {NOT_AFTER: dict(NOT_AFTER_PARAMETER)}
     content["mainSteps"] = [_begun(step, beginning) for step in content["mainSteps"]]
     return RepairAction(
         name=action.name,
@@ -74,11 +84,16 @@ def script_beginning(action: ActionFile, *, namespaces: Collection[str], bounds:
 
     An agent that does not know `interpolationType` gives no variables: the third line then ends the script.
     """
-    given = " ".join(f'"${{SSM_{name}:?}}"' for name in action.document.parameters)
+    given = " ".join(f'"${{SSM_{name}:?}}"' for name in (*action.document.parameters, NOT_AFTER))
     lines = [
         "#!/bin/bash",
         "set -euo pipefail",
         f": {given}",
+        # An agent keeps what it has no place for, and what came before it was restarted.
+        f'if [ "$(date +%s)" -gt "$SSM_{NOT_AFTER}" ]; then',
+        f'  echo "refused: this was to begin by $(date --utc --date="@$SSM_{NOT_AFTER}"): its alert may be over" >&2',
+        "  exit 3",
+        "fi",
         f'case "$SSM_{NAMESPACE}" in',
         f"  {'|'.join(sorted(namespaces))}) ;;",
         f'  *) echo "refused: namespace $SSM_{NAMESPACE} is not one that repairs may touch" >&2; exit 3 ;;',

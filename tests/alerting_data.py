@@ -102,3 +102,13 @@ def write_alertmanager(files: AlertmanagerFiles, folder: Path) -> Path:
     path = folder / "alertmanager.yaml"
     path.write_text(yaml.safe_dump(json.loads(text), sort_keys=False))
     return path
+
+
+def assert_told(root: Path, file: str, where: str, message: str) -> None:
+    """Hold that a problem is told at the line of a file that has `where` in it.
+
+    Where `where` is empty, `message` begins with its own place.
+    """
+    found = problems(root)
+    place = f"{file}:{line_of(root, file, where)}: " if where else ""
+    assert any(problem.startswith(place + message) for problem in found), found

@@ -14,7 +14,7 @@ from alerting.catalog import Catalog
 from alerting.checks.rules import alert_labels
 from alerting.documents import Document, FieldPath
 from alerting.problems import Problem, listed, not_allowed
-from alerting.repairs import NAMESPACE
+from alerting.repairs import NAMESPACE, NOT_AFTER
 
 REMEDIATIONS = "catalog/remediations.yaml"
 SHELL_SCRIPT = "aws:runShellScript"
@@ -122,6 +122,9 @@ def _action_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
     for parameter in sorted(read - written):
         place = document.place(("parameters_from_labels", parameter))
         yield not_allowed(place, parameter, sorted(written), "Name a parameter of the document")
+    if NOT_AFTER in written:
+        message = f"parameter {NOT_AFTER} is given to every document already. Name yours otherwise"
+        yield Problem(document.place(("document", "parameters", NOT_AFTER)), message)
     if NAMESPACE not in written:
         message = f"no parameter {NAMESPACE}: what may be touched could not be checked. Add it"
         yield Problem(document.place(("document", "parameters")), message)

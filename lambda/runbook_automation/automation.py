@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol, assert_never
 
@@ -18,9 +19,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from runbook_automation.alertmanager import AlertmanagerApi, NotFetched
 from runbook_automation.commands import Commands, NotSent, TryLater
 from runbook_automation.configuration import (
+    BEGIN_SECONDS,
     CLAIM_SECONDS,
     DELIVERY_SECONDS,
-    GIVE_UP_SECONDS,
     GRACE_SECONDS,
     MAXIMUM_AGE_SECONDS,
     Action,
@@ -62,6 +63,7 @@ class Count(StrEnum):
     NOTHING_DONE = "RepairsNothingDone"
     GONE = "RepairsTargetGone"
     TOO_LATE = "RepairsTooLate"
+    RESOLVED = "RepairsResolvedFirst"
     FAILED = "RepairsFailed"
     NOT_TAKEN = "CommandsNotTaken"
     UNCERTAIN = "CommandsUncertain"
@@ -162,20 +164,19 @@ class Automation:
             self.observer.count(Count.REPEAT)
             return
         too_late = self._too_late(notification)
-        failures = self._answer_firing(notification.alerts, too_late)
+        failures = self._answer_alerts(notification.alerts, notification.sent_at, too_late)
         failures += self._answer_left_out(notification, too_late)
         if failures:
             raise failures[0]
 
-    def _answer_firing(self, alerts: Iterable[Alert], too_late: str | None) -> list[Exception]:
-        """Answer the alerts that fire and return what failed: each gets its turn first."""
+    def _answer_alerts(self, alerts: Iterable[Alert], seen_at: datetime, too_late: str | None) -> list[Exception]:
+        """Answer alerts that were seen then and return what failed: each gets its turn first."""
         failures: list[Exception] = []
         for alert in alerts:
-            if alert.firing:
-                try:
-                    self._answer(alert, too_late)
-                except (TryLater, ClientError, BotoCoreError) as error:
-                    failures.append(error)
+            try:
+                self._answer(alert, int(seen_at.timestamp() * 1000), too_late)
+            except (TryLater, ClientError, BotoCoreError) as error:
+                failures.append(error)
         return failures
 
     def _too_late(self, notification: Notification) -> str | None:
@@ -208,7 +209,7 @@ class Automation:
         carried = {alert.fingerprint for alert in notification.alerts}
         found = tuple(alert for alert in firing if alert.fingerprint not in carried)
         self.observer.count(Count.FETCHED, len(found))
-        return self._answer_firing(found, too_late)
+        return self._answer_alerts(found, datetime.fromtimestamp(self.now(), UTC), too_late)
 
     def _notice(self, notification: Notification, name: str, left_out: int, reason: str) -> Repair:
         """Return what a team is told about alerts that nothing was done about, as a record so that it is told once."""
@@ -222,6 +223,7 @@ class Automation:
             team=remediation.team,
             labels=shown_labels(notification.group_labels),
             status=Status.CLAIMED,
+            seen_at=int(notification.sent_at.timestamp() * 1000),
             started_at=now,
             due_at=now + CLAIM_SECONDS,
             timeout_seconds=0,
@@ -232,31 +234,34 @@ class Automation:
             raise NotFetched(too_late)
         return self.alertmanager.firing(notification)
 
-    def _answer(self, alert: Alert, too_late: str | None) -> None:
+    def _answer(self, alert: Alert, seen_at: int, too_late: str | None) -> None:
         decision = decide(alert, self.remediations, self.publisher.team_topic_arns, self.region)
         if decision is None:
             return
         self._need_time()
+        repair = self._claimed(alert, decision, seen_at)
         match decision:
+            case _ if not alert.firing:
+                self._rule_out(repair)
             case _ if too_late is not None:
-                self._claim_ended(alert, decision, Ending(status=Status.TOO_LATE, result=too_late))
+                self._claim_ended(repair, Ending(status=Status.TOO_LATE, result=too_late))
             case Refusal():
-                self._claim_ended(alert, decision, Ending(status=Status.REFUSED, result=decision.reason))
+                self._claim_ended(repair, Ending(status=Status.REFUSED, result=decision.reason))
             case Handing() if self.mode is Mode.DRY_RUN:
                 would = f"would hand {alert.name} to the team {decision.team}"
-                self._claim_ended(alert, decision, Ending(status=Status.DRY_RUN, result=would, link=decision.link))
+                self._claim_ended(repair, Ending(status=Status.DRY_RUN, result=would, link=decision.link))
             case Handing():
                 handed = f"handed {alert.name} to the team {decision.team}"
-                self._claim_ended(alert, decision, Ending(status=Status.HANDED_OVER, result=handed, link=decision.link))
+                self._claim_ended(repair, Ending(status=Status.HANDED_OVER, result=handed, link=decision.link))
             case Plan() if self.mode is Mode.DRY_RUN:
                 would = f"would run {decision.action.document} with {dict(decision.parameters)}"
-                self._claim_ended(alert, decision, Ending(status=Status.DRY_RUN, result=would))
+                self._claim_ended(repair, Ending(status=Status.DRY_RUN, result=would))
             case Plan():
-                self._send(alert, decision)
+                self._send(repair, decision, f"{alert.name} {alert.fingerprint}")
             case _:
                 assert_never(decision)
 
-    def _claimed(self, alert: Alert, decision: Plan | Handing | Refusal) -> Repair:
+    def _claimed(self, alert: Alert, decision: Plan | Handing | Refusal, seen_at: int) -> Repair:
         now = int(self.now())
         action = decision.action
         return Repair(
@@ -267,13 +272,20 @@ class Automation:
             labels=shown_labels(alert.labels),
             parameters={} if isinstance(decision, Refusal) else decision.parameters,
             status=Status.CLAIMED,
+            seen_at=seen_at,
             started_at=now,
             due_at=now + CLAIM_SECONDS,
             timeout_seconds=action.timeout_seconds if isinstance(action, Action) else 0,
         )
 
-    def _claim_ended(self, alert: Alert, decision: Plan | Handing | Refusal, ending: Ending) -> None:
-        self._tell_once(self._claimed(alert, decision).ended(ending, int(self.now())))
+    def _claim_ended(self, repair: Repair, ending: Ending) -> None:
+        self._tell_once(repair.ended(ending, int(self.now())))
+
+    def _rule_out(self, repair: Repair) -> None:
+        """Write down that an alert resolved before it was answered: a message that saw it fire may still come."""
+        result = "it resolved before anything was done about it"
+        if self.store.claim(repair.ended(Ending(status=Status.RESOLVED, result=result), int(self.now()))):
+            self.observer.count(Count.RESOLVED)
 
     def _tell_once(self, repair: Repair) -> None:
         if not self.store.claim(repair):
@@ -281,16 +293,15 @@ class Automation:
             return
         self._publish(repair)
 
-    def _send(self, alert: Alert, plan: Plan) -> None:
-        repair = self._claimed(alert, plan)
+    def _send(self, repair: Repair, plan: Plan, comment: str) -> None:
         if not self.store.claim(repair):
             self.observer.count(Count.DUPLICATE)
             return
         try:
             self._need_time()
-            command_id = self.commands.send(plan, f"{alert.name} {alert.fingerprint}")
+            command_id = self.commands.send(plan, comment, not_after=repair.started_at + BEGIN_SECONDS)
         except TryLater:
-            self.store.release(repair)
+            self.store.release(repair, int(self.now()) + MAXIMUM_AGE_SECONDS)
             self.observer.count(Count.NOT_TAKEN)
             raise
         except NotSent as error:
@@ -343,6 +354,13 @@ class Automation:
         if repair.finished_at is not None or repair.status not in UNDER_WAY:
             self._publish(repair)
             return
+        if repair.status is Status.RELEASED:
+            text = (
+                f"Claimed at {time_text(repair.started_at)} and given back, since Systems Manager did not take the "
+                "command or the function's time was over, and no message has brought it again: nothing ran"
+            )
+            self._end(repair, Ending(status=Status.FAILED, result=text))
+            return
         if repair.command_id is None:
             text = (
                 f"Claimed at {time_text(repair.started_at)}, and no command is known: it may have run or not. "
@@ -353,15 +371,18 @@ class Automation:
         ending = self.commands.ending(repair.command_id)
         if ending is not None:
             self._end(repair, ending)
-        elif now - repair.started_at > repair.timeout_seconds + GIVE_UP_SECONDS:
-            text = f"Systems Manager calls the command running since {time_text(repair.started_at)}"
+        elif now - repair.started_at > repair.timeout_seconds + BEGIN_SECONDS:
+            text = (
+                f"Systems Manager calls the command running since {time_text(repair.started_at)}: it may have done a "
+                "part; if it has not begun by now, it will refuse to"
+            )
             self._end(repair, Ending(status=Status.TIMED_OUT, result=text))
         else:
             self.store.postpone(repair, now + LOOK_AGAIN_SECONDS)
 
     def _end(self, repair: Repair, ending: Ending) -> None:
         ended = repair.ended(ending, int(self.now()))
-        if self.store.record_ending(ended):
+        if self.store.record_ending(ended, was=repair.status):
             self._publish(ended)
         else:
             self.observer.count(Count.DUPLICATE)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 BASTION_TAG = "orion:role"
+NOT_AFTER = "not_after"
+"""The parameter that every document has beside those from labels: when it is too late to begin, in Unix seconds."""
 THROTTLED = frozenset({"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded"})
 RUNNING = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
 SAID: Mapping[str, Status] = {"nothing done:": Status.NOTHING_DONE, "gone:": Status.GONE}
@@ -71,8 +73,11 @@ class Commands:
     output_bucket: str
     documents: Mapping[str, DeployedDocument]
 
-    def send(self, plan: Plan, comment: str) -> str:
-        """Send a plan's document and return the command's id. Raises `NotSent`, `TryLater`, or leaves it open."""
+    def send(self, plan: Plan, comment: str, *, not_after: int) -> str:
+        """Send a plan's document, not to begin after a time (Unix seconds), and return the command's id.
+
+        Raises `NotSent`, `TryLater`, or leaves it open.
+        """
         document = self.documents.get(plan.action.name)
         if document is None:
             raise NotSent(f"no document of action {plan.action.name} is deployed")
@@ -83,7 +88,7 @@ class Commands:
                 DocumentHash=document.hash,
                 DocumentHashType="Sha256",
                 Targets=[{"Key": f"tag:{BASTION_TAG}", "Values": [self.bastion_tag_value]}],
-                Parameters={name: [value] for name, value in plan.parameters.items()},
+                Parameters={name: [value] for name, value in plan.parameters.items()} | {NOT_AFTER: [str(not_after)]},
                 TimeoutSeconds=DELIVERY_SECONDS,
                 Comment=comment[:100],
                 OutputS3BucketName=self.output_bucket,

@@ -24,8 +24,10 @@ MAXIMUM_AGE_SECONDS = 15 * 60
 five receives, three minutes apart (`VISIBILITY_SECONDS` and `MAXIMUM_RECEIVES` of the event bus). What is older was
 held up by something else, by a mapping that was switched off or among the dead letters: what it saw may be over.
 """
-GIVE_UP_SECONDS = 15 * 60
-"""How long after its due time a command that Systems Manager still calls running is asked about."""
+BEGIN_SECONDS = 15 * 60
+"""How long after its claim a command may still begin: the agent keeps what it has no place for, over a restart too, and
+the script then refuses. One that Systems Manager still calls running when this and its time-out are over is given up.
+"""
 
 
 class Mode(StrEnum):

@@ -80,7 +80,12 @@ def automation() -> Automation:
 
 def _handle_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     deadline = time.time() + lambda_context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
-    replace(automation(), deadline=deadline).handle(record.body, record.message_id)
+    try:
+        replace(automation(), deadline=deadline).handle(record.body, record.message_id)
+    except Exception:
+        # The processor reports the message as failed, and says nowhere why.
+        logger.exception("message failed", extra={"message_id": record.message_id})
+        raise
 
 
 @logger.inject_lambda_context

@@ -28,6 +28,7 @@ class Status(StrEnum):
     DRY_RUN = "dry run"
     REFUSED = "refused"
     TOO_LATE = "too late"  # its message was too old to act on; a new one may still be
+    RESOLVED = "resolved"  # before anything was done about it; nobody is told
     LEFT_OUT = "left out"  # alerts that came in no message: a notice, which answers none
     FAILED = "failed"
     TIMED_OUT = "timed out"
@@ -56,7 +57,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """One repair's record. Times are Unix seconds."""
+    """One repair's record. Times are Unix seconds, but `seen_at`: the milliseconds at which its alert was seen so."""
 
     id: str
     alert: str
@@ -64,6 +65,7 @@ class Repair:
     team: str
     labels: Mapping[str, str]
     status: Status
+    seen_at: int
     started_at: int
     due_at: int
     timeout_seconds: int
@@ -90,21 +92,23 @@ class Repair:
         )
 
     def to_item(self) -> dict[str, Any]:
-        """Return the table's item of a repair that is open."""
+        """Return the table's item of a repair: open, unless nobody is to be told."""
         item = {
             "id": self.id,
-            "open": OPEN,
             "alert": self.alert,
             "action": self.action,
             "team": self.team,
             "labels": dict(self.labels),
             "parameters": dict(self.parameters),
             "status": self.status.value,
+            "seen_at": self.seen_at,
             "started_at": self.started_at,
             "due_at": self.due_at,
             "timeout_seconds": self.timeout_seconds,
             "expires_at": self.started_at + KEEP_SECONDS,
         }
+        if self.status is not Status.RESOLVED:
+            item["open"] = OPEN
         if self.finished_at is not None:
             item |= {"finished_at": self.finished_at, "result": self.result, "link": self.link}
         return item
@@ -120,6 +124,7 @@ class Repair:
             labels=item["labels"],
             parameters=item["parameters"],
             status=Status(item["status"]),
+            seen_at=int(item.get("seen_at", 0)),  # older records have none
             started_at=int(item["started_at"]),
             due_at=int(item["due_at"]),
             timeout_seconds=int(item["timeout_seconds"]),

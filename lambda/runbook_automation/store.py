@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
-from boto3.dynamodb.conditions import Attr, Key
+from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
 
 from runbook_automation.repair import OPEN, Repair, Status
@@ -30,12 +30,12 @@ class RepairStore:
     def claim(self, repair: Repair) -> bool:
         """Write a new repair. Says False if somebody else has claimed it already.
 
-        That an old message came too late keeps a new one from nothing. Where an answer is lost, the SDK writes again,
-        and finds its own claim: a token says whose it is.
+        That an old message came too late keeps a new one from nothing; that an alert has resolved keeps only those away
+        that saw it fire before. Where an answer is lost, the SDK writes again, and finds its own claim: a token says
+        whose it is.
         """
         token = uuid4().hex
-        free = {Status.RELEASED, Status.TOO_LATE} - {repair.status}
-        condition = Attr("id").not_exists() | Attr("status").is_in(sorted(free))
+        condition = Attr("id").not_exists() | _free_for(repair)
         try:
             self._table.put_item(
                 Item=repair.to_item() | {"claim": token},
@@ -49,15 +49,19 @@ class RepairStore:
             return found.get("claim") == {"S": token}
         return True
 
-    def release(self, repair: Repair) -> None:
-        """Give up a claim of which nothing was sent."""
+    def release(self, repair: Repair, due_at: int) -> None:
+        """Give up a claim of which nothing was sent. It stays open: if nobody claims it by then, the team is told."""
         self._conditional(
             lambda: self._table.update_item(
                 Key={"id": repair.id},
-                UpdateExpression="SET #status = :released REMOVE #open",
+                UpdateExpression="SET #status = :released, due_at = :due",
                 ConditionExpression="#status = :claimed",
-                ExpressionAttributeNames={"#status": "status", "#open": "open"},
-                ExpressionAttributeValues={":released": Status.RELEASED.value, ":claimed": Status.CLAIMED.value},
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues={
+                    ":released": Status.RELEASED.value,
+                    ":claimed": Status.CLAIMED.value,
+                    ":due": due_at,
+                },
             )
         )
 
@@ -86,8 +90,11 @@ class RepairStore:
         )["Items"]
         yield from (Repair.from_item(item) for item in found)
 
-    def record_ending(self, repair: Repair) -> bool:
-        """Write down how a repair ended; it stays open until that is published. Says False if it had ended before."""
+    def record_ending(self, repair: Repair, *, was: Status) -> bool:
+        """Write down how a repair ended; it stays open until that is published.
+
+        Says False if it had ended before, or is not what it `was` any more: somebody has claimed it, or sent it.
+        """
         if repair.finished_at is None:
             raise ValueError(f"{repair.id}: has not ended")
         due_at = repair.finished_at + PUBLISH_SECONDS
@@ -98,11 +105,12 @@ class RepairStore:
                     "SET #status = :status, #result = :result, #output = :output, #errors = :errors, "
                     "#location = :location, finished_at = :finished, due_at = :due"
                 ),
-                ConditionExpression="attribute_exists(id) AND attribute_not_exists(finished_at)",
+                ConditionExpression="#status = :was AND attribute_not_exists(finished_at)",
                 ExpressionAttributeNames={
                     name: name.removeprefix("#") for name in ("#status", "#result", "#output", "#errors", "#location")
                 },
                 ExpressionAttributeValues={
+                    ":was": was.value,
                     ":status": repair.status.value,
                     ":result": repair.result,
                     ":output": repair.output,
@@ -145,6 +153,15 @@ class RepairStore:
                 return False
             raise
         return True
+
+
+def _free_for(repair: Repair) -> ConditionBase:
+    """Return when a repair that is known already may be claimed all the same."""
+    status, is_older = Attr("status"), Attr("seen_at").lt(repair.seen_at)
+    if repair.status is Status.RESOLVED:
+        return status.is_in([Status.RELEASED, Status.RESOLVED]) & is_older
+    free = {Status.RELEASED, Status.TOO_LATE} - {repair.status}
+    return status.is_in(sorted(free)) | (status.eq(Status.RESOLVED) & is_older)
 
 
 def _is_condition(error: ClientError) -> bool:

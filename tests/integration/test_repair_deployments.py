@@ -11,6 +11,7 @@ import pytest
 from sandbox.cluster.kubectl import apply
 from sandbox.cluster.workloads import NAMESPACE, service_manifests
 from sandbox.journal import Journal
+from sandbox.service import ServiceFailed
 from tests.integration.repair_stage import Stage, running_aws, running_cluster
 from tests.waiting import until
 
@@ -79,6 +80,7 @@ class TestScaleConsumers:
         outputs = [answer["StandardOutputContent"] for answer in answers]
         assert [answer["StandardErrorContent"] for answer in answers] == [""] * 4
         assert sum("scaled: deployment" in output for output in outputs) == 1, outputs
+        assert sum(output.startswith("nothing done: ") for output in outputs) == 3, outputs
         assert outputs[-1].startswith("nothing done: deployment orion/twice has 4 replicas, and the alert saw 2")
         assert _replicas(stage, "twice") == 4
 
@@ -113,6 +115,7 @@ class TestRollbackDeployment:
         outputs = [answer["StandardOutputContent"] for answer in answers]
         assert [answer["StandardErrorContent"] for answer in answers] == [""] * 4
         assert sum("rolled back: deployment" in output for output in outputs) == 1, outputs
+        assert sum(output.startswith("nothing done: ") for output in outputs) == 3, outputs
         assert outputs[-1].startswith("nothing done: deployment orion/back is at revision 3, and the alert saw 2")
         assert (_image(stage, "back"), _revision(stage, "back")) == (good, "3")
         assert "pod-template-hash" not in _deployment(stage, "back")["spec"]["template"]["metadata"]["labels"]
@@ -129,6 +132,28 @@ class TestRollbackDeployment:
         assert answer["Status"] == "Failed"
         assert answer["StandardErrorContent"].startswith("refused: deployment orion/forth has been taken back once")
         assert (_image(stage, "forth"), _revision(stage, "forth")) == (image, "3")
+
+    def test_a_change_in_between_is_refused_by_the_api_server_in_words_that_the_script_knows(
+        self, stage: Stage
+    ) -> None:
+        _made(stage, "between")
+        patch = json.dumps([{"op": "test", "path": "/metadata/generation", "value": 999}])
+
+        with pytest.raises(ServiceFailed, match="request is invalid"):
+            stage.kubectl(
+                "patch", "deployment", "between", f"--namespace={NAMESPACE}", "--type=json", f"--patch={patch}"
+            )
+
+    def test_a_paused_deployment_is_left_alone(self, stage: Stage) -> None:
+        _made(stage, "paused")
+        revision = _rolled_out(stage, "paused", "registry.orion.example.com/paused:2.0.0")
+        stage.kubectl("rollout", "pause", "deployment/paused", f"--namespace={NAMESPACE}")
+        until("that was seen", lambda: _is_settled(stage, "paused"))
+
+        answer = stage.run("orion-rollback-deployment", namespace=NAMESPACE, deployment="paused", revision=revision)
+
+        assert answer["Status"] == "Failed"
+        assert answer["StandardErrorContent"].startswith("refused: deployment orion/paused is paused")
 
     def test_a_deployment_that_never_was_another_is_left_alone(self, stage: Stage) -> None:
         revision = _made(stage, "first")

@@ -240,3 +240,13 @@ def test_an_action_without_a_namespace_is_refused(tmp_path: Path) -> None:
 
     place = f"{SCALE}:{line_of(root, SCALE, '  parameters:')}: document.parameters"
     assert problems(root) == [f"{place}: no parameter namespace: what may be touched could not be checked. Add it"]
+
+
+def test_an_action_with_a_parameter_that_every_document_is_given_is_refused(tmp_path: Path) -> None:
+    root = changed(tmp_path / "root", RESTART, "  uid: uid", "  not_after: uid")
+    path = root / RESTART
+    path.write_text(path.read_text().replace("    uid:\n", "    not_after:\n").replace("SSM_uid", "SSM_not_after"))
+
+    place = f"{RESTART}:{line_of(root, RESTART, '    not_after:')}: document.parameters.not_after"
+    message = "parameter not_after is given to every document already. Name yours otherwise"
+    assert problems(root) == [f"{place}: {message}"]

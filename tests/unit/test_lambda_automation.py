@@ -16,7 +16,8 @@ from starlette.routing import Route
 
 from runbook_automation.alertmanager import AlertmanagerApi
 from runbook_automation.automation import Count
-from runbook_automation.configuration import MAXIMUM_AGE_SECONDS, Mode
+from runbook_automation.commands import TryLater
+from runbook_automation.configuration import BEGIN_SECONDS, MAXIMUM_AGE_SECONDS, Mode
 from sandbox.service import HttpService, wait_until_ready
 from tests.lambda_events import (
     FUNCTION_OPERATIONS,
@@ -46,7 +47,8 @@ def test_an_alert_becomes_one_command_on_the_bastion(world: World) -> None:
     document = world.ssm.describe_document(Name="orion-restart-pod")["Document"]
     pinned = (sent["DocumentVersion"], sent["DocumentHash"], sent["DocumentHashType"])
     assert pinned == ("1", document.get("Hash"), "Sha256")
-    assert command["Parameters"] == {name: [LABELS[name]] for name in ("namespace", "pod", "uid")}
+    given = {name: [LABELS[name]] for name in ("namespace", "pod", "uid")}
+    assert command["Parameters"] == given | {"not_after": [str(int(NOW) + BEGIN_SECONDS)]}
     assert command["OutputS3BucketName"] == BUCKET
     (item,) = world.items()
     assert item["command_id"] == command["CommandId"]
@@ -100,12 +102,71 @@ def test_the_same_alert_that_starts_again_is_another_repair(world: World) -> Non
     assert len(world.commands()) == 2
 
 
-@pytest.mark.parametrize("name", ["notification_repeat", "notification_resolved"])
-def test_repeats_and_resolves_are_no_reason_to_act(world: World, name: str) -> None:
-    world.handle(json.dumps(recorded(name)))
+def test_a_repeat_is_no_reason_to_act(world: World) -> None:
+    world.handle(json.dumps(recorded("notification_repeat")))
 
     assert world.commands() == []
     assert world.items() == []
+
+
+def resolved(at: str) -> str:
+    """Return the message that the topic took then: the alert of `notification()` has resolved."""
+    body = notification(envelope={"Timestamp": at})
+    return body.replace('\\"status\\": \\"firing\\"', '\\"status\\": \\"resolved\\"')
+
+
+def test_an_alert_that_has_resolved_is_not_answered_by_a_message_that_came_late(world: World) -> None:
+    world.fail(world.ssm, "SendCommand", refused_by_aws("ThrottlingException", 400))
+    with pytest.raises(TryLater):
+        world.handle(notification())
+    world.mend()
+
+    world.handle(resolved("2026-11-24T10:46:04.000Z"))
+    world.handle(notification())
+    world.time = SENT + MAXIMUM_AGE_SECONDS
+    world.handle(SWEEP)
+
+    assert world.commands() == []
+    assert world.told("team-trading") == []
+    (item,) = world.items()
+    assert (item["status"], "open" in item) == ("resolved", False)
+    assert world.seen.counts[Count.RESOLVED] == 1
+
+
+def test_an_alert_that_has_resolved_is_not_answered_by_a_message_that_was_overtaken(world: World) -> None:
+    world.handle(resolved("2026-11-24T10:46:04.000Z"))
+    world.handle(notification())
+
+    assert world.commands() == []
+
+
+def test_the_newest_resolve_counts_in_whatever_order_they_come(world: World) -> None:
+    world.handle(resolved("2026-11-24T10:46:04.000Z"))
+    world.handle(resolved("2026-11-24T10:46:02.000Z"))
+    world.handle(notification())
+
+    assert world.commands() == []
+
+
+def test_an_alert_that_fires_again_from_the_same_start_is_answered(world: World) -> None:
+    world.handle(resolved("2026-11-24T10:46:04.000Z"))
+    world.handle(notification(envelope={"Timestamp": "2026-11-24T10:46:05.000Z"}))
+    world.handle(resolved("2026-11-24T10:46:06.000Z"))
+
+    assert len(world.commands()) == 1
+    assert world.items()[0]["status"] == "sent"
+
+
+def test_an_old_resolve_does_not_keep_from_its_answer_what_fires_again(world: World) -> None:
+    world.fail(world.ssm, "SendCommand", refused_by_aws("ThrottlingException", 400))
+    with pytest.raises(TryLater):
+        world.handle(notification())
+    world.mend()
+
+    world.handle(resolved("2026-11-24T10:46:02.000Z"))
+    world.handle(notification())
+
+    assert len(world.commands()) == 1
 
 
 SENT = 1_795_517_163.859

@@ -150,12 +150,11 @@ def test_one_start_written_in_two_ways_is_one_repair(said: str, again: str) -> N
 @pytest.mark.parametrize("action", repair_actions().values(), ids=lambda action: action.name)
 def test_scripts_check_their_values_and_namespaces_themselves(action: RepairAction) -> None:
     beginning, *_ = action.content["mainSteps"][0]["inputs"]["runCommand"]
-    given = " ".join(f'"${{SSM_{parameter.name}:?}}"' for parameter in action.parameters)
+    given = " ".join(f'"${{SSM_{name}:?}}"' for name in [*(one.name for one in action.parameters), "not_after"])
+    lines = beginning.splitlines()
 
-    assert beginning.splitlines()[:5] == [
-        "#!/bin/bash",
-        "set -euo pipefail",
-        f": {given}",
+    assert lines[:3] == ["#!/bin/bash", "set -euo pipefail", f": {given}"]
+    assert lines[7:9] == [
         'case "$SSM_namespace" in',
         "  orion) ;;",
     ]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +108,16 @@ def test_what_was_counted_becomes_metrics_and_no_secret_is_said(capsys: pytest.C
     assert metrics["MessagesNotOurs"] == [1.0]
     assert metrics["service"] == "runbook_automation"
     assert "secret-of-the-test" not in said
+
+
+def test_why_a_message_failed_is_in_the_log(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = StringIO()
+    monkeypatch.setattr(module.logger.logger_handler, "stream", written)
+    bucket.delete()
+
+    _handle(sqs_event("neither"))
+
+    (said,) = (json.loads(line) for line in written.getvalue().splitlines())
+    assert (said["level"], said["message"]) == ("ERROR", "message failed")
+    assert said["message_id"] == "00000000-0000-4000-8000-000000000000"
+    assert said["exception_name"] == "NoSuchBucket"

@@ -1,35 +1,26 @@
-"""What becomes of a repair that was sent, on moto: its outcome, lost, overdue, and when AWS itself fails."""
+"""What becomes of a repair that was sent, on moto: how its command ended, and who is told what."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSPreparedRequest
-from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.stub import Stubber
 
-from alerting.repairs import document_text
-from runbook_automation.automation import Count, EventTooEarly, OutOfTime, SweepIncomplete
-from runbook_automation.commands import Commands, TryLater
-from runbook_automation.configuration import CLAIM_SECONDS, Mode
+from runbook_automation.automation import Count, EventTooEarly
+from runbook_automation.commands import Commands
+from runbook_automation.configuration import Mode
 from runbook_automation.repair import Status
-from sandbox.clouds.aws.agent import Agent, shown
+from sandbox.clouds.aws.agent import shown
 from sandbox.clouds.aws.commands import OUTPUT_BYTES
-from sandbox.clouds.aws.documents import read_document
-from tests.lambda_events import LABELS, notification, repair_actions
-
-if TYPE_CHECKING:
-    pass
-from tests.lambda_world import NOW, SESSION, SWEEP, World, moto_world, refused_by_aws
-
-COMMAND = "11111111-2222-3333-4444-555555555555"
+from tests.lambda_events import LABELS, notification
+from tests.lambda_world import World, moto_world
+from tests.repair_scripts import COMMAND, run_script
 
 
 @pytest.fixture
@@ -67,14 +58,8 @@ esac
 
 
 def test_the_result_of_long_diagnostics_is_not_a_piece_of_a_log(world: World, tmp_path: Path) -> None:
-    kubectl = tmp_path / "kubectl"
-    kubectl.write_text(KUBECTL)
-    kubectl.chmod(0o755)
-    text = document_text(repair_actions()["collect_diagnostics"].content)
-    (step,) = read_document("orion-collect-diagnostics", "1", text).steps
-    agent = Agent(world.instance, kubectl=kubectl, kubeconfig=lambda: "", region="us-east-1")
-    done = agent.run(COMMAND, step, {name: LABELS[name] for name in ("namespace", "pod", "uid")})
-    agent.stop()
+    given = {name: LABELS[name] for name in ("namespace", "pod", "uid")}
+    done = run_script(tmp_path, "collect_diagnostics", KUBECTL, given)
     assert done.output.endswith(f"collected: diagnostics of pod orion/{LABELS['pod']} with UID {LABELS['uid']}\n")
     told = shown(done.output, OUTPUT_BYTES)
     assert len(told) == OUTPUT_BYTES
@@ -256,179 +241,6 @@ def test_an_old_event_of_a_command_that_no_repair_sent_is_counted(world: World) 
     assert world.told("notifications") == []
 
 
-def test_a_command_that_is_refused_is_the_teams(world: World) -> None:
-    world.fail(world.ssm, "SendCommand", refused_by_aws("InvalidParameters", 400))
-
-    world.handle(notification())
-
-    (failure,) = world.told("team-trading")
-    assert failure["status"] == "failed"
-    assert "InvalidParameters" in failure["result"]
-
-
-def test_a_throttled_command_is_tried_again_and_sent_once(world: World) -> None:
-    world.fail(world.ssm, "SendCommand", refused_by_aws("ThrottlingException", 400))
-    with pytest.raises(TryLater):
-        world.handle(notification())
-    assert world.items()[0]["status"] == "released"
-    assert "open" not in world.items()[0]
-    world.mend()
-
-    world.handle(notification())
-    world.handle(notification())
-
-    assert len(world.commands()) == 1
-
-
-def test_a_claim_whose_answer_is_lost_is_still_this_ones_and_sent_once(world: World) -> None:
-    tries: list[str] = []
-
-    def lose_the_first_answer(request: AWSPreparedRequest, **_: object) -> None:
-        tries.append(request.url)
-        if len(tries) == 1:
-            SESSION.client("dynamodb").put_item(**json.loads(cast("bytes", request.body)))
-            raise ReadTimeoutError(endpoint_url=request.url)
-
-    world.table.meta.client.meta.events.register_first("before-send.dynamodb.PutItem", lose_the_first_answer)
-    world.handle(notification())
-    assert len(tries) == 2
-
-    world.handle(notification())
-
-    assert len(world.commands()) == 1
-    assert world.items()[0]["status"] == "sent"
-    assert world.seen.counts[Count.DUPLICATE] == 1
-
-
-def takes_seconds(world: World, client: Any, operation: str, seconds: float) -> None:
-    """Have an operation take its time."""
-
-    def take(**_: object) -> None:
-        world.time += seconds
-
-    client.meta.events.register(f"before-send.{client.meta.service_model.service_name}.{operation}", take)
-
-
-def test_what_a_run_has_no_time_for_is_sent_by_the_next_ones(world: World) -> None:
-    message = notification(*(LABELS | {"pod": f"positions-{number}"} for number in range(5)))
-    takes_seconds(world, world.ssm, "SendCommand", 10)
-    sent: list[int] = []
-    for _ in range(2):
-        world.automation = replace(world.automation, deadline=world.time + 15)
-        with pytest.raises(OutOfTime):
-            world.handle(message)
-        sent.append(len(world.commands()))
-    world.automation = replace(world.automation, deadline=world.time + 15)
-
-    world.handle(message)
-
-    assert sent == [2, 4]
-    assert [command["Parameters"]["pod"] for command in world.commands()] == [[f"positions-{n}"] for n in range(5)]
-    assert {item["status"] for item in world.items()} == {"sent"}
-
-
-def test_a_claim_that_took_all_the_time_is_given_back(world: World) -> None:
-    takes_seconds(world, world.table.meta.client, "PutItem", 20)
-    world.automation = replace(world.automation, deadline=NOW + 15)
-
-    with pytest.raises(OutOfTime):
-        world.handle(notification())
-
-    assert world.commands() == []
-    assert world.items()[0]["status"] == "released"
-
-
-def test_what_a_sweep_has_no_time_for_is_left_to_the_next(world: World) -> None:
-    world.handle(notification(LABELS, LABELS | {"pod": "positions-2"}))
-    world.time = NOW + 10 * 60
-    takes_seconds(world, world.ssm, "GetCommandInvocation", 10)
-    world.automation = replace(world.automation, deadline=world.time + 5)
-
-    world.handle(SWEEP)
-    assert len(world.told("notifications")) == 1
-    world.automation = replace(world.automation, deadline=world.time + 5)
-    world.handle(SWEEP)
-
-    assert len(world.told("notifications")) == 1
-
-
-def test_one_throttled_alert_keeps_the_others_from_nothing(world: World) -> None:
-    world.fail(world.ssm, "SendCommand", refused_by_aws("ThrottlingException", 400))
-    with pytest.raises(TryLater):
-        world.handle(notification(LABELS, LABELS | {"pod": "; rm -rf /"}))
-
-    assert len(world.told("team-trading")) == 1
-
-
-def test_one_alert_that_cannot_be_recorded_keeps_the_others_from_nothing(world: World) -> None:
-    other = LABELS | {"pod": "positions-2", "uid": "e7d1f7ce-0000-4000-8000-000000000002"}
-
-    def fail(params: dict[str, Any], **_: object) -> None:
-        if LABELS["uid"] in str(params["Item"]):
-            raise refused_by_aws("InternalServerError", 500)
-
-    world.table.meta.client.meta.events.register("provide-client-params.dynamodb.PutItem", fail)
-    with pytest.raises(ClientError):
-        world.handle(notification(LABELS, other))
-
-    assert [command["Parameters"]["uid"] for command in world.commands()] == [[other["uid"]]]
-
-
-@pytest.mark.parametrize("fault", ["no answer", "server error"])
-def test_a_command_without_an_answer_is_never_sent_again(world: World, fault: str) -> None:
-    if fault == "no answer":
-        world.fail(world.ssm, "SendCommand", ReadTimeoutError(endpoint_url="https://ssm"))
-    else:
-        world.fail(world.ssm, "SendCommand", refused_by_aws("InternalServerError", 500))
-    world.handle(notification())
-    world.mend()
-    world.handle(notification())
-    assert world.commands() == []
-    assert world.seen.counts[Count.UNCERTAIN] == 1
-
-    world.time = NOW + CLAIM_SECONDS + 1
-    world.handle(SWEEP)
-    world.handle(SWEEP)
-
-    assert world.commands() == []
-    (lost,) = world.told("team-trading")
-    assert lost["status"] == "lost"
-    assert "not sent again" in lost["result"]
-
-
-def test_a_claim_is_left_alone_while_its_function_may_live(world: World) -> None:
-    world.fail(world.ssm, "SendCommand", ReadTimeoutError(endpoint_url="https://ssm"))
-    world.handle(notification())
-
-    world.time = NOW + CLAIM_SECONDS - 1
-    world.handle(SWEEP)
-
-    assert world.told("team-trading") == []
-
-
-def test_the_sweep_finds_an_outcome_that_was_never_heard_of(world: World) -> None:
-    world.handle(notification())
-    world.time = NOW + 10 * 60
-
-    world.handle(SWEEP)
-    world.handle(SWEEP)
-
-    (result,) = world.told("notifications")
-    assert result["status"] == "succeeded"
-
-
-def test_a_command_that_no_instance_took_is_the_teams(world: World) -> None:
-    world.ec2.terminate_instances(InstanceIds=[world.instance])
-    world.handle(notification())
-    world.invocations_of = lambda _: []
-    world.time = NOW + 10 * 60
-
-    world.handle(SWEEP)
-
-    (failure,) = world.told("team-trading")
-    assert failure["result"].startswith("No instance took the command")
-
-
 def outcomes_of(statuses: dict[str, tuple[str, str]]) -> Commands:
     """Return commands whose every command went to these instances, each with its status and output."""
     client = boto3.client("ssm", region_name="us-east-1")
@@ -481,55 +293,6 @@ def test_an_instance_that_only_an_event_has_named_is_asked_too(world: World) -> 
     (result,) = world.told("notifications")
     assert result["status"] == "succeeded"
     assert "i-2: gone" in result["result"]
-
-
-def test_a_command_that_never_ends_is_given_up_in_the_end(world: World) -> None:
-    world.handle(notification())
-    world.answer_of("", "InProgress")
-    for minutes in (6, 8, 10):
-        world.time = NOW + minutes * 60
-        world.handle(SWEEP)
-    assert world.told("team-trading") == []
-
-    world.time = NOW + 60 * 60
-    world.handle(SWEEP)
-
-    (failure,) = world.told("team-trading")
-    assert failure["status"] == "timed out"
-
-
-def test_an_end_that_could_not_be_published_is_published_by_the_sweep(world: World) -> None:
-    world.handle(notification())
-    world.fail(world.sns, "Publish", ReadTimeoutError(endpoint_url="https://sns"))
-    with pytest.raises(ReadTimeoutError):
-        world.handle(world.event())
-    world.time = NOW + 10 * 60
-    with pytest.raises(SweepIncomplete):
-        world.handle(SWEEP)
-    world.mend()
-
-    world.handle(SWEEP)
-    world.handle(SWEEP)
-
-    assert [one["status"] for one in world.told("notifications")] == ["succeeded"]
-
-
-def test_one_repair_that_cannot_be_looked_after_does_not_keep_the_others(world: World) -> None:
-    world.handle(notification(LABELS, LABELS | {"pod": "positions-2"}))
-    ids = [command["CommandId"] for command in world.commands()]
-
-    def fail_for_first(command_id: str) -> list[dict[str, Any]]:
-        if command_id == ids[0]:
-            raise ReadTimeoutError(endpoint_url="https://ssm")
-        return [{"CommandId": command_id, "InstanceId": world.instance}]
-
-    world.invocations_of = fail_for_first
-    world.time = NOW + 10 * 60
-    with pytest.raises(SweepIncomplete):
-        world.handle(SWEEP)
-
-    (result,) = world.told("notifications")
-    assert result["command_id"] == ids[1]
 
 
 @pytest.mark.parametrize("characters", ["x", "\u20ac", "\n"])

@@ -38,6 +38,7 @@ def _repair(labels: dict[str, str], output: str, errors: str, result: str) -> Re
         labels=shown_labels(labels),
         parameters={"pod": result[:253]},
         status=Status.FAILED,
+        seen_at=0,
         started_at=0,
         due_at=0,
         timeout_seconds=0,

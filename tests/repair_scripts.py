@@ -1,0 +1,29 @@
+"""Runs a document's script as the bastion's agent does, with a kubectl of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from alerting.repairs import document_text
+from sandbox.clouds.aws.agent import Agent, StepResult
+from sandbox.clouds.aws.documents import parameter_values, read_document
+from tests.lambda_events import repair_actions
+
+COMMAND = "11111111-2222-3333-4444-555555555555"
+
+
+def run_script(directory: Path, action: str, kubectl: str, parameters: Mapping[str, str]) -> StepResult:
+    """Run an action's script with the text of a program as kubectl, which is put into `directory`."""
+    program = directory / "kubectl"
+    program.write_text(kubectl)
+    program.chmod(0o755)
+    deployed = repair_actions()[action]
+    document = read_document(deployed.document_name, "1", document_text(deployed.content))
+    (step,) = document.steps
+    agent = Agent("i-1", kubectl=program, kubeconfig=lambda: "", region="us-east-1")
+    try:
+        given = parameter_values(document, {name: [value] for name, value in parameters.items()})
+        return agent.run(COMMAND, step, given)
+    finally:
+        agent.stop()

@@ -1,0 +1,279 @@
+"""What a team can get wrong in rules/ and runbooks/: each is told with its place, what is allowed and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.alerting_data import ROOT, assert_told, changed, line_of, problems
+
+SERVICE_DOWN = f"rules/infrastructure.yaml:{line_of(ROOT, 'rules/infrastructure.yaml', 'alert: ServiceDown')}"
+TEAMS = "trading, platform, database"
+
+CPU = "max by (dbinstance_identifier) (aws_rds_cpuutilization_average) > 80"
+POOL = "max by (service, pool) (db_pool_connections_used / (db_pool_connections_max > 0))"
+"""An alert's expression, and a recording's."""
+
+ONE_PROBLEM = [
+    pytest.param(
+        "rules/latency.yaml",
+        "          severity: warning\n",
+        "          tier: one\n",
+        "labels:",
+        "groups.0.rules.2.labels: alert HighP99Latency has no severity; "
+        "allowed: critical, high, warning, info, none. Add `severity:`",
+        id="an alert without severity",
+    ),
+    pytest.param(
+        "rules/latency.yaml",
+        "- alert: CriticalLatency",
+        "- alert: ServiceDown",
+        "- alert: ServiceDown",
+        f"groups.0.rules.3.alert: alert ServiceDown is there already ({SERVICE_DOWN}); allowed: once. ",
+        id="a duplicate alert",
+    ),
+    pytest.param(
+        "rules/latency.yaml",
+        "expr: orion:http_latency:p95 * on",
+        "expr: orion:http_latency:p95 * * on",
+        "* * on",
+        "groups.0.rules.3.expr: is not PromQL: ",
+        id="an expression that does not parse",
+    ),
+    pytest.param(
+        "rules/latency.yaml",
+        "orion:http_latency:p95 * on",
+        "orion:http_latency:p90 * on",
+        "p90 * on",
+        "groups.0.rules.3.expr: series orion:http_latency:p90 is neither scraped nor recorded. "
+        "Add it to rules/scraped_series.yaml with its exporter, or record it",
+        id="a series that nobody makes",
+    ),
+    pytest.param(
+        "rules/latency.yaml",
+        " * on (service) group_left (team) orion:service:owner",
+        "",
+        "labels:",
+        "groups.0.rules.2.labels.team: alert HighP99Latency has no label team; "
+        "the alert carries alertname, service, severity. Join it in `expr:` or set it in `labels:`",
+        id="an alert without a team",
+    ),
+    pytest.param(
+        "rules/database.yaml",
+        "          summary:",
+        "          sumary:",
+        "annotations:",
+        "groups.0.rules.2.annotations.summary: alert AuroraHighCPU has no summary. Add `summary:`",
+        id="an alert without a summary",
+    ),
+    pytest.param(
+        "rules/database.yaml",
+        "service: database",
+        "service: databse",
+        "databse",
+        'groups.0.rules.2.labels.service: found "databse"; '
+        f"allowed: orders, positions, market-data, gateway, {TEAMS}. Change it",
+        id="an alert of an unknown service",
+    ),
+    pytest.param(
+        "rules/meta.yaml",
+        '(printf "orion:series:missing{',
+        '(printf "orion:series:lost{',
+        "description: >-",
+        "groups.0.rules.1.annotations.description: series orion:series:lost is neither scraped nor recorded. "
+        "Add it to rules/scraped_series.yaml with its exporter, or record it",
+        id="a text that tells of a series that nobody makes",
+    ),
+    pytest.param(
+        "rules/meta.yaml",
+        "orion:series:missing{exporter=%q}",
+        "orion:series:missing{service=%q}",
+        "description: >-",
+        "groups.0.rules.1.annotations.description: label service of orion:series:missing is not there; "
+        "allowed: exporter, series. Change it, or rules/scraped_series.yaml",
+        id="a text that asks for a label that a series lacks",
+    ),
+    pytest.param(
+        "rules/meta.yaml",
+        "orion:series:missing{exporter=%q}",
+        "orion:series:missing{exporter=%q",
+        "description: >-",
+        "groups.0.rules.1.annotations.description: is not PromQL: ",
+        id="a text whose query does not parse",
+    ),
+    pytest.param(
+        "rules/meta.yaml",
+        "orion:series:missing{exporter=%q}",
+        "count_over_time(orion:series:missing{exporter=%q}[1h])",
+        "description: >-",
+        "groups.0.rules.1.annotations.description: queries the past, "
+        '"count_over_time(orion:series:missing{exporter=\\"\\"}[1h])"; '
+        "allowed: no range, no offset. Record it, and query that",
+        id="a text that queries the past",
+    ),
+    pytest.param(
+        "rules/meta.yaml",
+        'query (printf "orion:series:missing{exporter=%q}" $labels.exporter)',
+        'printf "orion:series:missing{exporter=%q}" $labels.exporter | query',
+        "description: >-",
+        "groups.0.rules.1.annotations.description: has a query that is not written out; "
+        'allowed: `query "PROMQL"`, `query (printf "PROMQL" …)`. Write it so, or nobody knows what it reads',
+        id="a text of which nobody knows what it reads",
+    ),
+    pytest.param(
+        "rules/database.yaml",
+        "(aws_rds_cpuutilization_average)",
+        '(aws_rds_cpuutilization_average{db="orion-1"})',
+        'db="orion-1"',
+        "groups.0.rules.2.expr: label db of aws_rds_cpuutilization_average is not there; "
+        "allowed: dbinstance_identifier, instance, job. Change it, or rules/scraped_series.yaml",
+        id="a selector by a label that a series lacks",
+    ),
+    *(
+        pytest.param(
+            "rules/database.yaml",
+            f"expr: {old}",
+            f'expr: "{new}"',
+            f'expr: "{new}"',
+            f"groups.0.rules.{rule}.expr: gives {kind}; allowed for {allowed}. Put the expression right",
+            id=f"{kind}, {new}",
+        )
+        for old, rule, allowed in (
+            (CPU, 2, "an alert: an instant vector"),
+            (POOL, 0, "a recording: an instant vector or a scalar"),
+        )
+        for new, kind in (
+            ("(up[5m])", "a range vector"),
+            ("up[5m:1m]", "a range vector"),
+            ("'up'", "a string"),
+            ("1 > bool time()", "a scalar"),
+            ("-scalar(up)", "a scalar"),
+        )
+        if kind not in allowed
+    ),
+    *(
+        pytest.param(
+            "rules/database.yaml",
+            f"        expr: {POOL}\n",
+            f"        expr: {POOL}\n        {field}: {value}\n",
+            f"{field}: {value}",
+            f"groups.0.rules.0.{field}: belongs to an alert, and this is a recording. Remove it",
+            id=f"a recording with {field}",
+        )
+        for field, value in (("for", "7m"), ("keep_firing_for", "7m"), ("annotations", "{summary: x}"))
+    ),
+    pytest.param(
+        "rules/database.yaml",
+        "          service: database",
+        "          __name__: database",
+        "__name__: database",
+        "groups.0.rules.2.labels.__name__: is the series' own name, which no rule may set. Remove the label",
+        id="a rule that renames its series",
+    ),
+    pytest.param(
+        "rules/database.yaml",
+        "groups:\n",
+        "groups:\n  - name: orion.database.alerts\n    rules: [{record: 'orion:one', expr: vector(1)}]\n",
+        "",
+        'rules/database.yaml:5: groups.1.name: found "orion.database.alerts" again, first in line 3; '
+        "allowed: once a file. Rename one",
+        id="two groups of a name",
+    ),
+    pytest.param(
+        "rules/meta.yaml",
+        "groups:",
+        "groups: [",
+        "orion.meta.alerts",
+        "is not YAML: ",
+        id="YAML that does not parse",
+    ),
+    pytest.param(
+        "runbooks/ServiceDown.md",
+        "## Mitigation",
+        "## Mitigations",
+        "",
+        f"{SERVICE_DOWN}: groups.0.rules.8.alert: runbooks/ServiceDown.md lacks Mitigation. Add each",
+        id="a page without a heading",
+    ),
+    pytest.param(
+        "runbooks/ServiceDown.md",
+        "# ServiceDown",
+        "# Service is down",
+        "",
+        f'{SERVICE_DOWN}: groups.0.rules.8.alert: runbooks/ServiceDown.md begins with "Service is down"; ',
+        id="a page of another title",
+    ),
+    pytest.param(
+        "runbooks/HighMemoryUsage.md",
+        "The action `restart_pod` answers",
+        "An action answers",
+        "",
+        "rules/infrastructure.yaml:",
+        id="a page that does not speak of the repair",
+    ),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "where", "message"), ONE_PROBLEM)
+def test_each_mistake_is_told_where_it_was_made(
+    tmp_path: Path, file: str, old: str, new: str, where: str, message: str
+) -> None:
+    root = changed(tmp_path / "root", file, old, new)
+
+    assert_told(root, file, where, message)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        (
+            "rules/latency.yaml",
+            "      - record: orion:http_latency:p99",
+            "      - {record: 'orion:extra', expr: vector(1)}\n      - record: orion:http_latency:p99",
+            "groups.0.rules.1.record: no rule reads orion:extra. Read it, or remove the recording",
+        ),
+        (
+            "rules/scraped_series.yaml",
+            "series:\n",
+            "series:\n  extra: {exporter: kafka, type: gauge, labels: [], description: Nothing.}\n",
+            "series.extra: no rule reads extra. Remove it, or read it",
+        ),
+        (
+            "rules/slo.yaml",
+            "    interval: 1m\n    rules:\n",
+            "    interval: 1m\n    rules:\n      - {record: 'orion:extra', expr: vector(1)}\n",
+            "groups.0.rules.0.record: no rule reads orion:extra. Read it, or remove the recording",
+        ),
+    ],
+)
+def test_what_nobody_reads_is_refused(tmp_path: Path, file: str, old: str, new: str, message: str) -> None:
+    (problem,) = problems(changed(tmp_path / "root", file, old, new))
+
+    assert problem.startswith(f"{file}:")
+    assert problem.endswith(message)
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("(" * 300 + "up" + ")" * 300, "it is nested deeper than 200 levels, which is what is allowed"),
+        ("-" * 300 + "up", "it is nested deeper than 200 levels, which is what is allowed"),
+        ("up or " * 300 + "up", "it is nested deeper than 200 levels, which is what is allowed"),
+        ("(" * 100_000 + "up" + ")" * 100_000, "found 200002 characters; at most 3000 are allowed"),
+        ("up offset -300y > 0", "a duration of less than 292 years is allowed"),
+        ("rate(up[300y])", "a duration of less than 292 years is allowed"),
+    ],
+    ids=["brackets", "signs", "alternatives", "long", "offset", "range"],
+)
+def test_an_expression_that_cannot_be_followed_is_refused(tmp_path: Path, expression: str, message: str) -> None:
+    root = changed(tmp_path / "root", "rules/database.yaml", CPU, f'"{expression}"')
+
+    told = f"rules/database.yaml:14: groups.0.rules.2.expr: is not PromQL: {message}. Put the expression right"
+    assert told in problems(root)
+
+
+def test_a_recording_may_be_a_scalar(tmp_path: Path) -> None:
+    root = changed(tmp_path / "root", "rules/database.yaml", POOL, "time() + 1 * scalar(db_pool_connections_used)")
+
+    assert not any("gives" in problem for problem in problems(root))

@@ -1,0 +1,165 @@
+"""The documents' scripts with a kubectl that answers as the real one does when something goes wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lambda_events import LABELS, repair_actions
+from tests.repair_scripts import run_script
+
+POD = {name: LABELS[name] for name in ("namespace", "pod", "uid")}
+SCALED = {"namespace": "orion", "deployment": "orders", "replicas": "2"}
+ROLLED_BACK = {"namespace": "orion", "deployment": "orders", "revision": "2"}
+
+
+LOGS = """#!/bin/bash
+case "$*" in
+  *jsonpath*) echo "$SSM_uid|node-1||" ;;
+  "logs "*"--ignore-errors"*)
+    echo 'error: container "sidecar" has none'
+    echo "[main] why it crashed"
+    ;;
+  "logs "*)
+    echo 'Error from server (BadRequest): container "sidecar" has none' >&2
+    exit 1
+    ;;
+  *) echo "$1" ;;
+esac
+"""
+
+
+def test_a_container_without_logs_does_not_keep_those_of_the_others_out(tmp_path: Path) -> None:
+    done = run_script(tmp_path, "collect_diagnostics", LOGS, POD)
+
+    now, before = done.output.split("=== logs")[1:]
+    assert "[main] why it crashed" in now
+    assert "[main] why it crashed" in before
+
+
+def deployments(directory: Path, *, patching: str, **fields: Any) -> str:
+    """Return a kubectl that knows one deployment, and how `patching` it ends (Python; `state` is kept)."""
+    state = {
+        "metadata.uid": "u",
+        "metadata.generation": 4,
+        "status.observedGeneration": 4,
+        r"metadata.annotations.deployment\.kubernetes\.io/revision": 2,
+        **fields,
+    }
+    kept = directory / "deployment.json"
+    kept.write_text(json.dumps(state))
+    made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return f"""#!{sys.executable}
+import json, pathlib, re, sys
+kept = pathlib.Path({str(kept)!r})
+state = json.loads(kept.read_text())
+said = " ".join(sys.argv[1:])
+if said.startswith("get replicasets"):
+    print("1|orders-1|{made}|\\n2|orders-2|{made}|")
+elif said.startswith("get replicaset "):
+    print('{{"spec": {{}}}}')
+elif said.startswith("get deployment"):
+    fields = said.partition("jsonpath=")[2]
+    print(re.sub(r"{{\\.([^}}]*)}}", lambda field: str(state.get(field[1], "")), fields))
+elif said.startswith("patch"):
+    {patching}
+else:
+    sys.exit("unknown: " + said)
+"""
+
+
+CHANGED = 'state["metadata.generation"] += 1; kept.write_text(json.dumps(state)); '
+
+
+def test_a_rollback_whose_answer_is_lost_is_not_said_to_be_nothing(tmp_path: Path) -> None:
+    patching = CHANGED + 'sys.exit("error: unexpected EOF")'
+
+    done = run_script(tmp_path, "rollback_deployment", deployments(tmp_path, patching=patching), ROLLED_BACK)
+
+    assert "nothing done" not in done.output
+    assert done.status == "Failed"
+    assert "error: unexpected EOF" in done.errors
+    assert done.errors.splitlines()[-1].startswith("failed: deployment orion/orders may have been rolled back")
+
+
+def test_a_rollback_that_meets_a_change_does_nothing(tmp_path: Path) -> None:
+    refusal = "The request is invalid: the server rejected our request due to an error in our request"
+    patching = CHANGED + f"sys.exit({refusal!r})"
+
+    done = run_script(tmp_path, "rollback_deployment", deployments(tmp_path, patching=patching), ROLLED_BACK)
+
+    assert done.status == "Success"
+    assert done.output == "nothing done: deployment orion/orders was changed by somebody else at that moment\n"
+
+
+POD_THAT_IS_DELETED = """#!/bin/bash
+case "$*" in
+  "get pod "*) echo "$SSM_uid||ReplicaSet|positions-7d9c5b8f6d|owner" ;;
+  "get pods "*) ;;
+  "delete "*)
+    echo 'Error from server (NotFound): pods "x" not found' >&2
+    exit 1
+    ;;
+esac
+"""
+DEPLOYMENT_THAT_IS_SCALED = """#!/bin/bash
+case "$*" in
+  "get "*) echo 2 ;;
+  "scale "*)
+    echo 'error: Expected replicas to be 2, was 3' >&2
+    exit 1
+    ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("action", "kubectl", "parameters", "said"),
+    [
+        ("restart_pod", POD_THAT_IS_DELETED, POD, "gone: "),
+        ("scale_consumers", DEPLOYMENT_THAT_IS_SCALED, SCALED, "nothing done: "),
+    ],
+)
+def test_who_comes_second_says_so_first(
+    tmp_path: Path, action: str, kubectl: str, parameters: Mapping[str, str], said: str
+) -> None:
+    done = run_script(tmp_path, action, kubectl, parameters)
+
+    assert done.status == "Success"
+    assert done.output.startswith(said)
+
+
+def test_a_rollback_that_is_refused_and_meets_no_change_has_failed(tmp_path: Path) -> None:
+    kubectl = deployments(tmp_path, patching='sys.exit("Error from server: admission webhook denied the request")')
+
+    done = run_script(tmp_path, "rollback_deployment", kubectl, ROLLED_BACK)
+
+    assert done.status == "Failed"
+    assert done.errors == "Error from server: admission webhook denied the request\n"
+
+
+def test_a_paused_deployment_is_not_rolled_back(tmp_path: Path) -> None:
+    kubectl = deployments(tmp_path, patching='sys.exit("it was patched")', **{"spec.paused": "true"})
+
+    done = run_script(tmp_path, "rollback_deployment", kubectl, ROLLED_BACK)
+
+    assert done.status == "Failed"
+    assert done.errors.startswith("refused: deployment orion/orders is paused")
+
+
+@pytest.mark.parametrize("action", sorted(repair_actions()))
+def test_a_command_whose_time_is_over_when_its_turn_comes_touches_nothing(tmp_path: Path, action: str) -> None:
+    given = POD | SCALED | ROLLED_BACK | {"not_after": str(int(time.time()) - 1)}
+    parameters = {name: given[name] for name in repair_actions()[action].content["parameters"]}
+
+    done = run_script(tmp_path, action, "#!/bin/bash\necho it was asked\nexit 1\n", parameters)
+
+    assert done.code == 3
+    assert done.errors.startswith("refused: this was to begin by ")
+    assert done.output == ""
