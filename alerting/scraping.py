@@ -1,7 +1,7 @@
 """Turns the exporters of rules/scraped_series.yaml that are pods into the operator's PodMonitors.
 
 The chart scrapes what it brings itself: the kubelet with its cAdvisor, and kube-state-metrics. Everything else that the
-rules read is found by the pods' label `app.kubernetes.io/name`, in any namespace but the services', which are known.
+rules read is found by a label of its pods, in any namespace but the services', which are known.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any
 from alerting.catalog import Catalog, ExporterPods
 from alerting.platform import PodMonitor
 
-NAME_LABEL = "app.kubernetes.io/name"
 SERVICES = "services"
 """The exporter that every service of the catalog is."""
 
@@ -33,9 +32,9 @@ def _spec(catalog: Catalog, exporter: str, pods: ExporterPods) -> dict[str, Any]
         source = "__meta_kubernetes_pod_label_app_kubernetes_io_name"
         endpoint["relabelings"] = [{"sourceLabels": [source], "targetLabel": "service"}]
     return {
-        "jobLabel": NAME_LABEL,
+        "jobLabel": pods.label,
         "namespaceSelector": _namespaces(catalog) if exporter == SERVICES else {"any": True},
-        "selector": {"matchExpressions": [{"key": NAME_LABEL, "operator": "In", "values": _names(catalog, pods)}]},
+        "selector": {"matchExpressions": [{"key": pods.label, "operator": "In", "values": _names(catalog, pods)}]},
         "podMetricsEndpoints": [endpoint],
     }
 

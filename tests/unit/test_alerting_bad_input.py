@@ -48,6 +48,15 @@ ONE_PROBLEM = [
         id="an unknown field",
     ),
     pytest.param(
+        "rules/scraped_series.yaml",
+        "pods: {port: metrics}",
+        "pods: {port: metrics, label: app}",
+        "pods: {port: metrics, label: app}",
+        "exporters.services.pods: found {'port': 'metrics', 'label': 'app'}; label app is allowed beside a `name:` only; services have app.kubernetes.io/name. "
+        "Change it",
+        id="services by another label than the rules join on",
+    ),
+    pytest.param(
         "catalog/services.yaml",
         "    objective: 0.999",
         "    objective: 0.999\n    integration_keys: [1, 3]",
