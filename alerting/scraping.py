@@ -31,6 +31,12 @@ def _spec(catalog: Catalog, exporter: str, pods: ExporterPods) -> dict[str, Any]
         # The pod's label decides whose series these are, whatever the service itself says.
         source = "__meta_kubernetes_pod_label_app_kubernetes_io_name"
         endpoint["relabelings"] = [{"sourceLabels": [source], "targetLabel": "service"}]
+    else:
+        # A release watches one Redis, say. Its pod's address would tell nobody which, and is another after a restart.
+        release = ["__meta_kubernetes_namespace", "__meta_kubernetes_pod_label_app_kubernetes_io_instance"]
+        endpoint["relabelings"] = [
+            {"sourceLabels": release, "separator": "/", "regex": "(.+/.+)", "targetLabel": "instance"}
+        ]
     return {
         "jobLabel": pods.label,
         "namespaceSelector": _namespaces(catalog) if exporter == SERVICES else {"any": True},

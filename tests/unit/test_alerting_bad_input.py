@@ -52,8 +52,8 @@ ONE_PROBLEM = [
         "pods: {port: metrics}",
         "pods: {port: metrics, label: app}",
         "pods: {port: metrics, label: app}",
-        "exporters.services.pods: found {'port': 'metrics', 'label': 'app'}; label app is allowed beside a `name:` only; services have app.kubernetes.io/name. "
-        "Change it",
+        "exporters.services.pods: found {'port': 'metrics', 'label': 'app'}; label app is allowed beside a "
+        "`name:` only; services have app.kubernetes.io/name. Change it",
         id="services by another label than the rules join on",
     ),
     pytest.param(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pulumi
 import pytest
@@ -143,3 +144,12 @@ def test_what_rules_read_is_scraped_wherever_its_pods_are(*, preview: bool) -> N
         {"sourceLabels": ["__meta_kubernetes_pod_label_app_kubernetes_io_name"], "targetLabel": "service"}
     ]
     assert specs["orion-kafka"]["podMetricsEndpoints"][0]["portNumber"] == 9308
+    # A page names a Redis by its exporter's release, not by an address that another pod may have tomorrow.
+    (rule,) = specs["orion-redis"]["podMetricsEndpoints"][0]["relabelings"]
+    assert rule["targetLabel"] == "instance"
+    assert rule["sourceLabels"] == [
+        "__meta_kubernetes_namespace",
+        "__meta_kubernetes_pod_label_app_kubernetes_io_instance",
+    ]
+    assert re.fullmatch(rule["regex"], rule["separator"].join(["data", "cache"]))
+    assert not re.fullmatch(rule["regex"], rule["separator"].join(["data", ""]))
