@@ -192,14 +192,25 @@ class ScrapedSeries(ClosedModel):
     not_watched: str | None = Field(default=None, min_length=1)
 
 
+NAME_LABEL = "app.kubernetes.io/name"
+"""The label of pods and Deployments that says which service they belong to."""
+
+
 class ExporterPods(ClosedModel):
-    """The pods of an exporter, by their label `app.kubernetes.io/name`; none stands for the catalog's services.
+    """The pods of an exporter, by the value of one of their labels; no `name` stands for the catalog's services.
 
     `port` is the name or the number of a port that the container declares.
     """
 
     name: Name | None = None
+    label: Annotated[str, Field(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")] = NAME_LABEL
     port: int | str
+
+    @model_validator(mode="after")
+    def _services_by_their_own_label(self) -> Self:
+        if self.name is None and self.label != NAME_LABEL:
+            raise ValueError(f"label {self.label} is allowed beside a `name:` only; services have {NAME_LABEL}")
+        return self
 
 
 class Exporter(ClosedModel):

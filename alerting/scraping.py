@@ -1,7 +1,7 @@
 """Turns the exporters of rules/scraped_series.yaml that are pods into the operator's PodMonitors.
 
 The chart scrapes what it brings itself: the kubelet with its cAdvisor, and kube-state-metrics. Everything else that the
-rules read is found by the pods' label `app.kubernetes.io/name`, in any namespace but the services', which are known.
+rules read is found by a label of its pods, in any namespace but the services', which are known.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any
 from alerting.catalog import Catalog, ExporterPods
 from alerting.platform import PodMonitor
 
-NAME_LABEL = "app.kubernetes.io/name"
 SERVICES = "services"
 """The exporter that every service of the catalog is."""
 
@@ -32,10 +31,16 @@ def _spec(catalog: Catalog, exporter: str, pods: ExporterPods) -> dict[str, Any]
         # The pod's label decides whose series these are, whatever the service itself says.
         source = "__meta_kubernetes_pod_label_app_kubernetes_io_name"
         endpoint["relabelings"] = [{"sourceLabels": [source], "targetLabel": "service"}]
+    else:
+        # A release watches one Redis, say. Its pod's address would tell nobody which, and is another after a restart.
+        release = ["__meta_kubernetes_namespace", "__meta_kubernetes_pod_label_app_kubernetes_io_instance"]
+        endpoint["relabelings"] = [
+            {"sourceLabels": release, "separator": "/", "regex": "(.+/.+)", "targetLabel": "instance"}
+        ]
     return {
-        "jobLabel": NAME_LABEL,
+        "jobLabel": pods.label,
         "namespaceSelector": _namespaces(catalog) if exporter == SERVICES else {"any": True},
-        "selector": {"matchExpressions": [{"key": NAME_LABEL, "operator": "In", "values": _names(catalog, pods)}]},
+        "selector": {"matchExpressions": [{"key": pods.label, "operator": "In", "values": _names(catalog, pods)}]},
         "podMetricsEndpoints": [endpoint],
     }
 

@@ -12,13 +12,16 @@ from alerting.catalog import Catalog, RouteEntry
 from alerting.documents import Document
 from alerting.fields import Severity
 from alerting.on_call import paged_services
-from alerting.problems import Problem
+from alerting.problems import Problem, listed
 from alerting.routing import paged_as, takes
 
 PAGING = (Severity.CRITICAL, Severity.HIGH)
 """The severities that have to open an incident."""
 
 Matched = Mapping[str, tuple[str, ...]]
+_SEEN_BY_SERVICE = frozenset({"severity", "team", "service"})
+_NAMED = 5
+"""How many alerts an error names."""
 
 
 def reach_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
@@ -30,6 +33,9 @@ def reach_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
     for severity in PAGING:
         for service in paged_services(catalog):
             yield from _page_problems(catalog, document, severity, service)
+    for index, route in enumerate(routes):
+        if route.match.keys() - _SEEN_BY_SERVICE and catalog.routing.receivers[route.receiver].page is None:
+            yield from _unpaged_problems(catalog, document, index, route)
 
 
 def _shadow_problems(
@@ -91,3 +97,32 @@ def _page_problems(catalog: Catalog, document: Document, severity: Severity, ser
     elif (other := paged_as(catalog, route, service)) != service:
         message = f"a {severity.value} alert of {service} opens its incident in {other}"
         yield Problem(place, f"{message}; allowed: {service}. Match its team or its service")
+
+
+def _unpaged_problems(catalog: Catalog, document: Document, index: int, route: RouteEntry) -> Iterator[Problem]:
+    """Yield that a route which does not page takes alerts that have to, by their name or another of their labels."""
+    alerts = catalog.alerts()
+    named = [name for name in route.match.get("alertname", tuple(alerts)) if name in alerts]
+    lost = [name for name in named if _is_unpaged(catalog, index, route, name, alerts[name].rule.labels)]
+    if lost:
+        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+        message = f"may take {listed(lost[:_NAMED])}{more}, and pages nobody: receiver {route.receiver} has no `page:`"
+        advice = "Add `page: {}`, or give the alert a severity that does not page"
+        yield Problem(document.place(("routes", index)), f"{message}. {advice}")
+
+
+def _is_unpaged(catalog: Catalog, index: int, route: RouteEntry, name: str, fixed: Mapping[str, str]) -> bool:
+    """Say whether an alert that has to page may reach a route, past those before it."""
+    if fixed.get("severity") not in PAGING or not _may_carry(fixed, route.match):
+        return False
+    services = (fixed["service"],) if "service" in fixed else paged_services(catalog)
+    return any(
+        _passes(catalog, index, {"team": catalog.owner(one), **fixed, "alertname": name, "service": one})
+        for one in services
+    )
+
+
+def _passes(catalog: Catalog, index: int, labels: Mapping[str, str]) -> bool:
+    """Say whether an alert may match a route and none before it. `labels` are those of which the value is known."""
+    route, before = catalog.routing.routes[index], catalog.routing.routes[:index]
+    return _may_carry(labels, route.match) and not any(takes(one, labels) for one in before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from alerting.catalog import Catalog
+from alerting.checks.inhibitions import inhibition_problems
 from alerting.checks.reach import reach_problems
 from alerting.checks.rules import AlertLabels, alert_labels
 from alerting.documents import Document, FieldPath
@@ -26,7 +27,12 @@ def routing_problems(catalog: Catalog) -> Iterator[Problem]:
     """Yield what is wrong with catalog/routing.yaml: names that are not there, or else alerts that do not arrive."""
     document = catalog.documents[ROUTING]
     found = list(_name_problems(catalog, document))
-    yield from found or reach_problems(catalog, document)
+    yield from found or _arrival_problems(catalog, document)
+
+
+def _arrival_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
+    yield from reach_problems(catalog, document)
+    yield from inhibition_problems(catalog, document)
 
 
 def _name_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from tests.alerting_data import copied_root
 
 ROUTING = "catalog/routing.yaml"
 WARNING = "  - match: {severity: [warning]}\n    receiver: slack-warning\n    group_wait: 1m\n    repeat_interval: 4h\n"
+TRADING = "  - match: {team: [trading], severity: [critical, high]}\n"
 DATABASE = "  - match: {team: [database]}\n    receiver: slack-database-team\n"
 
 
@@ -115,6 +116,52 @@ def test_a_critical_alert_that_would_page_nobody_is_refused(tmp_path: Path) -> N
     (problem,) = problems(root)
 
     assert "a critical alert of database pages nobody: receiver pagerduty-critical-database has no `page:`" in problem
+
+
+@pytest.mark.parametrize(
+    ("match", "taken"),
+    [
+        ("{alertname: [RulesFailing, CriticalLatency, PodNotReady]}", "RulesFailing, CriticalLatency"),
+        ("{alertname: [CriticalLatency], severity: [critical], team: [trading]}", "CriticalLatency"),
+        # RulesFailing is the platform team's, and no warning.
+        ("{alertname: [CriticalLatency, RulesFailing], service: [orders]}", "CriticalLatency"),
+        # By what else it matches it comes before the route that pages.
+        (
+            "{topic: [trades], team: [trading], severity: [critical]}",
+            "ServiceDown, PodCrashLooping, KafkaConsumerLagCritical, CriticalLatency, HighErrorBudgetBurn",
+        ),
+    ],
+)
+def test_a_route_by_another_label_that_takes_what_pages_and_does_not_page_is_refused(
+    tmp_path: Path, match: str, taken: str
+) -> None:
+    root = root_with(tmp_path / "root", TRADING, f"  - match: {match}\n    receiver: quiet\n{TRADING}")
+    path = root / ROUTING
+    text = path.read_text()
+    path.write_text(text.replace("receivers:\n", "receivers:\n  quiet: {publish: false}\n", 1))
+
+    (problem,) = problems(root)
+
+    assert f"routes.3: may take {taken}, and pages nobody: receiver quiet has no `page:`. Add `page: {{}}`" in problem
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        "{alertname: [PodNotReady, MarketCalendarEnds]}",
+        # None of these is ever a warning.
+        "{alertname: [RulesFailing, CriticalLatency], severity: [warning]}",
+        # RulesFailing says itself whose it is.
+        "{alertname: [RulesFailing], team: [trading]}",
+    ],
+)
+def test_a_route_that_takes_nothing_that_pages_need_not_page(tmp_path: Path, match: str) -> None:
+    root = root_with(tmp_path / "root", "routes:\n", f"routes:\n  - match: {match}\n    receiver: quiet\n")
+    path = root / ROUTING
+    text = path.read_text()
+    path.write_text(text.replace("receivers:\n", "receivers:\n  quiet: {publish: false}\n", 1))
+
+    assert load_catalog(root).routing.routes
 
 
 def test_a_team_whose_critical_alerts_no_route_takes_is_refused(tmp_path: Path) -> None:

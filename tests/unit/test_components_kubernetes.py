@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pulumi
 import pytest
@@ -120,13 +121,18 @@ def test_what_rules_read_is_scraped_wherever_its_pods_are(*, preview: bool) -> N
 
     made = run_program(program, preview=preview).of_type("kubernetes:monitoring.coreos.com/v1:PodMonitor")
     specs = {one.inputs["metadata"]["name"]: one.inputs["spec"] for one in made}
-    values = {name: spec["selector"]["matchExpressions"][0]["values"] for name, spec in specs.items()}
+    selected = {name: spec["selector"]["matchExpressions"][0] for name, spec in specs.items()}
+    found = {name: (one["key"], one["values"]) for name, one in selected.items()}
 
-    assert values == {
-        "orion-services": ["orders", "positions", "market-data", "gateway"],
-        "orion-cloudwatch": ["prometheus-cloudwatch-exporter"],
-        "orion-redis": ["prometheus-redis-exporter"],
-        "orion-kafka": ["prometheus-kafka-exporter"],
+    # The labels are those that the exporters' own charts give to pods: 0.28.1, 6.29.0 and 3.1.1, as helm renders them.
+    assert found == {
+        "orion-services": ("app.kubernetes.io/name", ["orders", "positions", "market-data", "gateway"]),
+        "orion-cloudwatch": ("app", ["prometheus-cloudwatch-exporter"]),
+        "orion-redis": ("app.kubernetes.io/name", ["prometheus-redis-exporter"]),
+        "orion-kafka": ("app", ["prometheus-kafka-exporter"]),
+    }
+    assert {name: spec["jobLabel"] for name, spec in specs.items()} == {
+        name: label for name, (label, _) in found.items()
     }
     assert all(one.inputs["metadata"]["labels"] == {"release": "prometheus"} for one in made)
     assert specs["orion-services"]["namespaceSelector"] == {"matchNames": ["orion"]}
@@ -138,3 +144,12 @@ def test_what_rules_read_is_scraped_wherever_its_pods_are(*, preview: bool) -> N
         {"sourceLabels": ["__meta_kubernetes_pod_label_app_kubernetes_io_name"], "targetLabel": "service"}
     ]
     assert specs["orion-kafka"]["podMetricsEndpoints"][0]["portNumber"] == 9308
+    # A page names a Redis by its exporter's release, not by an address that another pod may have tomorrow.
+    (rule,) = specs["orion-redis"]["podMetricsEndpoints"][0]["relabelings"]
+    assert rule["targetLabel"] == "instance"
+    assert rule["sourceLabels"] == [
+        "__meta_kubernetes_namespace",
+        "__meta_kubernetes_pod_label_app_kubernetes_io_instance",
+    ]
+    assert re.fullmatch(rule["regex"], rule["separator"].join(["data", "cache"]))
+    assert not re.fullmatch(rule["regex"], rule["separator"].join(["data", ""]))
