@@ -20,6 +20,8 @@ NEEDED: dict[AddOn, str] = {
     AddOn.POD_IDENTITY_AGENT: "Alertmanager publishes to SNS with the role that EKS pod identity gives it, "
     "unless cluster.identity is irsa",
 }
+VOLUMES_ROLE = "--pod-identity-associations serviceAccount=ebs-csi-controller-sa,roleArn=ROLE"
+"""How the add-on that makes volumes is given the right to."""
 
 
 class AddOnChecks:
@@ -46,13 +48,28 @@ class AddOnChecks:
             if add_on in self._believed or self._is_replaced(add_on):
                 continue
             try:
-                self._add_on(add_on)
+                found = self._add_on(add_on)
             except Unreadable as error:
+                role = f" {VOLUMES_ROLE}" if add_on is AddOn.EBS_CSI_DRIVER else ""
                 yield (
                     f"cluster {self._cluster}: it has no add-on {add_on.value} ({reason}): {error}. "
-                    f"`aws eks create-addon --cluster-name {self._cluster} --addon-name {add_on.value}`; if it was "
-                    "installed otherwise, name it in cluster.self_managed"
+                    f"`aws eks create-addon --cluster-name {self._cluster} --addon-name {add_on.value}{role}`; if it "
+                    "was installed otherwise, name it in cluster.self_managed"
                 )
+            else:
+                if add_on is AddOn.EBS_CSI_DRIVER:
+                    self._volumes_role(found)
+
+    def _volumes_role(self, driver: aws.eks.GetAddonResult) -> None:
+        """Say where the driver has no role. It may have its nodes', of which AWS tells nothing here."""
+        if driver.service_account_role_arn or driver.pod_identity_associations:
+            return
+        pulumi.log.warn(
+            f"cluster {self._cluster}: the add-on {AddOn.EBS_CSI_DRIVER.value} has no role of its own. Unless its "
+            "nodes' role has the policy AmazonEBSCSIDriverPolicy, Prometheus and Alertmanager would wait for their "
+            f"volumes for ever: `aws eks update-addon --cluster-name {self._cluster} --addon-name "
+            f"{AddOn.EBS_CSI_DRIVER.value} {VOLUMES_ROLE}`, of a role that has it (docs/deploying.md, 1)"
+        )
 
     def _is_replaced(self, add_on: AddOn) -> bool:
         """Say whether an OIDC provider stands in an add-on's place."""
@@ -73,7 +90,7 @@ class AddOnChecks:
             )
             return
         try:
-            network = self._add_on(AddOn.VPC_CNI)
+            network = self._add_on(AddOn.VPC_CNI).configuration_values
         except Unreadable:
             network = ""
         if not _enforces_policies(network):
@@ -90,7 +107,7 @@ class AddOnChecks:
             return
         if not self._auto_mode:
             try:
-                if _makes_default_class(self._add_on(AddOn.EBS_CSI_DRIVER)):
+                if _makes_default_class(self._add_on(AddOn.EBS_CSI_DRIVER).configuration_values):
                     return
             except Unreadable:
                 return  # told already
@@ -139,10 +156,9 @@ class AddOnChecks:
             return False
         return bool(found.resource_tag_mapping_lists)
 
-    def _add_on(self, add_on: AddOn) -> str:
-        """Return an add-on's configuration. Raises `Unreadable` if the cluster does not have it."""
-        found = read(lambda: aws.eks.get_addon(cluster_name=self._cluster, addon_name=add_on.value, opts=self._options))
-        return found.configuration_values or ""
+    def _add_on(self, add_on: AddOn) -> aws.eks.GetAddonResult:
+        """Return what AWS says of an add-on. Raises `Unreadable` if the cluster does not have it."""
+        return read(lambda: aws.eks.get_addon(cluster_name=self._cluster, addon_name=add_on.value, opts=self._options))
 
 
 def _enforces_policies(configuration: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,14 @@ ONE_PROBLEM: list[tuple[str, dict[str, Answer], list[str]]] = [
     ),
     ("no version", {CLUSTER: changed(CLUSTER, version="")}, ["found Kubernetes of no version that is told; allowed"]),
     ("another account's", {CLUSTER: changed(CLUSTER, arn="arn:aws:eks:a:1:cluster/b")}, ["allowed: arn:aws:eks"]),
-    ("no EBS", {ADD_ON: without("aws-ebs-csi-driver")}, ["create-addon", "--addon-name aws-ebs-csi-driver"]),
+    (
+        "no EBS",
+        {ADD_ON: without("aws-ebs-csi-driver")},
+        [
+            "create-addon",
+            "--addon-name aws-ebs-csi-driver --pod-identity-associations serviceAccount=ebs-csi-controller-sa,roleArn=",
+        ],
+    ),
     (
         "no identity agent",
         {ADD_ON: without("eks-pod-identity-agent")},
@@ -141,6 +149,29 @@ def test_irsa_needs_the_other_add_ons_and_its_provider_in_an_auto_mode_cluster_t
 
     assert "no add-on aws-ebs-csi-driver" in missing
     assert "no OIDC provider can be read" in only({CLUSTER: AUTO_MODE, PROVIDER: refused}, auto)
+
+
+NO_ROLE: dict[str, Any] = {"serviceAccountRoleArn": "", "podIdentityAssociations": []}
+ASSOCIATION = {"roleArn": "arn:aws:iam::222222222222:role/ebs", "serviceAccount": "ebs-csi-controller-sa"}
+
+
+def test_a_driver_of_volumes_without_a_role_is_a_warning_with_its_fix(warnings: list[str]) -> None:
+    checked(PROD, {ADD_ON: changed(ADD_ON, **NO_ROLE)})
+
+    (warning,) = warnings
+    assert warning.startswith("cluster orion-prod: the add-on aws-ebs-csi-driver has no role of its own")
+    assert "AmazonEBSCSIDriverPolicy" in warning
+    assert "aws eks update-addon --cluster-name orion-prod --addon-name aws-ebs-csi-driver" in warning
+    assert "serviceAccount=ebs-csi-controller-sa,roleArn=ROLE" in warning
+
+
+@pytest.mark.parametrize(
+    "role", [{"podIdentityAssociations": [ASSOCIATION]}, {"serviceAccountRoleArn": ASSOCIATION["roleArn"]}]
+)
+def test_a_driver_of_volumes_has_its_role_either_way(warnings: list[str], role: dict[str, Any]) -> None:
+    checked(PROD, {ADD_ON: changed(ADD_ON, **{**NO_ROLE, **role})})
+
+    assert warnings == []
 
 
 def test_what_was_installed_otherwise_is_believed(warnings: list[str]) -> None:
