@@ -138,11 +138,11 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["/usr/bin/env", "git", *who, *arguments], cwd=folder, check=True)
 
 
-def fake_command(folder: Path, name: str) -> Path:
-    """Write a command that does nothing, and return the folder that it is in."""
+def fake_command(folder: Path, name: str, *, says: str = "") -> Path:
+    """Write a command that does nothing but say this, and return the folder that it is in."""
     folder.mkdir()
     command = folder / name
-    command.write_text("#!/bin/sh\n")
+    command.write_text(f"#!/bin/sh\nprintf '{says}'\n")
     command.chmod(0o755)
     return folder
 
@@ -181,6 +181,27 @@ def test_prod_comes_up_by_the_plan_that_was_approved() -> None:
     assert "pulumi up --stack prod --plan plan.json" in brought_up
     # An artifact can be read by whoever may read the repository.
     assert "upload-artifact" not in str(deploy)
+
+
+@pytest.mark.parametrize(
+    ("rules", "goes_on"),
+    [("branch_policy\nrequired_reviewers\n", True), ("branch_policy\nwait_timer\n", False), ("", False)],
+    ids=["approved", "not approved", "an environment that a job's name made"],
+)
+def test_prod_is_not_planned_where_nobody_would_have_to_approve_it(
+    tmp_path: Path, rules: str, *, goes_on: bool
+) -> None:
+    job = read(FOLDER / "workflows" / "deploy.yml")["jobs"]["prod-plan"]
+    path = f"{fake_command(tmp_path / 'commands', 'gh', says=rules)}:{os.environ['PATH']}"
+    environment = {"PATH": path, "REPOSITORY": "ada/orion", "GH_TOKEN": "TOKEN"}
+    done = subprocess.run(
+        ["/bin/bash", "-c", job["steps"][0]["run"]], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert job["permissions"]["actions"] == "read"
+    assert job["steps"][0]["env"] == {"GH_TOKEN": "${{ github.token }}", "REPOSITORY": "${{ github.repository }}"}
+    assert (done.returncode == 0) == goes_on
+    assert ("docs/deploying.md" in done.stdout) != goes_on
 
 
 def test_what_deploys_is_the_engine_that_the_sandbox_has_tried() -> None:
