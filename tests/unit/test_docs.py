@@ -14,7 +14,9 @@ from botocore.session import Session
 
 from alerting.build import load_platform
 from alerting.platform import Platform
+from alerting.settings import ChartFromRepository
 from alerting.stack_settings import settings_from_file
+from components.naming import ALERTMANAGER, CHART, FUNCTION, PROMETHEUS
 from tests.alerting_data import ROOT, settings, write_rules
 from tools.paths import tool
 from tools.recipes import PULUMI_VERSION
@@ -172,6 +174,15 @@ def test_the_class_of_volumes_that_is_made_is_the_one_that_the_settings_name() -
     assert made["parameters"]["encrypted"] == "true"
     # A volume is made in the zone of the pod that waits for it, and may grow (9).
     assert (made["volumeBindingMode"], made["allowVolumeExpansion"]) == ("WaitForFirstConsumer", True)
+
+
+def test_what_is_pasted_has_the_names_that_the_program_gives() -> None:
+    text = (ROOT / "docs" / "deploying.md").read_text()
+    repository = ChartFromRepository(source="repository").repository
+
+    assert set(re.findall(r"prometheus-kube-prometheus-\w+", text)) == {ALERTMANAGER, PROMETHEUS}
+    assert f"--function-name {FUNCTION} " in text
+    assert f"helm show crds {CHART} --repo {repository} " in text
 
 
 def test_the_engine_to_install_is_the_one_that_the_sandbox_has_tried() -> None:
