@@ -117,12 +117,20 @@ class Bastion(pulumi.ComponentResource):
                     actions=["eks:DescribeCluster"],
                     resources=[arn(self._settings, "eks", f"cluster/{self._settings.cluster.name}")],
                 ),
+                # The agent gives each file the ACL bucket-owner-full-control, which S3 refuses without the second right
+                # although it changes nothing (amazon-ssm-agent, `s3util.S3Upload`).
                 Statement(
                     sid="WriteOutput",
-                    actions=["s3:PutObject"],
+                    actions=["s3:PutObject", "s3:PutObjectAcl"],
                     resources=[pulumi.Output.format("{0}/{1}*", args.diagnostics_bucket_arn, OUTPUT_PREFIX)],
                 ),
-                Statement(sid="EncryptOutput", actions=["kms:GenerateDataKey"], resources=[args.key_arn]),
+                # A file of more than 5 MB is uploaded in parts, which S3 decrypts to put them together.
+                Statement(
+                    sid="EncryptOutput",
+                    actions=["kms:GenerateDataKey", "kms:Decrypt"],
+                    resources=[args.key_arn],
+                    conditions={"StringEquals": {"kms:ViaService": f"s3.{self._settings.aws.region}.amazonaws.com"}},
+                ),
             ),
             opts=self._child,
         )

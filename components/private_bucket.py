@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -36,7 +37,8 @@ class PrivateBucket(pulumi.ComponentResource):
 
     name: pulumi.Output[str]
     arn: pulumi.Output[str]
-    versioning: aws.s3.BucketVersioning
+    before_objects: Sequence[pulumi.Resource]
+    """What an object comes after: else it has no version to be named by, and is encrypted with another key."""
 
     def __init__(self, name: str, args: PrivateBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(type_token("PrivateBucket"), name, {}, opts)
@@ -44,13 +46,13 @@ class PrivateBucket(pulumi.ComponentResource):
         spec = args.spec
         holding = pulumi.ResourceOptions(parent=self, protect=spec.keep_data, retain_on_delete=spec.keep_data)
         bucket = aws.s3.Bucket(f"{name}-bucket", bucket=spec.bucket, force_destroy=not spec.keep_data, opts=holding)
-        self.versioning = aws.s3.BucketVersioning(
+        versioning = aws.s3.BucketVersioning(
             f"{name}-versioning",
             bucket=bucket.id,
             versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
             opts=child,
         )
-        aws.s3.BucketServerSideEncryptionConfiguration(
+        encryption = aws.s3.BucketServerSideEncryptionConfiguration(
             f"{name}-encryption",
             bucket=bucket.id,
             rules=[
@@ -72,7 +74,8 @@ class PrivateBucket(pulumi.ComponentResource):
             restrict_public_buckets=True,
             opts=child,
         )
-        self._lifecycle(name, spec, bucket)
+        self.before_objects = (versioning, encryption)
+        self._lifecycle(name, spec, bucket, versioning)
         if spec.require_tls:
             aws.s3.BucketPolicy(
                 f"{name}-policy",
@@ -87,7 +90,9 @@ class PrivateBucket(pulumi.ComponentResource):
         self.arn = bucket.arn
         self.register_outputs({"name": self.name, "arn": self.arn})
 
-    def _lifecycle(self, name: str, spec: PrivateBucketSpec, bucket: aws.s3.Bucket) -> None:
+    def _lifecycle(
+        self, name: str, spec: PrivateBucketSpec, bucket: aws.s3.Bucket, versioning: aws.s3.BucketVersioning
+    ) -> None:
         expiration = aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=spec.expire_days)
         aws.s3.BucketLifecycleConfiguration(
             f"{name}-lifecycle",
@@ -107,5 +112,5 @@ class PrivateBucket(pulumi.ComponentResource):
                 )
             ],
             # Rules about old versions need versioning to be on.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.versioning]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )

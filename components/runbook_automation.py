@@ -269,14 +269,14 @@ class RunbookAutomation(pulumi.ComponentResource):
         args = self._args
         package = args.spec.package
         network = self._network(role_policy)
-        zip_object = aws.s3.BucketObject(
+        # Not BucketObject: that always sends the ACL `private`, and the bucket's ACLs are off.
+        zip_object = aws.s3.BucketObjectv2(
             f"{self._name}-zip",
             bucket=code.name,
             key=f"{FUNCTION}.zip",
             source=pulumi.FileAsset(str(package.path)),
             source_hash=package.sha256,
-            # Without versioning there would be no version for the function to name.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[code.versioning]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=code.before_objects),
         )
         return aws.lambda_.Function(
             f"{self._name}-function",

@@ -58,6 +58,8 @@ def fit_account(settings: Settings) -> dict[str, Answer]:
                     AddOn.VPC_CNI: {"enableNetworkPolicy": "true"},
                 }.get(arguments["addonName"], {})
             ),
+            "podIdentityAssociations": [],
+            "serviceAccountRoleArn": f"arn:aws:iam::{account}:role/{arguments['addonName']}",
         },
         "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": lambda arguments: {
             "arn": f"arn:aws:iam::{account}:oidc-provider/{arguments['url'].removeprefix('https://')}",

@@ -149,7 +149,7 @@ def _outputs(args: MockResourceArgs) -> dict[str, Any]:
             outputs["keyId"] = "1"
         case "aws:ssm/document:Document":
             outputs |= {"documentVersion": "1", "hash": "ab" * 32}
-        case "aws:s3/bucketObject:BucketObject":
+        case "aws:s3/bucketObjectv2:BucketObjectv2":
             outputs["versionId"] = "v1"
         case "pagerduty:index/serviceIntegration:ServiceIntegration":
             outputs["integrationKey"] = f"key-of-{args.name}"

@@ -226,7 +226,7 @@ def data_examples(zip_file: Path) -> list[Example]:
         ),
         Example(
             name="zip",
-            token="aws:s3/bucketObject:BucketObject",
+            token="aws:s3/bucketObjectv2:BucketObjectv2",
             inputs=lambda made: {
                 "bucket": made["bucket"].id,
                 "key": "function.zip",

@@ -79,7 +79,7 @@ tls = aws.s3.BucketPolicy("tls", bucket=bucket.id, opts=opts, policy=policy(
      "Resource": [bucket.arn, pulumi.Output.format("{0}/*", bucket.arn)],
      "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
 ))
-code = aws.s3.BucketObject("code", bucket=bucket.bucket, key="function.zip", source=pulumi.FileAsset("ZIP"),
+code = aws.s3.BucketObjectv2("code", bucket=bucket.bucket, key="function.zip", source=pulumi.FileAsset("ZIP"),
     source_hash="HASH", opts=pulumi.ResourceOptions(provider=provider, depends_on=[versioning, tls]))
 aws.s3.BucketObjectv2("text", bucket=bucket.bucket, key="text", content="{}",
     opts=pulumi.ResourceOptions(provider=provider, depends_on=[versioning]))

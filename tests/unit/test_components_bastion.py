@@ -81,8 +81,11 @@ class TestBastion:
         allowed = statements(run.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
 
         assert (disk["encrypted"], disk["kmsKeyId"]) == (True, KEY)
-        keys = {action for one in allowed.values() for action in one["Action"] if action.startswith("kms:")}
-        assert keys == {"kms:GenerateDataKey"}
+        keys = [one for one in allowed.values() if any(action.startswith("kms:") for action in one["Action"])]
+        # A disk is opened through EC2.
+        assert [one["Condition"] for one in keys] == [
+            {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
+        ]
 
     def test_commands_find_it_by_its_tag_and_a_new_image_does_not_replace_it(self) -> None:
         instance = bastion().one(INSTANCE)
@@ -96,8 +99,11 @@ class TestBastion:
 
         assert {sid: (one["Action"], one["Resource"]) for sid, one in allowed.items() if sid != "TakeCommands"} == {
             "FindTheCluster": (["eks:DescribeCluster"], ["arn:aws:eks:us-east-1:123456789012:cluster/orion"]),
-            "WriteOutput": (["s3:PutObject"], ["arn:aws:s3:::orion-diagnostics-123456789012/commands/*"]),
-            "EncryptOutput": (["kms:GenerateDataKey"], [KEY]),
+            "WriteOutput": (
+                ["s3:PutObject", "s3:PutObjectAcl"],
+                ["arn:aws:s3:::orion-diagnostics-123456789012/commands/*"],
+            ),
+            "EncryptOutput": (["kms:GenerateDataKey", "kms:Decrypt"], [KEY]),
         }
         assert_narrow(allowed, except_for=("TakeCommands",))
         assert not [one for one in run.resources.values() if "PolicyAttachment" in one.type]

@@ -59,11 +59,11 @@ class TestRunbookAutomation:
 
     def test_the_function_runs_this_very_zip(self, tmp_path: Path) -> None:
         run = automation(tmp_path)
-        code = run.one("aws:s3/bucketObject:BucketObject")
+        code = run.one("aws:s3/bucketObjectv2:BucketObjectv2")
         function = run.one("aws:lambda/function:Function")
 
         assert code.inputs["sourceHash"] == "ab" * 32
-        assert "runbook-automation-code-versioning" in code.dependencies
+        assert {"runbook-automation-code-versioning", "runbook-automation-code-encryption"} <= set(code.dependencies)
         assert function.inputs["s3Bucket"] == code.inputs["bucket"] == "orion-functions-123456789012"
         assert (function.inputs["s3Key"], function.inputs["s3ObjectVersion"]) == (code.inputs["key"], "v1")
         assert function.inputs["sourceCodeHash"] == package(tmp_path).source_code_hash

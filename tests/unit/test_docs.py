@@ -8,9 +8,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
+from botocore import xform_name
+from botocore.session import Session
 
 from alerting.build import load_platform
 from alerting.platform import Platform
+from alerting.settings import ChartFromRepository
+from alerting.stack_settings import settings_from_file
+from components.naming import ALERTMANAGER, CHART, FUNCTION, PROMETHEUS
 from tests.alerting_data import ROOT, settings, write_rules
 from tools.paths import tool
 from tools.recipes import PULUMI_VERSION
@@ -128,6 +134,55 @@ def test_the_commands_of_a_document_are_there(document: Path) -> None:
 
     assert set(re.findall(r"\.venv/bin/orion (\w+)", text)) <= commands
     assert set(re.findall(r"^(?:    )?make ([a-z]+)", text, re.MULTILINE)) <= targets
+
+
+AWS_COMMAND = re.compile(r"(?:^|`|\$\()aws ([a-z0-9-]+) ([a-z-]+)((?:[^`\n\\]|\\\n)*)", re.MULTILINE)
+OF_EVERY_COMMAND = {"query", "output", "region"}
+OF_THE_CLI_ALONE = {("eks", "update-kubeconfig"), ("s3", "cp")}
+"""What is no operation of the service."""
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=[path.name for path in DOCUMENTS])
+def test_the_commands_of_the_aws_cli_take_what_they_are_given(document: Path) -> None:
+    """The CLI has a command for each operation, and an option for each of its members, as botocore describes them."""
+    for service, command, options in AWS_COMMAND.findall(document.read_text()):
+        if (service, command) not in OF_THE_CLI_ALONE:
+            known, wanted = options_of(service, command)
+            given = {name.removeprefix("no-") for name in re.findall(r"(?<!\S)--([a-z-]+)", options)}
+            assert given <= known | OF_EVERY_COMMAND, f"aws {service} {command}"
+            # Without any it is only named.
+            assert not options.strip() or wanted <= given, f"aws {service} {command}"
+
+
+def options_of(service: str, command: str) -> tuple[set[str], set[str]]:
+    """Return which options a command of the AWS CLI knows, and which it wants."""
+    model = Session().get_service_model(service)
+    operation = next(one for one in model.operation_names if xform_name(one, "-") == command)
+    shape = model.operation_model(operation).input_shape
+    assert shape is not None
+    return {xform_name(one, "-") for one in shape.members}, {xform_name(one, "-") for one in shape.required_members}
+
+
+def test_the_class_of_volumes_that_is_made_is_the_one_that_the_settings_name() -> None:
+    (text,) = re.findall(
+        r"<<'CLASS'\n(.*?)^CLASS$", (ROOT / "docs" / "deploying.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    made = yaml.safe_load(text)
+
+    for stack in ("dev", "prod"):
+        assert settings_from_file(ROOT, stack).monitoring.storage_class == made["metadata"]["name"]
+    assert made["parameters"]["encrypted"] == "true"
+    # A volume is made in the zone of the pod that waits for it, and may grow (9).
+    assert (made["volumeBindingMode"], made["allowVolumeExpansion"]) == ("WaitForFirstConsumer", True)
+
+
+def test_what_is_pasted_has_the_names_that_the_program_gives() -> None:
+    text = (ROOT / "docs" / "deploying.md").read_text()
+    repository = ChartFromRepository(source="repository").repository
+
+    assert set(re.findall(r"prometheus-kube-prometheus-\w+", text)) == {ALERTMANAGER, PROMETHEUS}
+    assert f"--function-name {FUNCTION} " in text
+    assert f"helm show crds {CHART} --repo {repository} " in text
 
 
 def test_the_engine_to_install_is_the_one_that_the_sandbox_has_tried() -> None:

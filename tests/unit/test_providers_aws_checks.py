@@ -108,13 +108,13 @@ def provider() -> Provider:
             "GreaterThanThreshold",
         ),
         (
-            "aws:s3/bucketObject:BucketObject",
+            "aws:s3/bucketObjectv2:BucketObjectv2",
             {"key": "a"},
             "bucket: missing",
             "required",
         ),
         (
-            "aws:s3/bucketObject:BucketObject",
+            "aws:s3/bucketObjectv2:BucketObjectv2",
             {"bucket": "orion", "content": "a", "contentBase64": "YQ=="},
             "found content, contentBase64",
             "only one of source, content, contentBase64",

@@ -159,7 +159,7 @@ class TestBuckets:
         inputs = {"bucket": made["bucket"].id, "key": "k", "source": Asset(path="/nowhere/function.zip")}
 
         with pytest.raises(ProviderFailed, match=r"/nowhere/function\.zip"):
-            provider.create("aws:s3/bucketObject:BucketObject", inputs)
+            provider.create("aws:s3/bucketObjectv2:BucketObjectv2", inputs)
 
     def test_another_source_has_an_unknown_version_in_a_preview(self, provider: Provider, made: Everything) -> None:
         object_ = made["zip"]

@@ -132,6 +132,7 @@ class ClusterAccess:
             "createdAt": self._created_at,
             "modifiedAt": self._created_at,
             "configurationValues": json.dumps(ADD_ONS[name]),
+            "serviceAccountRoleArn": f"arn:aws:iam::{self._account_id}:role/{name}",
             "tags": {},
         }
         return json_answer({"addon": described})

@@ -177,7 +177,6 @@ def _object_type(token: str) -> AwsType:
     )
 
 
-BUCKET_OBJECT = _object_type("aws:s3/bucketObject:BucketObject")
-BUCKET_OBJECT_V2 = _object_type("aws:s3/bucketObjectv2:BucketObjectv2")
+OBJECT = _object_type("aws:s3/bucketObjectv2:BucketObjectv2")
 
-TYPES = (BUCKET_OBJECT, BUCKET_OBJECT_V2)
+TYPES = (OBJECT,)
