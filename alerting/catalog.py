@@ -141,7 +141,7 @@ class RoutingFile(ClosedModel):
 
     resolve_timeout: Duration
     fallback_team: str
-    channels: tuple[Channel, ...] = Field(min_length=1)
+    channels: Annotated[tuple[Channel, ...], Field(min_length=1), AfterValidator(each_once)]
     receivers: Mapping[Name, Receiver]
     default: DefaultRoute
     routes: tuple[RouteEntry, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 _MILLISECONDS = {
     "ms": 1,
@@ -21,6 +21,7 @@ _DURATION = re.compile(r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?
 _MOST_CHARACTERS = 100
 LONGEST_MILLISECONDS = (2**63 - 1) // 1_000_000
 """Both programs are written in Go, which counts nanoseconds in 63 bits: 292 years."""
+SUCH_AS = "a duration such as 30s, 5m, 1h30m or 7d is allowed"
 TOO_LONG = "a duration of less than 292 years is allowed"
 _UNITS = ("y", "w", "d", "h", "m", "s", "ms")
 
@@ -34,7 +35,7 @@ def milliseconds(text: str) -> int:
         return 0
     match = _DURATION.fullmatch(text)
     if not text or match is None:
-        raise ValueError("a duration such as 30s, 5m, 1h30m or 7d is allowed")
+        raise ValueError(SUCH_AS)
     if len(text) <= _MOST_CHARACTERS:
         amounts = zip(match.groups(), _UNITS, strict=True)
         total = sum(int(amount) * _MILLISECONDS[unit] for amount, unit in amounts if amount)
@@ -59,13 +60,20 @@ def _checked(text: str) -> str:
     return text
 
 
+def _with_a_unit(value: object) -> object:
+    # YAML reads 10 as a number: what it lacks is a unit, and not quotes.
+    if isinstance(value, int | float):
+        raise ValueError(SUCH_AS)  # noqa: TRY004 - pydantic makes a problem of a ValueError alone
+    return value
+
+
 def _over_zero(text: str) -> str:
     if milliseconds(text) == 0:
         raise ValueError("a duration over 0 is allowed")
     return text
 
 
-Duration = Annotated[str, AfterValidator(_checked)]
+Duration = Annotated[str, BeforeValidator(_with_a_unit), AfterValidator(_checked)]
 """The text of a duration."""
 DurationOverZero = Annotated[Duration, AfterValidator(_over_zero)]
 """The text of a duration that is not nothing."""

@@ -23,6 +23,32 @@ SCRAPED_SERIES = "rules/scraped_series.yaml"
 
 ModelType = TypeVar("ModelType", bound=BaseModel)
 
+_MOMENT = "a time with its offset, such as 2026-02-10T09:00:00-05:00"
+SHAPES = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "datetime_from_date_parsing": _MOMENT,
+    "datetime_parsing": _MOMENT,
+    "dict_type": "a mapping",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "mapping_type": "a mapping",
+    "string_type": "a text",
+    "timezone_aware": _MOMENT,
+    "tuple_type": "a list, such as [A, B]",
+}
+"""What is allowed in place of a value of another shape, by pydantic's name of the error: its own words are Python's."""
+LIMITS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+"""How pydantic's errors about the size of a number are told, and where each holds the limit."""
+
 
 class _Collector:
     """Reads one file after the other and keeps the problems of all."""
@@ -122,7 +148,7 @@ def _problem(document: Document, model: type[BaseModel], details: ErrorDetails) 
     path: FieldPath = tuple(part for part in details["loc"] if part != "[key]")
     place = document.place(path)
     field = str(path[-1]) if path else "the file"
-    found = shown(details["input"])
+    found = "nothing" if details["input"] is None else shown(details["input"])
     context = details.get("ctx", {})
     match details["type"]:
         case "missing":
@@ -139,6 +165,13 @@ def _problem(document: Document, model: type[BaseModel], details: ErrorDetails) 
             message = (
                 f"found {context.get('actual_length')} entries; allowed: {context.get('min_length')} or more. Add one"
             )
+        case kind if kind in SHAPES:
+            message = f"found {found}; allowed: {SHAPES[kind]}. Change it"
+        case "model_type":
+            message = f"found {found}; allowed: {_wanted(model, path)}. Change it"
+        case kind if kind in LIMITS:
+            words, limit = LIMITS[kind]
+            message = f"found {found}; allowed: {words} {context.get(limit):g}. Change it"
         case _:
             message = f"found {found}; {details['msg'][:1].lower()}{details['msg'][1:]}. Change it"
     return Problem(place, message)

@@ -129,7 +129,7 @@ class Team(ClosedModel):
     """
 
     description: str = Field(min_length=1)
-    people: tuple[Email, ...] = Field(min_length=1)
+    people: Annotated[tuple[Email, ...], AfterValidator(each_once)] = Field(min_length=1)
     schedules: Mapping[Name, ScheduleEntry]
     escalation: EscalationEntry
     acknowledgement_timeout: AcknowledgementTimeout

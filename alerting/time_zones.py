@@ -8,5 +8,10 @@ from functools import cache
 
 @cache
 def time_zone_names() -> frozenset[str]:
-    """Return the IANA names of all time zones. Each is a file that has to be looked for, hence once."""
-    return frozenset(zoneinfo.available_timezones())
+    """Return the IANA names of the time zones of places, and `UTC`. Each is a file to be looked for, hence once.
+
+    Left out is what keeps no place's clock: `EST` has no summer time, `Etc/GMT+5` lies west of Greenwich, and
+    `localtime` is another zone on each machine.
+    """
+    names = zoneinfo.available_timezones()
+    return frozenset(name for name in names if name == "UTC" or ("/" in name and not name.startswith("Etc/")))

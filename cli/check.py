@@ -71,8 +71,9 @@ def run_check(root: Path, console: Console, today: date) -> int:
         for stack, platform in platforms.items():
             if platform.settings.environment is not Environment.SANDBOX:
                 failed |= not _clouds_take(root, stack, platform, console)
+        told: dict[str, str] = {}
         for stack, linter, run in linted:
-            failed |= not _passed(linter, run.result(), stack, console)
+            failed |= not _passed(linter, run.result(), stack, console, told)
     return 1 if failed else 0
 
 
@@ -155,13 +156,33 @@ def _run(linter: Linter, rendered: Path) -> _Done:
     return _Done(refused=done.returncode != 0, said=(done.stdout + done.stderr).strip().replace(str(rendered), ""))
 
 
-def _passed(linter: Linter, done: _Done, stack: str, console: Console) -> bool:
+def _passed(linter: Linter, done: _Done, stack: str, console: Console, told: dict[str, str]) -> bool:
+    """Print how a linter ended. What it says of several stacks is said once: `told` has the stack of each text."""
     if not done.refused:
         console.print(f"[green]✓[/] {stack}: {linter.says}")
         return True
-    console.print(f"[red]✗[/] {stack}: {linter.program} {linter.arguments[0]} refuses what is rendered:")
-    console.print(done.said, markup=False)
+    what = next(argument for argument in linter.arguments if not argument.startswith("-"))
+    refuses = f"[red]✗[/] {stack}: {linter.program} {what} refuses what is rendered"
+    said = _of_what_is_wrong(done.said)
+    if said in told:
+        console.print(f"{refuses}, with the same words as for {told[said]}")
+    else:
+        told[said] = stack
+        console.print(f"{refuses}; lines are those of the rendered file:")
+        console.print(said, markup=False)
     return False
+
+
+def _of_what_is_wrong(said: str) -> str:
+    """Return what a tool said without its progress and the files that are right, and each line once."""
+    lines = [line for line in said.splitlines() if line.strip() and not line.startswith("level=INFO")]
+    wrong = [
+        line
+        for line, following in zip(lines, [*lines[1:], ""], strict=True)
+        if not line.startswith("  SUCCESS")
+        and not (line.startswith(("Checking ", "Processing ")) and following.startswith("  SUCCESS"))
+    ]
+    return "\n".join(dict.fromkeys(wrong))
 
 
 def _write(root: Path, platform: Platform, folder: Path) -> None:

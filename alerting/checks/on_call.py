@@ -42,6 +42,7 @@ def on_call_problems(teams: Mapping[str, Team], document: Document, now: datetim
             owners[schedule_name] = name
             if not found:
                 sound[schedule_name] = schedule
+                yield from _replacement_problems(document, here, schedule)
             yield from found
         yield from _escalation_problems(document, path, team)
         yield from _chain_problems(document, name, teams)
@@ -149,23 +150,27 @@ def _override_problems(document: Document, here: FieldPath, schedule: ScheduleEn
             )
             yield Problem(document.place((*path, "until")), message)
         else:
-            yield from _replacement_problems(document, path, schedule, index)
+            yield from _meeting_problems(document, path, schedule, index)
 
 
-def _replacement_problems(
-    document: Document, path: FieldPath, schedule: ScheduleEntry, index: int
-) -> Iterator[Problem]:
+def _replacement_problems(document: Document, here: FieldPath, schedule: ScheduleEntry) -> Iterator[Problem]:
+    """Yield the overrides of a schedule that is right by itself which put their person in nobody's place."""
+    zone = ZoneInfo(schedule.time_zone)
+    for index, override in enumerate(schedule.overrides):
+        shifts = [
+            shift
+            for name, rotation in schedule.rotations.items()
+            for _, shift in rota.planned(name, rotation, zone, override.since, override.until)
+        ]
+        if not any(rota.concerns(shift, override) for shift in shifts):
+            why = f"{override.instead_of} is not on call then" if override.instead_of else "nobody is on call then"
+            message = f"takes the place of nobody: {why}. Change the times, or remove it"
+            yield Problem(document.place((*here, "overrides", index)), message)
+
+
+def _meeting_problems(document: Document, path: FieldPath, schedule: ScheduleEntry, index: int) -> Iterator[Problem]:
     override = schedule.overrides[index]
     zone = ZoneInfo(schedule.time_zone)
-    shifts = [
-        shift
-        for name, rotation in schedule.rotations.items()
-        for _, shift in rota.planned(name, rotation, zone, override.since, override.until)
-    ]
-    if not any(rota.concerns(shift, override) for shift in shifts):
-        who = override.instead_of or "anybody"
-        message = f"takes the place of nobody: {who} is not on call then. Change the times, or remove it"
-        yield Problem(document.place(path), message)
     for before, other in enumerate(schedule.overrides[:index]):
         if _meet(override, other):
             line = document.place((*path[:-1], before)).line

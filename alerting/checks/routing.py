@@ -102,9 +102,13 @@ def _match_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
         "service": (*catalog.services, *catalog.teams),
         "alertname": (*catalog.alerts(), *sorted(WITHOUT_A_RULE)),
     }
+    carried = {label for one in alert_labels(catalog).values() for label in one.names()} | ON_EVERY_ALERT
     for index, route in enumerate(catalog.routing.routes):
         for label, values in route.match.items():
             path = ("routes", index, "match", label)
+            if label not in carried:
+                advice = "Name a label that an alert carries"
+                yield not_allowed(document.place(path), label, sorted(carried), advice)
             if not values:
                 yield Problem(document.place(path), "found no value, which matches nothing. Add a value")
             for position, value in enumerate(values):

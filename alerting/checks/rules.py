@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ PAGE_HEADINGS = ("Meaning", "Impact", "Diagnosis", "Mitigation", "Escalation", "
 ADDED_BY_PROMETHEUS = frozenset({"job", "instance"})
 MADE_BY_PROMETHEUS: Mapping[str, frozenset[str]] = {"up": ADDED_BY_PROMETHEUS}
 """The series that Prometheus itself has of every target, and their labels."""
+_LABEL_OF_TEXT = re.compile(r"\$labels\.([A-Za-z_][A-Za-z0-9_]*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,8 @@ def rule_problems(catalog: Catalog) -> Iterator[Problem]:
         if (rule.alert is None) == (rule.record is None):
             yield Problem(place, "found neither or both of `alert` and `record`; allowed: one of them. Keep one")
             continue
-        yield from reading_problems(located, known)
+        reading = list(reading_problems(located, known))
+        yield from reading
         yield from _kind_problems(located)
         yield from _prometheus_problems(located)
         if rule.alert is None:
@@ -101,6 +104,8 @@ def rule_problems(catalog: Catalog) -> Iterator[Problem]:
             continue
         seen[rule.alert] = located
         yield from _alert_problems(catalog, located, rule.alert, labels.get(rule.alert))
+        if not reading and rule.alert in labels:
+            yield from _text_problems(located, labels[rule.alert])
     yield from _group_problems(catalog)
     yield from _orphan_pages(catalog, seen)
     yield from series_problems(catalog)
@@ -167,6 +172,17 @@ def _alert_problems(
             yield Problem(place, f"alert {alert} has no {annotation}. Add `{annotation}:`")
     yield from _owner_problems(catalog, located, alert, labels)
     yield from _page_problems(catalog, document.place((*located.path, "alert")), alert)
+
+
+def _text_problems(located: LocatedRule, labels: AlertLabels) -> Iterator[Problem]:
+    """Yield the labels that an alert's texts show and that it does not carry: Prometheus shows nothing there."""
+    for annotation, text in located.rule.annotations.items():
+        place = located.document.place((*located.path, "annotations", annotation))
+        for label in sorted(set(_LABEL_OF_TEXT.findall(text))):
+            if label not in labels:
+                allowed = listed(labels.names())
+                message = f"found {shown(f'$labels.{label}')}; allowed: {allowed}. Name a label that the alert carries"
+                yield Problem(place, message)
 
 
 def _page_problems(catalog: Catalog, place: Place, alert: str) -> Iterator[Problem]:

@@ -61,7 +61,7 @@ ONE_PROBLEM = [
         "objective: 0.999",
         "objective: 1",
         "objective: 1",
-        "services.orders.objective: found 1; input should be less than 1. Change it",
+        "services.orders.objective: found 1; allowed: less than 1. Change it",
         id="an objective that leaves no budget",
     ),
     pytest.param(
@@ -265,6 +265,84 @@ ONE_PROBLEM = [
         "teams.trading.repair_mail: found ['trading@orion.example.com', 'trading@orion.example.com']; "
         "each once is allowed, and trading@orion.example.com is there twice. Change it",
         id="an address twice",
+    ),
+    pytest.param(
+        "catalog/teams.yaml",
+        "        - schedules: [trading-primary]",
+        "        - schedules: trading-primary",
+        "- schedules: trading-primary",
+        'teams.trading.escalation.levels.0.schedules: found "trading-primary"; allowed: a list, such as [A, B]. '
+        "Change it",
+        id="one value where a list is wanted",
+    ),
+    pytest.param(
+        "catalog/teams.yaml",
+        "timeout_minutes: 5\n",
+        "timeout_minutes: 5m\n",
+        "timeout_minutes: 5m",
+        'teams.trading.escalation.levels.0.timeout_minutes: found "5m"; allowed: a whole number. Change it',
+        id="a unit where a number is wanted",
+    ),
+    pytest.param(
+        "catalog/teams.yaml",
+        "acknowledgement_timeout: 30m",
+        "acknowledgement_timeout: 30",
+        "acknowledgement_timeout: 30",
+        "teams.trading.acknowledgement_timeout: found 30; a duration such as 30s, 5m, 1h30m or 7d is allowed. "
+        "Change it",
+        id="a duration without its unit",
+    ),
+    pytest.param(
+        "catalog/teams.yaml",
+        'since: "2026-12-24T17:00:00-05:00"',
+        'since: "2026-12-24T17:00:00"',
+        "since:",
+        'teams.trading.schedules.trading-primary.overrides.0.since: found "2026-12-24T17:00:00"; '
+        "allowed: a time with its offset, such as 2026-02-10T09:00:00-05:00. Change it",
+        id="a time without its offset",
+    ),
+    pytest.param(
+        "catalog/teams.yaml",
+        "    description: Owns orders and positions.",
+        "    description:",
+        "description:",
+        "teams.trading.description: found nothing; allowed: a text. Change it",
+        id="a field without its value",
+    ),
+    pytest.param(
+        "catalog/remediations.yaml",
+        "  HighMemoryUsage:\n    action: restart_pod",
+        "  HighMemoryUsage: restart_pod",
+        "HighMemoryUsage",
+        'remediations.HighMemoryUsage: found "restart_pod"; allowed: a mapping with action. Change it',
+        id="a value where fields are wanted",
+    ),
+    pytest.param(
+        "catalog/teams.yaml",
+        "      - trading-lead@orion.example.com\n",
+        "      - trading-lead@orion.example.com\n      - trading-primary@orion.example.com\n",
+        "people:",
+        "teams.trading.people: found ['trading-primary@orion.example.com', 'trading-secondary@orion.example.com', "
+        "'trading-lead@orion.example.com', 'trading-… (147 characters); each once is allowed, and "
+        "trading-primary@orion.example.com is there twice. Change it",
+        id="a person twice",
+    ),
+    pytest.param(
+        "catalog/routing.yaml",
+        'channels: ["#orion-alerts",',
+        'channels: ["#orion-alerts", "#orion-alerts",',
+        "channels:",
+        "channels: found ['#orion-alerts', '#orion-alerts', '#orion-alerts-info', '#orion-database-team']; each once "
+        "is allowed, and #orion-alerts is there twice. Change it",
+        id="a channel twice",
+    ),
+    pytest.param(
+        "catalog/routing.yaml",
+        "match: {team: [database], severity: [info]}",
+        "match: {taem: [database], severity: [info]}",
+        "taem",
+        'routes.10.match.taem: found "taem"; allowed: alertname, cluster, ',
+        id="a route by a label that no alert carries",
     ),
     pytest.param(
         "catalog/teams.yaml",

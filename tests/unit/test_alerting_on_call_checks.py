@@ -155,6 +155,24 @@ ONE_PROBLEM = [
         id="an unknown time zone",
     ),
     pytest.param(
+        [("time_zone: America/New_York", "time_zone: EST")],
+        "time_zone: EST",
+        f'{RED}.time_zone: found "EST"; allowed: IANA names such as Europe/London. Change it',
+        id="a time zone without summer time",
+    ),
+    pytest.param(
+        [("time_zone: America/New_York", "time_zone: Etc/GMT+5")],
+        "time_zone: Etc",
+        f'{RED}.time_zone: found "Etc/GMT+5"; allowed: IANA names such as Europe/London. Change it',
+        id="a time zone whose sign is the other way round",
+    ),
+    pytest.param(
+        [("time_zone: America/New_York", "time_zone: localtime")],
+        "time_zone: localtime",
+        f'{RED}.time_zone: found "localtime"; allowed: IANA names such as Europe/London. Change it',
+        id="a time zone that is another one on each machine",
+    ),
+    pytest.param(
         [("- {person: cid@example.com", "- {person: dot@example.com")],
         "- {person: dot",
         f'{RED}.overrides.0.person: found "dot@example.com"; allowed: ann@example.com, bob@example.com, '
@@ -257,6 +275,14 @@ def test_each_mistake_is_told_where_it_was_made(changes: list[tuple[str, str]], 
     found = problems(text)
 
     assert any(problem.startswith(f"{FILE}:{line}: {message}") for problem in found), found
+
+
+def test_a_rotation_that_begins_too_late_is_told_with_what_follows_from_it() -> None:
+    """The override is of nobody only since nobody is on call yet: alone, that would send a person to the wrong line."""
+    found = problems(changed(*[("first_day: 2026-01-05", "first_day: 2026-03-02")] * 2))
+
+    assert any(f"{RED}.rotations: leaves nobody on call from Mon 2026-02-02 07:00 EST" in one for one in found), found
+    assert any(f"{RED}.overrides.0: takes the place of nobody: nobody is on call then. " in one for one in found), found
 
 
 @pytest.mark.parametrize("year", ["0001", "1999", "2101", "9999"])

@@ -121,7 +121,7 @@ ALERTS = ", ".join(CATALOG.alerts())
             "maximum: 8",
             "maximum: 0",
             "maximum: 0",
-            "bounds.scale_consumers.maximum: found 0; input should be greater than or equal to 1. Change it",
+            "bounds.scale_consumers.maximum: found 0; allowed: at least 1. Change it",
             id="a bound of nothing",
         ),
         pytest.param(

@@ -77,6 +77,24 @@ ONE_PROBLEM = [
         id="an alert of an unknown service",
     ),
     pytest.param(
+        "rules/database.yaml",
+        'summary: "Aurora {{ $labels.dbinstance_identifier }} uses',
+        'summary: "Aurora {{ $labels.instance_id }} uses',
+        "$labels.instance_id",
+        'groups.0.rules.2.annotations.summary: found "$labels.instance_id"; allowed: alertname, '
+        "dbinstance_identifier, service, severity, team. Name a label that the alert carries",
+        id="a text with a label that the alert does not carry",
+    ),
+    pytest.param(
+        "rules/scraped_series.yaml",
+        "pods: {port: metrics}",
+        "pods: {port: metrics, label: app}",
+        "pods: {port: metrics, label: app}",
+        "exporters.services.pods: found {'port': 'metrics', 'label': 'app'}; label app is allowed beside a "
+        "`name:` only; services have app.kubernetes.io/name. Change it",
+        id="services by another label than the rules join on",
+    ),
+    pytest.param(
         "rules/meta.yaml",
         '(printf "orion:series:missing{',
         '(printf "orion:series:lost{',

@@ -87,8 +87,30 @@ pagerduty.Service("too-hasty", escalation_policy="P1", acknowledgement_timeout="
     assert "too-hasty (pagerduty:index/service:Service): acknowledgementTimeout: found 'soon'" in said
     assert "promtool takes" in said
     assert "✗ dev: promtool test refuses what is rendered" in said
+    assert "Processing test file: tests/meta_test.yaml" in said
+    assert "business_test.yaml" not in said
     assert "Watchdog" in said
     assert "! catalog/market.yaml: holidays: the last is of 2020" in said
+
+
+def test_what_a_tool_refuses_in_every_stack_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    root = copied_program(tmp_path)
+    shutil.copy(ROOT / "Pulumi.sandbox.yaml", root)
+    rules = root / "rules" / "database.yaml"
+    rules.write_text(
+        rules.read_text().replace("$labels.dbinstance_identifier }}", "$labels.dbinstance_identifier }", 1)
+    )
+    monkeypatch.setattr(command, "ROOT", root)
+    code, said, _ = run(monkeypatch, capsys, "check")
+
+    assert code == 1
+    assert "✗ dev: pint lint refuses what is rendered; lines are those of the rendered file:\n" in said
+    assert "✗ sandbox: pint lint refuses what is rendered, with the same words as for dev\n" in said
+    assert said.count("template syntax error") == 1
+    assert "SUCCESS" not in said
+    assert "level=INFO" not in said
 
 
 def test_an_address_that_does_not_answer_is_a_plain_sentence(
