@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from collections.abc import Iterator
 
 import httpx
@@ -38,6 +39,8 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     assert [
         one for one in psutil.process_iter(["cmdline"]) if str(directory) in " ".join(one.info["cmdline"] or [])
     ] == []
+    # A thread that read on would take bytes of whatever has its connection's descriptor next.
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("mirror ")] == []
 
 
 def json_of(url: str) -> dict[str, object]:

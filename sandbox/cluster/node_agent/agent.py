@@ -124,6 +124,9 @@ class NodeAgent:
         self._wake.set()
         for mirror in self._mirrors():
             mirror.stop()
+        self._api.end_watches()
+        for mirror in self._mirrors():
+            mirror.join(STOP_SECONDS)
         for thread in self._threads:
             thread.join(STOP_SECONDS)
         self._threads = []

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import ssl
 import tempfile
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,7 @@ JsonObject = dict[str, Any]
 REQUEST_SECONDS = 10.0
 WATCH_SECONDS = 300
 QUIET_SECONDS = 5.0
-"""A watch that says nothing for so long is begun again where it was: a stopping agent notices in that time."""
+"""A watch that says nothing for so long is begun again where it was: its connection may be a dead one."""
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 FIELD_MANAGER = "orion-node-agent"
@@ -51,9 +54,24 @@ class Api:
             timeout=REQUEST_SECONDS,
             limits=httpx.Limits(max_connections=64),
         )
+        self._watched: set[socket.socket] = set()
+        self._watching = threading.Lock()
+        self._may_watch = True
+
+    def end_watches(self) -> None:
+        """Have every watch end now, and none begin any more. Whoever watches is to end before `close`."""
+        with self._watching:
+            self._may_watch = False
+            for connection in self._watched:
+                with suppress(OSError):  # the server has ended it already
+                    # The socket's own: that of an SSL socket would pull the rug from under its reader.
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, of which none may be in use.
+
+        OpenSSL keeps the number of the descriptor: a thread that still reads takes bytes from whatever has it next.
+        """
         self._http.close()
 
     def get(self, path: str) -> JsonObject | None:
@@ -97,13 +115,28 @@ class Api:
             with self._http.stream("GET", path, params=query, timeout=timeout) as response:
                 if response.is_error:
                     raise ApiRefused(response.status_code, response.read().decode(errors="replace"))
-                for line in response.iter_lines():
-                    event: JsonObject = json.loads(line)
-                    if event["type"] == "ERROR":
-                        raise ApiRefused(int(event["object"].get("code", 500)), str(event["object"].get("message")))
-                    yield event["type"], event["object"]
+                with self._ended_by_us(response):
+                    for line in response.iter_lines():
+                        event: JsonObject = json.loads(line)
+                        if event["type"] == "ERROR":
+                            raise ApiRefused(int(event["object"].get("code", 500)), str(event["object"].get("message")))
+                        yield event["type"], event["object"]
         except httpx.ReadTimeout:
             return
+
+    @contextmanager
+    def _ended_by_us(self, response: httpx.Response) -> Generator[None]:
+        """Let `end_watches` end what reads this response. Raises `httpx.ReadError` if it has been called already."""
+        connection: socket.socket = response.extensions["network_stream"].get_extra_info("socket")
+        with self._watching:
+            if not self._may_watch:
+                raise httpx.ReadError("watches have been ended")
+            self._watched.add(connection)
+        try:
+            yield
+        finally:
+            with self._watching:
+                self._watched.discard(connection)
 
     def _request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, content_type: str = "application/json"

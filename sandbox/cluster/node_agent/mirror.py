@@ -41,8 +41,12 @@ class Mirror:
         return self._listed.is_set()
 
     def stop(self) -> None:
-        """End soon; the thread notices at its next event or quiet spell."""
+        """End with the watch: `Api.end_watches` ends it now."""
         self._stopping.set()
+
+    def join(self, timeout_seconds: float) -> None:
+        """Wait until it has ended."""
+        self._thread.join(timeout_seconds)
 
     def get(self, namespace: str, name: str) -> JsonObject | None:
         """Return one object, or None when it is not there. It is not to be changed."""
