@@ -102,6 +102,19 @@ class RouteEntry(Timings):
     receiver: str
 
 
+GROUPED_BY = ("alertname", "service", "severity")
+"""What names a group: its incident, its messages and the link to a silence are made from these."""
+
+
+def _names_a_group(labels: tuple[str, ...]) -> tuple[str, ...]:
+    missing = [name for name in GROUPED_BY if name not in labels]
+    if missing:
+        raise ValueError(
+            f"{', '.join(GROUPED_BY)} and any more labels are allowed, and {', '.join(missing)} is missing"
+        )
+    return labels
+
+
 class DefaultRoute(ClosedModel):
     """Where an alert goes that no route takes, and the timings of all routes that set none of their own.
 
@@ -109,7 +122,7 @@ class DefaultRoute(ClosedModel):
     """
 
     receiver: str
-    group_by: Annotated[tuple[LabelName, ...], Field(min_length=1), AfterValidator(each_once)]
+    group_by: Annotated[tuple[LabelName, ...], AfterValidator(each_once), AfterValidator(_names_a_group)]
     group_wait: Duration
     group_interval: DurationOverZero
     repeat_interval: DurationOverZero

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -18,8 +19,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from alerting.build import build_platform, load_catalog
+from alerting.catalog import Catalog
 from alerting.market import MARKET_FILE
 from alerting.platform import Platform
+from alerting.problems import listed
 from alerting.rules import rules_text
 from alerting.settings import Environment
 from cli.mocked import registered
@@ -28,6 +31,8 @@ from sandbox.mocked_checks import checkers, refusals, resources_of
 from tools.paths import tool
 
 MOUNTED = "/etc/alertmanager"
+TESTS = Path("rules", "tests")
+ADD_A_TEST = "Add one to DOMAIN_test.yaml there: it fires at its boundary, not a minute before, and resolves"
 HELD_TO = {"aws": "cfn-lint's schemas of AWS", "pagerduty": "the shapes of PagerDuty's objects"}
 
 
@@ -67,6 +72,9 @@ def run_check(root: Path, console: Console, today: date) -> int:
     if (notice := catalog.market.notice(today)) is not None:
         console.print(f"[yellow]![/] {MARKET_FILE}: {notice}")
     failed = False
+    if untested := untested_alerts(root, catalog):
+        failed = True
+        console.print(f"[red]✗[/] {TESTS}: no test names {listed(untested)}. {ADD_A_TEST}", soft_wrap=True)
     with _linted(root, platforms) as linted:
         for stack, platform in platforms.items():
             if platform.settings.environment is not Environment.SANDBOX:
@@ -75,6 +83,13 @@ def run_check(root: Path, console: Console, today: date) -> int:
         for stack, linter, run in linted:
             failed |= not _passed(linter, run.result(), stack, console, told)
     return 1 if failed else 0
+
+
+def untested_alerts(root: Path, catalog: Catalog) -> list[str]:
+    """Return the alerts that no test of promtool's names."""
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (root / TESTS).glob("*.yaml"))
+    tested = set(re.findall(r"""alertname(?:=|:\s*)["']?(\w+)""", tests))
+    return [alert for alert in catalog.alerts() if alert not in tested]
 
 
 @contextmanager
@@ -189,7 +204,7 @@ def _write(root: Path, platform: Platform, folder: Path) -> None:
     """Write what is rendered as the tools read it. The folder takes the place of /etc/alertmanager."""
     for file in platform.rules:
         (folder / f"{file.name.removeprefix('orion-')}.yaml").write_text(rules_text(file), encoding="utf-8")
-    shutil.copytree(root / "rules" / "tests", folder / "tests")
+    shutil.copytree(root / TESTS, folder / "tests")
     files = platform.alertmanager
     templates = folder / "configmaps" / files.template_config_map
     templates.mkdir(parents=True)

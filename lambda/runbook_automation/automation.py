@@ -129,14 +129,15 @@ class Automation:
     deadline: float = math.inf
 
     def handle(self, body: str, message_id: str) -> None:
-        """Deal with one message of the queue. Raises when the queue should bring it again."""
+        """Deal with one message of the queue. Raises when the queue should bring it again, or give it up."""
         self.observer.count(Count.HANDLED)
         self._need_time()
         try:
             message = read_message(body)
         except Unreadable as error:
             self._keep(Count.UNREADABLE, body, message_id, str(error))
-            return
+            # Of its alerts nobody knows but the dead letters' alarm.
+            raise
         except NotOurs as error:
             self._keep(Count.NOT_OURS, body, message_id, str(error))
             return

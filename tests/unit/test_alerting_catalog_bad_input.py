@@ -132,6 +132,11 @@ ONE_PROBLEM = [
                 "group_by: [alertname, cluster, service, alertname]",
                 "default.group_by: found ['alertname', 'cluster', 'service', 'alertname']; each once is allowed",
             ),
+            (
+                "group_by: [alertname, cluster, service, severity]",
+                "group_by: [cluster, service]",
+                "default.group_by: found ['cluster', 'service']; alertname, service, severity and any more",
+            ),
         )
     ),
     *(

@@ -71,6 +71,7 @@ pagerduty.Service("too-hasty", escalation_policy="P1", acknowledgement_timeout="
     program.write_text(program.read_text() + more)
     test = root / "rules" / "tests" / "meta_test.yaml"
     test.write_text(test.read_text().replace("value: 1", "value: 2", 1))
+    (root / "rules" / "tests" / "kafka_test.yaml").unlink()
     calendar = root / "catalog" / "market.yaml"
     known = yaml.safe_load(calendar.read_text())
     known["holidays"] = {"2020-12-25": "Christmas"}
@@ -80,7 +81,10 @@ pagerduty.Service("too-hasty", escalation_policy="P1", acknowledgement_timeout="
     code, said, _ = run(monkeypatch, capsys, "check")
 
     assert code == 1
-    assert said.count("✗") == 3
+    assert said.count("✗") == 4
+    assert (
+        "✗ rules/tests: no test names KafkaConsumerLag, KafkaConsumerLagCritical. Add one to DOMAIN_test.yaml" in said
+    )
     assert "✗ dev: cfn-lint's schemas of AWS refuse what the program would make" in said
     assert "too-patient (aws:sqs/queue:Queue): visibilityTimeoutSeconds: found 43201; allowed: at most 43200" in said
     assert "✗ dev: the shapes of PagerDuty's objects refuse what the program would make" in said

@@ -18,6 +18,7 @@ from runbook_automation.alertmanager import AlertmanagerApi
 from runbook_automation.automation import Count
 from runbook_automation.commands import TryLater
 from runbook_automation.configuration import BEGIN_SECONDS, MAXIMUM_AGE_SECONDS, Mode
+from runbook_automation.messages import Unreadable
 from sandbox.service import HttpService, wait_until_ready
 from tests.lambda_events import (
     FUNCTION_OPERATIONS,
@@ -255,13 +256,14 @@ def test_dry_run_says_what_it_would_do_and_does_nothing(world: World) -> None:
     assert item["status"] == "dry run"
 
 
-def test_a_message_cut_at_256_kib_is_kept_raw_and_not_tried_again(world: World) -> None:
+def test_a_message_cut_at_256_kib_is_kept_raw_and_becomes_a_dead_letter(world: World) -> None:
     envelope = recorded("notification_firing")
     envelope["MessageAttributes"]["truncated"] = {"Type": "String", "Value": "true"}
     envelope["Message"] = envelope["Message"][:100]
     body = json.dumps(envelope)
 
-    world.handle(body)
+    with pytest.raises(Unreadable, match="256 KiB"):
+        world.handle(body)
 
     (kept,) = world.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])
     assert kept.get("Key", "").startswith("unreadable/")
@@ -269,7 +271,7 @@ def test_a_message_cut_at_256_kib_is_kept_raw_and_not_tried_again(world: World) 
     assert world.seen.counts[Count.UNREADABLE] == 1
 
 
-def test_what_is_none_of_ours_is_counted_and_kept(world: World) -> None:
+def test_what_is_none_of_ours_is_counted_and_kept_and_not_tried_again(world: World) -> None:
     world.handle('{"source": "aws.ec2"}')
 
     assert world.seen.counts[Count.NOT_OURS] == 1
