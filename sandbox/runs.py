@@ -43,9 +43,10 @@ class Run:
         end_recorded_processes(self.directory)
         if kind is not None and issubclass(kind, Exception):
             self.keep()
-        self._lock.release()
-        if not _is_kept(self.directory):
-            shutil.rmtree(self.directory, ignore_errors=True)
+        with FileLock(self.directory.parent / _ALL_LOCK):  # so that nobody takes it for a killed one's meanwhile
+            self._lock.release()
+            if not _is_kept(self.directory):
+                shutil.rmtree(self.directory, ignore_errors=True)
 
     def keep(self) -> None:
         """Keep the folder with its logs and its journal when the run ends, until a later one is kept."""

@@ -238,7 +238,7 @@ def recorded_processes(directory: Path) -> Iterator[tuple[str, psutil.Process]]:
 
     Other programs leave files of the same ending; what is no record of ours is passed over.
     """
-    for path in sorted(directory.rglob("*.pid")):
+    for path in _records(directory):
         try:
             record = json.loads(path.read_text())
             process = psutil.Process(record["pid"])
@@ -264,6 +264,13 @@ def end_recorded_processes(directory: Path) -> list[str]:
             with suppress(psutil.NoSuchProcess):
                 one.kill()
         ended.append(name)
-    for path in directory.rglob("*.pid"):
+    for path in _records(directory):
         path.unlink(missing_ok=True)
     return ended
+
+
+def _records(directory: Path) -> list[Path]:
+    """Return the records below a folder in which others may still remove what is theirs."""
+    return sorted(
+        Path(folder, name) for folder, _, names in os.walk(directory) for name in names if name.endswith(".pid")
+    )

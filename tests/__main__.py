@@ -8,7 +8,15 @@ from tests.checks import STATIC_CHECKS
 from tests.steps import PYTHON, Step, run_steps
 
 LONGEST = tuple(
-    f"tests/integration/test_{name}.py" for name in ("high_availability", "providers_kubernetes", "pagerduty_provider")
+    f"tests/{name}.py"
+    for name in (
+        "integration/test_high_availability",
+        "integration/test_providers_kubernetes",
+        "e2e/test_interrupted_sandbox",
+        "integration/test_pagerduty_provider",
+        "integration/test_engine",
+        "e2e/test_running_sandbox",
+    )
 )
 """They are begun first, so that no worker has one left when the others have nothing more to do."""
 BY_FILE = ("--dist", "loadfile", "--no-loadscope-reorder")

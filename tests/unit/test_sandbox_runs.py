@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,25 @@ def test_what_the_sandbox_starts_sees_no_account_and_reaches_loopback_directly(
 
     direct = {"NO_PROXY": "internal,127.0.0.1,localhost", "no_proxy": "internal,127.0.0.1,localhost"}
     assert dict(os.environ) == {**given, **direct}
+
+
+def test_what_is_removed_while_a_killed_run_is_cleared_stops_nothing(tmp_path: Path) -> None:
+    """Programs that the kernel ends with their run may still remove what is theirs."""
+    killed = tmp_path / "run-killed"
+    kept = killed / "kept"
+    kept.mkdir(parents=True)
+    cleared = threading.Event()
+
+    def remove_and_make() -> None:
+        while not cleared.is_set():
+            (killed / "state" / "locks" / "a" / "b").mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(killed / "state")
+
+    remover = threading.Thread(target=remove_and_make)
+    remover.start()
+    try:
+        for _ in range(500):
+            assert end_stale_runs(tmp_path) == []
+    finally:
+        cleared.set()
+        remover.join()
