@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from tests.checks import STATIC_CHECKS
 from tests.steps import PYTHON, Step, run_steps
 
-LONGEST = tuple(
-    f"tests/{name}.py"
-    for name in (
-        "integration/test_high_availability",
-        "integration/test_providers_kubernetes",
-        "e2e/test_interrupted_sandbox",
-        "integration/test_pagerduty_provider",
-        "integration/test_engine",
-        "e2e/test_running_sandbox",
-    )
+TESTS = Path(__file__).parent
+LONGEST_FIRST = (
+    "integration/test_high_availability.py",
+    "integration/test_engine.py",
+    "integration/test_cluster_node_agent.py",
+    "integration/test_providers_kubernetes.py",
+    "integration/test_pagerduty_provider.py",
+    "integration/test_providers_aws.py",
+    "integration/test_preview.py",
+    "integration/test_cluster_control_plane.py",
+    "e2e/test_interrupted_sandbox.py",
+    "e2e/test_running_sandbox.py",
 )
-"""They are begun first, so that no worker has one left when the others have nothing more to do."""
+"""So that no worker has one of them left when the others have nothing more to do."""
+FOLDERS = ("integration", "e2e")
+INFRASTRUCTURE = sorted(
+    (str(path.relative_to(TESTS)) for folder in FOLDERS for path in (TESTS / folder).glob("test_*.py")),
+    key=lambda file: (LONGEST_FIRST.index(file) if file in LONGEST_FIRST else len(LONGEST_FIRST), file),
+)
 BY_FILE = ("--dist", "loadfile", "--no-loadscope-reorder")
 
 STEPS = (
@@ -34,7 +42,16 @@ STEPS = (
     Step(
         name="infrastructure",
         # Most of it waits for programs that start: more of it runs at once than there are cores.
-        command=(PYTHON, "-m", "pytest", *LONGEST, "tests/integration", "tests/e2e", "-n", "3", *BY_FILE),
+        command=(
+            PYTHON,
+            "-m",
+            "pytest",
+            *(f"tests/{file}" for file in INFRASTRUCTURE),
+            "-n",
+            "3",
+            "--durations=25",
+            *BY_FILE,
+        ),
     ),
     Step(
         name="drills without the chart",
