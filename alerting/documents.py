@@ -51,8 +51,13 @@ def read_document(root: Path, file: str) -> Document:
     Raises `CatalogError` if it cannot be read, is not UTF-8 or YAML, holds a key twice, a tag or more aliases than
     `MOST_REPEATED`, or is not a mapping.
     """
+    return parse_document(file, read_text(root, file))
+
+
+def read_text(root: Path, file: str) -> str:
+    """Return the text of `file`, relative to `root`. Raises `CatalogError` if it cannot be read, or is not UTF-8."""
     try:
-        text = (root / file).read_text(encoding="utf-8")
+        return (root / file).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise CatalogError([Problem(Place(file=file), "the file is not there. Write it")]) from None
     except OSError as error:
@@ -60,7 +65,6 @@ def read_document(root: Path, file: str) -> Document:
     except UnicodeDecodeError as error:
         message = f"is not UTF-8 at byte {error.start}. Save it as UTF-8"
         raise CatalogError([Problem(Place(file=file), message)]) from None
-    return parse_document(file, text)
 
 
 def parse_document(file: str, text: str) -> Document:

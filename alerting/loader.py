@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from alerting.actions import ActionFile, RemediationsFile
 from alerting.catalog import Catalog, Page, RoutingFile, RulesFile, ScrapedSeriesFile, ServicesFile
-from alerting.documents import Document, FieldPath, read_document
+from alerting.documents import Document, FieldPath, read_document, read_text
 from alerting.folders import domain_problems, folder_problems
 from alerting.market import MARKET_FILE, MarketFile
 from alerting.problems import CatalogError, Problem, listed, shown
@@ -69,6 +69,14 @@ class _Collector:
         self.documents[file] = document
         return value
 
+    def page(self, file: str) -> Page | None:
+        """Read one runbook page, or keep its problem and return None."""
+        try:
+            return _page(read_text(self.root, file))
+        except CatalogError as error:
+            self.problems += error.problems
+            return None
+
     def files(self, folder: str, suffix: str) -> list[str]:
         """Return the files of a folder, by name."""
         return sorted(f"{folder}/{path.name}" for path in (self.root / folder).glob(f"*{suffix}") if path.is_file())
@@ -93,7 +101,7 @@ def read_catalog(root: Path) -> Catalog:
     collector.problems += [problem for file in rules_files for problem in domain_problems(file)]
     rules = {Path(file).stem: collector.read(file, RulesFile) for file in rules_files}
     actions = [collector.read(file, ActionFile) for file in collector.files("runbooks/actions", ".yaml")]
-    pages = {Path(file).stem: _page(root / file) for file in collector.files("runbooks", ".md")}
+    pages = {Path(file).stem: collector.page(file) for file in collector.files("runbooks", ".md")}
     if collector.problems or None in (services, teams, routing, remediations, series, market):
         raise CatalogError(collector.problems)
     return Catalog(
@@ -108,13 +116,12 @@ def read_catalog(root: Path) -> Catalog:
         rules={domain: file for domain, file in rules.items() if file is not None},
         series=cast(ScrapedSeriesFile, series),
         market=cast(MarketFile, market),
-        pages=pages,
+        pages={alert: page for alert, page in pages.items() if page is not None},
         documents=collector.documents,
     )
 
 
-def _page(path: Path) -> Page:
-    text = path.read_text(encoding="utf-8", errors="replace")
+def _page(text: str) -> Page:
     above, *parts = re.split(r"^## ", text, flags=re.MULTILINE)
     sections: dict[str, str] = {}
     for part in parts:

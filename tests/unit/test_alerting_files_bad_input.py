@@ -183,8 +183,9 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     assert "catalog/services.yaml:1: cannot be read: Is a directory. Put that right" in problems(root)
 
 
-def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", ["catalog/services.yaml", "rules/kafka.yaml", "runbooks/ServiceDown.md"])
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path, file: str) -> None:
     root = copied_root(tmp_path / "root")
-    (root / "catalog" / "services.yaml").write_bytes(b"a: \xff")
+    (root / file).write_bytes(b"a: \xff")
 
-    assert problems(root) == ["catalog/services.yaml:1: is not UTF-8 at byte 3. Save it as UTF-8"]
+    assert problems(root) == [f"{file}:1: is not UTF-8 at byte 3. Save it as UTF-8"]
