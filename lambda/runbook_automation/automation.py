@@ -195,7 +195,7 @@ class Automation:
         """Answer the firing alerts of a group that its message has no room for; a team hears if they can't be had."""
         left_out = notification.total - len(notification.alerts)
         names = {notification.common_labels.get("alertname", "")} - {""}
-        if not left_out or (names and not names & set(self.remediations.by_alert)):
+        if not left_out or not notification.firing or (names and not names & set(self.remediations.by_alert)):
             return []
         self._need_time()
         try:

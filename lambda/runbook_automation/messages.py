@@ -48,6 +48,7 @@ class Alert:
 class Notification:
     """A group of alerts. `total` is how many there were; a message holds 100 at most, fewer where these are long.
 
+    `firing` says whether any of the group still does, be it carried or not.
     `receiver` is the name of one route's, so that with the group's labels it names the group. `id` and `sent_at` are
     the topic's, the latter by its clock: queues and redrives leave both as they are.
     """
@@ -56,6 +57,7 @@ class Notification:
     sent_at: datetime
     route: str
     receiver: str
+    firing: bool
     reason: str
     total: int
     group_labels: Mapping[str, str]
@@ -139,6 +141,7 @@ def _notification(envelope: Mapping[str, Any]) -> Notification:
         id=_get(envelope, "MessageId", str, "envelope"),
         sent_at=_time(_get(envelope, "Timestamp", str, "envelope"), "envelope.Timestamp"),
         route=_get(message, "route", str, "message"),
+        firing=_is_firing(notification, "notification"),
         reason=_get(notification, "notification_reason", str, "notification"),
         total=total,
         receiver=_get(notification, "receiver", str, "notification"),
@@ -157,10 +160,14 @@ def _attribute(envelope: Mapping[str, Any], name: str) -> object:
 def _alert(alert: object, place: str) -> Alert:
     if not isinstance(alert, dict):
         raise Unreadable(f"{place}: found {type(alert).__name__}; allowed: an object")
-    status = _get(alert, "status", str, place)
+    return _identified(alert, place, firing=_is_firing(alert, place))
+
+
+def _is_firing(holder: Mapping[str, Any], place: str) -> bool:
+    status = _get(holder, "status", str, place)
     if status not in {"firing", "resolved"}:
         raise Unreadable(f"{place}.status: found {status!r:.100}; allowed: firing, resolved")
-    return _identified(alert, place, firing=status == "firing")
+    return status == "firing"
 
 
 def read_api_alert(alert: object, place: str) -> Alert | None:

@@ -300,6 +300,13 @@ def test_alerts_that_came_in_no_message_are_told_to_the_team_once(world: World) 
     assert len(world.commands()) == 1
 
 
+def test_of_a_group_that_has_resolved_nothing_was_left_out(world: World) -> None:
+    world.handle(notification(total=120, status="resolved"))
+
+    assert world.told("team-platform") == []
+    assert world.seen.counts[Count.LEFT_OUT] == 0
+
+
 def test_a_notice_that_cannot_be_published_keeps_no_alert_from_its_answer_and_comes_with_the_sweep(
     world: World,
 ) -> None:
