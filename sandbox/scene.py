@@ -12,6 +12,7 @@ import httpx
 import psutil
 
 from alerting.names import ALERT_TOPIC, REPAIR_QUEUE
+from sandbox import loopback
 from sandbox.clock import Clock
 from sandbox.cluster.kubectl import kubectl
 from sandbox.cluster.workloads import NAMESPACE
@@ -52,7 +53,7 @@ class RunningScene:
 
     def _fault(self, method: str, kind: str, labels: Mapping[str, str]) -> None:
         body = {"fault": kind, "labels": dict(labels)}
-        answer = httpx.request(method, f"{self._sandbox.metrics.address}/faults", json=body, timeout=REQUEST_SECONDS)
+        answer = loopback.request(method, f"{self._sandbox.metrics.address}/faults", json=body, timeout=REQUEST_SECONDS)
         answer.raise_for_status()
 
     def scale_deployment(self, name: str, replicas: int) -> None:

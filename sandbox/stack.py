@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import httpx
 
+from sandbox import loopback
 from sandbox.clock import Clock
 from sandbox.cluster.control_plane import ControlPlane
 from sandbox.cluster.node_agent import NodeAgent
@@ -273,7 +274,7 @@ class Sandbox:
         statuses: dict[str, Mapping[str, Any]] = {}
         for pod, address in self.alertmanagers().items():
             try:
-                statuses[pod] = httpx.get(f"{address}/api/v2/status", timeout=REQUEST_SECONDS).json()
+                statuses[pod] = loopback.get(f"{address}/api/v2/status", timeout=REQUEST_SECONDS).json()
             except (httpx.HTTPError, json.JSONDecodeError):
                 continue  # it is starting, or has just been killed
         return statuses
@@ -289,7 +290,7 @@ class Sandbox:
 
     def _is_scraping(self) -> bool:
         try:
-            answer = httpx.get(f"{self.prometheus()}/api/v1/targets", timeout=REQUEST_SECONDS).json()
+            answer = loopback.get(f"{self.prometheus()}/api/v1/targets", timeout=REQUEST_SECONDS).json()
         except (httpx.HTTPError, json.JSONDecodeError, ServiceFailed):
             return False
         up = {target["scrapePool"] for target in answer["data"]["activeTargets"] if target["health"] == "up"}

@@ -36,6 +36,12 @@ STEPS = (
         command=(PYTHON, "-m", "cli", "sandbox", "--once", "--realtime"),
         background=True,
     ),
+    # These wait too, and end while the unit tests run.
+    Step(
+        name="drills without the chart",
+        command=(PYTHON, "-m", "cli", "sandbox", "--once", "--chart", "none"),
+        background=True,
+    ),
     *STATIC_CHECKS,
     Step(name="unit tests", command=(PYTHON, "-m", "pytest", "tests/unit", "-n", "2")),
     Step(name="rules and routing", command=(PYTHON, "-m", "pytest", "tests/rules", "-n", "3")),
@@ -52,10 +58,6 @@ STEPS = (
             "--durations=25",
             *BY_FILE,
         ),
-    ),
-    Step(
-        name="drills without the chart",
-        command=(PYTHON, "-m", "cli", "sandbox", "--once", "--chart", "none"),
     ),
 )
 

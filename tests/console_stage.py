@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,6 +16,7 @@ from starlette.routing import Route
 
 from alerting.group_key import deduplication_key
 from alerting.names import ALERT_TOPIC, NOTIFICATION_TOPIC
+from sandbox import loopback
 from sandbox.console.application import create_application
 from sandbox.journal import Journal, Kind
 from sandbox.service import HttpService, wait_until_ready
@@ -95,13 +95,13 @@ class ConsoleStage:
 
     def page(self) -> str:
         """Return the page's HTML."""
-        answer = httpx.get(f"{self.address}/", timeout=REQUEST_SECONDS)
+        answer = loopback.get(f"{self.address}/", timeout=REQUEST_SECONDS)
         answer.raise_for_status()
         return answer.text
 
     def sections(self) -> dict[str, str]:
         """Return the HTML of each section."""
-        answer = httpx.get(f"{self.address}/sections", timeout=REQUEST_SECONDS)
+        answer = loopback.get(f"{self.address}/sections", timeout=REQUEST_SECONDS)
         answer.raise_for_status()
         return answer.json()["sections"]
 

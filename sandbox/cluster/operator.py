@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 
+from sandbox import loopback
 from sandbox.cluster.kubectl import apply_files, kubectl
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.service import ProcessService, ServiceFailed
@@ -60,6 +61,6 @@ class Operator(ProcessService):
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.address}/healthz", timeout=PROBE_SECONDS).is_success
+            return loopback.get(f"{self.address}/healthz", timeout=PROBE_SECONDS).is_success
         except httpx.TransportError:
             return False

@@ -10,10 +10,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sandbox import loopback
 from sandbox.clock import Clock
 from sandbox.functions.event_source import DEFAULT_CONCURRENCY, REPORT_FAILURES, SOURCE, EventSource, Mapped
 from sandbox.functions.process import FunctionFailed, FunctionProcess, FunctionVersion, runtime_libraries
@@ -147,7 +147,7 @@ class FunctionRuntime:
         code: Mapping[str, Any] = {
             # A key may hold other code than it did.
             "CodeSha256": configuration["CodeSha256"],
-            **httpx.get(f"{self._endpoint}/sandbox/functions/{name}", timeout=5.0).raise_for_status().json(),
+            **loopback.get(f"{self._endpoint}/sandbox/functions/{name}", timeout=5.0).raise_for_status().json(),
         }
         function = FunctionVersion(
             name=name,

@@ -30,6 +30,7 @@ from alerting.build import load_platform
 from alerting.platform import AlertmanagerFiles, SecretSource
 from alerting.settings import Endpoints, Environment, ScrapeTarget
 from components.naming import ALERTMANAGER, PROMETHEUS
+from sandbox import loopback
 from sandbox.clock import Clock
 from sandbox.clouds.pagerduty import create_application
 from sandbox.cluster.kubectl import apply, kubectl
@@ -100,7 +101,7 @@ class Watch:
             body = [{"labels": {**LABELS, "alertname": name}} for name in list(self.alerts)]
             for address in self.stage.alertmanagers():
                 try:
-                    httpx.post(f"{address}/api/v2/alerts", json=body, timeout=SEND_SECONDS)
+                    loopback.post(f"{address}/api/v2/alerts", json=body, timeout=SEND_SECONDS)
                 except httpx.TransportError:
                     continue  # this replica is away: the others have the alerts
 
@@ -109,12 +110,12 @@ class Watch:
 
     def events(self) -> Counter[str]:
         """Return how many events PagerDuty took, by alert. None of them ends an incident."""
-        received = httpx.get(f"{self.address}/sandbox/received").json()["events"]
+        received = loopback.get(f"{self.address}/sandbox/received").json()["events"]
         assert {(one["status"], one["event"]["event_action"]) for one in received} <= {(202, "trigger")}
         return Counter(one["event"]["payload"]["class"] for one in received)
 
     def incidents(self) -> Counter[str]:
-        found = httpx.get(f"{self.address}/sandbox/incidents").json()["incidents"]
+        found = loopback.get(f"{self.address}/sandbox/incidents").json()["incidents"]
         return Counter(one["title"].removeprefix("[TRADING] ").partition(":")[0] for one in found)
 
     def has_paged(self, name: str, events: int = 1) -> None:
@@ -124,7 +125,7 @@ class Watch:
         """Wait until two replicas have heard of a notification from the one that sent it."""
 
         def has_heard(address: str) -> bool:
-            heard = re.search(rf"^{HEARD} (\S+)$", httpx.get(f"{address}/metrics").text, re.MULTILINE)
+            heard = re.search(rf"^{HEARD} (\S+)$", loopback.get(f"{address}/metrics").text, re.MULTILINE)
             return heard is not None and float(heard[1]) >= 1
 
         until(lambda: [has_heard(one) for one in self.stage.alertmanagers()].count(True) >= 2)
@@ -133,7 +134,7 @@ class Watch:
         """Wait until three replicas are ready and see each other."""
 
         def see_each_other() -> bool:
-            found = [httpx.get(f"{one}/api/v2/status").json()["cluster"] for one in self.stage.alertmanagers()]
+            found = [loopback.get(f"{one}/api/v2/status").json()["cluster"] for one in self.stage.alertmanagers()]
             return [(one["status"], len(one["peers"])) for one in found] == [("ready", 3)] * 3
 
         until(lambda: self.stage.ready_pods(5) and see_each_other(), timeout_seconds=120)
@@ -147,7 +148,7 @@ class Watch:
             "createdBy": "ada",
             "comment": "a test",
         }
-        return httpx.post(f"{address}/api/v2/silences", json=asked).json()["silenceID"]
+        return loopback.post(f"{address}/api/v2/silences", json=asked).json()["silenceID"]
 
     def is_silenced(self, name: str, silence: str, addresses: list[str] | None = None) -> None:
         """Begin an alert that a silence is for, and wait until every replica holds it back because of that."""
@@ -155,7 +156,7 @@ class Watch:
 
         def holds_back(address: str) -> bool:
             asked = {"filter": f'alertname="{name}"'}
-            found = httpx.get(f"{address}/api/v2/alerts", params=asked).json()
+            found = loopback.get(f"{address}/api/v2/alerts", params=asked).json()
             return [(one["status"]["state"], one["status"]["silencedBy"]) for one in found] == [
                 ("suppressed", [silence])
             ]

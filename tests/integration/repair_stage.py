@@ -14,6 +14,7 @@ import httpx
 
 from alerting.repairs import document_text, repair_action
 from components.function_package import build_function_package
+from sandbox import loopback
 from sandbox.cluster.control_plane import ControlPlane
 from sandbox.cluster.kubectl import Manifest, apply, kubectl
 from sandbox.cluster.workloads import NAMESPACE, PodSummary, Workloads
@@ -104,7 +105,7 @@ def running_aws(plane: ControlPlane, directory: Path, journal: Journal) -> Gener
 
 def _answers(address: str) -> bool:
     try:
-        return httpx.get(address, timeout=1).is_success
+        return loopback.get(address, timeout=1).is_success
     except httpx.TransportError:
         return False
 
@@ -274,7 +275,7 @@ class Stage:
 
     def messages(self, topic: str) -> list[dict[str, Any]]:
         """Return what a topic was told."""
-        told = httpx.get(f"{self.address}/sandbox/topics/{topic}").raise_for_status().json()
+        told = loopback.get(f"{self.address}/sandbox/topics/{topic}").raise_for_status().json()
         return [{"subject": one["subject"], **json.loads(one["message"])} for one in told]
 
     def pods(self, service: str) -> list[PodSummary]:

@@ -6,11 +6,11 @@ import signal
 import threading
 from collections.abc import Iterator
 
-import httpx
 import psutil
 import pytest
 
 from components.naming import ALERTMANAGER
+from sandbox import loopback
 from sandbox.cluster.kubectl import apply, kubectl
 from sandbox.journal import Kind
 from tests import cluster_stage
@@ -44,12 +44,12 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def json_of(url: str) -> dict[str, object]:
-    answer: dict[str, object] = httpx.get(url).json()
+    answer: dict[str, object] = loopback.get(url).json()
     return answer
 
 
 def peers(address: str) -> int:
-    return len(httpx.get(f"{address}/api/v2/status").json()["cluster"]["peers"])
+    return len(loopback.get(f"{address}/api/v2/status").json()["cluster"]["peers"])
 
 
 def test_three_alertmanagers_are_one_cluster(stage: Stage) -> None:
@@ -58,15 +58,15 @@ def test_three_alertmanagers_are_one_cluster(stage: Stage) -> None:
 
 
 def test_prometheus_sends_to_every_alertmanager(stage: Stage) -> None:
-    until(lambda: all("Watchdog" in httpx.get(f"{one}/api/v2/alerts").text for one in stage.alertmanagers()))
-    known = httpx.get(f"{stage.prometheus()}/api/v1/alertmanagers").json()["data"]["activeAlertmanagers"]
+    until(lambda: all("Watchdog" in loopback.get(f"{one}/api/v2/alerts").text for one in stage.alertmanagers()))
+    known = loopback.get(f"{stage.prometheus()}/api/v1/alertmanagers").json()["data"]["activeAlertmanagers"]
 
     assert {one["url"].removesuffix("/api/v2/alerts") for one in known} == set(stage.alertmanagers())
 
 
 def test_prometheus_scrapes_the_target_outside_and_the_alertmanagers(stage: Stage) -> None:
     def jobs() -> set[str]:
-        targets = httpx.get(f"{stage.prometheus()}/api/v1/targets").json()["data"]["activeTargets"]
+        targets = loopback.get(f"{stage.prometheus()}/api/v1/targets").json()["data"]["activeTargets"]
         return {target["labels"]["job"] for target in targets}
 
     until(lambda: {"orion", ALERTMANAGER} <= jobs())
@@ -98,7 +98,7 @@ def test_a_changed_configuration_is_loaded_by_every_alertmanager_and_its_secret_
     uid = stage.get("secret", "alertmanager-config")["metadata"]["uid"]
 
     def waits(expected: str) -> bool:
-        loaded = [httpx.get(f"{one}/api/v2/status").json()["config"]["original"] for one in stage.alertmanagers()]
+        loaded = [loopback.get(f"{one}/api/v2/status").json()["config"]["original"] for one in stage.alertmanagers()]
         return all(f"group_wait: {expected}" in text for text in loaded)
 
     until(lambda: waits("1s"))
@@ -106,7 +106,7 @@ def test_a_changed_configuration_is_loaded_by_every_alertmanager_and_its_secret_
     until(lambda: waits("7s"), timeout_seconds=20)
 
     assert stage.get("secret", "alertmanager-config")["metadata"]["uid"] == uid
-    text = httpx.get(f"{stage.alertmanagers()[0]}/api/v2/status").json()["config"]["original"]
+    text = loopback.get(f"{stage.alertmanagers()[0]}/api/v2/status").json()["config"]["original"]
     assert "title: see /etc/alertmanager/secrets" in text, "text that only looks like a path is left alone"
 
 
@@ -115,7 +115,7 @@ def test_a_changed_rule_is_loaded(stage: Stage) -> None:
     arguments = ("patch", "prometheusrule", "rules", f"--namespace={NAMESPACE}", "--type=json", f"--patch={patch}")
     kubectl(stage.kubeconfig, *arguments)
 
-    until(lambda: "Changed" in httpx.get(f"{stage.prometheus()}/api/v1/rules").text, timeout_seconds=20)
+    until(lambda: "Changed" in loopback.get(f"{stage.prometheus()}/api/v1/rules").text, timeout_seconds=20)
 
 
 def test_a_killed_alertmanager_comes_back(stage: Stage) -> None:

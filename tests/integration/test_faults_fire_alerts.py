@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import httpx
 import pytest
 
 from alerting.build import load_platform
 from alerting.settings import Environment
+from sandbox import loopback
 from sandbox.journal import Journal
 from sandbox.metrics.application import create_application
 from sandbox.metrics.exporters import Deployment, Pod, StatefulSet
@@ -141,7 +141,7 @@ def prometheus(tmp_path: Path, source: HttpService) -> Iterator[ProcessService]:
 def firing(prometheus: ProcessService) -> set[str]:
     """Return the alerts that have fired, whether they still do or not."""
     query = 'count by (alertname) (last_over_time(ALERTS{alertstate="firing"}[10m]))'
-    answer = httpx.get(f"{prometheus.address}/api/v1/query", params={"query": query}, timeout=10).json()
+    answer = loopback.get(f"{prometheus.address}/api/v1/query", params={"query": query}, timeout=10).json()
     return {one["metric"]["alertname"] for one in answer["data"]["result"]}
 
 
@@ -156,7 +156,7 @@ def wait_for(prometheus: ProcessService, alerts: set[str]) -> None:
 
 def start(source: HttpService, faults: Mapping[str, Mapping[str, str]]) -> set[str]:
     for name, labels in faults.items():
-        answer = httpx.post(f"{source.address}/faults", json={"fault": name, "labels": labels}, timeout=10)
+        answer = loopback.post(f"{source.address}/faults", json={"fault": name, "labels": labels}, timeout=10)
         assert answer.status_code == 200, answer.text
     return {FAULTS[name].alert for name in faults}
 

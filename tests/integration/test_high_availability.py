@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
+from sandbox import loopback
 from sandbox.cluster.kubectl import kubectl
 from sandbox.cluster.workloads import PodSummary
 from tests.cluster_stage import NAMESPACE, Stage, until
@@ -36,7 +36,9 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
 
 
 def silences(address: str) -> set[str]:
-    return {one["id"] for one in httpx.get(f"{address}/api/v2/silences").json() if one["status"]["state"] == "active"}
+    return {
+        one["id"] for one in loopback.get(f"{address}/api/v2/silences").json() if one["status"]["state"] == "active"
+    }
 
 
 def test_no_page_is_lost_none_doubled_and_silences_are_kept(watch: Watch) -> None:
@@ -79,7 +81,7 @@ def test_no_page_is_lost_none_doubled_and_silences_are_kept(watch: Watch) -> Non
     watch.has_paged("ConfigurationChanged")
 
     def loaded() -> bool:
-        texts = [httpx.get(f"{one}/api/v2/status").json()["config"]["original"] for one in stage.alertmanagers()]
+        texts = [loopback.get(f"{one}/api/v2/status").json()["config"]["original"] for one in stage.alertmanagers()]
         return len(texts) == 3 and all("repeat_interval: 5h" in text for text in texts)
 
     until(loaded)

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
+from sandbox import loopback
 from sandbox.clouds.serving import SCALE_VARIABLE
 from sandbox.journal import JOURNAL_VARIABLE, Event, Journal, Kind
 from sandbox.ports import LOOPBACK, accepts_connections, free_port
@@ -86,7 +86,7 @@ def test_an_alert_pages_escalates_posts_and_resolves(
     tmp_path: Path, journal: Journal, pagerduty: ProcessService, slack: ProcessService
 ) -> None:
     key = routing_key(pagerduty.address, "ann", "bob")
-    webhook = httpx.post(f"{slack.address}/sandbox/webhooks", json={"channel": "#orion-alerts"}).json()["url"]
+    webhook = loopback.post(f"{slack.address}/sandbox/webhooks", json={"channel": "#orion-alerts"}).json()["url"]
     configuration = tmp_path / "alertmanager.yaml"
     configuration.write_text(CONFIGURATION.format(pagerduty=pagerduty.address, key=key, webhook=webhook))
     port = free_port()
@@ -108,13 +108,13 @@ def test_an_alert_pages_escalates_posts_and_resolves(
         wait_until_ready(alertmanager, timeout_seconds=30)
         labels = {"alertname": "CriticalLatency", "service": "orders", "severity": "critical"}
         alert: dict[str, object] = {"labels": labels, "annotations": {"summary": "slow &lt;orders&gt; & 'more'"}}
-        httpx.post(f"{alertmanager.address}/api/v2/alerts", json=[alert]).raise_for_status()
+        loopback.post(f"{alertmanager.address}/api/v2/alerts", json=[alert]).raise_for_status()
         incident = wait(journal, Kind.INCIDENT_TRIGGERED, service="orders")
         first = wait(journal, Kind.PERSON_NOTIFIED, incident=incident.ids["incident"], person="ann@example.com")
         second = wait(journal, Kind.PERSON_NOTIFIED, incident=incident.ids["incident"], person="bob@example.com")
         posted = wait(journal, Kind.MESSAGE_POSTED, channel="#orion-alerts")
         ended = {**alert, "endsAt": "2020-01-01T00:00:00Z", "startsAt": "2019-01-01T00:00:00Z"}
-        httpx.post(f"{alertmanager.address}/api/v2/alerts", json=[ended]).raise_for_status()
+        loopback.post(f"{alertmanager.address}/api/v2/alerts", json=[ended]).raise_for_status()
         wait(journal, Kind.INCIDENT_RESOLVED, incident=incident.ids["incident"])
     finally:
         alertmanager.stop()

@@ -6,7 +6,6 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
 from rich.console import Console
 
@@ -15,6 +14,7 @@ from alerting.settings import Settings
 from alerting.stack_settings import settings_from_file
 from cli.chart import FOUND_BESIDE
 from cli.preview import preview_plan, run_preview
+from sandbox import loopback
 from sandbox.cluster.kubectl import kubectl
 from sandbox.engine import DeploymentFailed
 from sandbox.engine_preview import PreviewAccount
@@ -44,7 +44,7 @@ def test_the_plan_of_prod_holds_everything_and_makes_nothing(tmp_path: Path) -> 
         queues = session.client("sqs", endpoint_url=account.aws.address).list_queues().get("QueueUrls", [])
         namespaces = kubectl(account.plane.kubeconfig, "get", "namespaces", "--output=name")
         headers = {"Authorization": "Token token=any"}
-        services = httpx.get(f"{account.pagerduty.address}/services", headers=headers).json()["services"]
+        services = loopback.get(f"{account.pagerduty.address}/services", headers=headers).json()["services"]
 
     by_name = {step.name: step for step in preview.steps}
     assert set(preview.result.changes) == {"create"}
