@@ -10,7 +10,7 @@ from typing import Self
 
 import httpx
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from alerting.build import load_catalog
 from cli.chart import choose_chart
@@ -162,7 +162,15 @@ def _pace(scale: float) -> str:
 
 
 def _say_what_to_try(console: Console, sandbox: Sandbox) -> None:
-    table = Table(title="What is up", title_justify="left", box=None, show_header=False, pad_edge=False)
+    table = Table(
+        "",
+        Column(overflow="fold"),  # a path that is cut short cannot be pasted
+        title="What is up",
+        title_justify="left",
+        box=None,
+        show_header=False,
+        pad_edge=False,
+    )
     for name, address in sandbox.addresses().items():
         table.add_row(name, address)
     console.print(table)
