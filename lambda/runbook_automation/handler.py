@@ -83,7 +83,7 @@ def _handle_record(record: SQSRecord, lambda_context: LambdaContext) -> None:
     try:
         replace(automation(), deadline=deadline).handle(record.body, record.message_id)
     except Exception:
-        # The processor reports the message as failed, and says nowhere why.
+        # Whatever it was: the processor reports the message as failed, and says nowhere why. It is raised again.
         logger.exception("message failed", extra={"message_id": record.message_id})
         raise
 
