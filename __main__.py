@@ -78,7 +78,6 @@ alarms = Alarms(
     "alarms",
     AlarmsArgs(
         settings=settings,
-        key_arn=event_bus.key_arn,
         service_ids=on_call.service_ids,
         operating_team=platform.on_call.operating_team,
     ),

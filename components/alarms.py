@@ -1,7 +1,11 @@
-"""Whom this platform's own alarms tell: one topic, which PagerDuty's CloudWatch integration is subscribed to.
+"""SNS topic for the platform's own CloudWatch alarms. PagerDuty's CloudWatch integration is subscribed to it.
 
-They are CloudWatch's, and no code of ours stands between one of them and the page. Where nobody is paged the topic is
-there all the same, and the alarms can be looked at.
+No code of ours stands between an alarm and the page. Where paging is off, the topic exists without the subscription,
+and the alarms can still be looked at.
+
+The topic is not encrypted with the stack's key, or with any other. Alarms watch everything that needs that key: a key
+that is disabled or deleted silences the alert topics, the queue, the table and the heartbeat, and this page is what
+reports it. A message holds the alarm's name, description and figures, and nothing secret.
 """
 
 from __future__ import annotations
@@ -15,21 +19,20 @@ import pulumi_pagerduty as pagerduty
 
 from alerting import names
 from alerting.settings import Settings
-from components.naming import DEAD_LETTER_QUEUE, arn, type_token
+from components.naming import DEAD_LETTER_QUEUE, FUNCTION_ERRORS_ALARM, QUEUE_AGE_ALARM, arn, type_token
 from components.policies import Statement
-from components.topics import TopicSpec, encrypted_topic
+from components.topics import TopicSpec, make_topic
 
-ALARMS = (names.SILENCE_ALARM, DEAD_LETTER_QUEUE)
-"""The alarms that may page, by name: the dead man's switch, and that of the dead-letter queue, which has its name."""
+ALARMS = (names.SILENCE_ALARM, DEAD_LETTER_QUEUE, QUEUE_AGE_ALARM, FUNCTION_ERRORS_ALARM)
+"""The alarms that may page, by name. The alarm on the dead-letter queue has the queue's name."""
 PAGERDUTY = "https://events.pagerduty.com"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmsArgs:
-    """What they are made from: the key of the topic, PagerDuty's services, and the team whose service pages."""
+    """What they are made from: PagerDuty's services, and the team whose service pages."""
 
     settings: Settings
-    key_arn: pulumi.Input[str]
     service_ids: Mapping[str, pulumi.Input[str]]
     operating_team: str
 
@@ -53,12 +56,12 @@ class Alarms(pulumi.ComponentResource):
                 "StringEquals": {"aws:SourceAccount": args.settings.aws.account_id},
             },
         )
-        topic = encrypted_topic(
+        topic = make_topic(
             name,
             TopicSpec(name=names.ALARM_TOPIC, allowed=[allowed]),
             args.settings,
-            args.key_arn,
-            pulumi.ResourceOptions(parent=self),
+            key_arn=None,
+            opts=pulumi.ResourceOptions(parent=self),
         )
         if args.settings.paging:
             self._page(topic, args.service_ids[args.operating_team])

@@ -23,7 +23,7 @@ from components.naming import (
     type_token,
 )
 from components.policies import Statement, policy_document, refuse_plain_http
-from components.topics import TopicSpec, encrypted_topic
+from components.topics import TopicSpec, make_topic
 
 VISIBILITY_SECONDS = 6 * FUNCTION_TIMEOUT_SECONDS
 """AWS asks for at least six times the function's timeout, so that a throttled batch is not handed out twice."""
@@ -111,13 +111,6 @@ class EventBus(pulumi.ComponentResource):
                     sid="TopicsToEncryptedQueues", services=["sns.amazonaws.com"], actions=use, resources=this_key
                 ),
                 Statement(
-                    sid="AlarmsToEncryptedTopics",
-                    services=["cloudwatch.amazonaws.com"],
-                    actions=use,
-                    resources=this_key,
-                    conditions={"StringEquals": {"aws:SourceAccount": account}},
-                ),
-                Statement(
                     sid="Logs",
                     services=[f"logs.{self._settings.aws.region}.amazonaws.com"],
                     actions=["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
@@ -160,7 +153,7 @@ class EventBus(pulumi.ComponentResource):
             resources=[],
         )
         spec = TopicSpec(name=topic_name, allowed=[allowed], sender=sender)
-        return encrypted_topic(f"{self._name}-{key}", spec, self._settings, self._key.arn, self._child)
+        return make_topic(f"{self._name}-{key}", spec, self._settings, key_arn=self._key.arn, opts=self._child)
 
     def _dead_letter_queue(self) -> aws.sqs.Queue:
         return aws.sqs.Queue(

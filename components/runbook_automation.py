@@ -11,13 +11,13 @@ import pulumi_aws as aws
 from alerting.platform import RepairAction, Repairs
 from alerting.repairs import document_text
 from alerting.settings import Settings
+from components.function_alarms import make_function_alarms
 from components.function_network import FunctionNetwork, make_function_network, network_statements
 from components.function_package import FunctionPackage
 from components.keeping import kept
 from components.naming import (
     BASTION_TAG,
     BASTION_TAG_VALUE,
-    DEAD_LETTER_QUEUE,
     FUNCTION,
     FUNCTION_HANDLER,
     FUNCTION_TIMEOUT_SECONDS,
@@ -38,7 +38,6 @@ MAXIMUM_CONCURRENCY = 2
 LOG_DAYS = 30
 DIAGNOSTICS_DAYS = 90
 OLD_CODE_DAYS = 90
-DEAD_LETTERS_PERIOD_SECONDS = 60
 UNREADABLE_PREFIX = "unreadable/"
 """Where the function keeps, as they came, messages that it cannot read."""
 
@@ -111,7 +110,7 @@ class RunbookAutomation(pulumi.ComponentResource):
             scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(maximum_concurrency=MAXIMUM_CONCURRENCY),
             opts=self._child,
         )
-        self._dead_letter_alarm()
+        make_function_alarms(name, topic_arn=args.alarm_topic_arn, opts=self._child)
 
         self.function_arn = function.arn
         self.table_name = table.name
@@ -320,29 +319,6 @@ class RunbookAutomation(pulumi.ComponentResource):
     def _network(self, role_policy: aws.iam.RolePolicy) -> FunctionNetwork | None:
         return make_function_network(
             self._name, settings=self._settings, namespace=self._args.namespace, role_policy=role_policy, parent=self
-        )
-
-    def _dead_letter_alarm(self) -> None:
-        aws.cloudwatch.MetricAlarm(
-            f"{self._name}-dead-letters-alarm",
-            name=DEAD_LETTER_QUEUE,
-            alarm_description=(
-                "Alerts or outcomes could not be handled by runbook automation, and wait in this queue: "
-                'docs/repairs.md, "When messages fail"'
-            ),
-            namespace="AWS/SQS",
-            metric_name="ApproximateNumberOfMessagesVisible",
-            dimensions={"QueueName": DEAD_LETTER_QUEUE},
-            statistic="Maximum",
-            period=DEAD_LETTERS_PERIOD_SECONDS,
-            evaluation_periods=1,
-            comparison_operator="GreaterThanThreshold",
-            threshold=0,
-            # An empty queue that nobody uses sends no data after a few hours.
-            treat_missing_data="notBreaching",
-            alarm_actions=[self._args.alarm_topic_arn],
-            ok_actions=[self._args.alarm_topic_arn],
-            opts=self._child,
         )
 
 

@@ -1,4 +1,4 @@
-"""An SNS topic as this program makes it: encrypted with the stack's key, and open to what its policy names alone."""
+"""SNS topics as this program makes them: open only to the principals that their policy names."""
 
 from __future__ import annotations
 
@@ -24,10 +24,18 @@ class TopicSpec:
     sender: str | None = None
 
 
-def encrypted_topic(
-    resource: str, spec: TopicSpec, settings: Settings, key_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
+def make_topic(
+    resource: str,
+    spec: TopicSpec,
+    settings: Settings,
+    *,
+    key_arn: pulumi.Input[str] | None,
+    opts: pulumi.ResourceOptions,
 ) -> aws.sns.Topic:
-    """Make a topic called RESOURCE-topic in the program, and its policy."""
+    """Make a topic called RESOURCE-topic in the program, and its policy.
+
+    `key_arn` is the KMS key that encrypts it; None leaves it unencrypted.
+    """
     topic = aws.sns.Topic(
         f"{resource}-topic", name=spec.name, display_name=spec.sender, kms_master_key_id=key_arn, opts=opts
     )

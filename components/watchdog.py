@@ -16,7 +16,7 @@ from alerting import names
 from alerting.settings import Settings
 from components.naming import type_token
 from components.policies import Statement
-from components.topics import TopicSpec, encrypted_topic
+from components.topics import TopicSpec, make_topic
 
 PERIOD_SECONDS = 60
 SILENT_PERIODS = 5
@@ -24,6 +24,12 @@ SILENT_PERIODS = 5
 
 CloudWatch fills in missing data only where two periods more have none either ("Configuring how CloudWatch alarms treat
 missing data" in its user guide), so that silence is heard after seven periods, or eight by when it began.
+"""
+WARM_UP_MINUTES = 60
+"""How long the first `up` may take until the first heartbeat, in which silence is no alarm.
+
+The warm-up ends early, once heartbeats fill the alarm's periods, and begins anew with no later `up` (CloudWatch's user
+guide, "Alarm warm-up periods"). An `up` that fails half-way, and leaves nothing that sends heartbeats, pages after it.
 """
 
 
@@ -49,12 +55,14 @@ class Watchdog(pulumi.ComponentResource):
 
         account = args.settings.aws.account_id
         allowed = Statement(sid="Account", accounts=[account], actions=["sns:Publish"], resources=[])
-        heartbeat = encrypted_topic(
+        # With the stack's key, which Alertmanager's other topic has too: a key that is disabled silences the heartbeat,
+        # and the alarm, whose own topic has no key, reports it.
+        heartbeat = make_topic(
             f"{name}-heartbeat",
             TopicSpec(name=names.WATCHDOG_TOPIC, allowed=[allowed]),
             args.settings,
-            args.key_arn,
-            self._child,
+            key_arn=args.key_arn,
+            opts=self._child,
         )
         self._alarm(args.alarm_topic_arn)
         self.heartbeat_topic_arn = heartbeat.arn
@@ -79,6 +87,9 @@ class Watchdog(pulumi.ComponentResource):
             threshold=1,
             # A topic that nobody publishes to has no data at all.
             treat_missing_data="breaching",
+            warm_up_configuration=aws.cloudwatch.MetricAlarmWarmUpConfigurationArgs(
+                warm_up_period_duration_in_minutes=WARM_UP_MINUTES
+            ),
             alarm_actions=[topic_arn],
             ok_actions=[topic_arn],
             opts=self._child,

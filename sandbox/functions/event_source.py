@@ -22,6 +22,7 @@ from sandbox.journal import Journal, Kind
 from sandbox.population import REGION
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
@@ -52,10 +53,17 @@ class EventSource:
     """One mapping's poller and its workers, each of which has a process of the function."""
 
     def __init__(
-        self, mapped: Mapped, *, sqs: SQSClient, process: Callable[[], FunctionProcess], journal: Journal
+        self,
+        mapped: Mapped,
+        *,
+        sqs: SQSClient,
+        cloudwatch: CloudWatchClient,
+        process: Callable[[], FunctionProcess],
+        journal: Journal,
     ) -> None:
         """`process` returns a new process of the function as it is deployed now."""
         self.mapped = mapped
+        self._cloudwatch = cloudwatch
         self._sqs = sqs
         self._process = process
         self._journal = journal
@@ -159,7 +167,11 @@ class EventSource:
 
     def _invoke(self, process: FunctionProcess, batch: Sequence[MessageTypeDef]) -> None:
         started = time.time()
-        answer = process.invoke({"Records": [_record(message, self.mapped.queue_arn) for message in batch]})
+        try:
+            answer = process.invoke({"Records": [_record(message, self.mapped.queue_arn) for message in batch]})
+        except FunctionFailed:
+            self._report_error()
+            raise
         failed = self._failed(answer, batch)
         done = [message for message in batch if message.get("MessageId") not in failed]
         self._delete(done)
@@ -170,6 +182,20 @@ class EventSource:
             messages=len(batch),
             failed=len(batch) - len(done),
             seconds=round(time.time() - started, 3),
+        )
+
+    def _report_error(self) -> None:
+        """Emit the metric that Lambda emits for an invocation that failed as a whole."""
+        self._cloudwatch.put_metric_data(
+            Namespace="AWS/Lambda",
+            MetricData=[
+                {
+                    "MetricName": "Errors",
+                    "Dimensions": [{"Name": "FunctionName", "Value": self.mapped.function}],
+                    "Value": 1,
+                    "Unit": "Count",
+                }
+            ],
         )
 
     def _failed(self, answer: Any, batch: Sequence[MessageTypeDef]) -> set[str]:

@@ -45,6 +45,7 @@ class FunctionRuntime:
         session = aws_session()
         self._lambda = session.client("lambda", endpoint_url=endpoint, config=_CONFIG)
         self._sqs = session.client("sqs", endpoint_url=endpoint, config=_CONFIG)
+        self._cloudwatch = session.client("cloudwatch", endpoint_url=endpoint, config=_CONFIG)
         self._s3 = session.client("s3", endpoint_url=endpoint, config=_CONFIG)
         self._schedules = Schedules(
             events=session.client("events", endpoint_url=endpoint, config=_CONFIG),
@@ -104,6 +105,7 @@ class FunctionRuntime:
                 self._sources[uuid] = EventSource(
                     mapped,
                     sqs=self._sqs,
+                    cloudwatch=self._cloudwatch,
                     process=lambda name=mapped.function: self._deployed(name),
                     journal=self._journal,
                 )

@@ -12,14 +12,12 @@ from components.alarms import ALARMS, Alarms, AlarmsArgs
 from sandbox.mocked_program import Run, run_program
 from tests.component_data import providers, settings
 
-KEY = "arn:aws:kms:us-east-1:123456789012:key/key"
-
 
 def deployed(stack: Settings, *, preview: bool = False) -> Run:
     services = {"platform": "P1"} if stack.paging else {}
 
     def program() -> None:
-        args = AlarmsArgs(settings=stack, key_arn=KEY, service_ids=services, operating_team="platform")
+        args = AlarmsArgs(settings=stack, service_ids=services, operating_team="platform")
         Alarms("alarms", args, providers(stack))
 
     return run_program(program, preview=preview)
@@ -34,18 +32,28 @@ def test_only_this_platforms_alarms_may_page() -> None:
     run = deployed(settings())
     allowed = statements(run)
 
-    assert run.one("aws:sns/topic:Topic").inputs["kmsMasterKeyId"] == KEY
     assert set(allowed) == {"Alarms", "RefusePlainHttp"}
     assert allowed["Alarms"]["Principal"] == {"Service": ["cloudwatch.amazonaws.com"]}
     assert allowed["Alarms"]["Action"] == ["sns:Publish"]
     alarm = "arn:aws:cloudwatch:us-east-1:123456789012:alarm"
     assert allowed["Alarms"]["Condition"] == {
         "ArnEquals": {
-            "aws:SourceArn": [f"{alarm}:orion-watchdog-silent", f"{alarm}:orion-runbook-automation-dead-letters"]
+            "aws:SourceArn": [
+                f"{alarm}:orion-watchdog-silent",
+                f"{alarm}:orion-runbook-automation-dead-letters",
+                f"{alarm}:orion-runbook-automation-waiting",
+                f"{alarm}:orion-runbook-automation-errors",
+            ]
         },
         "StringEquals": {"aws:SourceAccount": "123456789012"},
     }
     assert allowed["RefusePlainHttp"]["Effect"] == "Deny"
+
+
+def test_the_topic_needs_no_key_since_a_key_that_is_disabled_is_what_it_may_have_to_report() -> None:
+    run = deployed(settings())
+
+    assert "kmsMasterKeyId" not in run.one("aws:sns/topic:Topic").inputs
 
 
 @pytest.mark.parametrize("preview", [False, True])

@@ -118,7 +118,6 @@ class TestEventBus:
         assert key["enableKeyRotation"] is True
         assert {one["Principal"]["Service"][0] for sid, one in grants.items() if sid != "Account"} == {
             "sns.amazonaws.com",
-            "cloudwatch.amazonaws.com",
             "events.amazonaws.com",
             "logs.us-east-1.amazonaws.com",
         }

@@ -177,13 +177,6 @@ class TestRunbookAutomation:
         assert json.loads(document["content"]) == DOCUMENT
         assert json.loads(document["content"])["parameters"]["pod"]["interpolationType"] == "ENV_VAR"
 
-    def test_a_dead_letter_is_heard_of_by_the_platform_team(self, tmp_path: Path) -> None:
-        alarm = automation(tmp_path).one("aws:cloudwatch/metricAlarm:MetricAlarm").inputs
-
-        assert alarm["dimensions"] == {"QueueName": "orion-runbook-automation-dead-letters"}
-        assert (alarm["comparisonOperator"], alarm["threshold"]) == ("GreaterThanThreshold", 0)
-        assert alarm["alarmActions"] == alarm["okActions"] == [f"{SNS}:orion-alarms"]
-
     def test_buckets_are_private_encrypted_versioned_and_refuse_plain_http(self, tmp_path: Path) -> None:
         run = automation(tmp_path)
 

@@ -43,6 +43,13 @@ def test_five_minutes_of_silence_alarm_and_missing_data_is_silence(*, preview: b
     assert "/Watchdog" in alarm["alarmDescription"]
 
 
+def test_the_first_deployment_has_an_hour_until_silence_is_an_alarm() -> None:
+    alarm = deployed(settings()).one("aws:cloudwatch/metricAlarm:MetricAlarm").inputs
+
+    # Not `onlyStartEvaluatingAfterWarmUpPeriodEnds`: the alarm works as soon as the heartbeat does.
+    assert alarm["warmUpConfiguration"] == {"warmUpPeriodDurationInMinutes": 60}
+
+
 def test_the_alarm_tells_the_topic_that_pages_when_it_begins_and_when_it_ends() -> None:
     run = deployed(settings())
     alarm = run.one("aws:cloudwatch/metricAlarm:MetricAlarm").inputs

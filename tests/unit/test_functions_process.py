@@ -146,7 +146,7 @@ def test_answers_are_understood_as_lambda_does(tmp_path: Path, answer: Any, fail
         reports_failures=True,
     )
     unused: Any = None
-    source = EventSource(mapped, sqs=unused, process=unused, journal=Journal(tmp_path / "journal"))
+    source = EventSource(mapped, sqs=unused, cloudwatch=unused, process=unused, journal=Journal(tmp_path / "journal"))
 
     assert source._failed(answer, [{"MessageId": "a"}, {"MessageId": "b"}]) == failed  # pyright: ignore[reportPrivateUsage]
 

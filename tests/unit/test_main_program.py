@@ -166,12 +166,18 @@ def test_every_alarm_pages_the_operating_team_through_the_topic_that_lets_it_in(
     (statement, _) = json.loads(run.resources["alarms-topic-policy"].inputs["policy"])["Statement"]
     let_in = {arn.rpartition(":")[2] for arn in statement["Condition"]["ArnEquals"]["aws:SourceArn"]}
 
-    assert len(alarms) >= 2
+    assert len(alarms) == len(let_in)
     assert {one["name"] for one in alarms} == let_in
     assert all(one["alarmActions"] == one["okActions"] == [topic] for one in alarms)
     assert run.resources["alarms-page"].inputs["topic"] == topic
     service = run.resources["alarms-integration"].inputs["service"]
     assert service == f"on-call-service-{catalog.operating_team}-id"
+
+
+def test_only_the_topic_of_the_alarms_works_without_the_key_that_everything_else_needs() -> None:
+    topics = {one.inputs["name"]: one.inputs for one in deployed("prod").of_type("aws:sns/topic:Topic")}
+
+    assert [name for name, inputs in topics.items() if "kmsMasterKeyId" not in inputs] == [ALARM_TOPIC]
 
 
 def test_where_nobody_is_paged_nothing_is_made_in_pagerduty_and_its_token_goes_nowhere() -> None:
@@ -184,7 +190,7 @@ def test_where_nobody_is_paged_nothing_is_made_in_pagerduty_and_its_token_goes_n
     assert PAGERDUTY_KEYS_SECRET not in secrets
     assert {one.name for one in run.resources.values() if not one.custom} >= COMPONENTS
     # The alarms are there, and can be looked at.
-    assert len(run.of_type("aws:cloudwatch/metricAlarm:MetricAlarm")) == 2
+    assert run.of_type("aws:cloudwatch/metricAlarm:MetricAlarm")
     assert "alarms-page" not in run.resources
 
 

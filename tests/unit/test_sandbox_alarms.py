@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ import pytest
 from pydantic import ValidationError
 
 from sandbox.clock import Clock
-from sandbox.clouds.aws.alarms import Alarm, Alarms
+from sandbox.clouds.aws.alarms import Alarm, Alarms, Sources
 from sandbox.clouds.aws.clients import Clients
-from sandbox.clouds.aws.server import AwsServer
+from sandbox.clouds.aws.server import AwsServer, oldest_message
 from sandbox.journal import Journal, Kind
 from sandbox.population import ACCOUNT_ID, REGION
 
@@ -101,7 +101,11 @@ class Account:
         self.journal = Journal(folder / "alarms.jsonl")
         self.clients = Clients.of(server.address, account_id=ACCOUNT_ID, region=REGION)
         self.beats: list[float] = []
-        self.alarms = Alarms(self.clients, lambda _: self.beats, Clock(1), self.journal)
+        sources = Sources(
+            published=lambda _: self.beats,
+            oldest_message=lambda queue: oldest_message(queue, account_id=ACCOUNT_ID, region=REGION),
+        )
+        self.alarms = Alarms(self.clients, sources, Clock(1), self.journal)
         topic = self.clients.sns.create_topic(Name="silence")["TopicArn"]
         self.queue = self.clients.sqs.create_queue(QueueName="hears")["QueueUrl"]
         queue_arn = self.clients.arn("sqs", "hears")
@@ -110,6 +114,29 @@ class Account:
         # A minute and more after the alarms of a test are made, since what was before an alarm is none of its business.
         self.begin = (time.time() // 60 + 2) * 60
         self.clients.cloudwatch.put_metric_alarm(**ours, AlarmActions=[topic], OKActions=[topic])
+
+    def put_alarm(self, **changes: Any) -> None:
+        """Make the alarm `other`: one period, above 0, missing data being no trouble, unless said."""
+        asked: dict[str, Any] = {
+            "Statistic": "Maximum",
+            "Period": 60,
+            "EvaluationPeriods": 1,
+            "Threshold": 0,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "TreatMissingData": "notBreaching",
+        }
+        self.clients.cloudwatch.put_metric_alarm(AlarmName="other", **{**asked, **changes})
+
+    def states(self, minutes: int, happens: Mapping[int, Callable[[], object]]) -> list[tuple[int, str]]:
+        """Evaluate the alarms each minute, and return when `other` changed and to what."""
+        self.beats = [self.begin + 60 * minute for minute in range(minutes)]  # the other alarm has nothing to say
+        states: list[tuple[int, str]] = []
+        for minute in range(minutes):
+            happens.get(minute, lambda: None)()
+            self.alarms.turn(self.begin + 60 * minute + 1)
+            seen = [event.ids for event in self.journal.find(Kind.ALARM_CHANGED) if event.ids["alarm"] == "other"]
+            states += [(minute, one["state"]) for one in seen[len(states) :]]
+        return states
 
     def heard(self) -> list[dict[str, Any]]:
         messages = self.clients.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", [])
@@ -148,33 +175,73 @@ def test_an_alarm_tells_its_topic_when_it_begins_and_when_it_ends_and_only_then(
     assert changes == ["ALARM", "OK"]
 
 
-def test_a_queues_alarm_lasts_as_long_as_there_is_a_message(account: Account) -> None:
-    dead_letters = account.clients.sqs.create_queue(QueueName="other")["QueueUrl"]
-    account.clients.cloudwatch.put_metric_alarm(
-        AlarmName="other",
+@pytest.fixture
+def queue(account: Account) -> Iterator[str]:
+    url = account.clients.sqs.create_queue(QueueName="other")["QueueUrl"]
+    yield url
+    account.clients.sqs.delete_queue(QueueUrl=url)
+
+
+def test_a_queues_alarm_lasts_as_long_as_there_is_a_message(account: Account, queue: str) -> None:
+    sqs = account.clients.sqs
+    account.put_alarm(
         Namespace="AWS/SQS",
         MetricName="ApproximateNumberOfMessagesVisible",
         Dimensions=[{"Name": "QueueName", "Value": "other"}],
-        Statistic="Maximum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=0,
-        ComparisonOperator="GreaterThanThreshold",
-        TreatMissingData="notBreaching",
     )
-    account.beats = [account.begin + 60 * minute for minute in range(30)]  # the other alarm has nothing to say
-    states: list[tuple[int, str]] = []
-    for minute in range(12):
-        if minute == 4:
-            account.clients.sqs.send_message(QueueUrl=dead_letters, MessageBody="could not be handled")
-        if minute == 8:
-            account.clients.sqs.purge_queue(QueueUrl=dead_letters)
-        account.alarms.turn(account.begin + 60 * minute + 1)
-        seen = [event.ids for event in account.journal.find(Kind.ALARM_CHANGED)]
-        states += [(minute, one["state"]) for one in seen[len(states) :] if one["alarm"] == "other"]
-    account.clients.sqs.delete_queue(QueueUrl=dead_letters)
+
+    states = account.states(
+        12,
+        {
+            4: lambda: sqs.send_message(QueueUrl=queue, MessageBody="could not be handled"),
+            8: lambda: sqs.purge_queue(QueueUrl=queue),
+        },
+    )
 
     assert states == [(5, "ALARM"), (9, "OK")]
+
+
+def test_a_message_that_nobody_takes_is_an_alarm_at_its_age_and_one_that_is_retried_is_not(
+    account: Account, queue: str
+) -> None:
+    sqs = account.clients.sqs
+    account.put_alarm(
+        Namespace="AWS/SQS",
+        MetricName="ApproximateAgeOfOldestMessage",
+        Dimensions=[{"Name": "QueueName", "Value": "other"}],
+        Threshold=600,
+    )
+    # It is sent now; the evaluation's first minute begins one to three minutes from now.
+    sqs.send_message(QueueUrl=queue, MessageBody="waits")
+
+    (begins, state), (ends, after) = account.states(20, {15: lambda: sqs.receive_message(QueueUrl=queue)})
+
+    assert (state, after) == ("ALARM", "OK")
+    assert 8 <= begins <= 10
+    assert ends == 16
+
+
+def test_a_function_that_fails_in_three_of_five_minutes_is_an_alarm(account: Account) -> None:
+    cloudwatch = account.clients.cloudwatch
+    dimensions: list[Any] = [{"Name": "FunctionName", "Value": "function"}]
+    account.put_alarm(
+        Namespace="AWS/Lambda",
+        MetricName="Errors",
+        Dimensions=dimensions,
+        Statistic="Sum",
+        EvaluationPeriods=5,
+        DatapointsToAlarm=3,
+    )
+
+    def fails(minute: int) -> Callable[[], object]:
+        at = datetime.fromtimestamp(account.begin + 60 * minute, UTC)
+        data: list[Any] = [{"MetricName": "Errors", "Dimensions": dimensions, "Value": 1, "Timestamp": at}]
+        return lambda: cloudwatch.put_metric_data(Namespace="AWS/Lambda", MetricData=data)
+
+    states = account.states(16, {minute: fails(minute) for minute in (7, 8, 10)})
+
+    assert [state for _, state in states] == ["ALARM", "OK"]
+    assert states[0][0] == 11
 
 
 def test_an_alarm_that_is_not_evaluated_is_written_down_once_and_disturbs_no_other(account: Account) -> None:

@@ -4,6 +4,8 @@ An alarm sees its metric in periods that have ended. Where some have no data, Cl
 the alarm's own periods, takes the data points that there are, and only fills up with `TreatMissingData` what it then
 still lacks ("Configuring how CloudWatch alarms treat missing data" in its user guide, whose tables have a range of five
 for three periods). So an alarm on five silent periods of a topic that has no data while nobody publishes needs seven.
+
+moto keeps no warm-up period. An alarm begins here once the periods that it looks at have passed since it was made.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import operator
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -42,7 +45,7 @@ _STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {"Sum": sum, "Ma
 
 
 class _Dimension(BaseModel):
-    name: Literal["TopicName", "QueueName"] = Field(alias="Name")
+    name: Literal["TopicName", "QueueName", "FunctionName"] = Field(alias="Name")
     value: str = Field(alias="Value")
 
 
@@ -54,8 +57,10 @@ class Alarm(BaseModel):
     name: str = Field(alias="AlarmName")
     arn: str = Field(alias="AlarmArn")
     description: str = Field(default="", alias="AlarmDescription")
-    namespace: Literal["AWS/SNS", "AWS/SQS"] = Field(alias="Namespace")
-    metric: Literal["NumberOfMessagesPublished", "ApproximateNumberOfMessagesVisible"] = Field(alias="MetricName")
+    namespace: Literal["AWS/SNS", "AWS/SQS", "AWS/Lambda"] = Field(alias="Namespace")
+    metric: Literal[
+        "NumberOfMessagesPublished", "ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage", "Errors"
+    ] = Field(alias="MetricName")
     dimensions: tuple[_Dimension] = Field(alias="Dimensions")
     statistic: Literal["Sum", "Maximum"] = Field(alias="Statistic")
     period: int = Field(alias="Period", ge=1)
@@ -72,7 +77,7 @@ class Alarm(BaseModel):
 
     @property
     def about(self) -> str:
-        """The name of the topic or queue."""
+        """The name of the topic, queue or function."""
         return self.dimensions[0].value
 
     def state(self, data: Sequence[float | None]) -> State:
@@ -93,18 +98,28 @@ class Alarm(BaseModel):
         return points
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Metrics that are read elsewhere than from an API.
+
+    `published` returns when a topic was told something, in Unix seconds, by the topic's name. `oldest_message` returns
+    when the oldest message of a queue was sent, likewise, or None for an empty queue.
+    """
+
+    published: Callable[[str], Sequence[float]]
+    oldest_message: Callable[[str], float | None]
+
+
 class Alarms:
     """Used by one thread, which calls `turn` again and again."""
 
-    def __init__(
-        self, clients: Clients, published: Callable[[str], Sequence[float]], clock: Clock, journal: Journal
-    ) -> None:
-        """`published` returns when a topic was told something, in Unix seconds, by the topic's name."""
+    def __init__(self, clients: Clients, sources: Sources, clock: Clock, journal: Journal) -> None:
+        """`sources` are the metrics that no API of moto's answers for."""
         self._clients = clients
-        self._published = published
+        self._sources = sources
         self._clock = clock
         self._journal = journal
-        self._depths: dict[str, deque[Sample]] = {}
+        self._sampled: dict[str, deque[Sample]] = {}
         self._refused: set[tuple[str, str]] = set()
 
     def turn(self, now: float | None = None) -> None:
@@ -133,13 +148,35 @@ class Alarms:
             self._change(alarm, state, f"{alarm.metric} of the last periods, newest first: {data}")
 
     def _samples(self, alarm: Alarm, now: float) -> Sequence[Sample]:
-        if alarm.namespace == "AWS/SNS":
-            return [(at, 1.0) for at in self._published(alarm.about)]
-        depths = self._depths.setdefault(alarm.about, deque(maxlen=KEPT_SAMPLES))
-        depth = self._depth(alarm.about)
-        if depth is not None:
-            depths.append((now, depth))
-        return depths
+        match alarm.metric:
+            case "NumberOfMessagesPublished":
+                return [(at, 1.0) for at in self._sources.published(alarm.about)]
+            case "Errors":
+                return self._errors(alarm, now)
+            case "ApproximateNumberOfMessagesVisible":
+                value = self._depth(alarm.about)
+            case "ApproximateAgeOfOldestMessage":
+                sent = self._sources.oldest_message(alarm.about)
+                value = None if sent is None else self._clock.story(now - sent)
+        samples = self._sampled.setdefault(alarm.name, deque(maxlen=KEPT_SAMPLES))
+        if value is not None:
+            samples.append((now, value))
+        return samples
+
+    def _errors(self, alarm: Alarm, now: float) -> list[Sample]:
+        """Return the errors that the functions' runtime has reported as Lambda does."""
+        seconds = self._clock.real(alarm.period) * (alarm.periods + FURTHER_PERIODS + 1)
+        found = self._clients.cloudwatch.get_metric_statistics(
+            Namespace=alarm.namespace,
+            MetricName=alarm.metric,
+            Dimensions=[{"Name": one.name, "Value": one.value} for one in alarm.dimensions],
+            StartTime=datetime.fromtimestamp(now - seconds, UTC),
+            EndTime=datetime.fromtimestamp(now, UTC),
+            Period=1,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        points = ((point.get("Timestamp"), point.get("Sum")) for point in found)
+        return [(at.timestamp(), total) for at, total in points if at is not None and total is not None]
 
     def _depth(self, queue: str) -> float | None:
         sqs = self._clients.sqs

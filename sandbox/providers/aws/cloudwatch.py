@@ -168,6 +168,11 @@ METRIC_ALARM = AwsType(
                 "accountId", "expression", "id", "label", "period", "returnData", metric=nested("MetricStat", _METRIC)
             ),
         ),
+        # moto forgets it: what is not read back is kept.
+        warmUpConfiguration=nested(
+            "WarmUpConfiguration",
+            properties("onlyStartEvaluatingAfterWarmUpPeriodEnds", "warmUpPeriodDurationInMinutes"),
+        ),
         tags=TAGS,
     ),
     name="name",
