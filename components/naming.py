@@ -14,6 +14,8 @@ from alerting.settings import Settings
 TYPE_PREFIX = "orion:alerting"
 
 FUNCTION = "orion-runbook-automation"
+FUNCTION_RUNTIME = "python3.13"
+"""Lambda's runtime. The workflows check and deploy with the same version of Python."""
 FUNCTION_HANDLER = "runbook_automation.handler.handler"
 FUNCTION_TIMEOUT_SECONDS = 30
 """A function waits for nobody: it claims, sends, records and returns."""

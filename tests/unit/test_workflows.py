@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
+from components.naming import FUNCTION_RUNTIME
 from tests.alerting_data import ROOT, copied_root
 from tools.recipes import PULUMI_VERSION
 
@@ -92,10 +93,38 @@ def test_a_token_that_can_write_or_sign_in_is_given_job_by_job_and_never_to_a_fo
     for file, name, job in jobs():
         given = {key for key, value in job.get("permissions", {}).items() if value == "write"}
         assert given <= {"id-token", "pull-requests"}, (file, name)
-        assert bool(given) == ("environment" in job), (file, name)
+        # A role is an environment's; a comment is written without one.
+        assert ("id-token" in given) == ("environment" in job), (file, name)
         triggered = str(read(FOLDER / "workflows" / file)["on"])
         if given and "pull_request" in triggered:
             assert "head.repo.full_name == github.repository" in job["if"]
+
+
+def test_code_under_review_shares_no_job_with_a_token_that_writes() -> None:
+    """What signs in (id-token) is held by the role that it gets: one that only reads."""
+    for file, name, job in jobs():
+        if "pull-requests" in job.get("permissions", {}):
+            used = [step.get("uses", "").partition("@")[0] for step in job["steps"]]
+            scripts = "\n".join(step.get("run", "") for step in job["steps"])
+            assert set(used) <= {"", "actions/download-artifact"}, (file, name)
+            assert not re.search(r"\bgit\b|python|make |pulumi|\./|bash|source", scripts), (file, name)
+
+
+def test_a_secret_that_a_job_opens_is_masked_before_anything_else_can_print_it() -> None:
+    opened = [(where, step["run"]) for where, step in steps() if "config get" in step.get("run", "")]
+
+    assert opened
+    for where, script in opened:
+        for name in re.findall(r'(\w+)="\$\(pulumi config get', script):
+            lines = script.splitlines()
+            at = next(number for number, line in enumerate(lines) if line.startswith(f"{name}="))
+            assert lines[at + 1] == f'echo "::add-mask::${name}"', where
+
+
+def test_checks_and_deployments_run_on_the_python_that_the_function_has() -> None:
+    used = {step["with"]["python-version"] for _, step in steps() if "setup-python" in step.get("uses", "")}
+
+    assert used == {FUNCTION_RUNTIME.removeprefix("python")}
 
 
 @pytest.mark.parametrize(("person", "changes"), [("database-third@orion.example.com", True), (None, False)])
@@ -119,9 +148,8 @@ def test_a_pull_request_is_told_what_it_changes_of_who_is_on_call(
     git(repository, "commit", "--quiet", "--all", "--allow-empty", "--message=after")
 
     path = f"{fake_command(tmp_path / 'commands', 'gh')}:{os.environ['PATH']}"
-    scripts = {
-        step.get("name", ""): step for step in read(FOLDER / "workflows" / "preview.yml")["jobs"]["dev"]["steps"]
-    }
+    preview = read(FOLDER / "workflows" / "preview.yml")["jobs"]
+    scripts = {step.get("name", ""): step for job in preview.values() for step in job["steps"]}
     for name in ("On call", "Comment"):
         environment = {"PATH": path, "RUNNER_TEMP": str(temporary), "NUMBER": "1", "REPOSITORY": "ada/orion"}
         subprocess.run(["/bin/bash", "-c", scripts[name]["run"]], cwd=repository, env=environment, check=True)
