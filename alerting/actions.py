@@ -44,6 +44,10 @@ class RemediationsFile(ClosedModel):
     bounds: Mapping[ActionName, Mapping[ActionName, Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
 
 
+ParameterName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9]+$")]
+"""A parameter name that the SSM agent accepts. It drops any other and takes the default from the document."""
+
+
 class DocumentParameter(BaseModel):
     """A parameter of an SSM document. Fields that only AWS reads are kept as they are."""
 
@@ -61,7 +65,7 @@ class SsmDocument(BaseModel):
 
     schemaVersion: Literal["2.2"]  # noqa: N815 - the name is AWS's
     description: str = Field(min_length=1)
-    parameters: Mapping[str, DocumentParameter] = Field(min_length=1)
+    parameters: Mapping[ParameterName, DocumentParameter] = Field(min_length=1)
     mainSteps: tuple[Mapping[str, Any], ...] = Field(min_length=1)  # noqa: N815 - the name is AWS's
 
 

@@ -18,7 +18,7 @@ from alerting.platform import ClusterRight, HandOver, Repair, RepairAction, Repa
 
 NAMESPACE = "namespace"
 """The parameter that every document has."""
-NOT_AFTER = "not_after"
+NOT_AFTER = "notAfter"
 """The parameter that every document is given: the Unix second after which its script does not begin any more."""
 NOT_AFTER_PARAMETER: Mapping[str, str] = {
     "type": "String",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alerting.repairs import document_text
 from sandbox.clouds.aws.agent import Agent, StepResult
-from sandbox.clouds.aws.documents import parameter_values, read_document
+from sandbox.clouds.aws.documents import parameter_values, read_document, received_values
 from tests.lambda_events import repair_actions
 
 COMMAND = "11111111-2222-3333-4444-555555555555"
@@ -24,6 +24,6 @@ def run_script(directory: Path, action: str, kubectl: str, parameters: Mapping[s
     agent = Agent("i-1", kubectl=program, kubeconfig=lambda: "", region="us-east-1")
     try:
         given = parameter_values(document, {name: [value] for name, value in parameters.items()})
-        return agent.run(COMMAND, step, given)
+        return agent.run(COMMAND, step, received_values(document, given))
     finally:
         agent.stop()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 BASTION_TAG = "orion:role"
-NOT_AFTER = "not_after"
+NOT_AFTER = "notAfter"
 """The parameter that every document has beside those from labels: when it is too late to begin, in Unix seconds."""
 THROTTLED = frozenset({"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded"})
 RUNNING = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})

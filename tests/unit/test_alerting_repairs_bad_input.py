@@ -158,6 +158,14 @@ ALERTS = ", ".join(CATALOG.alerts())
         ),
         pytest.param(
             RESTART,
+            "    uid:\n",
+            "    pod_uid:\n",
+            "pod_uid:",
+            'document.parameters.pod_uid: found "pod_uid"; allowed: a text that matches ^[a-zA-Z0-9]+$. Change it',
+            id="a parameter name that the agent drops",
+        ),
+        pytest.param(
+            RESTART,
             "aws:runShellScript",
             "aws:runPowerShellScript",
             "aws:runPowerShellScript",
@@ -243,10 +251,10 @@ def test_an_action_without_a_namespace_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_action_with_a_parameter_that_every_document_is_given_is_refused(tmp_path: Path) -> None:
-    root = changed(tmp_path / "root", RESTART, "  uid: uid", "  not_after: uid")
+    root = changed(tmp_path / "root", RESTART, "  uid: uid", "  notAfter: uid")
     path = root / RESTART
-    path.write_text(path.read_text().replace("    uid:\n", "    not_after:\n").replace("SSM_uid", "SSM_not_after"))
+    path.write_text(path.read_text().replace("    uid:\n", "    notAfter:\n").replace("SSM_uid", "SSM_notAfter"))
 
-    place = f"{RESTART}:{line_of(root, RESTART, '    not_after:')}: document.parameters.not_after"
-    message = "parameter not_after is given to every document already. Name yours otherwise"
+    place = f"{RESTART}:{line_of(root, RESTART, '    notAfter:')}: document.parameters.notAfter"
+    message = "parameter notAfter is given to every document already. Name yours otherwise"
     assert problems(root) == [f"{place}: {message}"]

@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from alerting.repairs import NOT_AFTER
+from runbook_automation import commands
 from runbook_automation.alertmanager import AlertmanagerApi
 from runbook_automation.automation import Count
 from runbook_automation.commands import TryLater
@@ -38,6 +40,11 @@ def world() -> Iterator[World]:
         yield world
 
 
+def test_program_and_function_give_the_time_limit_one_name() -> None:
+    """The program's documents declare the parameter, and the function sends it; neither can import the other."""
+    assert commands.NOT_AFTER == NOT_AFTER
+
+
 def test_an_alert_becomes_one_command_on_the_bastion(world: World) -> None:
     world.handle(notification())
 
@@ -49,7 +56,7 @@ def test_an_alert_becomes_one_command_on_the_bastion(world: World) -> None:
     pinned = (sent["DocumentVersion"], sent["DocumentHash"], sent["DocumentHashType"])
     assert pinned == ("1", document.get("Hash"), "Sha256")
     given = {name: [LABELS[name]] for name in ("namespace", "pod", "uid")}
-    assert command["Parameters"] == given | {"not_after": [str(int(NOW) + BEGIN_SECONDS)]}
+    assert command["Parameters"] == given | {NOT_AFTER: [str(int(NOW) + BEGIN_SECONDS)]}
     assert command["OutputS3BucketName"] == BUCKET
     (item,) = world.items()
     assert item["command_id"] == command["CommandId"]

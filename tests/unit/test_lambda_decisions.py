@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from alerting.build import load_catalog
 from alerting.platform import RepairAction
-from alerting.repairs import repairs
+from alerting.repairs import NOT_AFTER, repairs
 from runbook_automation.configuration import Remediations
 from runbook_automation.decisions import Plan, Refusal, decide, repair_id
 from runbook_automation.messages import Alert
@@ -150,7 +150,7 @@ def test_one_start_written_in_two_ways_is_one_repair(said: str, again: str) -> N
 @pytest.mark.parametrize("action", repair_actions().values(), ids=lambda action: action.name)
 def test_scripts_check_their_values_and_namespaces_themselves(action: RepairAction) -> None:
     beginning, *_ = action.content["mainSteps"][0]["inputs"]["runCommand"]
-    given = " ".join(f'"${{SSM_{name}:?}}"' for name in [*(one.name for one in action.parameters), "not_after"])
+    given = " ".join(f'"${{SSM_{name}:?}}"' for name in [*(one.name for one in action.parameters), NOT_AFTER])
     lines = beginning.splitlines()
 
     assert lines[:3] == ["#!/bin/bash", "set -euo pipefail", f": {given}"]

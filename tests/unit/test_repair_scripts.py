@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from alerting.repairs import NOT_AFTER
 from tests.lambda_events import LABELS, repair_actions
 from tests.repair_scripts import run_script
 
@@ -155,7 +156,7 @@ def test_a_paused_deployment_is_not_rolled_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("action", sorted(repair_actions()))
 def test_a_command_whose_time_is_over_when_its_turn_comes_touches_nothing(tmp_path: Path, action: str) -> None:
-    given = POD | SCALED | ROLLED_BACK | {"not_after": str(int(time.time()) - 1)}
+    given = POD | SCALED | ROLLED_BACK | {NOT_AFTER: str(int(time.time()) - 1)}
     parameters = {name: given[name] for name in repair_actions()[action].content["parameters"]}
 
     done = run_script(tmp_path, action, "#!/bin/bash\necho it was asked\nexit 1\n", parameters)

@@ -18,7 +18,7 @@ from botocore.validate import ParamValidator
 
 from sandbox.clouds.aws.agent import Agent, StepResult, shown
 from sandbox.clouds.aws.clients import Clients
-from sandbox.clouds.aws.documents import Document, parameter_values, read_document
+from sandbox.clouds.aws.documents import Document, parameter_values, read_document, received_values
 from sandbox.clouds.aws.wire import Answer, AwsError, Request, json_answer
 from sandbox.journal import Journal, Kind
 
@@ -199,9 +199,10 @@ class SystemsManager:
             instance=invocation.instance_id,
             parameters=dict(command.parameters),
         )
+        received = received_values(command.document, command.parameters)
         status, details = "Success", "Success"
         for step in command.document.steps:
-            result = agent.run(command.id, step, command.parameters)
+            result = agent.run(command.id, step, received)
             with self._lock:
                 invocation.steps.append(result)
             self._write_output(command, invocation, result)

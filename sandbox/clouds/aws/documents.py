@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ SCHEMA_VERSION = "2.2"
 SHELL_SCRIPT = "aws:runShellScript"
 DEFAULT_EXECUTION_SECONDS = 3600.0
 """What aws:runShellScript gives a script that says nothing else."""
+PARAMETER_NAME = "[a-zA-Z0-9]+"
+"""The parameter names that the agent accepts (amazon-ssm-agent, `paramNameRegex`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +95,23 @@ def parameter_values(document: Document, given: Mapping[str, Sequence[str]]) -> 
             raise _invalid(f"Parameter {name} value is not one of {allowed}")
         values[name] = value
     return values
+
+
+def received_values(document: Document, values: Mapping[str, str]) -> dict[str, str]:
+    """Return the values that a script gets from the agent.
+
+    The agent drops a parameter whose name it does not accept, writes a line to its log, and takes the default from the
+    document (amazon-ssm-agent, `ValidParameters` and `getValidatedParameters`).
+    """
+    received: dict[str, str] = {}
+    for name, declared in document.parameters.items():
+        value = values.get(name)
+        if not re.fullmatch(PARAMETER_NAME, name):
+            sys.stderr.write(f"agent: {document.name}: invalid parameter name {name}\n")
+            value = declared.get("default")
+        if value is not None:
+            received[name] = str(value)
+    return received
 
 
 def _invalid(message: str) -> AwsError:
