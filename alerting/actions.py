@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from alerting.fields import ClosedModel, LabelName
+from alerting.ssm_documents import SsmDocument
 
 
 class RemediationEntry(ClosedModel):
@@ -42,31 +43,6 @@ class RemediationsFile(ClosedModel):
     remediations: Mapping[str, RemediationEntry] = Field(default_factory=dict)
     hand_overs: Mapping[ActionName, HandOverEntry] = Field(default_factory=dict)
     bounds: Mapping[ActionName, Mapping[ActionName, Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
-
-
-ParameterName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9]+$")]
-"""A parameter name that the SSM agent accepts. It drops any other and takes the default from the document."""
-
-
-class DocumentParameter(BaseModel):
-    """A parameter of an SSM document. Fields that only AWS reads are kept as they are."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    type: Literal["String"]
-    allowedPattern: str = Field(pattern=r"^\^.*\$$")  # noqa: N815 - the name is AWS's
-    interpolationType: Literal["ENV_VAR"]  # noqa: N815 - the name is AWS's
-
-
-class SsmDocument(BaseModel):
-    """An SSM document of schema 2.2."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    schemaVersion: Literal["2.2"]  # noqa: N815 - the name is AWS's
-    description: str = Field(min_length=1)
-    parameters: Mapping[ParameterName, DocumentParameter] = Field(min_length=1)
-    mainSteps: tuple[Mapping[str, Any], ...] = Field(min_length=1)  # noqa: N815 - the name is AWS's
 
 
 class Verb(StrEnum):

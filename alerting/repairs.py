@@ -7,7 +7,6 @@ touched, and the bounds. So a document checks these itself, and they are the cat
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from alerting.actions import ActionFile, Right
 from alerting.catalog import Catalog
 from alerting.platform import ClusterRight, HandOver, Repair, RepairAction, RepairParameter, Repairs, RepairTeam
+from alerting.ssm_documents import VARIABLE_PREFIX, document_text
 
 NAMESPACE = "namespace"
 """The parameter that every document has."""
@@ -58,7 +58,7 @@ def repairs(catalog: Catalog) -> Repairs:
 def repair_action(action: ActionFile, *, namespaces: Collection[str], bounds: Mapping[str, int]) -> RepairAction:
     """Return an action with its document as it is deployed."""
     beginning = script_beginning(action, namespaces=namespaces, bounds=bounds)
-    content = action.document.model_dump(mode="json")
+    content = action.document.content()
     content["parameters"] |= {NOT_AFTER: dict(NOT_AFTER_PARAMETER)}
     content["mainSteps"] = [_begun(step, beginning) for step in content["mainSteps"]]
     return RepairAction(
@@ -74,17 +74,12 @@ def repair_action(action: ActionFile, *, namespaces: Collection[str], bounds: Ma
     )
 
 
-def document_text(content: Mapping[str, Any]) -> str:
-    """Return a document as it is deployed: Systems Manager's hash of a document is that of its text."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"))
-
-
 def script_beginning(action: ActionFile, *, namespaces: Collection[str], bounds: Mapping[str, int]) -> str:
     """Return what stands before an action's own script.
 
     An agent that does not know `interpolationType` gives no variables: the third line then ends the script.
     """
-    given = " ".join(f'"${{SSM_{name}:?}}"' for name in (*action.document.parameters, NOT_AFTER))
+    given = " ".join(f'"${{{VARIABLE_PREFIX}{name}:?}}"' for name in (*action.document.parameters, NOT_AFTER))
     lines = [
         "#!/bin/bash",
         "set -euo pipefail",

@@ -9,8 +9,8 @@ import pulumi
 import pulumi_aws as aws
 
 from alerting.platform import RepairAction, Repairs
-from alerting.repairs import document_text
 from alerting.settings import Settings
+from alerting.ssm_documents import document_text
 from components.function_alarms import make_function_alarms
 from components.function_network import FunctionNetwork, make_function_network, network_statements
 from components.function_package import FunctionPackage

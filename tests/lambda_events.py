@@ -13,7 +13,8 @@ from typing import Any
 from alerting.build import load_catalog
 from alerting.catalog import Catalog
 from alerting.platform import HandOver, Repair, RepairAction, Repairs
-from alerting.repairs import document_text, repair_action, repairs, rights_of
+from alerting.repairs import repair_action, repairs, rights_of
+from alerting.ssm_documents import document_text
 
 ROOT = Path(__file__).parents[1]
 EVENTS = ROOT / "tests" / "events"

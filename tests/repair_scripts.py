@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from alerting.repairs import document_text
+from alerting.ssm_documents import document_text
 from sandbox.clouds.aws.agent import Agent, StepResult
 from sandbox.clouds.aws.documents import parameter_values, read_document, received_values
 from tests.lambda_events import repair_actions

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any
 
 from alerting.actions import ActionFile, HandOverEntry
 from alerting.catalog import Catalog
 from alerting.checks.rules import alert_labels
 from alerting.documents import Document, FieldPath
 from alerting.problems import Problem, listed, not_allowed
-from alerting.repairs import NAMESPACE, NOT_AFTER
+from alerting.repairs import NAMESPACE, NOT_AFTER, repair_action
+from alerting.ssm_documents import VARIABLE_PREFIX, content_problems
 
 REMEDIATIONS = "catalog/remediations.yaml"
-SHELL_SCRIPT = "aws:runShellScript"
 LINK_FIELDS = ("region", "value")
 
 
@@ -128,10 +126,9 @@ def _action_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
     if NAMESPACE not in written:
         message = f"no parameter {NAMESPACE}: what may be touched could not be checked. Add it"
         yield Problem(document.place(("document", "parameters")), message)
-    for parameter, declared in action.document.parameters.items():
-        path = ("document", "parameters", parameter, "allowedPattern")
-        yield from _pattern_problems(document, path, declared.allowedPattern)
     yield from _script_problems(action, document)
+    if read <= written:
+        yield from _content_problems(catalog, action, document)
 
 
 def _pattern_problems(document: Document, path: FieldPath, pattern: str) -> Iterator[Problem]:
@@ -146,34 +143,25 @@ def _script_problems(action: ActionFile, document: Document) -> Iterator[Problem
     read: set[str] = set()
     for index, step in enumerate(action.document.mainSteps):
         path: FieldPath = ("document", "mainSteps", index)
-        script = _script(step)
-        if script is None:
-            message = f"found another step; allowed: {SHELL_SCRIPT} with inputs.runCommand, a list of texts. Change it"
-            yield Problem(document.place(path), message)
-            continue
-        # {{ name }} pastes a parameter's text into the script before a shell reads it.
-        if "{{" in json.dumps(step, default=str):
-            message = 'found "{{"; allowed: parameters as environment variables. Read "$SSM_name" instead'
-            yield Problem(document.place(path), message)
-        named = set(re.findall(r"\bSSM_(\w+)", script))
+        named = set(re.findall(rf"\b{VARIABLE_PREFIX}(\w+)", "\n".join(step.inputs.runCommand)))
         for parameter in sorted(named - set(parameters)):
+            allowed = [f"${VARIABLE_PREFIX}{name}" for name in parameters]
             advice = "Name a parameter of the document"
-            yield not_allowed(document.place(path), f"$SSM_{parameter}", [f"$SSM_{one}" for one in parameters], advice)
+            yield not_allowed(document.place(path), f"${VARIABLE_PREFIX}{parameter}", allowed, advice)
         read |= named
-        seconds = step["inputs"].get("timeoutSeconds")
-        if seconds != str(action.timeout_seconds):
+        if step.inputs.timeoutSeconds != str(action.timeout_seconds):
             place = document.place((*path, "inputs", "timeoutSeconds"))
-            yield not_allowed(place, seconds, [f'"{action.timeout_seconds}"'], "Write what `timeout_seconds:` says")
+            allowed = [f'"{action.timeout_seconds}"']
+            yield not_allowed(place, step.inputs.timeoutSeconds, allowed, "Write what `timeout_seconds:` says")
     for parameter in sorted(set(parameters) - read):
-        message = f"parameter {parameter} is read by no script, as $SSM_{parameter}. Read it, or remove it"
+        message = f"parameter {parameter} is read by no script, as ${VARIABLE_PREFIX}{parameter}. Read it, or remove it"
         yield Problem(document.place(("document", "parameters", parameter)), message)
 
 
-def _script(step: Mapping[str, Any]) -> str | None:
-    inputs = step.get("inputs")
-    if step.get("action") != SHELL_SCRIPT or not isinstance(inputs, dict):
-        return None
-    lines = inputs.get("runCommand")
-    if not isinstance(lines, list) or not lines or not all(isinstance(line, str) for line in lines):
-        return None
-    return "\n".join(lines)
+def _content_problems(catalog: Catalog, action: ActionFile, document: Document) -> Iterator[Problem]:
+    """Yield the rules of Systems Manager that the document breaks as it is deployed, its generated lines included."""
+    bounds = dict.fromkeys(action.bounds, 1) | dict(catalog.bounds.get(action.name, {}))
+    namespaces = {service.namespace for service in catalog.services.values()}
+    deployed = repair_action(action, namespaces=namespaces, bounds=bounds)
+    for path, message in content_problems(deployed.content):
+        yield Problem(document.place(("document", *path)), message)

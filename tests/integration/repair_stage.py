@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx
 
-from alerting.repairs import document_text, repair_action
+from alerting.repairs import repair_action
+from alerting.ssm_documents import document_text
 from components.function_package import build_function_package
 from sandbox import loopback
 from sandbox.cluster.control_plane import ControlPlane

@@ -166,10 +166,67 @@ ALERTS = ", ".join(CATALOG.alerts())
         ),
         pytest.param(
             RESTART,
+            '"^[0-9a-f]{8}-',
+            '"^(?=.{36}$)[0-9a-f]{8}-',
+            '"^(?=.{36}$)',
+            f'{PARAMETER}.allowedPattern: found "^(?=.{{36}}$)[0-9a-f]{{8}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-'
+            '[0-9a-f]{12}$"; a regular expression of Go is allowed: without look-around, back-references and `++`.',
+            id="a pattern that Go cannot read",
+        ),
+        pytest.param(
+            RESTART,
+            '"^[0-9a-f]{8}-',
+            '"^[0-9a-f]{1,1001}-',
+            "{1,1001}",
+            f"{PARAMETER}.allowedPattern: ",
+            id="a pattern with more repetitions than Go allows",
+        ),
+        pytest.param(
+            RESTART,
+            'timeoutSeconds: "180"',
+            'timeoutSeconds: "180s"',
+            'timeoutSeconds: "180s"',
+            f'{STEP}.inputs.timeoutSeconds: found "180s"; allowed: a text that matches ^[1-9][0-9]*$. Change it',
+            id="a time that the agent takes for an hour",
+        ),
+        pytest.param(
+            RESTART,
+            "      name: restartPod",
+            "      name: restart pod",
+            "name: restart pod",
+            f'{STEP}.name: found "restart pod"; allowed: a text that matches ^[a-zA-Z0-9]{{1,64}}$. Change it',
+            id="a name of a step that is no name of a folder",
+        ),
+        pytest.param(
+            RESTART,
+            "      inputs:\n",
+            "      inputs:\n        workingDirectory: /tmp\n",
+            "workingDirectory: /tmp",
+            f"{STEP}.inputs.workingDirectory: found an unknown field; allowed: timeoutSeconds, runCommand.",
+            id="an input that is not known",
+        ),
+        pytest.param(
+            RESTART,
+            "      interpolationType: ENV_VAR",
+            "      interpolationtype: ENV_VAR",
+            "interpolationtype: ENV_VAR",
+            "document.parameters.namespace.interpolationtype: found an unknown field; allowed: ",
+            id="a field of a parameter misspelled",
+        ),
+        pytest.param(
+            RESTART,
+            "description: The pod's namespace",
+            'description: "{{ssm:namespace}}"',
+            "    namespace:",
+            'document.parameters.namespace: found "{{"; allowed: parameters as environment variables.',
+            id="a reference to a parameter of the account",
+        ),
+        pytest.param(
+            RESTART,
             "aws:runShellScript",
             "aws:runPowerShellScript",
             "aws:runPowerShellScript",
-            f"{STEP}: found another step; allowed: aws:runShellScript with inputs.runCommand, a list of texts.",
+            f"{STEP}.action: found \"aws:runPowerShellScript\"; allowed: 'aws:runShellScript'. Change it",
             id="another kind of step",
         ),
         pytest.param(
@@ -244,7 +301,7 @@ def test_an_action_whose_bound_is_not_set_is_told_by_the_alert_that_it_answers(t
 def test_an_action_without_a_namespace_is_refused(tmp_path: Path) -> None:
     root = changed(tmp_path / "root", SCALE, "  namespace: namespace", "  space: namespace")
     path = root / SCALE
-    path.write_text(path.read_text().replace("    namespace:\n", "    space:\n").replace("SSM_namespace", "SSM_space"))
+    path.write_text(path.read_text().replace("    namespace:", "    space:\n").replace("SSM_namespace", "SSM_space"))
 
     place = f"{SCALE}:{line_of(root, SCALE, '  parameters:')}: document.parameters"
     assert problems(root) == [f"{place}: no parameter namespace: what may be touched could not be checked. Add it"]
@@ -258,3 +315,26 @@ def test_an_action_with_a_parameter_that_every_document_is_given_is_refused(tmp_
     place = f"{RESTART}:{line_of(root, RESTART, '    notAfter:')}: document.parameters.notAfter"
     message = "parameter notAfter is given to every document already. Name yours otherwise"
     assert problems(root) == [f"{place}: {message}"]
+
+
+def test_a_document_leaves_room_for_the_values_of_its_parameters(tmp_path: Path) -> None:
+    padding = "x" * 61_440
+    root = changed(tmp_path / "root", RESTART, "ready_seconds=120", f"ready_seconds=120 # {padding}")
+
+    (found,) = problems(root)
+
+    assert found.startswith(f"{RESTART}:{line_of(root, RESTART, 'document:')}: document: found ")
+    assert found.endswith(" bytes as deployed; allowed: 61440, so that parameters have room. Shorten the script")
+
+
+def test_two_steps_of_one_name_are_refused(tmp_path: Path) -> None:
+    """The agent would write both outputs to one folder."""
+    step = """    - action: aws:runShellScript
+      name: restartPod
+      inputs:
+        timeoutSeconds: "180"
+        runCommand: ["true"]
+"""
+    root = changed(tmp_path / "root", RESTART, "  mainSteps:\n", f"  mainSteps:\n{step}")
+
+    assert any("document.mainSteps.1.name: found restartPod twice;" in found for found in problems(root))

@@ -94,7 +94,7 @@ class Agent:
         started = time.time()
         with (script.parent / "stdout").open("w+b") as output, (script.parent / "stderr").open("w+b") as errors:
             process = subprocess.Popen(
-                dying_with_its_starter(["/bin/bash", str(script)]),
+                dying_with_its_starter([_shell(step.script), str(script)]),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
@@ -127,6 +127,11 @@ class Agent:
                 started=started,
                 ended=time.time(),
             )
+
+
+def _shell(script: str) -> str:
+    """Return the program that runs a script: the agent starts it by `sh -c`, so that its first line decides."""
+    return "/bin/bash" if script.startswith("#!/bin/bash\n") else "/bin/sh"
 
 
 def shown(text: str, limit: int) -> str:

@@ -18,7 +18,7 @@ from botocore.validate import ParamValidator
 
 from sandbox.clouds.aws.agent import Agent, StepResult, shown
 from sandbox.clouds.aws.clients import Clients
-from sandbox.clouds.aws.documents import Document, parameter_values, read_document, received_values
+from sandbox.clouds.aws.documents import Document, parameter_values, read_document, received_values, require_valid
 from sandbox.clouds.aws.wire import Answer, AwsError, Request, json_answer
 from sandbox.journal import Journal, Kind
 
@@ -64,7 +64,7 @@ class Command:
 
 
 class SystemsManager:
-    """Answers the requests that are about commands. It is asked from many threads."""
+    """Answers the requests that are about commands, and checks documents. It is asked from many threads."""
 
     def __init__(self, clients: Clients, agent_of: Callable[[str], Agent], journal: Journal) -> None:
         """`agent_of` returns an instance's agent."""
@@ -76,9 +76,13 @@ class SystemsManager:
         self._model = botocore.session.get_session().get_service_model("ssm")
 
     def answer(self, request: Request) -> Answer | None:
-        """Answer a request about commands, or return None for any other."""
+        """Answer a request about commands, refuse a document that AWS would refuse, or return None for any other."""
         operation = request.target.removeprefix(TARGET_PREFIX)
         match operation:
+            case "CreateDocument" | "UpdateDocument":
+                asked = request.json()
+                require_valid(asked.get("Name", ""), asked.get("Content", ""))
+                return None
             case "SendCommand":
                 answer = self._send
             case "GetCommandInvocation":

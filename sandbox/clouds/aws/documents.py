@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -19,6 +19,26 @@ DEFAULT_EXECUTION_SECONDS = 3600.0
 """What aws:runShellScript gives a script that says nothing else."""
 PARAMETER_NAME = "[a-zA-Z0-9]+"
 """The parameter names that the agent accepts (amazon-ssm-agent, `paramNameRegex`)."""
+DOCUMENT_NAME = r"[a-zA-Z0-9_\-.]{3,128}"
+RESERVED_NAMES = ("aws", "amazon", "amzn")
+DOCUMENT_BYTES = 64 * 1024
+DOCUMENT_ELEMENTS = frozenset({"schemaVersion", "description", "parameters", "variables", "mainSteps", "files"})
+PARAMETER_ELEMENTS = frozenset(
+    {
+        "type",
+        "description",
+        "default",
+        "allowedValues",
+        "allowedPattern",
+        "displayType",
+        "minItems",
+        "maxItems",
+        "minChars",
+        "maxChars",
+        "interpolationType",
+    }
+)
+PARAMETER_TYPES = frozenset({"String", "StringList", "Integer", "Boolean", "MapList", "StringMap"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +58,49 @@ class Document:
     version: str
     parameters: Mapping[str, Mapping[str, Any]]
     steps: tuple[Step, ...]
+
+
+def require_valid(name: str, content: str) -> None:
+    """Refuse what `CreateDocument` and `UpdateDocument` refuse of a command document.
+
+    AWS documents the size, the elements and the names of documents. That it refuses the name of a parameter is assumed:
+    the agent would drop it, which `received_values` does with a document that was made otherwise.
+
+    Raises `AwsError`.
+    """
+    if not re.fullmatch(DOCUMENT_NAME, name) or name.lower().startswith(RESERVED_NAMES):
+        raise AwsError("ValidationException", f"Value '{name}' at 'name' failed to satisfy constraint: {DOCUMENT_NAME}")
+    if len(content.encode()) > DOCUMENT_BYTES:
+        raise AwsError("MaxDocumentSizeExceeded", f"{name}: the content is of more than {DOCUMENT_BYTES} bytes")
+    try:
+        document = yaml.safe_load(content)
+    except yaml.YAMLError as error:
+        raise _refused(name, f"neither JSON nor YAML: {error}") from error
+    if not isinstance(document, dict) or "schemaVersion" not in document:
+        raise _refused(name, "no schemaVersion")
+    read = cast("dict[str, Any]", document)
+    _require_known(name, "document", read, DOCUMENT_ELEMENTS)
+    if not read.get("mainSteps"):
+        raise _refused(name, "no mainSteps")
+    for parameter, declared in read.get("parameters", {}).items():
+        if not re.fullmatch(PARAMETER_NAME, parameter):
+            raise _refused(name, f"parameter {parameter}: a name is of letters and digits")
+        _require_known(name, f"parameter {parameter}", declared, PARAMETER_ELEMENTS)
+        if declared.get("type") not in PARAMETER_TYPES:
+            raise _refused(name, f"parameter {parameter}: no type {declared.get('type')}")
+    steps = [step.get("name") for step in read["mainSteps"]]
+    if None in steps or len(set(steps)) < len(steps):
+        raise _refused(name, "each step has a name of its own")
+
+
+def _require_known(document: str, part: str, found: Mapping[str, Any], known: frozenset[str]) -> None:
+    unknown = sorted(set(found) - known)
+    if unknown:
+        raise _refused(document, f"{part}: unknown elements {', '.join(unknown)}")
+
+
+def _refused(document: str, reason: str) -> AwsError:
+    return AwsError("InvalidDocumentContent", f"{document}: {reason}")
 
 
 def read_document(name: str, version: str, content: str) -> Document:
