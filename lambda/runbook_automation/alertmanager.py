@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlencode
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from runbook_automation.messages import Alert, Notification, Unreadable, read_api_alert
+from runbook_automation.messages import Alert, Notification, Unreadable, read_api_alert, readable_alerts
 
 ANSWER_SECONDS = 5.0
 MAXIMUM_BYTES = 16 * 1024 * 1024
@@ -38,8 +38,10 @@ class AlertmanagerApi:
 
     address: str | None
 
-    def firing(self, notification: Notification) -> tuple[Alert, ...]:
-        """Return the alerts of a notification's group that are firing now and are not silenced or inhibited.
+    def firing(self, notification: Notification) -> tuple[tuple[Alert, ...], tuple[str, ...]]:
+        """Return the alerts of a notification's group that fire now and are not suppressed, and the unreadable ones.
+
+        Of the latter it returns what is wrong with each.
 
         Raises `NotFetched`.
         """
@@ -53,7 +55,7 @@ class AlertmanagerApi:
         }
         groups = self._get(f"{self.address}/api/v2/alerts/groups?{urlencode(query)}")
         try:
-            return tuple(_alerts(groups, notification.group_labels))
+            return _alerts(groups, notification.group_labels)
         except Unreadable as error:
             raise NotFetched(f"Alertmanager's answer: {error}") from error
 
@@ -73,16 +75,17 @@ class AlertmanagerApi:
             raise NotFetched(f"Alertmanager's answer is not JSON: {error}") from error
 
 
-def _alerts(groups: object, labels: Mapping[str, str]) -> Iterator[Alert]:
+def _alerts(groups: object, labels: Mapping[str, str]) -> tuple[tuple[Alert, ...], tuple[str, ...]]:
     if not isinstance(groups, list):
         raise Unreadable(f"found {type(groups).__name__}; allowed: a list of groups")
+    readable: tuple[Alert, ...] = ()
+    unreadable: tuple[str, ...] = ()
     for index, group in enumerate(groups):
         place = f"[{index}]"
         if not isinstance(group, dict) or not isinstance(group.get("alerts"), list):
             raise Unreadable(f"{place}: not a group of alerts")
         if group.get("labels") != labels:
             continue
-        for number, alert in enumerate(group["alerts"]):
-            found = read_api_alert(alert, f"{place}.alerts[{number}]")
-            if found is not None:
-                yield found
+        alerts, problems = readable_alerts(group["alerts"], f"{place}.alerts", read_api_alert)
+        readable, unreadable = readable + alerts, unreadable + problems
+    return readable, unreadable

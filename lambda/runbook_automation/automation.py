@@ -8,11 +8,10 @@ the sweep. A claim of which no command is known may have run: the team hears of 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -28,6 +27,7 @@ from runbook_automation.configuration import (
     Mode,
     Remediations,
 )
+from runbook_automation.counts import Count, Observer
 from runbook_automation.decisions import Handing, Plan, Refusal, decide, repair_id
 from runbook_automation.messages import (
     Alert,
@@ -38,79 +38,18 @@ from runbook_automation.messages import (
     Unreadable,
     read_message,
 )
+from runbook_automation.outcomes import Outcomes
 from runbook_automation.publisher import Publisher
-from runbook_automation.repair import UNDER_WAY, Ending, Repair, Status, shown_labels, time_text
+from runbook_automation.repair import Ending, Repair, Status, shown_labels, time_text
 from runbook_automation.store import RepairStore
 
-RUNNING_STATUSES = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
-EARLY_SECONDS = 60
-"""An event this young may have come before its command was written down: it is tried again, an older one is not."""
-LOOK_AGAIN_SECONDS = 60
 MAXIMUM_RESULT = 500
 MAXIMUM_NAME = 200
 """How much of an alert's name is kept."""
 
 
-class Count(StrEnum):
-    """What is counted; each is a metric."""
-
-    HANDLED = "MessagesHandled"
-    SENT = "RepairsSent"
-    DRY_RUN = "RepairsDryRun"
-    REFUSED = "RepairsRefused"
-    SUCCEEDED = "RepairsSucceeded"
-    HANDED_OVER = "RepairsHandedOver"
-    NOTHING_DONE = "RepairsNothingDone"
-    GONE = "RepairsTargetGone"
-    TOO_LATE = "RepairsTooLate"
-    RESOLVED = "RepairsResolvedFirst"
-    FAILED = "RepairsFailed"
-    NOT_TAKEN = "CommandsNotTaken"
-    UNCERTAIN = "CommandsUncertain"
-    DUPLICATE = "DuplicatesIgnored"
-    REPEAT = "RepeatsIgnored"
-    FETCHED = "AlertsFetched"
-    LEFT_OUT = "AlertsLeftOut"
-    NOTICE = "NoticesPublished"
-    UNREADABLE = "MessagesUnreadable"
-    NOT_OURS = "MessagesNotOurs"
-    UNKNOWN_COMMAND = "CommandsUnknown"
-
-
-_COUNTED: Mapping[Status, Count] = {
-    Status.SUCCEEDED: Count.SUCCEEDED,
-    Status.HANDED_OVER: Count.HANDED_OVER,
-    Status.NOTHING_DONE: Count.NOTHING_DONE,
-    Status.GONE: Count.GONE,
-    Status.DRY_RUN: Count.DRY_RUN,
-    Status.REFUSED: Count.REFUSED,
-    Status.TOO_LATE: Count.TOO_LATE,
-    Status.LEFT_OUT: Count.NOTICE,
-}
-
-
-class Observer(Protocol):
-    """Who is told what happens: counts become metrics, and what is said a log line."""
-
-    def count(self, what: Count, number: int = 1) -> None:
-        """Count something."""
-        ...
-
-    def say(self, text: str, **details: object) -> None:
-        """Write something down."""
-        ...
-
-
 class OutOfTime(TryLater):
     """The function's time is nearly over, so nothing more is begun; the queue brings the message again."""
-
-
-class EventTooEarly(RuntimeError):
-    """An event of a command that is not known yet; the queue brings it again."""
-
-
-class SweepIncomplete(RuntimeError):
-    """Some overdue repairs could not be looked after; the next sweep tries them again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,13 +82,26 @@ class Automation:
             return
         match message:
             case Notification():
+                if message.unreadable:
+                    self._keep(Count.UNREADABLE, body, message_id, message.unreadable[0])
                 self._handle_notification(message)
             case CommandEvent():
-                self._handle_event(message)
+                self._outcomes.handle_event(message)
             case Sweep():
-                self._sweep()
+                self._outcomes.sweep()
             case _:
                 assert_never(message)
+
+    @property
+    def _outcomes(self) -> Outcomes:
+        return Outcomes(
+            store=self.store,
+            commands=self.commands,
+            publisher=self.publisher,
+            observer=self.observer,
+            now=self.now,
+            deadline=self.deadline,
+        )
 
     def _need_time(self) -> None:
         if self.now() > self.deadline:
@@ -169,6 +121,8 @@ class Automation:
         failures += self._answer_left_out(notification, too_late)
         if failures:
             raise failures[0]
+        if notification.unreadable:
+            raise Unreadable("; ".join(notification.unreadable))
 
     def _answer_alerts(self, alerts: Iterable[Alert], seen_at: datetime, too_late: str | None) -> list[Exception]:
         """Answer alerts that were seen then and return what failed: each gets its turn first."""
@@ -193,24 +147,30 @@ class Automation:
 
     def _answer_left_out(self, notification: Notification, too_late: str | None) -> list[Exception]:
         """Answer the firing alerts of a group that its message has no room for; a team hears if they can't be had."""
-        left_out = notification.total - len(notification.alerts)
+        left_out = notification.left_out
         names = {notification.common_labels.get("alertname", "")} - {""}
         if not left_out or not notification.firing or (names and not names & set(self.remediations.by_alert)):
             return []
         self._need_time()
         try:
-            firing = self._firing(notification, too_late)
+            firing, unreadable = self._firing(notification, too_late)
         except NotFetched as error:
-            self.observer.count(Count.LEFT_OUT, left_out)
-            self.observer.say("alerts left out", route=notification.route, number=left_out, reason=str(error))
-            names |= {alert.name for alert in notification.alerts}
-            for name in sorted(names & set(self.remediations.by_alert)):
-                self._tell_once(self._notice(notification, name, left_out, str(error)))
+            self._tell_left_out(notification, names, left_out, str(error))
             return []
         carried = {alert.fingerprint for alert in notification.alerts}
         found = tuple(alert for alert in firing if alert.fingerprint not in carried)
         self.observer.count(Count.FETCHED, len(found))
-        return self._answer_alerts(found, datetime.fromtimestamp(self.now(), UTC), too_late)
+        failures = self._answer_alerts(found, datetime.fromtimestamp(self.now(), UTC), too_late)
+        if unreadable:
+            self._tell_left_out(notification, names, len(unreadable), f"Alertmanager's answer: {unreadable[0]}")
+        return failures
+
+    def _tell_left_out(self, notification: Notification, names: set[str], number: int, reason: str) -> None:
+        self.observer.count(Count.LEFT_OUT, number)
+        self.observer.say("alerts left out", route=notification.route, number=number, reason=reason)
+        named = names | {alert.name for alert in notification.alerts}
+        for name in sorted(named & set(self.remediations.by_alert)):
+            self._tell_once(self._notice(notification, name, number, reason))
 
     def _notice(self, notification: Notification, name: str, left_out: int, reason: str) -> Repair:
         """Return what a team is told about alerts that nothing was done about, as a record so that it is told once."""
@@ -230,7 +190,7 @@ class Automation:
             timeout_seconds=0,
         ).ended(Ending(status=Status.LEFT_OUT, result=result), now)
 
-    def _firing(self, notification: Notification, too_late: str | None) -> tuple[Alert, ...]:
+    def _firing(self, notification: Notification, too_late: str | None) -> tuple[tuple[Alert, ...], tuple[str, ...]]:
         if too_late is not None:
             raise NotFetched(too_late)
         return self.alertmanager.firing(notification)
@@ -292,7 +252,7 @@ class Automation:
         if not self.store.claim(repair):
             self.observer.count(Count.DUPLICATE)
             return
-        self._publish(repair)
+        self._outcomes.publish(repair)
 
     def _send(self, repair: Repair, plan: Plan, comment: str) -> None:
         if not self.store.claim(repair):
@@ -306,7 +266,7 @@ class Automation:
             self.observer.count(Count.NOT_TAKEN)
             raise
         except NotSent as error:
-            self._end(
+            self._outcomes.end(
                 repair,
                 Ending(status=Status.FAILED, result=f"Systems Manager refused the command: {error}"[:MAXIMUM_RESULT]),
             )
@@ -320,76 +280,3 @@ class Automation:
         self.store.record_command(repair, command_id, due_at)
         self.observer.count(Count.SENT)
         self.observer.say("repair sent", repair=repair.id, command=command_id)
-
-    def _handle_event(self, event: CommandEvent) -> None:
-        if event.status in RUNNING_STATUSES:
-            return
-        repair = self.store.find_by_command(event.command_id)
-        if repair is None:
-            if self.now() - event.time.timestamp() < EARLY_SECONDS:
-                raise EventTooEarly(event.command_id)
-            self.observer.count(Count.UNKNOWN_COMMAND)
-            self.observer.say("event of a command that no record names", command=event.command_id)
-            return
-        if repair.finished_at is not None:
-            self.observer.count(Count.DUPLICATE)
-            return
-        ending = self.commands.ending(event.command_id, heard_from=event.instance_id)
-        if ending is not None:
-            self._end(repair, ending)
-
-    def _sweep(self) -> None:
-        now = int(self.now())
-        failures: list[str] = []
-        for repair in self.store.overdue(now):
-            if self.now() > self.deadline:
-                break  # the next sweep takes the others
-            try:
-                self._look_after(repair, now)
-            except (ClientError, BotoCoreError) as error:  # the others get their turn
-                failures.append(f"{repair.id}: {error}")
-        if failures:
-            raise SweepIncomplete("; ".join(failures))
-
-    def _look_after(self, repair: Repair, now: int) -> None:
-        if repair.finished_at is not None or repair.status not in UNDER_WAY:
-            self._publish(repair)
-            return
-        if repair.status is Status.RELEASED:
-            text = (
-                f"Claimed at {time_text(repair.started_at)} and given back, since Systems Manager did not take the "
-                "command or the function's time was over, and no message has brought it again: nothing ran"
-            )
-            self._end(repair, Ending(status=Status.FAILED, result=text))
-            return
-        if repair.command_id is None:
-            text = (
-                f"Claimed at {time_text(repair.started_at)}, and no command is known: it may have run or not. "
-                "It is not sent again: look at what it is about"
-            )
-            self._end(repair, Ending(status=Status.LOST, result=text))
-            return
-        ending = self.commands.ending(repair.command_id)
-        if ending is not None:
-            self._end(repair, ending)
-        elif now - repair.started_at > repair.timeout_seconds + BEGIN_SECONDS:
-            text = (
-                f"Systems Manager calls the command running since {time_text(repair.started_at)}: it may have done a "
-                "part; if it has not begun by now, it will refuse to"
-            )
-            self._end(repair, Ending(status=Status.TIMED_OUT, result=text))
-        else:
-            self.store.postpone(repair, now + LOOK_AGAIN_SECONDS)
-
-    def _end(self, repair: Repair, ending: Ending) -> None:
-        ended = repair.ended(ending, int(self.now()))
-        if self.store.record_ending(ended, was=repair.status):
-            self._publish(ended)
-        else:
-            self.observer.count(Count.DUPLICATE)
-
-    def _publish(self, repair: Repair) -> None:
-        self.publisher.publish(repair)
-        self.store.close(repair)
-        self.observer.count(_COUNTED.get(repair.status, Count.FAILED))
-        self.observer.say("repair ended", repair=repair.id, status=repair.status.value, result=repair.result)

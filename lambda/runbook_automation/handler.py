@@ -19,9 +19,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from runbook_automation.alertmanager import AlertmanagerApi
-from runbook_automation.automation import Automation, Count
+from runbook_automation.automation import Automation
 from runbook_automation.commands import Commands
 from runbook_automation.configuration import MARGIN_SECONDS, Configuration, Remediations
+from runbook_automation.counts import Count
 from runbook_automation.publisher import Publisher
 from runbook_automation.store import RepairStore
 

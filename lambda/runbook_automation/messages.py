@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeVar
 
 OUTCOME_DETAIL_TYPE = "EC2 Command Invocation Status-change Notification"
@@ -50,7 +50,8 @@ class Notification:
 
     `firing` says whether any of the group still does, be it carried or not.
     `receiver` is the name of one route's, so that with the group's labels it names the group. `id` and `sent_at` are
-    the topic's, the latter by its clock: queues and redrives leave both as they are.
+    the topic's, the latter by its clock: queues and redrives leave both as they are. `alerts` are those that could be
+    read; `unreadable` says what is wrong with each of the others.
     """
 
     id: str
@@ -63,6 +64,12 @@ class Notification:
     group_labels: Mapping[str, str]
     common_labels: Mapping[str, str]
     alerts: tuple[Alert, ...]
+    unreadable: tuple[str, ...] = ()
+
+    @property
+    def left_out(self) -> int:
+        """Return how many alerts of the group the message does not hold."""
+        return self.total - len(self.alerts) - len(self.unreadable)
 
     @property
     def is_repeat(self) -> bool:
@@ -137,6 +144,7 @@ def _notification(envelope: Mapping[str, Any]) -> Notification:
     total = _get(message, "total", int, "message")
     if isinstance(total, bool) or total < len(alerts):
         raise Unreadable(f"message.total: found {total!r}; allowed: the number of alerts, {len(alerts)}, or more")
+    readable, unreadable = readable_alerts(alerts, "alerts", _alert)
     return Notification(
         id=_get(envelope, "MessageId", str, "envelope"),
         sent_at=_time(_get(envelope, "Timestamp", str, "envelope"), "envelope.Timestamp"),
@@ -147,8 +155,25 @@ def _notification(envelope: Mapping[str, Any]) -> Notification:
         receiver=_get(notification, "receiver", str, "notification"),
         group_labels=_texts(notification, "groupLabels", "notification"),
         common_labels=_texts(notification, "commonLabels", "notification"),
-        alerts=tuple(_alert(alert, f"alerts[{index}]") for index, alert in enumerate(alerts)),
+        alerts=readable,
+        unreadable=unreadable,
     )
+
+
+def readable_alerts(
+    alerts: Sequence[object], place: str, read: Callable[[object, str], Alert | None]
+) -> tuple[tuple[Alert, ...], tuple[str, ...]]:
+    """Return the alerts that `read` can read, and what is wrong with the others: one bad alert hides no other."""
+    readable: list[Alert] = []
+    problems: list[str] = []
+    for index, content in enumerate(alerts):
+        try:
+            alert = read(content, f"{place}[{index}]")
+        except Unreadable as error:
+            problems.append(str(error))
+        else:
+            readable += [] if alert is None else [alert]
+    return tuple(readable), tuple(problems)
 
 
 def _attribute(envelope: Mapping[str, Any], name: str) -> object:
@@ -236,4 +261,8 @@ def _time(text: str, place: str) -> datetime:
         raise Unreadable(f"{place}: found {text!r:.100}; allowed: a time such as 2026-01-02T03:04:05.678Z") from error
     if moment.tzinfo is None:
         raise Unreadable(f"{place}: found {text!r:.100}; allowed: a time with its offset")
+    try:
+        moment.astimezone(UTC)
+    except OverflowError as error:
+        raise Unreadable(f"{place}: found {text!r:.100}; allowed: a time of the years 1 to 9999 in UTC") from error
     return moment

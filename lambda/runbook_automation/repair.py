@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
+from uuid import uuid4
 
 OPEN = "repair"
 """The value of the attribute `open`, which only a repair that still has to be looked after has."""
@@ -69,6 +70,8 @@ class Repair:
     started_at: int
     due_at: int
     timeout_seconds: int
+    claim: str = field(default_factory=lambda: uuid4().hex)
+    """Whose record it is: every claim has a token of its own."""
     parameters: Mapping[str, str] = field(default_factory=dict[str, str])
     command_id: str | None = None
     finished_at: int | None = None
@@ -95,6 +98,7 @@ class Repair:
         """Return the table's item of a repair: open, unless nobody is to be told."""
         item = {
             "id": self.id,
+            "claim": self.claim,
             "alert": self.alert,
             "action": self.action,
             "team": self.team,
@@ -118,6 +122,7 @@ class Repair:
         """Read a table's item."""
         return cls(
             id=item["id"],
+            claim=item.get("claim", ""),  # older records have none
             alert=item["alert"],
             action=item["action"],
             team=item["team"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
-from uuid import uuid4
 
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 BY_COMMAND = "by-command"
 BY_STATUS = "by-status"
 SWEPT_AT_ONCE = 50
+_SAME_CLAIM = "(claim = :claim OR attribute_not_exists(claim))"
+"""Whoever claimed the record anew wrote another token; records of older versions have none."""
 PUBLISH_SECONDS = 60
 """How long after its end a repair's result may take to be published before the sweep does it."""
 
@@ -34,11 +35,10 @@ class RepairStore:
         that saw it fire before. Where an answer is lost, the SDK writes again, and finds its own claim: a token says
         whose it is.
         """
-        token = uuid4().hex
         condition = Attr("id").not_exists() | _free_for(repair)
         try:
             self._table.put_item(
-                Item=repair.to_item() | {"claim": token},
+                Item=repair.to_item(),
                 ConditionExpression=condition,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
@@ -46,7 +46,7 @@ class RepairStore:
             if not _is_condition(error):
                 raise
             found = cast("Mapping[str, Any]", error.response).get("Item", {})  # as DynamoDB writes it, type by type
-            return found.get("claim") == {"S": token}
+            return found.get("claim") == {"S": repair.claim}
         return True
 
     def release(self, repair: Repair, due_at: int) -> None:
@@ -55,11 +55,12 @@ class RepairStore:
             lambda: self._table.update_item(
                 Key={"id": repair.id},
                 UpdateExpression="SET #status = :released, due_at = :due",
-                ConditionExpression="#status = :claimed",
+                ConditionExpression=f"#status = :claimed AND {_SAME_CLAIM}",
                 ExpressionAttributeNames={"#status": "status"},
                 ExpressionAttributeValues={
                     ":released": Status.RELEASED.value,
                     ":claimed": Status.CLAIMED.value,
+                    ":claim": repair.claim,
                     ":due": due_at,
                 },
             )
@@ -105,12 +106,13 @@ class RepairStore:
                     "SET #status = :status, #result = :result, #output = :output, #errors = :errors, "
                     "#location = :location, finished_at = :finished, due_at = :due"
                 ),
-                ConditionExpression="#status = :was AND attribute_not_exists(finished_at)",
+                ConditionExpression=f"#status = :was AND attribute_not_exists(finished_at) AND {_SAME_CLAIM}",
                 ExpressionAttributeNames={
                     name: name.removeprefix("#") for name in ("#status", "#result", "#output", "#errors", "#location")
                 },
                 ExpressionAttributeValues={
                     ":was": was.value,
+                    ":claim": repair.claim,
                     ":status": repair.status.value,
                     ":result": repair.result,
                     ":output": repair.output,
@@ -123,24 +125,26 @@ class RepairStore:
         )
 
     def close(self, repair: Repair) -> None:
-        """Take a repair whose end was published out of what the sweep looks after."""
+        """Take a repair whose end was published out of what the sweep looks after, unless it was claimed anew since."""
         self._conditional(
             lambda: self._table.update_item(
                 Key={"id": repair.id},
                 UpdateExpression="REMOVE #open",
-                ConditionExpression="attribute_exists(finished_at)",  # or somebody has claimed it anew
+                ConditionExpression=f"attribute_exists(finished_at) AND {_SAME_CLAIM}",
                 ExpressionAttributeNames={"#open": "open"},
+                ExpressionAttributeValues={":claim": repair.claim},
             )
         )
 
     def postpone(self, repair: Repair, due_at: int) -> None:
-        """Have the sweep look at an open repair again later."""
+        """Have the sweep look at an open repair again later, after the others."""
         self._conditional(
             lambda: self._table.update_item(
                 Key={"id": repair.id},
                 UpdateExpression="SET due_at = :due",
-                ConditionExpression="attribute_not_exists(finished_at)",
-                ExpressionAttributeValues={":due": due_at},
+                ConditionExpression=f"attribute_exists(#open) AND {_SAME_CLAIM}",
+                ExpressionAttributeNames={"#open": "open"},
+                ExpressionAttributeValues={":due": due_at, ":claim": repair.claim},
             )
         )
 

@@ -73,7 +73,7 @@ def _notification(**changes: Any) -> Notification:
 def test_the_groups_receiver_is_asked_for_as_it_is_written(answers: _Answers) -> None:
     answers.body = json.dumps([_group()]).encode()
 
-    (alert,) = AlertmanagerApi(address=answers.address).firing(_notification(receiver="a.b|c&silenced=true"))
+    (alert,), _ = AlertmanagerApi(address=answers.address).firing(_notification(receiver="a.b|c&silenced=true"))
 
     assert (alert.fingerprint, alert.firing, alert.labels["pod"]) == ("00000000000000ff", True, "positions-2")
     assert answers.asked == [
@@ -85,7 +85,26 @@ def test_another_group_and_what_is_suppressed_are_left_alone(answers: _Answers) 
     other = _group() | {"labels": {"alertname": "HighMemoryUsage", "service": "orders"}}
     answers.body = json.dumps([other, _group(status={"state": "suppressed"})]).encode()
 
-    assert AlertmanagerApi(address=answers.address).firing(_notification()) == ()
+    assert AlertmanagerApi(address=answers.address).firing(_notification()) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"status": "active"}, "status: found str"),
+        ({"fingerprint": "x"}, "allowed: 16 hexadecimal digits"),
+        ({"startsAt": "yesterday"}, "allowed: a time"),
+    ],
+)
+def test_an_alert_that_cannot_be_read_hides_no_other(answers: _Answers, changes: dict[str, Any], reason: str) -> None:
+    group = _group()
+    group["alerts"] += _group(**changes)["alerts"]
+    answers.body = json.dumps([group]).encode()
+
+    (alert,), (problem,) = AlertmanagerApi(address=answers.address).firing(_notification())
+
+    assert alert.fingerprint == "00000000000000ff"
+    assert reason in problem
 
 
 @pytest.mark.parametrize(
@@ -96,9 +115,6 @@ def test_another_group_and_what_is_suppressed_are_left_alone(answers: _Answers) 
         (200, b"[" * 100_000, "is not JSON"),
         (200, b"{}", "allowed: a list of groups"),
         (200, b"[{}]", "not a group of alerts"),
-        (200, json.dumps([_group(status="active")]).encode(), "status: found str"),
-        (200, json.dumps([_group(fingerprint="x")]).encode(), "allowed: 16 hexadecimal digits"),
-        (200, json.dumps([_group(startsAt="yesterday")]).encode(), "allowed: a time"),
         (200, b" " * 2_000, "longer than 1000 bytes"),
     ],
 )

@@ -17,9 +17,9 @@ from starlette.routing import Route
 from alerting.repairs import NOT_AFTER
 from runbook_automation import commands
 from runbook_automation.alertmanager import AlertmanagerApi
-from runbook_automation.automation import Count
 from runbook_automation.commands import TryLater
 from runbook_automation.configuration import BEGIN_SECONDS, MAXIMUM_AGE_SECONDS, Mode
+from runbook_automation.counts import Count
 from runbook_automation.messages import Unreadable
 from sandbox.service import HttpService, wait_until_ready
 from tests.lambda_events import (

@@ -11,9 +11,11 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from runbook_automation.automation import Count, OutOfTime, SweepIncomplete
+from runbook_automation.automation import OutOfTime
 from runbook_automation.commands import TryLater
 from runbook_automation.configuration import CLAIM_SECONDS, MAXIMUM_AGE_SECONDS
+from runbook_automation.counts import Count
+from runbook_automation.outcomes import SweepIncomplete
 from runbook_automation.repair import Ending, Repair, Status
 from tests.lambda_events import LABELS, notification
 from tests.lambda_world import NOW, SESSION, SWEEP, World, moto_world, refused_by_aws

@@ -12,9 +12,10 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from runbook_automation.automation import Count, EventTooEarly
 from runbook_automation.commands import Commands
 from runbook_automation.configuration import Mode
+from runbook_automation.counts import Count
+from runbook_automation.outcomes import EventTooEarly
 from runbook_automation.repair import Status
 from sandbox.clouds.aws.agent import shown
 from sandbox.clouds.aws.commands import OUTPUT_BYTES

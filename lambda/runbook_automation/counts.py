@@ -1,0 +1,64 @@
+"""What is counted, and who is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Protocol
+
+from runbook_automation.repair import Status
+
+
+class Count(StrEnum):
+    """What is counted; each is a metric."""
+
+    HANDLED = "MessagesHandled"
+    SENT = "RepairsSent"
+    DRY_RUN = "RepairsDryRun"
+    REFUSED = "RepairsRefused"
+    SUCCEEDED = "RepairsSucceeded"
+    HANDED_OVER = "RepairsHandedOver"
+    NOTHING_DONE = "RepairsNothingDone"
+    GONE = "RepairsTargetGone"
+    TOO_LATE = "RepairsTooLate"
+    RESOLVED = "RepairsResolvedFirst"
+    FAILED = "RepairsFailed"
+    NOT_TAKEN = "CommandsNotTaken"
+    UNCERTAIN = "CommandsUncertain"
+    DUPLICATE = "DuplicatesIgnored"
+    REPEAT = "RepeatsIgnored"
+    FETCHED = "AlertsFetched"
+    LEFT_OUT = "AlertsLeftOut"
+    NOTICE = "NoticesPublished"
+    UNREADABLE = "MessagesUnreadable"
+    NOT_OURS = "MessagesNotOurs"
+    UNKNOWN_COMMAND = "CommandsUnknown"
+
+
+_COUNTED: Mapping[Status, Count] = {
+    Status.SUCCEEDED: Count.SUCCEEDED,
+    Status.HANDED_OVER: Count.HANDED_OVER,
+    Status.NOTHING_DONE: Count.NOTHING_DONE,
+    Status.GONE: Count.GONE,
+    Status.DRY_RUN: Count.DRY_RUN,
+    Status.REFUSED: Count.REFUSED,
+    Status.TOO_LATE: Count.TOO_LATE,
+    Status.LEFT_OUT: Count.NOTICE,
+}
+
+
+def count_of(status: Status) -> Count:
+    """Return the count of a repair that ended so."""
+    return _COUNTED.get(status, Count.FAILED)
+
+
+class Observer(Protocol):
+    """Who is told what happens: counts become metrics, and what is said a log line."""
+
+    def count(self, what: Count, number: int = 1) -> None:
+        """Count something."""
+        ...
+
+    def say(self, text: str, **details: object) -> None:
+        """Write something down."""
+        ...
