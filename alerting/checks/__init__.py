@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from alerting.catalog import Catalog
+from alerting.checks.minimums import minimum_problems
 from alerting.checks.ownership import ownership_problems
 from alerting.checks.repairs import repair_problems
 from alerting.checks.routing import routing_problems
@@ -22,6 +23,7 @@ def problems(catalog: Catalog, now: datetime | None = None) -> list[Problem]:
     found = [
         *ownership_problems(catalog, now or datetime.now(UTC)),
         *rule_problems(catalog),
+        *minimum_problems(catalog),
         *routing_problems(catalog),
         *repair_problems(catalog),
     ]

@@ -35,7 +35,7 @@ def parsed(expression: str) -> promql.Expr:
             return found
         if any(abs(one) > _LONGEST for part in level for one in _looks_back(part)):
             raise ValueError(TOO_LONG)
-        level = [further for part in level for further in _parts(part)]
+        level = [further for part in level for further in parts(part)]
     raise ValueError(f"it is nested deeper than {MOST_NESTED} levels, which is what is allowed")
 
 
@@ -76,13 +76,13 @@ def selectors(expression: promql.Expr) -> Iterator[promql.VectorSelector]:
         case promql.MatrixSelector():
             yield expression.vector_selector
         case _:
-            for part in _parts(expression):
+            for part in parts(expression):
                 yield from selectors(part)
 
 
 def reach(expression: promql.Expr) -> timedelta:
     """Return how far back an expression looks: of each way through it the ranges and offsets, and of these the most."""
-    further = max((reach(part) for part in _parts(expression)), default=timedelta())
+    further = max((reach(part) for part in parts(expression)), default=timedelta())
     return sum(_looks_back(expression), further)
 
 
@@ -100,7 +100,8 @@ def _looks_back(expression: promql.Expr) -> tuple[timedelta, ...]:
     return tuple(one for one in own if one is not None)
 
 
-def _parts(expression: promql.Expr) -> tuple[promql.Expr, ...]:
+def parts(expression: promql.Expr) -> tuple[promql.Expr, ...]:
+    """Return the expressions that an expression combines; none for a selector or a literal."""
     match expression:
         case promql.BinaryExpr():
             return (expression.lhs, expression.rhs)
@@ -177,7 +178,7 @@ def _called(expression: promql.Call, series: Mapping[str, frozenset[str]]) -> fr
                 for selector in selectors(argument)
             )
         )
-    if name == "histogram_quantile":
+    if name in {"histogram_quantile", "histogram_fraction"}:
         return vector - {"le"}
     if name in {"label_replace", "label_join"}:
         destination = arguments[1]

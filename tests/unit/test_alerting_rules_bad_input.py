@@ -21,7 +21,7 @@ ONE_PROBLEM = [
         "          severity: warning\n",
         "          tier: one\n",
         "labels:",
-        "groups.0.rules.2.labels: alert HighP99Latency has no severity; "
+        "groups.0.rules.5.labels: alert HighP99Latency has no severity; "
         "allowed: critical, high, warning, info, none. Add `severity:`",
         id="an alert without severity",
     ),
@@ -30,23 +30,23 @@ ONE_PROBLEM = [
         "- alert: CriticalLatency",
         "- alert: ServiceDown",
         "- alert: ServiceDown",
-        f"groups.0.rules.3.alert: alert ServiceDown is there already ({SERVICE_DOWN}); allowed: once. ",
+        f"groups.0.rules.6.alert: alert ServiceDown is there already ({SERVICE_DOWN}); allowed: once. ",
         id="a duplicate alert",
     ),
     pytest.param(
-        "rules/latency.yaml",
-        "expr: orion:http_latency:p95 * on",
-        "expr: orion:http_latency:p95 * * on",
-        "* * on",
-        "groups.0.rules.3.expr: is not PromQL: ",
+        "rules/database.yaml",
+        CPU,
+        CPU.replace("> 80", "> > 80"),
+        "> > 80",
+        "groups.0.rules.2.expr: is not PromQL: ",
         id="an expression that does not parse",
     ),
     pytest.param(
-        "rules/latency.yaml",
-        "orion:http_latency:p95 * on",
-        "orion:http_latency:p90 * on",
-        "p90 * on",
-        "groups.0.rules.3.expr: series orion:http_latency:p90 is neither scraped nor recorded. "
+        "rules/database.yaml",
+        CPU,
+        CPU.replace("aws_rds_cpuutilization_average", "aws_rds_cpu"),
+        "(aws_rds_cpu)",
+        "groups.0.rules.2.expr: series aws_rds_cpu is neither scraped nor recorded. "
         "Add it to rules/scraped_series.yaml with its exporter, or record it",
         id="a series that nobody makes",
     ),
@@ -55,7 +55,7 @@ ONE_PROBLEM = [
         " * on (service) group_left (team) orion:service:owner",
         "",
         "labels:",
-        "groups.0.rules.2.labels.team: alert HighP99Latency has no label team; "
+        "groups.0.rules.5.labels.team: alert HighP99Latency has no label team; "
         "the alert carries alertname, service, severity. Join it in `expr:` or set it in `labels:`",
         id="an alert without a team",
     ),
