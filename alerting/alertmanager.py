@@ -90,7 +90,7 @@ def _configuration(catalog: Catalog, settings: Settings) -> dict[str, Any]:
             "receiver": root.receiver_name,
             "group_by": list(routing.default.group_by),
             **_timings(root.timings, scale),
-            "routes": [_route(route, scale) for route in below],
+            "routes": [_route(route, root.group_by, scale) for route in below],
         },
         "inhibit_rules": [_inhibition(inhibition) for inhibition in routing.inhibitions],
         "receivers": receivers,
@@ -106,14 +106,16 @@ def _timings(timings: Timings, scale: float) -> dict[str, str]:
     }
 
 
-def _route(route: Route, scale: float) -> dict[str, Any]:
+def _route(route: Route, group_by: tuple[str, ...], scale: float) -> dict[str, Any]:
+    """Return a route. `group_by` are the labels that it would inherit."""
     result: dict[str, Any] = {
         "matchers": list(route.matchers),
         "receiver": route.receiver_name,
+        **({} if route.group_by == group_by else {"group_by": list(route.group_by)}),
         **_timings(route.timings, scale),
     }
     if route.children:
-        result["routes"] = [_route(child, scale) for child in route.children]
+        result["routes"] = [_route(child, route.group_by, scale) for child in route.children]
     return result
 
 
@@ -136,11 +138,13 @@ def _receiver(route: Route, routing: RoutingFile, settings: Settings) -> dict[st
     posted = route.receiver.slack
     if route.receiver.page is not None and route.paged_service is not None:
         if settings.paging:
-            result["pagerduty_configs"] = [_pagerduty(route.receiver.page, route.paged_service, settings)]
+            result["pagerduty_configs"] = [
+                _pagerduty(route.receiver.page, route.paged_service, route.group_by, settings)
+            ]
         else:
             posted += _instead_of_a_page(route.receiver.page, posted, routing)
     if posted:
-        result["slack_configs"] = [_slack(entry, settings) for entry in posted]
+        result["slack_configs"] = [_slack(entry, route.group_by, settings) for entry in posted]
     if route.receiver.publish:
         result["sns_configs"] = [_sns(route, settings)]
     if route.receiver.heartbeat:
@@ -158,7 +162,16 @@ def _instead_of_a_page(page: PageEntry, posted: tuple[SlackEntry, ...], routing:
     )
 
 
-def _pagerduty(page: PageEntry, service: str, settings: Settings) -> dict[str, Any]:
+def _silence_link(group_by: tuple[str, ...]) -> str:
+    """Return the template of a link that silences a route's whole group and nothing else.
+
+    A notification's group labels leave out those that the group lacks, so that they are named here.
+    """
+    labels = " ".join(f'"{label}"' for label in sorted(group_by))
+    return f'{{{{ template "link.silence" (list . {labels}) }}}}'
+
+
+def _pagerduty(page: PageEntry, service: str, group_by: tuple[str, ...], settings: Settings) -> dict[str, Any]:
     return {
         "routing_key_file": pagerduty_secret(service).path,
         "send_resolved": True,
@@ -181,12 +194,12 @@ def _pagerduty(page: PageEntry, service: str, settings: Settings) -> dict[str, A
         "links": [
             {"href": '{{ template "link.runbook" . }}', "text": "Runbook"},
             {"href": '{{ template "link.dashboard" . }}', "text": "Dashboard"},
-            {"href": '{{ template "link.silence" . }}', "text": "Silence"},
+            {"href": _silence_link(group_by), "text": "Silence"},
         ],
     }
 
 
-def _slack(entry: SlackEntry, settings: Settings) -> dict[str, Any]:
+def _slack(entry: SlackEntry, group_by: tuple[str, ...], settings: Settings) -> dict[str, Any]:
     channel = settings.channel(entry.channel)
     return {
         "api_url_file": slack_secret(channel).path,
@@ -200,7 +213,7 @@ def _slack(entry: SlackEntry, settings: Settings) -> dict[str, Any]:
         "actions": [
             {"type": "button", "text": "Runbook", "url": '{{ template "link.runbook" . }}'},
             {"type": "button", "text": "Dashboard", "url": '{{ template "link.dashboard" . }}'},
-            {"type": "button", "text": "Silence", "url": '{{ template "link.silence" . }}'},
+            {"type": "button", "text": "Silence", "url": _silence_link(group_by)},
         ],
     }
 

@@ -95,13 +95,6 @@ class Timings(ClosedModel):
     repeat_interval: DurationOverZero | None = None
 
 
-class RouteEntry(Timings):
-    """Which alerts go to a receiver: those whose every label named in `match` has one of the values."""
-
-    match: Mapping[LabelName, tuple[str, ...]] = Field(min_length=1)
-    receiver: str
-
-
 GROUPED_BY = ("alertname", "service", "severity")
 """What names a group: its incident, its messages and the link to a silence are made from these."""
 
@@ -113,6 +106,25 @@ def _names_a_group(labels: tuple[str, ...]) -> tuple[str, ...]:
             f"{', '.join(GROUPED_BY)} and any more labels are allowed, and {', '.join(missing)} is missing"
         )
     return labels
+
+
+def _has_severity(labels: tuple[str, ...]) -> tuple[str, ...]:
+    # Every alert carries it, so that the link to a silence always has a label that is not empty.
+    if "severity" not in labels:
+        raise ValueError("severity and any more labels are allowed, and severity is missing")
+    return labels
+
+
+class RouteEntry(Timings):
+    """Which alerts go to a receiver: those whose every label named in `match` has one of the values.
+
+    `group_by` replaces the default route's, for a channel that cannot take as many messages. A route that pages has
+    none: each incident is about one alert of one service.
+    """
+
+    match: Mapping[LabelName, tuple[str, ...]] = Field(min_length=1)
+    receiver: str
+    group_by: Annotated[tuple[LabelName, ...], AfterValidator(each_once), AfterValidator(_has_severity)] | None = None
 
 
 class DefaultRoute(ClosedModel):

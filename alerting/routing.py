@@ -18,13 +18,17 @@ from alerting.on_call import paged_services
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A route as it is deployed. `key` is its static key, `paged_service` the PagerDuty service of its receiver."""
+    """A route as it is deployed. `key` is its static key, `paged_service` the PagerDuty service of its receiver.
+
+    `group_by` are the labels that it groups by, its own or inherited.
+    """
 
     receiver_name: str
     receiver: Receiver
     matchers: tuple[str, ...]
     key: str
     timings: Timings
+    group_by: tuple[str, ...]
     paged_service: str | None
     children: tuple[Route, ...] = ()
 
@@ -54,6 +58,7 @@ def default_route(catalog: Catalog) -> Route:
             group_interval=default.group_interval,
             repeat_interval=default.repeat_interval,
         ),
+        group_by=default.group_by,
         paged_service=None,
     )
 
@@ -89,6 +94,7 @@ def _route(catalog: Catalog, entry: RouteEntry) -> Route:
     timings = Timings(
         group_wait=entry.group_wait, group_interval=entry.group_interval, repeat_interval=entry.repeat_interval
     )
+    group_by = entry.group_by or catalog.routing.default.group_by
     if receiver.page is None:
         key = route_key([(), matchers])
         return Route(
@@ -97,6 +103,7 @@ def _route(catalog: Catalog, entry: RouteEntry) -> Route:
             matchers=matchers,
             key=key,
             timings=timings,
+            group_by=group_by,
             paged_service=None,
         )
     own = paged_as(catalog, entry, "")
@@ -107,6 +114,7 @@ def _route(catalog: Catalog, entry: RouteEntry) -> Route:
             matchers=(label_matcher("service", (service,)),),
             key=route_key([(), matchers, (label_matcher("service", (service,)),)]),
             timings=Timings(),
+            group_by=group_by,
             paged_service=service,
         )
         for service in entry.match.get("service", paged_services(catalog))
@@ -118,6 +126,7 @@ def _route(catalog: Catalog, entry: RouteEntry) -> Route:
         matchers=matchers,
         key=route_key([(), matchers]),
         timings=timings,
+        group_by=group_by,
         paged_service=own,
         children=children,
     )

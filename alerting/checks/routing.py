@@ -42,6 +42,7 @@ def _name_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
         yield not_allowed(place, routing.fallback_team, catalog.teams, "Name a team of catalog/teams.yaml")
     yield from _receiver_problems(catalog, document)
     yield from _match_problems(catalog, document)
+    yield from _grouping_problems(catalog, document)
     labels = alert_labels(catalog)
     for index, inhibition in enumerate(routing.inhibitions):
         for side, selector in (("source", inhibition.source), ("target", inhibition.target)):
@@ -79,6 +80,23 @@ def _receiver_problems(catalog: Catalog, document: Document) -> Iterator[Problem
     if routing.default.receiver in routing.receivers and routing.receivers[routing.default.receiver].page:
         message = "the default route pages; allowed: a receiver without `page:`. Page by a route with a severity"
         yield Problem(document.place(("default", "receiver")), message)
+
+
+def _grouping_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
+    """Yield the routes that page and group alerts in a way of their own, and group labels that no alert carries."""
+    carried = {label for one in alert_labels(catalog).values() for label in one.names()} | ON_EVERY_ALERT
+    for index, route in enumerate(catalog.routing.routes):
+        if route.group_by is None:
+            continue
+        receiver = catalog.routing.receivers.get(route.receiver)
+        if receiver is not None and receiver.page is not None:
+            message = f"receiver {route.receiver} pages, and an incident is about one alert of one service"
+            advice = "Remove it, so that the default route's applies"
+            yield Problem(document.place(("routes", index, "group_by")), f"{message}. {advice}")
+        for position, label in enumerate(route.group_by):
+            if label not in carried:
+                place = document.place(("routes", index, "group_by", position))
+                yield not_allowed(place, label, sorted(carried), "Name a label that an alert carries")
 
 
 def _generated_name_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:

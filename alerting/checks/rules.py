@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from alerting.catalog import Catalog, LocatedRule
 from alerting.checks import expressions
+from alerting.checks.annotations import address_problems
 from alerting.checks.expressions import ValueKind
 from alerting.checks.reads import reading_problems, series_problems
 from alerting.fields import Severity
@@ -170,6 +171,7 @@ def _alert_problems(
         if not rule.annotations.get(annotation, "").strip():
             place = document.place((*located.path, "annotations", annotation))
             yield Problem(place, f"alert {alert} has no {annotation}. Add `{annotation}:`")
+    yield from address_problems(located)
     yield from _owner_problems(catalog, located, alert, labels)
     yield from _page_problems(catalog, document.place((*located.path, "alert")), alert)
 

@@ -35,7 +35,9 @@ Retention = Annotated[
     Duration,
     Field(pattern=r"^[1-9]\d*[hdwy]$", description="a time such as 15d, in h, d, w or y, of less than 292 years"),
 ]
-_ADDRESS = r"https?://[^/\s@]+(/[^\s@]*[^/\s@])?"
+_PATH = r"A-Za-z0-9._~:!$&'()*+,;=%-"
+# Links of notifications are made from these addresses: see alerting/addresses.py.
+_ADDRESS = rf"https?://[A-Za-z0-9._-]+(:[0-9]+)?(/[{_PATH}/]*[{_PATH}])?"
 Address = Annotated[
     str, Field(pattern=rf"^{_ADDRESS}$", description="an address, https://HOST, without a / at its end")
 ]

@@ -137,6 +137,28 @@ def test_what_slack_refuses_is_refused_with_its_word(slack: Slack, payload: obje
     assert slack.journal.find(Kind.REQUEST_REFUSED)[0].details["error"] == word
 
 
+NO_ADDRESSES = (
+    "",
+    "see the wiki",
+    "wiki.example.com/x",
+    "/x",
+    "javascript:alert(1)",
+    "https://",
+    "https://a.example/b c",
+)
+
+
+@pytest.mark.parametrize("url", [*NO_ADDRESSES, "https://a.example/" + "a" * 3_000])
+def test_a_message_with_a_button_to_no_address_is_refused(slack: Slack, url: str) -> None:
+    button = {"type": "button", "text": "Runbook", "url": url}
+    attached = slack.post({"attachments": [{"title": "x", "actions": [button]}]})
+    text = {"type": "plain_text", "text": "Runbook"}
+    block = slack.post({"blocks": [{"type": "actions", "elements": [{**button, "text": text}]}]})
+
+    assert (attached, block) == ((400, "invalid_attachments"), (400, "invalid_blocks"))
+    assert slack.messages() == []
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"payload={}"])
 def test_what_is_no_json_is_an_invalid_payload(slack: Slack, body: bytes) -> None:
     answer = slack.client.post(slack.webhook, content=body)

@@ -14,6 +14,8 @@ ATTACHMENTS = 100
 BLOCKS = 50
 BLOCK_TEXT_CHARACTERS = 3_000
 BUTTON_VALUE_CHARACTERS = 2_000
+ADDRESS_CHARACTERS = 3_000
+ADDRESS = re.compile(r"https?://[^\s/?#]+([/?#]\S*)?")
 COLOR_NAMES = ("good", "warning", "danger")
 COLOR = re.compile(r"#?[0-9a-fA-F]{6}")
 LINK = re.compile(r"<([^<>|]+)(?:\|([^<>]*))?>")
@@ -120,6 +122,7 @@ def read(found: object) -> Payload:
     attachments = payload.attachments or ()
     if len(attachments) > ATTACHMENTS:
         raise MessageRefused("too_many_attachments", f"{len(attachments)} attachments, allowed are {ATTACHMENTS}")
+    _check_buttons(attachments)
     for blocks in (payload.blocks or (), *(attachment.blocks or () for attachment in attachments)):
         _check_blocks(blocks)
     if (
@@ -129,6 +132,19 @@ def read(found: object) -> Payload:
     ):
         raise MessageRefused("no_text", "neither text nor blocks nor an attachment that says something")
     return payload
+
+
+def is_address(text: str) -> bool:
+    """Return whether Slack takes a text as a button's address: absolute, of http or https, with a host."""
+    return len(text) <= ADDRESS_CHARACTERS and ADDRESS.fullmatch(text) is not None
+
+
+def _check_buttons(attachments: Sequence[Attachment]) -> None:
+    """Slack refuses the whole message for one button whose address is none."""
+    for attachment in attachments:
+        for action in attachment.actions or ():
+            if action.url is not None and not is_address(action.url):
+                raise MessageRefused("invalid_attachments", f"button {action.text!r}: {action.url!r} is no address")
 
 
 def _check_blocks(blocks: Sequence[Block]) -> None:
@@ -147,6 +163,8 @@ def _check_blocks(blocks: Sequence[Block]) -> None:
                     "invalid_blocks",
                     f"{len(element.value)} characters in a button's value, allowed are {BUTTON_VALUE_CHARACTERS}",
                 )
+            if element.url is not None and not is_address(element.url):
+                raise MessageRefused("invalid_blocks", f"{element.type}: {element.url!r} is no address")
 
 
 def color_of(attachment: Attachment) -> str | None:
