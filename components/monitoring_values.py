@@ -247,6 +247,7 @@ def _prometheus(spec: MonitoringSpec) -> dict[str, Any]:
     return {
         "replicas": monitoring.prometheus_replicas,
         "retention": monitoring.retention,
+        "retentionSize": _prometheus_bytes(monitoring.retention_bytes()),
         "minReadySeconds": MINIMUM_READY_SECONDS,
         "externalUrl": settings.addresses.prometheus,
         "logFormat": "json",
@@ -283,6 +284,11 @@ def _scrape_timeout(settings: Settings) -> str:
     """Return how long an exporter may take. It is as slow at every scale, so only the interval bounds it."""
     interval = settings.monitoring.scrape_interval_seconds / settings.time_scale
     return _scaled(min(interval, SCRAPE_TIMEOUT_SECONDS), 1)
+
+
+def _prometheus_bytes(count: int) -> str:
+    """Return a size as Prometheus takes it: its MB are of 1024 by 1024 bytes."""
+    return f"{count // 2**20}MB"
 
 
 def _resend_delay(scale: float) -> str:

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from alerting.quantities import bytes_of
 from alerting.settings.parts import (
     LOAD_BALANCER,
+    MOST_RETENTION_SHARE,
     AddOn,
     CustomResourcesOnly,
     Endpoints,
@@ -91,6 +93,15 @@ def _replicas(settings: UncheckedSettings) -> Iterator[Contradiction]:
             yield Contradiction(key=f"monitoring.{name}", message=f"found {replicas}; allowed in prod: {least} or more")
 
 
+def _retention_size(settings: UncheckedSettings) -> Iterator[Contradiction]:
+    monitoring = settings.monitoring
+    most = int(MOST_RETENTION_SHARE * bytes_of(monitoring.prometheus_storage))
+    if monitoring.retention_bytes() > most:
+        allowed = f"{most // 2**20}Mi or less, {MOST_RETENTION_SHARE:.0%} of monitoring.prometheus_storage"
+        message = f"found {monitoring.retention_size}; allowed: {allowed}, or Prometheus fills its disk and goes blind"
+        yield Contradiction(key="monitoring.retention_size", message=message, remove=True)
+
+
 def _grafana(settings: UncheckedSettings) -> Iterator[Contradiction]:
     if settings.monitoring.grafana and isinstance(settings.monitoring.chart, CustomResourcesOnly):
         message = "found True; allowed with chart.source custom-resources, which installs no Grafana: False"
@@ -156,6 +167,7 @@ RULES = (
     Rule(reads=("environment", "paging"), find=_paged),
     Rule(reads=("environment", "monitoring"), find=_spread),
     Rule(reads=("environment", "monitoring"), find=_replicas),
+    Rule(reads=("monitoring",), find=_retention_size),
     Rule(reads=("monitoring",), find=_grafana),
     Rule(reads=("monitoring",), find=_targets),
     Rule(reads=("cluster",), find=_way_in),

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from alerting import fields
 from alerting.durations import Duration
+from alerting.quantities import bytes_of
 
 
 class Environment(StrEnum):
@@ -28,9 +29,16 @@ KubernetesName = Annotated[
     str,
     Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", description="a name of lower-case letters, digits and `-`"),
 ]
-Quantity = Annotated[
-    str, Field(pattern=r"^[1-9]\d*(Ki|Mi|Gi|Ti)$", description="a size such as 2Gi, in Ki, Mi, Gi or Ti")
-]
+_A_SIZE = "a size such as 2Gi, in Ki, Mi, Gi or Ti"
+Quantity = Annotated[str, Field(pattern=r"^[1-9]\d*(Ki|Mi|Gi|Ti)$", description=_A_SIZE)]
+RETENTION_SHARE = 0.8
+"""The share of its volume that Prometheus fills with blocks and log before it removes the oldest block.
+
+It merges blocks into ones of up to a tenth of the retention time, and has both for that time: 90 % at most. The rest is
+for the file system's own use, and for what is written between two looks at the size.
+"""
+MOST_RETENTION_SHARE = 0.85
+"""The most that may be set: with the tenth that a merge takes, 95 %."""
 Retention = Annotated[
     Duration,
     Field(pattern=r"^[1-9]\d*[hdwy]$", description="a time such as 15d, in h, d, w or y, of less than 292 years"),
@@ -178,6 +186,8 @@ class MonitoringSettings(_Model):
 
     Scrape and evaluation interval are the story's: they are divided by `time_scale` like every other interval.
     `retention` is as long as the longest window of the rules or longer; `prometheus_storage` is that of each replica.
+    Prometheus removes its oldest block when its data reaches `retention_size`, whatever their age: a full disk stores
+    nothing. Without the setting, that is 80 % of `prometheus_storage`.
     `page_namespaces` are those whose pods may open Alertmanager's page besides Prometheus and Grafana: an ingress
     controller's; `page_networks` are those of load balancers that reach pods without one. `admission_webhooks` off has
     the operator check nothing before a rule is stored, and speak no TLS: for a cluster whose API server cannot reach
@@ -190,6 +200,7 @@ class MonitoringSettings(_Model):
     prometheus_replicas: Replicas = 2
     prometheus_storage: Quantity = "100Gi"
     retention: Retention = "30d"
+    retention_size: Quantity | None = Field(default=None, description=_A_SIZE)
     storage_class: Text | None = None
     scrape_interval_seconds: Seconds = 30
     evaluation_interval_seconds: Seconds = 30
@@ -199,6 +210,12 @@ class MonitoringSettings(_Model):
     page_namespaces: tuple[KubernetesName, ...] = ()
     page_networks: tuple[PrivateNetwork, ...] = ()
     admission_webhooks: bool = True
+
+    def retention_bytes(self) -> int:
+        """Return how many bytes of blocks and log Prometheus keeps at most: less than its volume has."""
+        if self.retention_size is not None:
+            return bytes_of(self.retention_size)
+        return int(RETENTION_SHARE * bytes_of(self.prometheus_storage))
 
 
 class Addresses(_Model):

@@ -13,8 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox.metrics.alerting_exporters import Alerting, KubeletVolumes
 from sandbox.metrics.cluster_exporters import ContainerAdvisor, KubeState
-from sandbox.metrics.data_exporters import Alerting, CloudWatch, Kafka, Redis
+from sandbox.metrics.data_exporters import CloudWatch, Kafka, Redis
 from sandbox.metrics.exporters import ClusterView, Services
 from sandbox.metrics.faults import FAULTS, Fault, Faults, UnknownFault, fault
 from sandbox.metrics.places import EXPORTERS, require_place
@@ -26,6 +27,7 @@ def create_application(cluster: ClusterView, faults: Faults) -> Starlette:
         "services": Services(cluster, faults),
         "cadvisor": ContainerAdvisor(cluster, faults),
         "kube-state-metrics": KubeState(cluster, faults),
+        "kubelet": KubeletVolumes(faults),
         "alerting": Alerting(faults),
         "cloudwatch": CloudWatch(faults),
         "redis": Redis(faults),

@@ -1,4 +1,4 @@
-"""What the exporters of CloudWatch, Redis and Kafka say of the services' data, and alerting of itself."""
+"""What the exporters of CloudWatch, Redis and Kafka say of the services' data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from sandbox.metrics.exporters import ClusterView
@@ -97,25 +97,3 @@ class Kafka(Collector):
                 where = [deployment.name, f"{deployment.service}-events", str(partition)]
                 lag.add_metric(where, max(found, default=LAG_MESSAGES))
         yield lag
-
-
-class Alerting(Collector):
-    """Says what Prometheus and Alertmanager say of their own failures: one more at each look while a fault is on."""
-
-    def __init__(self, faults: Faults) -> None:
-        self._faults = faults
-        self._lock = threading.Lock()
-        self._rules = 0
-        self._notifications = 0
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the counters of failures."""
-        rules = CounterMetricFamily("prometheus_rule_evaluation_failures", "Failed.", labels=["rule_group"])
-        labels = ["integration", "reason"]
-        notifications = CounterMetricFamily("alertmanager_notifications_failed", "Failed.", labels=labels)
-        with self._lock:
-            self._rules += bool(self._faults.active("rules fail"))
-            self._notifications += bool(self._faults.active("notifications fail"))
-            rules.add_metric(["rules.yaml;orion.latency.alerts"], self._rules)
-            notifications.add_metric(["slack", "clientError"], self._notifications)
-        yield from (rules, notifications)

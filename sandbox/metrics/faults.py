@@ -166,6 +166,31 @@ _KINDS = (
         effect="Prometheus and Alertmanager have one replica fewer that is ready",
     ),
     FaultKind(
+        name="configuration does not load",
+        alert="ConfigurationNotLoaded",
+        effect="Alertmanager cannot load its configuration and keeps the one before",
+    ),
+    FaultKind(
+        name="configuration is refused",
+        alert="ConfigurationRefused",
+        effect="the operator refuses a PrometheusRule",
+    ),
+    FaultKind(
+        name="samples are not stored",
+        alert="SamplesNotStored",
+        effect="a replica of Prometheus stores no samples",
+    ),
+    FaultKind(
+        name="alerting's volume fills up",
+        alert="AlertingVolumeFillingUp",
+        effect="the volume of a Prometheus is at 65 % and fills up",
+    ),
+    FaultKind(
+        name="alerting's volume is full",
+        alert="AlertingVolumeFull",
+        effect="the volume of a Prometheus is at 97 %",
+    ),
+    FaultKind(
         name="exporter is silent",
         alert="ExporterSilent",
         required=frozenset({"exporter"}),
@@ -181,7 +206,7 @@ _KINDS = (
 FAULTS: Mapping[str, FaultKind] = {kind.name: kind for kind in _KINDS}
 FAULT_OF_ALERT: Mapping[str, FaultKind] = {kind.alert: kind for kind in _KINDS}
 WITHOUT_A_FAULT: Mapping[str, str] = {
-    "Watchdog": "it fires always",
+    "Watchdog": "it fires as long as alerting works",
     "TargetDown": "it hears of what does not answer Prometheus: hold one down for a quarter of an hour",
     "MarketCalendarEnds": "it is about catalog/market.yaml: have its last year end within 60 days",
 }

@@ -8,8 +8,8 @@ from sandbox.metrics.data_exporters import DATABASE_INSTANCES, READER
 from sandbox.metrics.exporters import ORDER_SERVICES, ClusterView, service_names
 from sandbox.metrics.faults import Fault, UnknownFault
 
-EXPORTERS = ("services", "cadvisor", "kube-state-metrics", "alerting", "cloudwatch", "redis", "kafka")
-WITHOUT_SILENCE = frozenset({"services", "alerting"})
+EXPORTERS = ("services", "cadvisor", "kube-state-metrics", "kubelet", "alerting", "cloudwatch", "redis", "kafka")
+WITHOUT_SILENCE = frozenset({"services", "kubelet", "alerting"})
 """The exporters whose silence is told otherwise: by an alert of each service, and by the dead man's switch."""
 _OF_ORDERS = frozenset({"orders stop", "orders are rejected"})
 

@@ -50,10 +50,15 @@ SIDE_BY_SIDE: Mapping[str, Mapping[str, str]] = {
     "rules fail": {},
     "notifications fail": {},
     "alerting lacks a replica": {},
+    "configuration does not load": {},
+    "configuration is refused": {},
+    "samples are not stored": {},
+    "alerting's volume fills up": {},
     "cluster is under maintenance": {},
 }
 THEN: Mapping[str, Mapping[str, str]] = {
     "redis is full": {},
+    "alerting's volume is full": {},
     "orders stop": {"service": "orders"},
     "exporter is silent": {"exporter": "kafka"},
 }

@@ -146,6 +146,12 @@ WRONG: list[tuple[str, object, list[str]]] = [
         ['monitoring.alertmanager_replicas: found "three"', "1 or more"],
     ),
     ("monitoring", {"alertmanager_replicas": 2}, ["monitoring.alertmanager_replicas: found 2; allowed in prod: 3"]),
+    (
+        "monitoring",
+        {"retention_size": "90Gi"},
+        ["monitoring.retention_size: found 90Gi; allowed: 87040Mi or less, 85% of monitoring.prometheus_storage"],
+    ),
+    ("monitoring", {"retention_size": "90"}, ['monitoring.retention_size: found "90"', "a size such as 2Gi"]),
     ("monitoring", {"prometheus_replicas": 1}, ["monitoring.prometheus_replicas: found 1; allowed in prod: 2"]),
     ("monitoring", {"alertmanager_storage": "2 GB"}, ['alertmanager_storage: found "2 GB"; allowed: a size such as']),
     (

@@ -236,8 +236,8 @@ def test_a_fault_can_be_ended_where_nothing_is_any_more(source: Source) -> None:
 @pytest.mark.parametrize(
     ("alert", "words"),
     [
-        ("Watchdog", "nothing here sets Watchdog off: it fires always"),
-        ("HighLatency", "found 'HighLatency'; allowed: AlertingReplicaMissing, AuroraHighCPU, "),
+        ("Watchdog", "nothing here sets Watchdog off: it fires as long as alerting works"),
+        ("HighLatency", "found 'HighLatency'; allowed: AlertingReplicaMissing, AlertingVolumeFillingUp, "),
     ],
 )
 def test_an_alert_that_nothing_sets_off_is_told_why(alert: str, words: str) -> None:

@@ -1,0 +1,115 @@
+"""The metrics of alerting itself: Prometheus, Alertmanager, config reloaders, the operator, and their volumes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sandbox.metrics.faults import Faults
+
+CONFIGURATION_HASH = 4711.0
+RELOADS = (
+    "prometheus_config_last_reload_successful",
+    "alertmanager_config_last_reload_successful",
+    "reloader_last_reload_successful",
+)
+OPERATED = 2.0
+"""Prometheus and Alertmanager."""
+RULE_FILES = 10.0
+VOLUMES = {"prometheus-db-prometheus-0": 100.0 * 2**30, "alertmanager-db-alertmanager-0": 2.0 * 2**30}
+FREE_SHARE = 0.7
+FILLING_FREE_SHARE = 0.35
+FILLING_LEAST_FREE_SHARE = 0.1
+FILLING_PER_SECOND = 0.0001
+"""Fast enough to be full within a day, slow enough not to be while somebody watches."""
+FULL_FREE_SHARE = 0.03
+
+
+class Alerting(Collector):
+    """Serves the metrics of Prometheus, Alertmanager, a config reloader and the operator.
+
+    A counter of failures grows by one at each scrape while its fault is on.
+    """
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._lock = threading.Lock()
+        self._rules = 0
+        self._notifications = 0
+        self._stored = 0
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the counters of failures, and the state of the configuration."""
+        with self._lock:
+            self._rules += bool(self._faults.active("rules fail"))
+            self._notifications += bool(self._faults.active("notifications fail"))
+            self._stored += not self._faults.active("samples are not stored")
+            yield _counter(
+                "prometheus_rule_evaluation_failures", self._rules, rule_group="rules.yaml;orion.latency.alerts"
+            )
+            yield _counter(
+                "alertmanager_notifications_failed", self._notifications, integration="slack", reason="clientError"
+            )
+            yield _counter("prometheus_tsdb_head_samples_appended", self._stored, type="float")
+        yield from self._configuration()
+
+    def _configuration(self) -> Iterator[Metric]:
+        fails = bool(self._faults.active("configuration does not load"))
+        for name in RELOADS:
+            yield _gauge(name, float(not (fails and name.startswith("alertmanager"))))
+        yield _gauge("alertmanager_config_hash", CONFIGURATION_HASH)
+        refused = bool(self._faults.active("configuration is refused"))
+        syncs = GaugeMetricFamily("prometheus_operator_syncs", "By status.", labels=["status"])
+        syncs.add_metric(["ok"], OPERATED)
+        syncs.add_metric(["failed"], 0)
+        managed = GaugeMetricFamily("prometheus_operator_managed_resources", "By state.", labels=["resource", "state"])
+        managed.add_metric(["PrometheusRule", "selected"], RULE_FILES - refused)
+        managed.add_metric(["PrometheusRule", "rejected"], refused)
+        yield from (syncs, managed)
+
+
+class KubeletVolumes(Collector):
+    """Serves what the kubelet knows of the volumes of Prometheus and Alertmanager."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._lock = threading.Lock()
+        self._filling_since: float | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the size of each volume and what is free of it. Faults are those of the first one's."""
+        labels = ["namespace", "persistentvolumeclaim"]
+        size = GaugeMetricFamily("kubelet_volume_stats_capacity_bytes", "Size.", labels=labels)
+        free = GaugeMetricFamily("kubelet_volume_stats_available_bytes", "Free.", labels=labels)
+        with self._lock:
+            shares = [self._free_share(), *[FREE_SHARE] * (len(VOLUMES) - 1)]
+        for (claim, size_bytes), share in zip(VOLUMES.items(), shares, strict=True):
+            size.add_metric(["monitoring", claim], size_bytes)
+            free.add_metric(["monitoring", claim], share * size_bytes)
+        yield from (size, free)
+
+    def _free_share(self) -> float:
+        if not self._faults.active("alerting's volume fills up"):
+            self._filling_since = None
+        elif self._filling_since is None:
+            self._filling_since = time.monotonic()
+        if self._faults.active("alerting's volume is full"):
+            return FULL_FREE_SHARE
+        if self._filling_since is None:
+            return FREE_SHARE
+        taken = FILLING_PER_SECOND * (time.monotonic() - self._filling_since)
+        return max(FILLING_LEAST_FREE_SHARE, FILLING_FREE_SHARE - taken)
+
+
+def _gauge(name: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, name, value=value)
+
+
+def _counter(name: str, value: float, **labels: str) -> Metric:
+    counter = CounterMetricFamily(name, name, labels=list(labels))
+    counter.add_metric(list(labels.values()), value)
+    return counter
