@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from alerting import names
 from alerting.platform import RepairTeam
-from alerting.settings import Settings
+from alerting.settings import RetainedResource, Settings
 from components.keeping import kept
 from components.naming import (
     DEAD_LETTER_QUEUE,
@@ -126,7 +126,9 @@ class EventBus(pulumi.ComponentResource):
                     sid="EventsToEncryptedQueues", services=["events.amazonaws.com"], actions=use, resources=this_key
                 ),
             ),
-            opts=pulumi.ResourceOptions.merge(self._child, kept(self._settings)),
+            opts=pulumi.ResourceOptions.merge(
+                self._child, kept(self._settings, RetainedResource.KEY, found_as="KEY_ID")
+            ),
         )
         aws.kms.Alias(f"{self._name}-key-alias", name=KEY_ALIAS, target_key_id=key.key_id, opts=self._child)
         return key

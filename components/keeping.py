@@ -1,12 +1,13 @@
-"""What outlives a mistake: resources that hold data or keys, and resources that were given another name."""
+"""Protection of resources that hold data or keys, their import where they exist, and aliases of renamed resources."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pulumi
 
-from alerting.settings import Settings
+from alerting.settings import RetainedResource, Settings
 
 RENAMED: Mapping[str, tuple[str, ...]] = {}
 """A resource's name in the program, and the names that it had before.
@@ -16,14 +17,54 @@ removed. An entry may go once every stack has been brought up with it.
 """
 
 
-def kept(settings: Settings) -> pulumi.ResourceOptions:
-    """Return the options of what holds data or keys.
+EXISTS = re.compile(
+    r"already exists|AlreadyExists|BucketAlreadyOwnedByYou|ResourceInUseException|Table already exists", re.IGNORECASE
+)
+"""How the Kubernetes API server, S3 and DynamoDB refuse to make what is there."""
+
+
+def kept(settings: Settings, resource: RetainedResource, *, found_as: str) -> pulumi.ResourceOptions:
+    """Return the options of a resource that holds data or keys. `found_as` is its id where it exists already.
 
     The engine refuses to delete or replace it (`protect`), and leaves it in the account even when it is told to forget
-    it (`retain_on_delete`). The sandbox, and a stack whose settings say so, keep nothing.
+    it (`retain_on_delete`). The sandbox, and a stack whose settings say so, keep nothing. Where the stack's `imports`
+    name it, `up` takes over the existing one. Where `up` fails because it exists, an error says how to do that.
     """
     keep = settings.aws.keep_data
-    return pulumi.ResourceOptions(protect=keep, retain_on_delete=keep)
+
+    def explain(error: pulumi.ErrorHookArgs) -> bool:
+        if error.failed_operation == "create" and any(EXISTS.search(text) for text in error.errors):
+            pulumi.log.error(explain_existing(pulumi.get_stack(), resource, found_as))
+        return False
+
+    return pulumi.ResourceOptions(
+        protect=keep,
+        retain_on_delete=keep,
+        import_=settings.imports.id_of(resource),
+        # What a namespace that somebody else made says beside its name stays as it is.
+        ignore_changes=["metadata.labels", "metadata.annotations"] if resource is RetainedResource.NAMESPACE else None,
+        hooks=pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"exists-already-{resource}", explain)]),
+    )
+
+
+def explain_existing(stack: str, resource: RetainedResource, found_as: str) -> str:
+    """Return what to do where a retained resource exists already and the stack's state does not have it."""
+    command = import_command(stack, resource, found_as)
+    further = (
+        " It is encrypted with the key that it was made with: import that too (docs/deploying.md, 11)."
+        if resource is RetainedResource.STATE_TABLE
+        else ""
+    )
+    return (
+        f"{resource} {found_as}: exists already, and the state of stack {stack} does not have it: an earlier stack "
+        f"left it there, or somebody else made it. To have this stack take it over: `{command}`, and `pulumi up` again."
+        f"{further} Nothing was lost."
+    )
+
+
+def import_command(stack: str, resource: RetainedResource, found_as: str) -> str:
+    """Return the command after which `up` imports a resource in place of making it."""
+    return f"pulumi config set --stack {stack} --path 'orion-alerting:imports.{resource}' {found_as}"
 
 
 def know_old_names(renamed: Mapping[str, tuple[str, ...]] = RENAMED) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from alerting.settings import Settings
+from alerting.settings import RetainedResource, Settings
 from components.keeping import kept
 from components.naming import type_token
 
@@ -30,7 +30,10 @@ class MonitoringNamespace(pulumi.ComponentResource):
         made = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
             metadata=kubernetes.meta.v1.ObjectMetaArgs(name=wanted),
-            opts=pulumi.ResourceOptions.merge(pulumi.ResourceOptions(parent=self), kept(args.settings)),
+            opts=pulumi.ResourceOptions.merge(
+                pulumi.ResourceOptions(parent=self),
+                kept(args.settings, RetainedResource.NAMESPACE, found_as=wanted),
+            ),
         )
         # The name is known now; going through the resource makes whatever uses it wait for the namespace.
         self.namespace = made.metadata.apply(lambda metadata: metadata.name or wanted)

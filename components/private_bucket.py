@@ -19,17 +19,18 @@ class PrivateBucketSpec:
     bucket: str
     account_id: str
     require_tls: bool
-    keep_data: bool
+    empty_on_delete: bool
     expire_days: int | None
     old_versions_days: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateBucketArgs:
-    """What a bucket is made from."""
+    """What a bucket is made from. `holding` are the options that protect the bucket itself (`components.keeping`)."""
 
     spec: PrivateBucketSpec
     key_arn: pulumi.Input[str]
+    holding: pulumi.ResourceOptions
 
 
 class PrivateBucket(pulumi.ComponentResource):
@@ -44,8 +45,12 @@ class PrivateBucket(pulumi.ComponentResource):
         super().__init__(type_token("PrivateBucket"), name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         spec = args.spec
-        holding = pulumi.ResourceOptions(parent=self, protect=spec.keep_data, retain_on_delete=spec.keep_data)
-        bucket = aws.s3.Bucket(f"{name}-bucket", bucket=spec.bucket, force_destroy=not spec.keep_data, opts=holding)
+        bucket = aws.s3.Bucket(
+            f"{name}-bucket",
+            bucket=spec.bucket,
+            force_destroy=spec.empty_on_delete,
+            opts=pulumi.ResourceOptions.merge(child, args.holding),
+        )
         versioning = aws.s3.BucketVersioning(
             f"{name}-versioning",
             bucket=bucket.id,

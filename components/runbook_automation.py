@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from alerting.platform import RepairAction, Repairs
-from alerting.settings import Settings
+from alerting.settings import RetainedResource, Settings
 from alerting.ssm_documents import document_text
 from components.function_alarms import make_function_alarms
 from components.function_network import FunctionNetwork, make_function_network, network_statements
@@ -81,8 +81,15 @@ class RunbookAutomation(pulumi.ComponentResource):
         self._settings = args.spec.settings
         self._child = pulumi.ResourceOptions(parent=self)
         documents = {action.name: self._document(action) for action in args.spec.repairs.actions}
-        diagnostics = self._bucket("diagnostics", diagnostics_bucket(self._settings), DIAGNOSTICS_DAYS)
-        code = self._bucket("code", functions_bucket(self._settings), None)
+        diagnostics = self._bucket(
+            "diagnostics",
+            RetainedResource.DIAGNOSTICS_BUCKET,
+            diagnostics_bucket(self._settings),
+            expire_days=DIAGNOSTICS_DAYS,
+        )
+        code = self._bucket(
+            "code", RetainedResource.FUNCTIONS_BUCKET, functions_bucket(self._settings), expire_days=None
+        )
         table = self._table()
         log_group = aws.cloudwatch.LogGroup(
             f"{name}-logs",
@@ -128,17 +135,20 @@ class RunbookAutomation(pulumi.ComponentResource):
             }
         )
 
-    def _bucket(self, key: str, bucket: str, expire_days: int | None) -> PrivateBucket:
+    def _bucket(self, key: str, resource: RetainedResource, bucket: str, *, expire_days: int | None) -> PrivateBucket:
         spec = PrivateBucketSpec(
             bucket=bucket,
             account_id=self._settings.aws.account_id,
             require_tls=self._settings.aws.require_tls,
-            keep_data=self._settings.aws.keep_data,
+            empty_on_delete=not self._settings.aws.keep_data,
             expire_days=expire_days,
             old_versions_days=OLD_CODE_DAYS,
         )
+        holding = kept(self._settings, resource, found_as=bucket)
         return PrivateBucket(
-            f"{self._name}-{key}", PrivateBucketArgs(spec=spec, key_arn=self._args.key_arn), opts=self._child
+            f"{self._name}-{key}",
+            PrivateBucketArgs(spec=spec, key_arn=self._args.key_arn, holding=holding),
+            opts=self._child,
         )
 
     def _document(self, action: RepairAction) -> aws.ssm.Document:
@@ -173,7 +183,9 @@ class RunbookAutomation(pulumi.ComponentResource):
             server_side_encryption=aws.dynamodb.TableServerSideEncryptionArgs(
                 enabled=True, kms_key_arn=self._args.key_arn
             ),
-            opts=pulumi.ResourceOptions.merge(self._child, kept(self._settings)),
+            opts=pulumi.ResourceOptions.merge(
+                self._child, kept(self._settings, RetainedResource.STATE_TABLE, found_as=STATE_TABLE)
+            ),
         )
 
     def _role(

@@ -121,6 +121,36 @@ class AwsSettings(_Model):
     keep_data: bool = True
 
 
+class RetainedResource(StrEnum):
+    """Resources that `keep_data` leaves in the account when the program is told to remove them."""
+
+    KEY = "key"
+    NAMESPACE = "namespace"
+    STATE_TABLE = "state_table"
+    DIAGNOSTICS_BUCKET = "diagnostics_bucket"
+    FUNCTIONS_BUCKET = "functions_bucket"
+
+
+class Imports(_Model):
+    """Ids of retained resources that exist already, which `up` takes over in place of making them."""
+
+    key: Text | None = Field(default=None, description="a KMS key's id")
+    namespace: Text | None = Field(default=None, description="a namespace's name")
+    state_table: Text | None = Field(default=None, description="a DynamoDB table's name")
+    diagnostics_bucket: Text | None = Field(default=None, description="a bucket's name")
+    functions_bucket: Text | None = Field(default=None, description="a bucket's name")
+
+    def id_of(self, resource: RetainedResource) -> str | None:
+        """Return the id of a resource that is taken over, or None for one that is made."""
+        return {
+            RetainedResource.KEY: self.key,
+            RetainedResource.NAMESPACE: self.namespace,
+            RetainedResource.STATE_TABLE: self.state_table,
+            RetainedResource.DIAGNOSTICS_BUCKET: self.diagnostics_bucket,
+            RetainedResource.FUNCTIONS_BUCKET: self.functions_bucket,
+        }[resource]
+
+
 class AddOn(StrEnum):
     """What the cluster has to have. EKS' own names of them; the last is none of its add-ons."""
 
@@ -254,6 +284,7 @@ class UncheckedSettings(_Model):
     addresses: Addresses
     endpoints: Endpoints = Endpoints()
     paging: bool = True
+    imports: Imports = Imports()
     channels: Mapping[Channel, Channel] = {}
     repairs: RepairMode = RepairMode.DRY_RUN
     alertmanager_api: str | None = Field(

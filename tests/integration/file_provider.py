@@ -50,7 +50,7 @@ def _outputs(path: Path) -> Properties:
 def create(request: Request) -> Created:
     path = folder() / request.inputs["name"]
     if path.exists():
-        raise ProviderFailed(f"{path.name}: there is a file of that name")
+        raise ProviderFailed(f"{path.name}: a file of that name already exists")
     (folder() / f"{path.name}.started").touch()
     gate = folder() / f"{path.name}.gate"
     while gate.exists() and not request.cancelled.is_set():
@@ -66,7 +66,7 @@ def read(request: Request) -> Properties | None:
     path = folder() / request.id
     if not path.exists():
         return None
-    return {**request.state, "text": path.read_text(), **_outputs(path)}
+    return {"kind": "plain", **request.state, "name": path.name, "text": path.read_text(), **_outputs(path)}
 
 
 def update(request: Request) -> Properties:

@@ -201,7 +201,7 @@ def test_a_failure_names_the_resource_and_the_reason_and_the_next_run_goes_on(fi
         engine.up()
 
     assert "files:index:File made: " in str(raised.value)
-    assert "a.txt: there is a file of that name" in str(raised.value)
+    assert "a.txt: a file of that name already exists" in str(raised.value)
     assert "Traceback" not in str(raised.value)
 
     (files.folder / "a.txt").unlink()
@@ -338,3 +338,39 @@ def test_what_another_machine_encrypted_is_left_out_and_its_key_too(files: Files
     )
 
     assert files.engine().up().outputs == {"nested": {"kept": 1}, "t": "None"}
+
+
+def test_a_resource_that_was_left_in_the_account_is_taken_over_by_the_command_that_the_error_names(
+    files: Files,
+) -> None:
+    program = """
+        from components.keeping import kept
+        from tests.alerting_data import settings
+        from alerting.settings import Imports, RetainedResource
+
+        stack = settings().model_copy(update={"imports": IMPORTS})
+        properties = {"name": "monitoring", "text": "left", "kind": "plain"}
+        class Kept(pulumi.CustomResource):
+            def __init__(self):
+                super().__init__("files:index:File", "namespace", dict(properties),
+                    kept(stack, RetainedResource.NAMESPACE, found_as="monitoring"))
+        Kept()
+    """
+    (files.folder / "monitoring").write_text("left")
+    engine = files.engine()
+
+    files.program(program.replace("IMPORTS", "Imports()"))
+    with pytest.raises(DeploymentFailed) as raised:
+        engine.up()
+    files.program(program.replace("IMPORTS", "Imports(namespace='monitoring')"))
+    taken_over = engine.up()
+    again = engine.up()
+
+    command = "pulumi config set --stack sandbox --path 'orion-alerting:imports.namespace' monitoring"
+    assert command in str(raised.value)
+    assert files.there() == {"monitoring": "left"}
+    assert taken_over.changes.get("import") == 1
+    assert not again.changed
+    # It is kept like one that the program made.
+    (resource,) = [one for one in engine.state()["resources"] if one["type"] == "files:index:File"]
+    assert (resource["protect"], resource["retainOnDelete"]) == (True, True)

@@ -118,6 +118,12 @@ WRONG: list[tuple[str, object, list[str]]] = [
     ("aws", "us-east-1", ['aws: found "us-east-1"', "--path 'orion-alerting:aws.PART'"]),
     ("aws", {**AWS, "require_tls": False}, ["aws.require_tls: found False; allowed outside the sandbox: True"]),
     ("aws", {**AWS, "keep_data": False}, ["aws.keep_data: found False; allowed in prod: True", "config rm"]),
+    (
+        "imports",
+        {"bucket": "b"},
+        ["imports.bucket", "key, namespace, state_table, diagnostics_bucket, functions_bucket"],
+    ),
+    ("imports", {"namespace": ""}, ['imports.namespace: found ""; allowed: a namespace']),
     ("cluster", {"name": ""}, ['cluster.name: found ""; allowed: a text']),
     ("cluster", {"name": "a", "self_managed": ["ebs"]}, ["cluster.self_managed[0]: found", "aws-ebs-csi-driver"]),
     ("cluster", {"name": "a", "identity": "oidc"}, ['cluster.identity: found "oidc"; allowed: pod-identity, irsa']),
