@@ -129,12 +129,15 @@ class Services(Collector):
 
     def _requests(self, served: Sequence[str]) -> Iterator[Metric]:
         requests = CounterMetricFamily("http_requests", "Requests answered.", labels=["service", "code"])
+        unreadable = CounterMetricFamily("http_requests", "Requests answered.", labels=["service", "status"])
         durations = HistogramMetricFamily("http_request_duration_seconds", "Time taken.", labels=["service"])
         for service in served:
-            for code in ("200", "500"):
-                requests.add_metric([service, code], self._answered[service, code])
+            has_code = not self._faults.hits("failures have no code", service=service)
+            requests.add_metric([service, "200"], self._answered[service, "200"])
+            (requests if has_code else unreadable).add_metric([service, "500"], self._answered[service, "500"])
             buckets = list(zip(BUCKETS_SECONDS, self._buckets[service], strict=True))
             durations.add_metric([service], buckets=buckets, sum_value=self._seconds[service])
+        requests.samples += unreadable.samples
         yield from (requests, durations)
 
     def _orders(self, served: Sequence[str]) -> Iterator[Metric]:

@@ -53,6 +53,12 @@ _KINDS = (
         effect="nothing of the service's own metrics is there",
     ),
     FaultKind(
+        name="failures have no code",
+        alert="ServiceMetricsMalformed",
+        required=frozenset({"service"}),
+        effect="the service counts its failures by the label status instead of code",
+    ),
+    FaultKind(
         name="requests are slow",
         alert="CriticalLatency",
         required=frozenset({"service"}),
@@ -208,6 +214,7 @@ FAULT_OF_ALERT: Mapping[str, FaultKind] = {kind.alert: kind for kind in _KINDS}
 WITHOUT_A_FAULT: Mapping[str, str] = {
     "Watchdog": "it fires as long as alerting works",
     "TargetDown": "it hears of what does not answer Prometheus: hold one down for a quarter of an hour",
+    "ServiceMetricsIncomplete": "it hears of what is missing for six hours",
     "MarketCalendarEnds": "it is about catalog/market.yaml: have its last year end within 60 days",
 }
 """The alerts that no fault sets off, and what to say of each."""

@@ -61,6 +61,7 @@ THEN: Mapping[str, Mapping[str, str]] = {
     "alerting's volume is full": {},
     "orders stop": {"service": "orders"},
     "exporter is silent": {"exporter": "kafka"},
+    "failures have no code": {"service": "positions"},
 }
 """What would hide one of those before."""
 
