@@ -71,12 +71,16 @@ class ActionFile(ClosedModel):
     `rights` are what its script needs in the namespaces that may be touched, `cluster_rights` what it needs of
     resources that belong to none; the bastion gets these and no others. `bounds` names the bounds that the script
     reads; catalog/remediations.yaml sets them.
+
+    `parameters_from_labels` are what an alert is about. `parameters_from_annotations` are what it saw that may change
+    while it fires, such as a number of replicas: as a label, each change would make another alert of it.
     """
 
     name: ActionName
     document_name: str = Field(pattern=r"^orion-[a-z0-9-]{3,100}$")
     timeout_seconds: int = Field(ge=30, le=3600)
     parameters_from_labels: Mapping[str, LabelName] = Field(min_length=1)
+    parameters_from_annotations: Mapping[str, LabelName] = Field(default_factory=dict)
     bounds: tuple[ActionName, ...] = ()
     rights: tuple[Right, ...]
     cluster_rights: tuple[Right, ...] = ()

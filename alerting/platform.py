@@ -159,12 +159,23 @@ class OnCall:
     services: tuple[PagedService, ...]
 
 
+class ParameterSource(StrEnum):
+    """The part of an alert that holds the value of a repair's parameter."""
+
+    LABEL = "label"
+    ANNOTATION = "annotation"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairParameter:
-    """One parameter of a repair's document: from which label it is taken, and what it must match as a whole."""
+    """One parameter of a repair's document: its name, and what its value must match as a whole.
+
+    The value is that of the alert's label or annotation (`source`) with the name `key`.
+    """
 
     name: str
-    label: str
+    source: ParameterSource
+    key: str
     pattern: str
 
 
@@ -244,7 +255,7 @@ class Repairs:
                     "document": action.document_name,
                     "timeout_seconds": action.timeout_seconds,
                     "parameters": {
-                        parameter.name: {"label": parameter.label, "pattern": parameter.pattern}
+                        parameter.name: {parameter.source.value: parameter.key, "pattern": parameter.pattern}
                         for parameter in action.parameters
                     },
                 }

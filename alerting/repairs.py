@@ -13,7 +13,16 @@ from typing import Any
 
 from alerting.actions import ActionFile, Right
 from alerting.catalog import Catalog
-from alerting.platform import ClusterRight, HandOver, Repair, RepairAction, RepairParameter, Repairs, RepairTeam
+from alerting.platform import (
+    ClusterRight,
+    HandOver,
+    ParameterSource,
+    Repair,
+    RepairAction,
+    RepairParameter,
+    Repairs,
+    RepairTeam,
+)
 from alerting.ssm_documents import VARIABLE_PREFIX, document_text
 
 NAMESPACE = "namespace"
@@ -67,8 +76,12 @@ def repair_action(action: ActionFile, *, namespaces: Collection[str], bounds: Ma
         content=content,
         digest=hashlib.sha256(document_text(content).encode()).hexdigest(),
         parameters=tuple(
-            RepairParameter(name=name, label=label, pattern=action.document.parameters[name].allowedPattern)
-            for name, label in action.parameters_from_labels.items()
+            RepairParameter(name=name, source=source, key=key, pattern=action.document.parameters[name].allowedPattern)
+            for source, keys in (
+                (ParameterSource.LABEL, action.parameters_from_labels),
+                (ParameterSource.ANNOTATION, action.parameters_from_annotations),
+            )
+            for name, key in keys.items()
         ),
         timeout_seconds=action.timeout_seconds,
     )

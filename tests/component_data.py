@@ -15,6 +15,7 @@ from alerting.platform import (
     OnCall,
     PagedService,
     PagedTeam,
+    ParameterSource,
     Repair,
     RepairAction,
     RepairParameter,
@@ -46,7 +47,7 @@ def repairs() -> Repairs:
         document_name="orion-restart-pod",
         content=DOCUMENT,
         digest="0" * 64,
-        parameters=(RepairParameter(name="pod", label="pod", pattern="^[a-z]+$"),),
+        parameters=(RepairParameter(name="pod", source=ParameterSource.LABEL, key="pod", pattern="^[a-z]+$"),),
         timeout_seconds=60,
     )
     return Repairs(

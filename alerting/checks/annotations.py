@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from alerting.addresses import LINK_IS, is_link
 from alerting.catalog import LocatedRule
@@ -42,7 +43,7 @@ def queries(annotations: Mapping[str, str]) -> Iterator[Query]:
         if not _ASKS.search(text):  # most do not, and there may be thousands
             continue
         for action in _ACTION.findall(text):
-            tokens = [(match.lastgroup, match.group()) for match in _TOKEN.finditer(action)]
+            tokens = _tokens(action)
             for position, token in enumerate(tokens):
                 if token == ("word", "query"):
                     yield Query(annotation=name, expression=_asked(tokens[position + 1 :]))
@@ -65,6 +66,20 @@ def address_problems(located: LocatedRule) -> Iterator[Problem]:
         elif any(not _ESCAPED.search(action.strip()) for action in _ACTION.findall(text)):
             advice = "Write {{ $labels.NAME | urlquery }}"
             yield Problem(place, f"found {shown(text)}; allowed: values that are percent-encoded. {advice}")
+
+
+def sample_labels(annotation: str) -> Iterator[str]:
+    """Yield the labels that an annotation reads of what it queried: `label "NAME"`."""
+    if not _ASKS.search(annotation):
+        return
+    for action in _ACTION.findall(annotation):
+        for token, (kind, text) in pairwise(_tokens(action)):
+            if token == ("word", "label") and kind == "string" and (name := _unquoted(text)) is not None:
+                yield name
+
+
+def _tokens(action: str) -> list[tuple[str | None, str]]:
+    return [(match.lastgroup, match.group()) for match in _TOKEN.finditer(action)]
 
 
 def _asked(tokens: list[tuple[str | None, str]]) -> str | None:

@@ -8,7 +8,7 @@ import promql_parser as promql
 
 from alerting.catalog import Catalog, LocatedRule
 from alerting.checks import expressions
-from alerting.checks.annotations import Query, queries
+from alerting.checks.annotations import Query, queries, sample_labels
 from alerting.loader import SCRAPED_SERIES
 from alerting.problems import Place, Problem, listed, not_allowed, shown
 
@@ -25,6 +25,25 @@ def reading_problems(located: LocatedRule, known: Mapping[str, frozenset[str]]) 
     for query in queries(located.rule.annotations):
         place = located.document.place((*located.path, "annotations", query.annotation))
         yield from _query_problems(place, query, known)
+    yield from _sample_problems(located, known)
+
+
+def _sample_problems(located: LocatedRule, known: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
+    """Yield the labels that annotations read of a query and that no series of it carries: Prometheus shows nothing."""
+    for annotation, text in located.rule.annotations.items():
+        wanted = sorted(set(sample_labels(text)))
+        if not wanted:
+            continue
+        carried: frozenset[str] = frozenset()
+        for query in queries({annotation: text}):
+            try:
+                carried |= expressions.labels(expressions.parsed(query.expression or ""), known)
+            except ValueError:  # which is said already
+                return
+        place = located.document.place((*located.path, "annotations", annotation))
+        for label in wanted:
+            if label not in carried:
+                yield not_allowed(place, f'label "{label}"', sorted(carried), "Name a label of what it queries")
 
 
 def _query_problems(place: Place, query: Query, known: Mapping[str, frozenset[str]]) -> Iterator[Problem]:

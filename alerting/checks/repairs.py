@@ -11,7 +11,7 @@ from alerting.actions import ActionFile, HandOverEntry
 from alerting.catalog import Catalog
 from alerting.checks.rules import alert_labels
 from alerting.documents import Document, FieldPath
-from alerting.problems import Problem, listed, not_allowed
+from alerting.problems import Place, Problem, listed, not_allowed
 from alerting.repairs import NAMESPACE, NOT_AFTER, repair_action
 from alerting.ssm_documents import VARIABLE_PREFIX, content_problems
 
@@ -49,6 +49,21 @@ def _remediation_problems(catalog: Catalog) -> Iterator[Problem]:
                     f"allowed: {carried}. Change the action, or the alert"
                 )
                 yield Problem(document.place((*path, "action")), message)
+        yield from _annotation_problems(catalog, alert, entry.action, document.place((*path, "action")))
+
+
+def _annotation_problems(catalog: Catalog, alert: str, action: str, place: Place) -> Iterator[Problem]:
+    """Yield the annotations that an action reads and that the alert which it answers does not have."""
+    if action not in catalog.actions or alert not in catalog.alerts():
+        return
+    written = catalog.alerts()[alert].rule.annotations
+    for annotation in catalog.actions[action].parameters_from_annotations.values():
+        if annotation not in written:
+            message = (
+                f'action {action} reads the annotation "{annotation}", which alert {alert} does not have; '
+                f"allowed: {listed(sorted(written))}. Change the action, or the alert"
+            )
+            yield Problem(place, message)
 
 
 def _labels_read(catalog: Catalog, action: str) -> tuple[str, ...]:
@@ -113,13 +128,8 @@ def _action_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
         message = f'found another name; allowed: "{name}", as the file. Rename one'
         yield Problem(document.place(("name",)), message, comes_first=True)
         return
-    written, read = set(action.document.parameters), set(action.parameters_from_labels)
-    for parameter in sorted(written - read):
-        message = f"parameter {parameter} gets no label. Add it to `parameters_from_labels:`"
-        yield Problem(document.place(("document", "parameters", parameter)), message)
-    for parameter in sorted(read - written):
-        place = document.place(("parameters_from_labels", parameter))
-        yield not_allowed(place, parameter, sorted(written), "Name a parameter of the document")
+    yield from _parameter_problems(action, document)
+    written = set(action.document.parameters)
     if NOT_AFTER in written:
         message = f"parameter {NOT_AFTER} is given to every document already. Name yours otherwise"
         yield Problem(document.place(("document", "parameters", NOT_AFTER)), message)
@@ -127,8 +137,27 @@ def _action_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
         message = f"no parameter {NAMESPACE}: what may be touched could not be checked. Add it"
         yield Problem(document.place(("document", "parameters")), message)
     yield from _script_problems(action, document)
-    if read <= written:
+    if {*action.parameters_from_labels, *action.parameters_from_annotations} <= written:
         yield from _content_problems(catalog, action, document)
+
+
+def _parameter_problems(action: ActionFile, document: Document) -> Iterator[Problem]:
+    """Yield the parameters that get no value, or two, and the values that are no parameter's."""
+    written = set(action.document.parameters)
+    labels, annotations = set(action.parameters_from_labels), set(action.parameters_from_annotations)
+    for parameter in sorted(written - labels - annotations):
+        message = (
+            f"parameter {parameter} gets no value. "
+            "Add it to `parameters_from_labels:` or `parameters_from_annotations:`"
+        )
+        yield Problem(document.place(("document", "parameters", parameter)), message)
+    for field, read in (("parameters_from_labels", labels), ("parameters_from_annotations", annotations)):
+        for parameter in sorted(read - written):
+            place = document.place((field, parameter))
+            yield not_allowed(place, parameter, sorted(written), "Name a parameter of the document")
+    for parameter in sorted(labels & annotations):
+        message = f"parameter {parameter} gets its value from a label too. Keep one of them"
+        yield Problem(document.place(("parameters_from_annotations", parameter)), message)
 
 
 def _pattern_problems(document: Document, path: FieldPath, pattern: str) -> Iterator[Problem]:

@@ -37,12 +37,20 @@ class Mode(StrEnum):
     ON = "on"
 
 
+class Source(StrEnum):
+    """The part of an alert that holds a parameter's value."""
+
+    LABEL = "label"
+    ANNOTATION = "annotation"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A document's parameter: the label that it is taken from, and what its value must match as a whole."""
+    """A document's parameter. Its value is that of the alert's label or annotation `key`, and matches `pattern`."""
 
     name: str
-    label: str
+    source: Source
+    key: str
     pattern: re.Pattern[str]
 
 
@@ -99,10 +107,7 @@ class Remediations:
                 name=name,
                 document=action["document"],
                 timeout_seconds=int(action["timeout_seconds"]),
-                parameters=tuple(
-                    Parameter(name=parameter, label=source["label"], pattern=re.compile(source["pattern"]))
-                    for parameter, source in action["parameters"].items()
-                ),
+                parameters=tuple(_parameter(parameter, source) for parameter, source in action["parameters"].items()),
             )
             for name, action in data["actions"].items()
         } | {
@@ -122,6 +127,12 @@ class Remediations:
             },
             namespaces=frozenset(data["namespaces"]),
         )
+
+
+def _parameter(name: str, data: Mapping[str, str]) -> Parameter:
+    """Return a parameter. Raises `ValueError` unless its data names one source."""
+    (source,) = (one for one in Source if one.value in data)
+    return Parameter(name=name, source=source, key=data[source.value], pattern=re.compile(data["pattern"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from runbook_automation.configuration import Action, HandOver, Remediations
+from runbook_automation.configuration import Action, HandOver, Remediations, Source
 from runbook_automation.messages import Alert
 
 MAXIMUM_LENGTH = 253
@@ -67,10 +67,11 @@ def decide(
         return _hand_over(alert, action, team, region)
     parameters: dict[str, str] = {}
     for parameter in action.parameters:
-        value = alert.labels.get(parameter.label, "")
-        reason = _refused(parameter.label, value, parameter.pattern)
+        texts = alert.annotations if parameter.source is Source.ANNOTATION else alert.labels
+        where, value = f"{parameter.source} {parameter.key}", texts.get(parameter.key, "")
+        reason = _refused(where, value, parameter.pattern)
         if reason is None and parameter.name == NAMESPACE and value not in remediations.namespaces:
-            reason = f"label {parameter.label}: not a namespace that repairs may touch"
+            reason = f"{where}: not a namespace that repairs may touch"
         if reason is not None:
             return Refusal(action=action, team=team, reason=reason)
         parameters[parameter.name] = value
@@ -79,18 +80,18 @@ def decide(
 
 def _hand_over(alert: Alert, action: HandOver, team: str, region: str) -> Handing | Refusal:
     value = alert.labels.get(action.label, "")
-    reason = _refused(action.label, value, action.pattern)
+    reason = _refused(f"label {action.label}", value, action.pattern)
     if reason is not None:
         return Refusal(action=action, team=team, reason=reason)
     link = action.link.format(region=region, value=quote(value, safe=""))
     return Handing(action=action, team=action.team, parameters={action.label: value}, link=link)
 
 
-def _refused(label: str, value: str, pattern: re.Pattern[str]) -> str | None:
+def _refused(where: str, value: str, pattern: re.Pattern[str]) -> str | None:
     if not value:
-        return f"label {label}: missing or empty"
+        return f"{where}: missing or empty"
     if len(value) > MAXIMUM_LENGTH:
-        return f"label {label}: found {len(value)} characters; allowed: {MAXIMUM_LENGTH}"
+        return f"{where}: found {len(value)} characters; allowed: {MAXIMUM_LENGTH}"
     if not pattern.fullmatch(value):
-        return f"label {label}: not a value that {pattern.pattern} allows"
+        return f"{where}: not a value that {pattern.pattern} allows"
     return None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeVar
 
@@ -35,13 +35,17 @@ class NotOurs(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One alert of a notification, as Alertmanager writes it. `starts_at` is its text, unchanged: it is an identity."""
+    """One alert of a notification, as Alertmanager writes it. `starts_at` is its text, unchanged: it is an identity.
+
+    `annotations` are no part of its identity: Alertmanager has the newest that Prometheus sent.
+    """
 
     name: str
     firing: bool
     labels: Mapping[str, str]
     starts_at: str
     fingerprint: str
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +225,7 @@ def _identified(alert: Mapping[str, Any], place: str, *, firing: bool) -> Alert:
         labels=labels,
         starts_at=starts_at,
         fingerprint=fingerprint,
+        annotations=_texts(alert, "annotations", place),
     )
 
 

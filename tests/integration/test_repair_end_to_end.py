@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ def _message(pod: PodSummary, *, alert: str = "HighMemoryUsage", fingerprint: st
     return _alert(alert, fingerprint, namespace=pod.namespace, **seen)
 
 
-def _alert(alert: str, fingerprint: str, **seen: str) -> str:
+def _alert(alert: str, fingerprint: str, *, annotations: Mapping[str, str] = MappingProxyType({}), **seen: str) -> str:
     labels = {"alertname": alert, "team": "trading", "severity": "warning", **seen}
     notification = {
         "receiver": "warning",
@@ -65,7 +66,7 @@ def _alert(alert: str, fingerprint: str, **seen: str) -> str:
             {
                 "status": "firing",
                 "labels": labels,
-                "annotations": {},
+                "annotations": dict(annotations),
                 "startsAt": "2026-11-24T10:00:00.123Z",
                 "endsAt": "0001-01-01T00:00:00Z",
                 "generatorURL": "",
@@ -180,17 +181,16 @@ def test_without_an_access_entry_the_repair_fails_and_the_team_hears_of_it(stage
 
 
 def test_consumers_are_scaled_once_and_a_changed_number_or_a_missing_deployment_is_the_teams(stage: Stage) -> None:
-    seen = {"namespace": NAMESPACE, "deployment": "market-data", "replicas": "2", "service": "market-data"}
+    seen = {"namespace": NAMESPACE, "deployment": "market-data", "service": "market-data"}
     number = ("get", "deployment", "market-data", f"--namespace={NAMESPACE}", "--output=jsonpath={.spec.replicas}")
 
-    scaled = _told(stage, "orion-notifications", _alert("KafkaConsumerLag", "00000000000000e1", **seen))
+    def lags(fingerprint: str, **changes: str) -> str:
+        return _alert("KafkaConsumerLag", fingerprint, annotations={"replicas": "2"}, **seen | changes)
+
+    scaled = _told(stage, "orion-notifications", lags("00000000000000e1"))
     assert (scaled["status"], stage.kubectl(*number)) == ("succeeded", "4")
-    changed = _told(stage, "orion-team-trading", _alert("KafkaConsumerLag", "00000000000000e2", **seen))
-    gone = _told(
-        stage,
-        "orion-team-trading",
-        _alert("KafkaConsumerLag", "00000000000000e3", **seen | {"deployment": "never-was"}),
-    )
+    changed = _told(stage, "orion-team-trading", lags("00000000000000e2"))
+    gone = _told(stage, "orion-team-trading", lags("00000000000000e3", deployment="never-was"))
 
     assert stage.kubectl(*number) == "4"
     assert (changed["status"], gone["status"]) == ("nothing done", "gone")

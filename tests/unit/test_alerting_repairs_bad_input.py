@@ -12,6 +12,7 @@ from tests.alerting_data import ROOT, changed, line_of, problems
 REMEDIATIONS = "catalog/remediations.yaml"
 RESTART = "runbooks/actions/restart_pod.yaml"
 SCALE = "runbooks/actions/scale_consumers.yaml"
+KAFKA = "rules/kafka.yaml"
 PARAMETER = "document.parameters.uid"
 STEP = "document.mainSteps.0"
 CATALOG = load_catalog(ROOT)
@@ -137,8 +138,46 @@ ALERTS = ", ".join(CATALOG.alerts())
             "  uid: uid\n",
             "",
             "    uid:",
-            f"{PARAMETER}: parameter uid gets no label. Add it to `parameters_from_labels:`",
-            id="a parameter without a label",
+            f"{PARAMETER}: parameter uid gets no value. "
+            "Add it to `parameters_from_labels:` or `parameters_from_annotations:`",
+            id="a parameter without a value",
+        ),
+        pytest.param(
+            SCALE,
+            "parameters_from_annotations:\n  replicas: replicas",
+            "parameters_from_annotations:\n  replicas: replicas\n  namespace: replicas",
+            "  namespace: replicas",
+            "parameters_from_annotations.namespace: parameter namespace gets its value from a label too. "
+            "Keep one of them",
+            id="a parameter with two values",
+        ),
+        pytest.param(
+            SCALE,
+            "parameters_from_annotations:\n  replicas: replicas",
+            "parameters_from_annotations:\n  replica: replicas",
+            "  replica: replicas",
+            'parameters_from_annotations.replica: found "replica"; allowed: deployment, namespace, replicas. '
+            "Name a parameter of the document",
+            id="a parameter from an annotation misspelled",
+        ),
+        pytest.param(
+            REMEDIATIONS,
+            "KafkaConsumerLag:",
+            "KafkaConsumerLagCritical:",
+            "action: scale_consumers",
+            'remediations.KafkaConsumerLagCritical.action: action scale_consumers reads the annotation "replicas", '
+            "which alert KafkaConsumerLagCritical does not have; allowed: description, summary. "
+            "Change the action, or the alert",
+            id="an annotation that the alert does not have",
+        ),
+        pytest.param(
+            KAFKA,
+            'label "replicas"',
+            'label "replica"',
+            "replicas: >-",
+            'groups.0.rules.2.annotations.replicas: found "label \\"replica\\""; allowed: consumer_group, deployment, '
+            "namespace, replicas, service, team. Name a label of what it queries",
+            id="a label that no series of a query carries",
         ),
         pytest.param(
             RESTART,

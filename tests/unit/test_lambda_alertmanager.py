@@ -55,6 +55,7 @@ def answers() -> Iterator[_Answers]:
 
 def _group(**changes: Any) -> dict[str, Any]:
     alert = {
+        "annotations": {"replicas": "2"},
         "labels": LABELS | {"pod": "positions-2"},
         "fingerprint": "00000000000000ff",
         "startsAt": "2026-11-24T10:46:02.819Z",
@@ -76,6 +77,7 @@ def test_the_groups_receiver_is_asked_for_as_it_is_written(answers: _Answers) ->
     (alert,), _ = AlertmanagerApi(address=answers.address).firing(_notification(receiver="a.b|c&silenced=true"))
 
     assert (alert.fingerprint, alert.firing, alert.labels["pod"]) == ("00000000000000ff", True, "positions-2")
+    assert alert.annotations == {"replicas": "2"}
     assert answers.asked == [
         "/api/v2/alerts/groups?receiver=%5Ea%5C.b%5C%7Cc%5C%26silenced%3Dtrue%24&active=true&silenced=false&inhibited=false"
     ]

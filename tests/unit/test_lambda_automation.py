@@ -347,6 +347,7 @@ def test_alerts_that_came_in_no_message_are_fetched_and_answered_once(world: Wor
             "labels": LABELS | {"pod": f"positions-{number}"},
             "fingerprint": f"{number:016x}",
             "startsAt": "2026-11-24T10:46:02.819Z",
+            "annotations": {},
             "status": {"state": "active"},
         }
         for number in range(3)

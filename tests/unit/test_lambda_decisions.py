@@ -19,7 +19,15 @@ from runbook_automation.messages import Alert
 from tests.lambda_events import LABELS, ROOT, function_data, repair_actions
 
 REMEDIATIONS = Remediations.from_json(
-    json.dumps(function_data({"HighMemoryUsage": "restart_pod", "PodNotReady": "collect_diagnostics"}))
+    json.dumps(
+        function_data(
+            {
+                "HighMemoryUsage": "restart_pod",
+                "PodNotReady": "collect_diagnostics",
+                "KafkaConsumerLag": "scale_consumers",
+            }
+        )
+    )
 )
 TEAMS = frozenset({"trading", "platform"})
 REGION = "us-east-1"
@@ -74,6 +82,34 @@ def test_a_hostile_label_is_refused_and_not_repeated(label: str, value: str) -> 
     assert isinstance(decision, Refusal)
     assert decision.reason.startswith(f"label {label}:")
     assert not value or value not in decision.reason
+
+
+def _lag(replicas: str | None) -> Alert:
+    return replace(
+        _alert(alertname="KafkaConsumerLag", deployment="orders"),
+        annotations={"summary": "; reboot"} if replicas is None else {"replicas": replicas},
+    )
+
+
+def test_what_an_alert_saw_is_taken_from_its_annotation_and_changes_no_identity() -> None:
+    decision, later = (decide(_lag(replicas), REMEDIATIONS, TEAMS, REGION) for replicas in ("2", "4"))
+
+    assert isinstance(decision, Plan)
+    assert isinstance(later, Plan)
+    assert decision.parameters == {"namespace": "orion", "deployment": "orders", "replicas": "2"}
+    assert later.parameters["replicas"] == "4"
+    assert repair_id(_lag("2"), decision.action) == repair_id(_lag("4"), later.action)
+
+
+@pytest.mark.parametrize("replicas", [None, "", "0", "2\n", "-1", "2; reboot", "{{ 2 }}", "9" * 10_000])
+def test_a_hostile_annotation_is_refused_and_a_label_of_its_name_is_not_taken_for_it(replicas: str | None) -> None:
+    alert = _lag(replicas)
+    alert = replace(alert, labels={**alert.labels, "replicas": "2"})
+
+    decision = decide(alert, REMEDIATIONS, TEAMS, REGION)
+
+    assert isinstance(decision, Refusal)
+    assert decision.reason.startswith("annotation replicas: ")
 
 
 def test_a_label_that_is_missing_is_refused() -> None:

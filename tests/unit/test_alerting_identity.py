@@ -1,0 +1,68 @@
+"""An alert's labels are its identity: none may change while what the alert is about goes on."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import yaml
+
+from alerting.checks.rules import alert_labels
+from tests.lambda_events import ROOT, catalog
+
+SAID = ROOT / "tests" / "rules" / "said_repairs_test.yaml"
+NAMES_OF_WHAT_AN_ALERT_IS_ABOUT = {
+    "configmap",
+    "consumer_group",
+    "container",
+    "dbinstance_identifier",
+    "deployment",
+    "exporter",
+    "instance",
+    "integration",
+    "job",
+    "namespace",
+    "pod",
+    "pool",
+    "rule_group",
+    "service",
+    "severity",
+    "statefulset",
+    "team",
+    "topic",
+    "uid",  # another UID is another pod
+}
+CHANGES_OF_A_LABEL_TO_COME = {"HighErrorRate": {"revision"}}
+
+
+def test_no_alert_has_a_label_that_changes_while_it_lasts() -> None:
+    """Each label that is new here: does its value stay for as long as the alert's cause does? Else: an annotation."""
+    labels = {alert: {*carried.fixed, *carried.read} for alert, carried in alert_labels(catalog()).items()}
+
+    changing = {alert: names - NAMES_OF_WHAT_AN_ALERT_IS_ABOUT for alert, names in labels.items()}
+
+    assert {alert: names for alert, names in changing.items() if names} == CHANGES_OF_A_LABEL_TO_COME
+
+
+def test_every_annotation_that_a_repair_reads_is_seen_with_a_value_that_its_pattern_takes() -> None:
+    said = yaml.safe_load(Path(SAID).read_text())["tests"]
+    seen = {
+        (case["alertname"], name, text)
+        for test in said
+        for case in test["alert_rule_test"]
+        for alert in case["exp_alerts"]
+        for name, text in alert["exp_annotations"].items()
+    }
+    actions = catalog().actions
+    read = {
+        (alert, annotation, actions[entry.action].document.parameters[parameter].allowedPattern)
+        for alert, entry in catalog().remediations.items()
+        if entry.action in actions
+        for parameter, annotation in actions[entry.action].parameters_from_annotations.items()
+    }
+
+    assert read
+    for alert, annotation, pattern in read:
+        values = {text for one, name, text in seen if (one, name) == (alert, annotation)}
+        assert any(re.fullmatch(pattern, value) for value in values), json.dumps([alert, annotation, sorted(values)])
