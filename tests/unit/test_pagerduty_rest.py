@@ -329,3 +329,44 @@ def test_the_official_client_reads_the_errors(served: HttpService) -> None:
         client.rget("users/PNONE")
     with pytest.raises(pagerduty.HttpError, match="400"):
         events.trigger("x", "y")
+
+
+def test_a_schedule_of_an_open_incident_s_policy_is_not_deleted(account: PagerDutyAccount) -> None:
+    """The incident keeps the policy as it was when it was triggered: terraform-provider-pagerduty 902."""
+    ann, bob = account.person("ann"), account.person("bob")
+    schedule = account.make("/v3/schedules", "schedule", name="old", time_zone="UTC")["id"]
+    policy = account.policy((5, [("schedule", schedule), ("user", ann)]))
+    account.service(policy).send()
+    (incident,) = account.incidents()
+    in_use = account.client.delete(f"/v3/schedules/{schedule}")
+    rules = [{"escalation_delay_in_minutes": 5, "targets": [{"id": bob, "type": "user_reference"}]}]
+    body = {"escalation_policy": {"type": "escalation_policy", "name": "trading", "escalation_rules": rules}}
+    account.client.put(f"/escalation_policies/{policy}", json=body).raise_for_status()
+    account.change(incident["id"], status="acknowledged").raise_for_status()
+    open_still = account.client.delete(f"/v3/schedules/{schedule}")
+    account.change(incident["id"], status="resolved").raise_for_status()
+    resolved = account.client.delete(f"/v3/schedules/{schedule}")
+
+    assert [(one.status_code, one.json()["error"]["errors"]) for one in (in_use, open_still)] == [
+        (400, ["Schedule can't be deleted if it's being used by escalation policies"]),
+        (
+            400,
+            ["Schedule can't be deleted if it's being used by an escalation policy snapshot with open incidents"],
+        ),
+    ]
+    assert resolved.status_code == 204
+
+
+def test_an_open_incident_escalates_by_the_policy_as_it_was(account: PagerDutyAccount) -> None:
+    ann, bob, eve = account.person("ann"), account.person("bob"), account.person("eve")
+    policy = account.policy((5, [("user", ann)]), (5, [("user", bob)]))
+    account.service(policy).send()
+    rules = [
+        {"escalation_delay_in_minutes": 5, "targets": [{"id": person, "type": "user_reference"}]}
+        for person in (ann, eve)
+    ]
+    body = {"escalation_policy": {"type": "escalation_policy", "name": "trading", "escalation_rules": rules}}
+    account.client.put(f"/escalation_policies/{policy}", json=body).raise_for_status()
+    account.pass_time(5 * 60)
+
+    assert account.notified() == [("ann", "1"), ("bob", "2")]

@@ -247,6 +247,7 @@ class Responders:
             title=trigger.summary,
             service=service.id,
             escalation_policy=policy.id,
+            snapshot=policy,
             urgency=urgency(service, trigger.severity, now),
             created_at=now,
             changed_at=now,
@@ -293,7 +294,7 @@ class Responders:
 
     def _reopen(self, incident: Incident, by: Agent) -> None:
         self._change(incident, Status.TRIGGERED, by)
-        incident.loops_left = self.account.policies[incident.escalation_policy].num_loops
+        incident.loops_left = incident.snapshot.num_loops
         self.record(incident, "trigger", f"Reopened by {self.named(by)}", by)
 
     def _change(self, incident: Incident, status: Status, by: Agent) -> None:
@@ -335,7 +336,7 @@ class Responders:
 
     def _assign_level(self, incident: Incident, level: int) -> None:
         """Assign to a level, or to the next one that reaches anybody."""
-        policy = self.account.policies[incident.escalation_policy]
+        policy = incident.snapshot
         while level < len(policy.rules) and not self._reached(policy, level):
             level += 1
         level = min(level, len(policy.rules))
@@ -360,7 +361,7 @@ class Responders:
     def _plan_escalation(self, incident: Incident) -> None:
         timers = self._of(incident)
         timers.cancel("escalate")
-        policy = self.account.policies[incident.escalation_policy]
+        policy = incident.snapshot
         if incident.status is not Status.TRIGGERED or incident.urgency is Urgency.LOW or incident.directly_assigned:
             return
         delay = policy.rules[min(incident.level, len(policy.rules)) - 1].delay_minutes * MINUTE_SECONDS
@@ -376,7 +377,7 @@ class Responders:
 
     def _escalate_by_time(self, incident: Incident) -> None:
         agent = self._service_agent(incident)
-        policy = self.account.policies[incident.escalation_policy]
+        policy = incident.snapshot
         channel = {"type": "timeout"}
         if incident.level < len(policy.rules):
             level = incident.level + 1

@@ -318,13 +318,17 @@ class Note:
 
 @dataclass(slots=True, kw_only=True)
 class Incident:
-    """A problem that somebody has to look at. `level` counts from 1, `loops_left` what the policy still repeats."""
+    """A problem that somebody has to look at. `level` counts from 1, `loops_left` what the policy still repeats.
+
+    `snapshot` is the policy as it was when the incident was triggered: later changes do not reach an open incident.
+    """
 
     id: str
     number: int
     title: str
     service: str
     escalation_policy: str
+    snapshot: EscalationPolicy
     urgency: Urgency
     created_at: datetime
     status: Status = Status.TRIGGERED
@@ -413,6 +417,16 @@ class Account:
         """Return the escalation policies that reach a person or a schedule."""
         wanted = Target(kind=kind, id=target)
         return [policy for policy in self.policies.values() if any(wanted in rule.targets for rule in policy.rules)]
+
+    def open_incidents_with(self, schedule: str) -> list[Incident]:
+        """Return the open incidents whose policy, as it was when they were triggered, reaches a schedule."""
+        wanted = Target(kind="schedule", id=schedule)
+        return [
+            incident
+            for incident in self.incidents.values()
+            if incident.status is not Status.RESOLVED
+            and any(wanted in rule.targets for rule in incident.snapshot.rules)
+        ]
 
     def services_of(self, policy: str) -> list[Service]:
         """Return the services that an escalation policy is for."""

@@ -146,8 +146,7 @@ def _check(call: Call, incident: Incident, body: IncidentBody) -> None:
     moved = body.escalation_level is not None or body.assignments is not None
     if incident.status is Status.RESOLVED and body.status is None and moved:
         raise invalid("Incident Already Resolved")
-    policy = call.account.policies.get(incident.escalation_policy)
-    if body.escalation_level is not None and (policy is None or body.escalation_level > len(policy.rules)):
+    if body.escalation_level is not None and body.escalation_level > len(incident.snapshot.rules):
         raise invalid("Escalation level does not exist")
     for assignment in body.assignments or ():
         if assignment.assignee.id not in call.account.users:

@@ -156,8 +156,12 @@ def _update(call: Call) -> Response:
 
 def _delete(call: Call) -> Response:
     schedule = schedule_of(call)
-    if policies := call.account.policies_with("schedule", schedule.id):
-        raise invalid(f"The schedule cannot be deleted: the escalation policy {policies[0].name} uses it")
+    # PagerDuty's own words, as reports of its Terraform provider quote them (issues 902 and 358).
+    if call.account.policies_with("schedule", schedule.id):
+        raise invalid("Schedule can't be deleted if it's being used by escalation policies")
+    if call.account.open_incidents_with(schedule.id):
+        message = "Schedule can't be deleted if it's being used by an escalation policy snapshot with open incidents"
+        raise invalid(message)
     del call.account.schedules[schedule.id]
     return Response(status_code=204)
 
