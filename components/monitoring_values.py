@@ -209,7 +209,9 @@ def scrape_configurations(monitoring: MonitoringSettings) -> list[dict[str, Any]
             # The exporter's own labels say which pod and namespace a series is about.
             "honor_labels": True,
             "metrics_path": target.path,
-            "static_configs": [{"targets": [target.address]}],
+            "static_configs": [
+                {"targets": [target.address], **({"labels": dict(target.labels)} if target.labels else {})}
+            ],
         }
         for target in monitoring.extra_scrape_targets
     ]

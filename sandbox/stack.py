@@ -18,13 +18,13 @@ from sandbox.clock import Clock
 from sandbox.cluster.control_plane import ControlPlane
 from sandbox.cluster.node_agent import NodeAgent
 from sandbox.cluster.operator import Operator
-from sandbox.cluster.workloads import NAMESPACE, Workloads
+from sandbox.cluster.workloads import NAMESPACE, SERVICES, Workloads
 from sandbox.console.application import create_application as create_console
 from sandbox.engine import Engine, Progress, Result
 from sandbox.functions.runtime import FunctionRuntime
 from sandbox.inventory import Inventory, inventory
 from sandbox.journal import Journal
-from sandbox.metrics.places import EXPORTERS
+from sandbox.metrics.targets import scrape_targets
 from sandbox.observer import AlertObserver, PodObserver
 from sandbox.population import (
     CREDENTIALS,
@@ -153,7 +153,7 @@ class Sandbox:
             on_progress=self._tell_progress,
         )
         metrics = self.metrics.address.removeprefix("http://")
-        targets = [{"job": name, "address": metrics, "path": f"/{name}/metrics"} for name in EXPORTERS]
+        targets = list(scrape_targets(metrics, SERVICES, NAMESPACE))
         engine.configure(
             {
                 "cluster": {"name": CLUSTER_NAME, "kubeconfig_path": str(self.plane.kubeconfig)},
@@ -294,7 +294,7 @@ class Sandbox:
         except (httpx.HTTPError, json.JSONDecodeError, ServiceFailed):
             return False
         up = {target["scrapePool"] for target in answer["data"]["activeTargets"] if target["health"] == "up"}
-        return set(EXPORTERS) <= up
+        return {target["job"] for target in scrape_targets("", SERVICES, NAMESPACE)} <= up
 
     def _wait(self, what: str, holds: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_SECONDS

@@ -100,11 +100,12 @@ Chart = Annotated[ChartFromRepository | ChartFromFile | CustomResourcesOnly, Fie
 
 
 class ScrapeTarget(_Model):
-    """Something outside the cluster that Prometheus scrapes. `address` is host:port."""
+    """Something outside the cluster that Prometheus scrapes. `address` is host:port, `labels` the target's."""
 
     job: Text
     address: Annotated[str, Field(pattern=r"^[^\s/:]+:\d{1,5}$", description="HOST:PORT")]
     path: Annotated[str, Field(pattern=r"^/\S*$", description="a path, from its / on")] = "/metrics"
+    labels: Mapping[fields.LabelName, Text] = {}
 
 
 class AwsSettings(_Model):

@@ -16,15 +16,19 @@ from starlette.routing import Route
 from sandbox.metrics.alerting_exporters import Alerting, KubeletVolumes
 from sandbox.metrics.cluster_exporters import ContainerAdvisor, KubeState
 from sandbox.metrics.data_exporters import CloudWatch, Kafka, Redis
-from sandbox.metrics.exporters import ClusterView, Services
+from sandbox.metrics.exporters import ClusterView, ServiceMetrics, Services
 from sandbox.metrics.faults import FAULTS, Fault, Faults, UnknownFault, fault
 from sandbox.metrics.places import EXPORTERS, require_place
 
 
 def create_application(cluster: ClusterView, faults: Faults) -> Starlette:
-    """Return the application. `GET /EXPORTER/metrics`, and `GET`, `POST` and `DELETE /faults`."""
+    """Return the application.
+
+    `GET /EXPORTER/metrics`, `GET /services/SERVICE/metrics`, and `GET`, `POST` and `DELETE /faults`.
+    """
+    services = Services(cluster, faults)
     collectors: dict[str, Collector] = {
-        "services": Services(cluster, faults),
+        "services": services,
         "cadvisor": ContainerAdvisor(cluster, faults),
         "kube-state-metrics": KubeState(cluster, faults),
         "kubelet": KubeletVolumes(faults),
@@ -41,9 +45,13 @@ def create_application(cluster: ClusterView, faults: Faults) -> Starlette:
             return JSONResponse({"error": f"no such exporter; there are {', '.join(EXPORTERS)}"}, status_code=404)
         if faults.hits("exporter is silent", exporter=request.path_params["exporter"]):
             return Response("", headers={"content-type": "text/plain; version=0.0.4"})
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        text = await run_in_threadpool(encode, registry)
-        return Response(text, headers={"content-type": content_type})
+        return await _exposition(request, registry)
+
+    async def service_metrics(request: Request) -> Response:
+        service = request.path_params["service"]
+        if not services.serves(service):
+            return Response(f"{service} serves no metrics\n", status_code=503)
+        return await _exposition(request, _registry(ServiceMetrics(services, service)))
 
     async def read_faults(_: Request) -> Response:
         active = [{"fault": one.kind, "labels": dict(one.labels)} for one in faults.all_active()]
@@ -64,10 +72,18 @@ def create_application(cluster: ClusterView, faults: Faults) -> Starlette:
     return Starlette(
         routes=[
             Route("/{exporter}/metrics", metrics),
+            Route("/services/{service}/metrics", service_metrics),
             Route("/faults", read_faults, methods=["GET"]),
             Route("/faults", change_faults, methods=["POST", "DELETE"]),
         ]
     )
+
+
+async def _exposition(request: Request, registry: CollectorRegistry) -> Response:
+    """Return a registry's metrics in the format that the request accepts."""
+    encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    text = await run_in_threadpool(encode, registry)
+    return Response(text, headers={"content-type": content_type})
 
 
 def _registry(collector: Collector) -> CollectorRegistry:

@@ -103,6 +103,18 @@ def service_names(cluster: ClusterView) -> list[str]:
     return sorted({deployment.service for deployment in cluster.deployments()} - {""})
 
 
+class ServiceMetrics(Collector):
+    """Serves the metrics of one service only, as its own pods would."""
+
+    def __init__(self, services: Services, service: str) -> None:
+        self._services = services
+        self._service = service
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the service's counters as of now."""
+        yield from self._services.collect_of([self._service])
+
+
 class Services(Collector):
     """Counts requests and orders of each service, as its own /metrics would, summed over its pods."""
 
@@ -119,13 +131,21 @@ class Services(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the counters as of now, of those services that serve metrics."""
+        yield from self.collect_of(service_names(self._cluster))
+
+    def collect_of(self, wanted: Sequence[str]) -> Iterator[Metric]:
+        """Yield the counters as of now, of those services among `wanted` that serve metrics."""
         with self._lock:
             services = service_names(self._cluster)
             self._advance(services)
-            served = [one for one in services if not self._faults.hits("service serves no metrics", service=one)]
+            served = [service for service in services if service in wanted and self.serves(service)]
             yield from self._requests(served)
             yield from self._orders(served)
         yield from self._pools(served)
+
+    def serves(self, service: str) -> bool:
+        """Say whether a service answers when its metrics are scraped."""
+        return not self._faults.hits("service serves no metrics", service=service)
 
     def _requests(self, served: Sequence[str]) -> Iterator[Metric]:
         requests = CounterMetricFamily("http_requests", "Requests answered.", labels=["service", "code"])

@@ -50,7 +50,7 @@ _KINDS = (
         name="service serves no metrics",
         alert="ServiceMetricsMissing",
         required=frozenset({"service"}),
-        effect="nothing of the service's own metrics is there",
+        effect="the service does not answer when its metrics are scraped",
     ),
     FaultKind(
         name="failures have no code",

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from alerting.build import load_platform
-from alerting.settings import Environment
+from alerting.settings import Environment, MonitoringSettings, ScrapeTarget
+from components.monitoring_values import scrape_configurations
 from sandbox import loopback
 from sandbox.journal import Journal
 from sandbox.metrics.application import create_application
 from sandbox.metrics.exporters import Deployment, Pod, StatefulSet
 from sandbox.metrics.faults import FAULT_OF_ALERT, FAULTS, WITHOUT_A_FAULT, Faults
-from sandbox.metrics.places import EXPORTERS
+from sandbox.metrics.targets import scrape_targets
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.service import HttpService, ProcessService, wait_until_ready
 from tests.alerting_data import ROOT, settings, write_rules
@@ -110,19 +111,12 @@ def source(tmp_path: Path) -> Iterator[HttpService]:
 def prometheus(tmp_path: Path, source: HttpService) -> Iterator[ProcessService]:
     platform = load_platform(ROOT, settings(Environment.SANDBOX, time_scale=SCALE))
     (tmp_path / "rules").mkdir()
-    scraped = [
-        {
-            "job_name": exporter,
-            "honor_labels": True,
-            "metrics_path": f"/{exporter}/metrics",
-            "static_configs": [{"targets": [source.address.removeprefix("http://")]}],
-        }
-        for exporter in EXPORTERS
-    ]
+    targets = scrape_targets(source.address.removeprefix("http://"), Cluster.services, "orion")
+    monitoring = MonitoringSettings(extra_scrape_targets=tuple(ScrapeTarget(**target) for target in targets))
     configuration = {
         "global": {"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL, "evaluation_interval": INTERVAL},
         "rule_files": [str(path) for path in write_rules(platform, tmp_path / "rules")],
-        "scrape_configs": scraped,
+        "scrape_configs": scrape_configurations(monitoring),
     }
     (tmp_path / "prometheus.yml").write_text(json.dumps(configuration))
     port = free_port()

@@ -18,6 +18,7 @@ from sandbox.metrics.application import create_application
 from sandbox.metrics.exporters import Deployment, Pod, StatefulSet
 from sandbox.metrics.faults import FAULTS, Faults, UnknownFault, fault, fault_of_alert
 from sandbox.metrics.places import EXPORTERS
+from sandbox.metrics.targets import scrape_targets
 from tests.alerting_data import ROOT
 
 
@@ -249,3 +250,25 @@ def test_every_fault_sets_off_an_alert_that_there_is() -> None:
     rules = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.yaml"))
 
     assert {kind.alert for kind in FAULTS.values() if f"alert: {kind.alert}\n" not in rules} == set()
+
+
+def test_a_service_is_a_target_of_its_own_that_is_down_while_it_serves_no_metrics(source: Source) -> None:
+    targets = {target["job"]: target for target in scrape_targets("host:1", ("gateway", "orders"), "orion")}
+
+    assert set(targets) == {*EXPORTERS, "gateway", "orders"} - {"services"}
+    assert targets["orders"]["labels"] == {"namespace": "orion", "service": "orders"}
+    families = text_string_to_metric_families(source.client.get(targets["orders"]["path"]).text)
+    assert {sample.labels["service"] for family in families for sample in family.samples} == {"orders"}
+    source.change("POST", "service serves no metrics", service="orders")
+    assert source.client.get(targets["orders"]["path"]).status_code == 503
+    assert source.client.get(targets["gateway"]["path"]).status_code == 200
+
+
+def test_failures_without_a_code_are_counted_by_status(source: Source) -> None:
+    source.change("POST", "failures have no code", service="orders")
+
+    found = source.samples("services", "http_requests_total")
+
+    assert frozenset({("service", "orders"), ("status", "500")}) in found
+    assert frozenset({("service", "orders"), ("code", "500")}) not in found
+    assert frozenset({("service", "gateway"), ("code", "500")}) in found
