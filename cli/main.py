@@ -11,13 +11,15 @@ import httpx
 import typer
 from rich.console import Console
 
-from alerting.build import load_platform
+from alerting.build import load_catalog, load_platform
 from alerting.checks.alertmanager import RefusedOption
+from alerting.orphans import Deployment
 from alerting.problems import CatalogError
 from cli.chart import ChartUnusable
 from cli.oncall import print_on_call
 from cli.oncall_comparison import compare
 from cli.oncall_question import QuestionUnclear, ask
+from cli.orphans import print_orphans
 from cli.preview import run_preview
 from cli.render import Part, render
 from cli.sandbox import drill_by_hand, run_sandbox
@@ -42,6 +44,12 @@ console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 StackOption = Annotated[str, typer.Option(help="The stack whose settings are used: dev, prod or sandbox.")]
+DeployedOption = Annotated[
+    str | None, typer.Option(help="The commit that is deployed; origin/main, or else main or HEAD, unless given.")
+]
+AlertmanagerOption = Annotated[
+    str | None, typer.Option(help="Address of the running Alertmanager: name only incidents of alerts that fire there.")
+]
 
 
 @application.command("render")
@@ -78,9 +86,23 @@ def preview_command(
         str | None,
         typer.Option(envvar="ORION_CHART", help="A chart archive to render, or `none` for no chart."),
     ] = None,
+    deployed: DeployedOption = None,
+    alertmanager: AlertmanagerOption = None,
 ) -> None:
-    """Print what `pulumi up` would make of a stack, by the real engine, without its account. Nothing is made."""
-    raise typer.Exit(run_preview(ROOT, console, stack, chart=chart))
+    """Print what `pulumi up` would make of a stack, by the real engine, without its account. Nothing is made.
+
+    Then print the open incidents that the change would orphan, as `orion orphans` does.
+    """
+    raise typer.Exit(run_preview(ROOT, console, stack, chart=chart, deployed=deployed, alertmanager=alertmanager))
+
+
+@application.command("orphans")
+def orphans_command(
+    stack: StackOption = "prod", deployed: DeployedOption = None, alertmanager: AlertmanagerOption = None
+) -> None:
+    """Print the open incidents that nothing would resolve any more after this change."""
+    after = Deployment(catalog=load_catalog(ROOT), settings=read_settings(ROOT, stack))
+    raise typer.Exit(0 if print_orphans(ROOT, console, stack, after, deployed, alertmanager) else 1)
 
 
 @application.command("oncall")

@@ -12,10 +12,12 @@ from rich.markup import escape
 
 from alerting.build import build_platform, load_catalog
 from alerting.catalog import Catalog
+from alerting.orphans import Deployment
 from alerting.settings import Environment, Settings
 from alerting.stack_settings import SettingsRefused
 from cli.chart import choose_chart
 from cli.invented import network_of, network_setting, secrets_of
+from cli.orphans import print_orphans
 from cli.stacks import NOT_PAGED, read_settings
 from sandbox.engine import Progress
 from sandbox.engine_preview import Preview, PreviewAccount, PreviewPlan
@@ -30,16 +32,29 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 INTERRUPTED = 130
 
 
-def run_preview(root: Path, console: Console, stack: str, *, chart: str | None) -> int:
+def run_preview(
+    root: Path,
+    console: Console,
+    stack: str,
+    *,
+    chart: str | None,
+    deployed: str | None = None,
+    alertmanager: str | None = None,
+) -> int:
     """Print the plan of a stack, and return the exit code: 0 if there is one, 130 after Ctrl-C.
 
-    Raises `SettingsRefused`, `CatalogError` and `DeploymentFailed` with what is wrong.
+    After the plan come the open incidents that the change from the commit `deployed` would orphan; with the address of
+    an `alertmanager`, those of the alerts that fire there.
+
+    Raises `SettingsRefused`, `CatalogError` and `DeploymentFailed` with what is wrong, and `httpx.HTTPError` if the
+    Alertmanager gives no answer.
     """
     settings = read_settings(root, stack)
     if settings.environment is Environment.SANDBOX:
         problem = "--stack: found 'sandbox', which has neither account nor cluster of its own; `make sandbox` runs it"
         raise SettingsRefused(stack, [problem])
-    plan, notices = preview_plan(root, stack, settings, load_catalog(root), chart=chart)
+    catalog = load_catalog(root)
+    plan, notices = preview_plan(root, stack, settings, catalog, chart=chart)
     end_stale_runs(root / RUNS)
     for notice in notices:
         console.print(notice)
@@ -51,6 +66,7 @@ def run_preview(root: Path, console: Console, stack: str, *, chart: str | None) 
         console.print("stopped; nothing is left running")
         return INTERRUPTED
     print_plan(console, preview, stack)
+    print_orphans(root, console, stack, Deployment(catalog=catalog, settings=settings), deployed, alertmanager)
     return 0
 
 
