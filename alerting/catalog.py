@@ -204,10 +204,24 @@ class RulesFile(ClosedModel):
     groups: tuple[RuleGroup, ...] = Field(min_length=1)
 
 
+class SeriesParts(ClosedModel):
+    """What an exporter serves a series of: one per Redis, per broker, per pod. `labels` tell the parts apart.
+
+    ExporterPartSilent fires when one of them has no series while others have. `expected` is PromQL whose series are the
+    parts that ought to be there; without it those are the parts that were there within a day. `name` is what one of
+    them is called in the alert.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z ]*$")
+    labels: tuple[LabelName, ...]
+    expected: str | None = Field(default=None, min_length=1)
+
+
 class ScrapedSeries(ClosedModel):
     """A series that an exporter serves, and the labels that the exporter puts on it.
 
-    ExporterSilent fires when it is missing, unless `not_watched` says why nobody needs to hear of that.
+    ExporterSilent fires when it is missing, unless `not_watched` says why nobody needs to hear of that. `namespace` is
+    the one whose series the rules read, where that is not the services'.
     """
 
     exporter: str
@@ -215,6 +229,8 @@ class ScrapedSeries(ClosedModel):
     labels: tuple[LabelName, ...]
     description: str
     not_watched: str | None = Field(default=None, min_length=1)
+    namespace: Name | None = None
+    parts: SeriesParts | None = None
 
 
 NAME_LABEL = "app.kubernetes.io/name"

@@ -8,6 +8,7 @@ from typing import Any
 
 from alerting.catalog import Catalog, Rule, RuleGroup
 from alerting.market import MARKET_SERIES, market_rules
+from alerting.missing_series import MISSING_PART_SERIES, MISSING_SERIES, missing_series_rules
 from alerting.platform import RuleFile
 from alerting.scale import scaled_duration, scaled_expression
 from alerting.settings import Environment, Settings
@@ -15,7 +16,6 @@ from alerting.settings import Environment, Settings
 OWNER_SERIES = "orion:service:owner"
 ERROR_BUDGET_SERIES = "orion:service:error_budget"
 EXPECTED_SERIES = "orion:service:expected"
-MISSING_SERIES = "orion:series:missing"
 SERVICES_DOMAIN, MARKET_DOMAIN, SERIES_DOMAIN = GENERATED_DOMAINS = ("services", "market", "series")
 """The rules that are made here: no file of rules/ may have their names."""
 GENERATED_SERIES: Mapping[str, frozenset[str]] = {
@@ -23,6 +23,7 @@ GENERATED_SERIES: Mapping[str, frozenset[str]] = {
     ERROR_BUDGET_SERIES: frozenset({"service", "team"}),
     EXPECTED_SERIES: frozenset({"namespace", "service", "team"}),
     MISSING_SERIES: frozenset({"exporter", "series"}),
+    MISSING_PART_SERIES: frozenset({"exporter", "series", "part"}),
     **MARKET_SERIES,
 }
 """The series recorded from the catalog's services and market and from rules/scraped_series.yaml, and their labels."""
@@ -37,7 +38,7 @@ def rule_files(catalog: Catalog, settings: Settings) -> tuple[RuleFile, ...]:
         )
         for domain, file in catalog.rules.items()
     ]
-    return (_services(catalog), _market(catalog, settings), _missing(catalog), *domains)
+    return (_services(catalog), _market(catalog, settings), _missing(catalog, settings), *domains)
 
 
 def _name(domain: str) -> str:
@@ -68,18 +69,9 @@ def _market(catalog: Catalog, settings: Settings) -> RuleFile:
     return RuleFile(name=_name(MARKET_DOMAIN), groups=({"name": "orion.market", "rules": rules},))
 
 
-def _missing(catalog: Catalog) -> RuleFile:
-    """Return a recording per scraped series that is there, with the value 1, while nobody serves the series.
-
-    What other namespaces have of it is nothing to the rules, which read that of the services.
-    """
-    namespaces = "|".join(sorted({service.namespace for service in catalog.services.values()}))
-    rules: list[Mapping[str, Any]] = []
-    for name, series in catalog.series.series.items():
-        if series.not_watched is None:
-            of_services = f'{{namespace=~"{namespaces}"}}' if "namespace" in series.labels else ""
-            labels = {"exporter": series.exporter, "series": name}
-            rules.append({"record": MISSING_SERIES, "expr": f"absent({name}{of_services})", "labels": labels})
+def _missing(catalog: Catalog, settings: Settings) -> RuleFile:
+    """Return the series that say which scraped series are missing, as a whole or of one part."""
+    rules = missing_series_rules(catalog, settings.time_scale)
     return RuleFile(name=_name(SERIES_DOMAIN), groups=({"name": "orion.series", "rules": rules},))
 
 

@@ -78,7 +78,7 @@ def chart_values(spec: MonitoringSpec) -> dict[str, Any]:
         "kubeProxy": hidden_by_eks,
         "kubelet": {"serviceMonitor": {"cAdvisorMetricRelabelings": container_relabelings()}},
         "kube-state-metrics": {
-            "metricLabelsAllowlist": [f"pods=[{SERVICE_LABEL}]", f"deployments=[{SERVICE_LABEL}]"],
+            "metricLabelsAllowlist": [f"{kind}=[{SERVICE_LABEL}]" for kind in ("pods", "deployments", "jobs")],
             "metricAnnotationsAllowList": [f"deployments=[{REVISION_ANNOTATION}]"],
         },
         "alertmanager": {

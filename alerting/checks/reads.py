@@ -10,6 +10,7 @@ from alerting.catalog import Catalog, LocatedRule
 from alerting.checks import expressions
 from alerting.checks.annotations import Query, queries, sample_labels
 from alerting.loader import SCRAPED_SERIES
+from alerting.missing_series import expected_parts
 from alerting.problems import Place, Problem, listed, not_allowed, shown
 
 
@@ -91,9 +92,36 @@ def _label_problems(
             yield Problem(place, message)
 
 
+def part_problems(catalog: Catalog, known: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
+    """Yield what is wrong with the parts of scraped series: labels that they lack, and what `expected` reads."""
+    document = catalog.documents[SCRAPED_SERIES]
+    for name, series in catalog.series.series.items():
+        if series.parts is None:
+            continue
+        path = ("series", name, "parts")
+        for label in series.parts.labels:
+            if label not in known[name]:
+                yield not_allowed(document.place((*path, "labels")), label, sorted(known[name]), "Change it")
+        if series.parts.expected is None:
+            continue
+        place = document.place((*path, "expected"))
+        try:
+            expression = expressions.parsed(series.parts.expected)
+        except ValueError as error:
+            yield _not_promql(place, error)
+            continue
+        yield from _selector_problems(place, expression, known)
+        carried = expressions.labels(expression, known)
+        missing = sorted(set(series.parts.labels) - carried)
+        if missing:
+            message = f"has no label {listed(missing)}, by which the parts of {name} are told apart"
+            yield Problem(place, f"{message}; it has {listed(sorted(carried))}. Keep the label")
+
+
 def series_problems(catalog: Catalog) -> Iterator[Problem]:
     """Yield the series that are recorded or scraped and that no rule reads, and those of no exporter."""
     read = {name for located in catalog.located_rules() for name in _read_by(located)}
+    read |= {name for series in catalog.series.series for name in _read_for_parts(catalog, series)}
     for located in catalog.located_rules():
         name = located.rule.record
         if name is not None and name not in read:
@@ -108,13 +136,25 @@ def series_problems(catalog: Catalog) -> Iterator[Problem]:
             yield not_allowed(place, series.exporter, catalog.series.exporters, "Name an exporter of this file")
 
 
+def _read_for_parts(catalog: Catalog, series: str) -> Iterator[str]:
+    """Yield what the rule reads that is generated from the parts of a series: the series itself too."""
+    expected = expected_parts(catalog, series)
+    if expected is not None:
+        yield series
+        yield from _names_in(expected)
+
+
 def _read_by(located: LocatedRule) -> Iterator[str]:
     asked = (query.expression for query in queries(located.rule.annotations) if query.expression is not None)
     for text in (located.rule.expr, *asked):
-        try:
-            expression = expressions.parsed(text)
-        except ValueError:  # which is said already
-            continue
-        for selector in expressions.selectors(expression):
-            if (name := expressions.series_name(selector)) is not None:
-                yield name
+        yield from _names_in(text)
+
+
+def _names_in(text: str) -> Iterator[str]:
+    try:
+        expression = expressions.parsed(text)
+    except ValueError:  # which is said already
+        return
+    for selector in expressions.selectors(expression):
+        if (name := expressions.series_name(selector)) is not None:
+            yield name

@@ -10,7 +10,7 @@ from alerting.catalog import Catalog, LocatedRule
 from alerting.checks import expressions
 from alerting.checks.annotations import address_problems
 from alerting.checks.expressions import ValueKind
-from alerting.checks.reads import reading_problems, series_problems
+from alerting.checks.reads import part_problems, reading_problems, series_problems
 from alerting.fields import Severity
 from alerting.on_call import paged_services
 from alerting.problems import Place, Problem, listed, not_allowed, shown
@@ -110,6 +110,7 @@ def rule_problems(catalog: Catalog) -> Iterator[Problem]:
     yield from _group_problems(catalog)
     yield from _orphan_pages(catalog, seen)
     yield from series_problems(catalog)
+    yield from part_problems(catalog, known)
 
 
 def _kind_problems(located: LocatedRule) -> Iterator[Problem]:

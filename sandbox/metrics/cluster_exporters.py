@@ -109,7 +109,9 @@ class KubeState(Collector):
         with self._lock:
             yield from self._containers(pods)
             yield from self._config_maps()
-        yield from self._deployments(self._cluster.deployments())
+        deployments = self._cluster.deployments()
+        yield from self._deployments(deployments)
+        yield from self._jobs(deployments)
         yield from self._stateful_sets(self._cluster.stateful_sets())
 
     def _pods(self, pods: Sequence[Pod]) -> Iterator[Metric]:
@@ -163,17 +165,36 @@ class KubeState(Collector):
     def _deployments(self, deployments: Sequence[Deployment]) -> Iterator[Metric]:
         wanted = _deployment_gauge("kube_deployment_spec_replicas", "Wanted replicas.")
         available = _deployment_gauge("kube_deployment_status_replicas_available", "Available replicas.")
+        updated = _deployment_gauge("kube_deployment_status_replicas_updated", "Replicas of the newest revision.")
+        paused = _deployment_gauge("kube_deployment_spec_paused", "Whether its rollout is paused.")
         labelled = _deployment_gauge("kube_deployment_labels", "Its labels.", "label_app_kubernetes_io_name")
         annotated = _deployment_gauge(
             "kube_deployment_annotations", "Its annotations.", "annotation_deployment_kubernetes_io_revision"
         )
         for deployment in deployments:
             where = [deployment.namespace, deployment.name]
-            wanted.add_metric(where, deployment.replicas)
+            refused = self._faults.hits("replicas are refused", service=deployment.service)
+            wanted.add_metric(where, deployment.replicas + refused)
             available.add_metric(where, 0 if self._is_down(deployment.service) else deployment.replicas_available)
+            updated.add_metric(where, deployment.replicas_updated)
+            paused.add_metric(where, deployment.paused)
             labelled.add_metric([*where, deployment.service], 1)
             annotated.add_metric([*where, deployment.revision], 1)
-        yield from (wanted, available, labelled, annotated)
+        yield from (wanted, available, updated, paused, labelled, annotated)
+
+    def _jobs(self, deployments: Sequence[Deployment]) -> Iterator[Metric]:
+        """Yield a Job beside each deployment, made up. Only one that failed has that condition."""
+        created = _job_gauge("kube_job_created", "When it was made.")
+        labelled = _job_gauge("kube_job_labels", "Its labels.", "label_app_kubernetes_io_name")
+        failed = _job_gauge("kube_job_failed", "Whether it failed.", "condition")
+        for deployment in deployments:
+            where = [deployment.namespace, f"{deployment.name}-report"]
+            created.add_metric(where, self._started)
+            labelled.add_metric([*where, deployment.service], 1)
+            if self._faults.hits("job fails", service=deployment.service):
+                for condition in ("true", "false", "unknown"):
+                    failed.add_metric([*where, condition], float(condition == "true"))
+        yield from (created, labelled, failed)
 
     def _stateful_sets(self, stateful_sets: Sequence[StatefulSet]) -> Iterator[Metric]:
         labels = ["namespace", "statefulset"]
@@ -196,3 +217,7 @@ def _pod_gauge(name: str, documentation: str, *labels: str) -> GaugeMetricFamily
 
 def _deployment_gauge(name: str, documentation: str, *labels: str) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, documentation, labels=["namespace", "deployment", *labels])
+
+
+def _job_gauge(name: str, documentation: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, documentation, labels=["namespace", "job_name", *labels])

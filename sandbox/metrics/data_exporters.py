@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from sandbox.metrics.exporters import ClusterView
@@ -25,6 +25,7 @@ FILLING_REDIS_SHARE = 0.65
 FILLING_REDIS_MOST = 0.88
 FILLING_REDIS_PER_SECOND = 0.00005
 """Slow enough not to be full within an hour, fast enough to be within four."""
+BROKERS = ("1", "2", "3")
 TOPIC_PARTITIONS = 3
 LAG_MESSAGES = 12.0
 LAGS_MESSAGES = {"consumers lag": 8_000.0, "consumers lag far": 60_000.0}
@@ -59,13 +60,23 @@ class Redis(Collector):
         self._filling_since: float | None = None
 
     def collect(self) -> Iterator[Metric]:
-        """Yield its memory and the most that it may have."""
+        """Yield its memory, the most that it may have, and what it does then: nothing of it while it is down."""
+        is_down = bool(self._faults.active("redis is down"))
+        up = GaugeMetricFamily("redis_up", "Whether Redis answers.")
+        up.add_metric([], float(not is_down))
+        yield up
+        if is_down:
+            return
         used = GaugeMetricFamily("redis_memory_used_bytes", "Memory in use.")
         most = GaugeMetricFamily("redis_memory_max_bytes", "maxmemory.")
+        information = GaugeMetricFamily("redis_instance_info", "About this Redis.", labels=["maxmemory_policy"])
+        evicted = CounterMetricFamily("redis_evicted_keys", "Keys evicted.")
         with self._lock:
             used.add_metric([], self._share() * REDIS_BYTES)
         most.add_metric([], REDIS_BYTES)
-        yield from (used, most)
+        information.add_metric(["noeviction"], 1)
+        evicted.add_metric([], 0)
+        yield from (used, most, information, evicted)
 
     def _share(self) -> float:
         if not self._faults.active("redis fills up"):
@@ -88,7 +99,11 @@ class Kafka(Collector):
         self._faults = faults
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the lag of each partition of each group."""
+        """Yield the brokers, and the lag of each partition of each group."""
+        brokers = GaugeMetricFamily("kafka_broker_info", "The brokers of the cluster.", labels=["id"])
+        for broker in BROKERS[bool(self._faults.active("broker is gone")) :]:
+            brokers.add_metric([broker], 1)
+        yield brokers
         labels = ["consumergroup", "topic", "partition"]
         lag = GaugeMetricFamily("kafka_consumergroup_lag", "Messages still to read.", labels=labels)
         for deployment in self._cluster.deployments():

@@ -69,6 +69,8 @@ class Deployment:
     service: str
     replicas: int
     replicas_available: int
+    replicas_updated: int
+    paused: bool
     revision: str
 
 

@@ -123,6 +123,28 @@ _KINDS = (
         effect="95 % of the service's connections to Aurora are lent out",
     ),
     FaultKind(
+        name="replicas are refused",
+        alert="DeploymentReplicasMissing",
+        required=frozenset({"service"}),
+        effect="the service's deployment wants one replica more than it gets",
+    ),
+    FaultKind(
+        name="job fails",
+        alert="JobFailed",
+        required=frozenset({"service"}),
+        effect="a Job of the service has failed for good",
+    ),
+    FaultKind(
+        name="redis is down",
+        alert="RedisDown",
+        effect="Redis does not answer its exporter",
+    ),
+    FaultKind(
+        name="broker is gone",
+        alert="ExporterPartSilent",
+        effect="Kafka has two brokers of three",
+    ),
+    FaultKind(
         name="redis is full",
         alert="RedisHighMemory",
         effect="Redis uses 95 % of its memory",

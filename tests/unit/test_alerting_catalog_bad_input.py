@@ -178,7 +178,7 @@ ONE_PROBLEM = [
     ),
     pytest.param(
         "catalog/routing.yaml",
-        "target: {alerts: [PodNotReady]}",
+        "target: {alerts: [PodNotReady, DeploymentReplicasMissing]}",
         "target: {alerts: [HighLatency]}",
         "HighLatency",
         f'inhibitions.0.target.alerts.0: found "HighLatency"; allowed: {ALERTS}. Name an alert of rules/',

@@ -11,8 +11,11 @@ from tests.alerting_data import ROOT, assert_told, changed, line_of, problems
 SERVICE_DOWN = f"rules/infrastructure.yaml:{line_of(ROOT, 'rules/infrastructure.yaml', 'alert: ServiceDown')}"
 TEAMS = "trading, platform, database"
 
-CPU = "max by (dbinstance_identifier) (aws_rds_cpuutilization_average) > 80"
-POOL = "max by (service, pool) (db_pool_connections_used / (db_pool_connections_max > 0))"
+CPU = "max by (dbinstance_identifier) (last_over_time(aws_rds_cpuutilization_average[5m])) > 80"
+POOL = """|
+          max by (service, pool) (
+            last_over_time(db_pool_connections_used[2m]) / (last_over_time(db_pool_connections_max[2m]) > 0)
+          )"""
 """An alert's expression, and a recording's."""
 
 ONE_PROBLEM = [
@@ -141,12 +144,37 @@ ONE_PROBLEM = [
     ),
     pytest.param(
         "rules/database.yaml",
-        "(aws_rds_cpuutilization_average)",
-        '(aws_rds_cpuutilization_average{db="orion-1"})',
+        "(aws_rds_cpuutilization_average[5m])",
+        '(aws_rds_cpuutilization_average{db="orion-1"}[5m])',
         'db="orion-1"',
-        "groups.0.rules.2.expr: label db of aws_rds_cpuutilization_average is not there; "
+        "groups.0.rules.3.expr: label db of aws_rds_cpuutilization_average is not there; "
         "allowed: dbinstance_identifier, instance, job. Change it, or rules/scraped_series.yaml",
         id="a selector by a label that a series lacks",
+    ),
+    pytest.param(
+        "rules/scraped_series.yaml",
+        "parts: {name: Redis, labels: [instance]}",
+        "parts: {name: Redis, labels: [address]}",
+        "labels: [address]",
+        'series.redis_up.parts.labels: found "address"; allowed: instance, job. Change it',
+        id="parts that are told apart by a label that the series lacks",
+    ),
+    pytest.param(
+        "rules/scraped_series.yaml",
+        "expected: redis_up == 1",
+        "expected: count by (job) (redis_up)",
+        "expected: count by (job)",
+        "series.redis_memory_used_bytes.parts.expected: has no label instance, by which the parts of "
+        "redis_memory_used_bytes are told apart; it has job. Keep the label",
+        id="expected parts without the label that tells them apart",
+    ),
+    pytest.param(
+        "rules/scraped_series.yaml",
+        "expected: last_over_time(db_pool_connections_used[1d]) and",
+        "expected: last_over_time(db_pool_connections_open[1d]) and",
+        "expected: last_over_time(db_pool_connections_open[1d]) and",
+        "series.db_pool_connections_used.parts.expected: series db_pool_connections_open is neither scraped nor ",
+        id="expected parts of a series that nobody makes",
     ),
     *(
         pytest.param(
@@ -158,7 +186,7 @@ ONE_PROBLEM = [
             id=f"{kind}, {new}",
         )
         for old, rule, allowed in (
-            (CPU, 2, "an alert: an instant vector"),
+            (CPU, 3, "an alert: an instant vector"),
             (POOL, 0, "a recording: an instant vector or a scalar"),
         )
         for new, kind in (
@@ -287,7 +315,7 @@ def test_what_nobody_reads_is_refused(tmp_path: Path, file: str, old: str, new: 
 def test_an_expression_that_cannot_be_followed_is_refused(tmp_path: Path, expression: str, message: str) -> None:
     root = changed(tmp_path / "root", "rules/database.yaml", CPU, f'"{expression}"')
 
-    told = f"rules/database.yaml:14: groups.0.rules.2.expr: is not PromQL: {message}. Put the expression right"
+    told = f"rules/database.yaml:31: groups.0.rules.3.expr: is not PromQL: {message}. Put the expression right"
     assert told in problems(root)
 
 

@@ -52,7 +52,16 @@ class Cluster:
 
     def deployments(self) -> Sequence[Deployment]:
         return [
-            Deployment(namespace="orion", name=name, service=name, replicas=2, replicas_available=2, revision="1")
+            Deployment(
+                namespace="orion",
+                name=name,
+                service=name,
+                replicas=2,
+                replicas_available=2,
+                replicas_updated=2,
+                paused=False,
+                revision="1",
+            )
             for name in ("gateway", "orders")
         ]
 
@@ -95,6 +104,7 @@ def test_the_exporters_serve_exactly_the_series_that_the_rules_may_read(source: 
     allowed: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "rules" / "scraped_series.yaml").read_text())["series"]
     assert set(EXPORTERS) == {series["exporter"] for series in allowed.values()}
     source.change("POST", "pods crash", service="orders")  # a container that runs waits for nothing
+    source.change("POST", "job fails", service="orders")  # one that has not failed has no such condition
 
     for name, series in allowed.items():
         found = source.samples(series["exporter"], name)
@@ -160,6 +170,9 @@ def test_a_service_that_is_down_has_no_replica_and_no_ready_pod(source: Source) 
     assert source.value(exporter, "kube_deployment_status_replicas_available", deployment="orders") == 2
     assert source.value(exporter, "kube_pod_status_ready", pod="gateway-1", condition="true") == 0
     assert source.value(exporter, "kube_pod_status_ready", pod="orders-1", condition="true") == 1
+
+    source.change("POST", "replicas are refused", service="orders")
+    assert source.value(exporter, "kube_deployment_spec_replicas", deployment="orders") == 3
 
     source.change("DELETE", "service is down", service="gateway")
     assert source.value(exporter, "kube_deployment_status_replicas_available", deployment="gateway") == 2
