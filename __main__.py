@@ -100,6 +100,7 @@ bastion = Bastion(
     "bastion",
     BastionArgs(
         spec=BastionSpec(settings=settings, repairs=platform.repairs),
+        namespace=namespace.namespace,
         diagnostics_bucket_arn=runbook_automation.diagnostics_bucket_arn,
         key_arn=event_bus.key_arn,
     ),

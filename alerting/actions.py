@@ -34,15 +34,24 @@ class HandOverEntry(ClosedModel):
     link: str = Field(pattern=r"^https://[^\s]+$")
 
 
+class ActionLimit(ClosedModel):
+    """How many times an action may begin within an hour: for one service, and for all of them together."""
+
+    service: int = Field(ge=1, le=50)
+    platform: int = Field(ge=1, le=200)
+
+
 class RemediationsFile(ClosedModel):
     """catalog/remediations.yaml: alert name to what is done, and how far each action may go.
 
-    `bounds` are whole numbers, by action and name: an action's script reads them as variables.
+    `bounds` are whole numbers, by action and name: an action's script reads them as variables. `hourly_limits` are by
+    action: the function sends no more commands than these.
     """
 
     remediations: Mapping[str, RemediationEntry] = Field(default_factory=dict)
     hand_overs: Mapping[ActionName, HandOverEntry] = Field(default_factory=dict)
     bounds: Mapping[ActionName, Mapping[ActionName, Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
+    hourly_limits: Mapping[ActionName, ActionLimit] = Field(default_factory=dict)
 
 
 class Verb(StrEnum):
@@ -55,6 +64,9 @@ class Verb(StrEnum):
     UPDATE = "update"
     PATCH = "patch"
     DELETE = "delete"
+
+
+READING = frozenset({Verb.GET, Verb.LIST, Verb.WATCH})
 
 
 class Right(ClosedModel):
@@ -85,3 +97,8 @@ class ActionFile(ClosedModel):
     rights: tuple[Right, ...]
     cluster_rights: tuple[Right, ...] = ()
     document: SsmDocument
+
+    @property
+    def changes_cluster(self) -> bool:
+        """Say whether the action may do more than read: such an action does nothing during maintenance."""
+        return any(set(right.verbs) - READING for right in (*self.rights, *self.cluster_rights))

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from alerting.actions import ActionFile, HandOverEntry, RemediationEntry
+from alerting.actions import ActionFile, ActionLimit, HandOverEntry, RemediationEntry
 from alerting.documents import Document
 from alerting.durations import Duration, DurationOverZero
 from alerting.fields import (
@@ -296,6 +296,7 @@ class Catalog:
     remediations: Mapping[str, RemediationEntry]
     hand_overs: Mapping[str, HandOverEntry]
     bounds: Mapping[str, Mapping[str, int]]
+    hourly_limits: Mapping[str, ActionLimit]
     actions: Mapping[str, ActionFile]
     rules: Mapping[str, RulesFile]
     series: ScrapedSeriesFile

@@ -112,6 +112,7 @@ def read_catalog(root: Path) -> Catalog:
         remediations=cast(RemediationsFile, remediations).remediations,
         hand_overs=cast(RemediationsFile, remediations).hand_overs,
         bounds=cast(RemediationsFile, remediations).bounds,
+        hourly_limits=cast(RemediationsFile, remediations).hourly_limits,
         actions={action.name: action for action in actions if action is not None},
         rules={domain: file for domain, file in rules.items() if file is not None},
         series=cast(ScrapedSeriesFile, series),

@@ -25,6 +25,13 @@ REPAIR_QUEUE = "orion-runbook-automation"
 """The queue that the function of the same name reads: notifications, outcomes and the sweep's ticks."""
 
 
+MAINTENANCE_NAMESPACE = "monitoring"
+MAINTENANCE_CONFIG_MAP = "cluster-maintenance"
+"""The ConfigMap that declares maintenance: the alert ClusterMaintenance and the repairs' scripts look for it."""
+MAINTENANCE_SECONDS = 4 * 60 * 60
+"""How long a declaration counts, unless its ConfigMap is removed before."""
+
+
 def team_topic(team: str) -> str:
     """Return the name of the topic that a team hears of failed repairs on."""
     return f"orion-team-{team}"

@@ -181,7 +181,11 @@ class RepairParameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairAction:
-    """An SSM document. `content` is the document itself (schema 2.2), `digest` its sha256 in hex."""
+    """An SSM document. `content` is the document itself (schema 2.2), `digest` its sha256 in hex.
+
+    `per_service_hour` and `per_platform_hour` are how many commands may be sent within an hour: for one service, and in
+    all.
+    """
 
     name: str
     document_name: str
@@ -189,6 +193,8 @@ class RepairAction:
     digest: str
     parameters: tuple[RepairParameter, ...]
     timeout_seconds: int
+    per_service_hour: int
+    per_platform_hour: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,11 +213,12 @@ class HandOver:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class ClusterRight:
-    """What the bastion may do with one resource of the cluster."""
+    """What the bastion may do with one resource of the cluster. `names` are the only objects, unless there are none."""
 
     group: str
     resource: str
     verbs: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +261,8 @@ class Repairs:
                 action.name: {
                     "document": action.document_name,
                     "timeout_seconds": action.timeout_seconds,
+                    "per_service_hour": action.per_service_hour,
+                    "per_platform_hour": action.per_platform_hour,
                     "parameters": {
                         parameter.name: {parameter.source.value: parameter.key, "pattern": parameter.pattern}
                         for parameter in action.parameters

@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from alerting.actions import ActionFile, Right
+from alerting import names
+from alerting.actions import ActionFile, ActionLimit, Right
 from alerting.catalog import Catalog
 from alerting.platform import (
     ClusterRight,
@@ -37,6 +38,11 @@ NOT_AFTER_PARAMETER: Mapping[str, str] = {
     "default": "9999999999",
 }
 
+LEAST = ActionLimit(service=1, platform=1)
+"""How often an action may begin within an hour where the catalog does not say."""
+MAINTENANCE_RIGHT = ClusterRight(group="", resource="configmaps", verbs=("get",), names=(names.MAINTENANCE_CONFIG_MAP,))
+"""What the scripts need in the namespace of maintenance to know that it was declared."""
+
 
 def repairs(catalog: Catalog) -> Repairs:
     """Return the repairs, the actions that they use, the namespaces that may be touched and the rights to do so."""
@@ -45,7 +51,12 @@ def repairs(catalog: Catalog) -> Repairs:
     namespaces = tuple(sorted({service.namespace for service in catalog.services.values()}))
     return Repairs(
         actions=tuple(
-            repair_action(action, namespaces=namespaces, bounds=catalog.bounds.get(action.name, {}))
+            repair_action(
+                action,
+                namespaces=namespaces,
+                bounds=catalog.bounds.get(action.name, {}),
+                limit=catalog.hourly_limits[action.name],
+            )
             for action in actions
         ),
         hand_overs=tuple(
@@ -64,7 +75,9 @@ def repairs(catalog: Catalog) -> Repairs:
     )
 
 
-def repair_action(action: ActionFile, *, namespaces: Collection[str], bounds: Mapping[str, int]) -> RepairAction:
+def repair_action(
+    action: ActionFile, *, namespaces: Collection[str], bounds: Mapping[str, int], limit: ActionLimit = LEAST
+) -> RepairAction:
     """Return an action with its document as it is deployed."""
     beginning = script_beginning(action, namespaces=namespaces, bounds=bounds)
     content = action.document.content()
@@ -84,6 +97,8 @@ def repair_action(action: ActionFile, *, namespaces: Collection[str], bounds: Ma
             for name, key in keys.items()
         ),
         timeout_seconds=action.timeout_seconds,
+        per_service_hour=limit.service,
+        per_platform_hour=limit.platform,
     )
 
 
@@ -106,9 +121,29 @@ def script_beginning(action: ActionFile, *, namespaces: Collection[str], bounds:
         f"  {'|'.join(sorted(namespaces))}) ;;",
         f'  *) echo "refused: namespace $SSM_{NAMESPACE} is not one that repairs may touch" >&2; exit 3 ;;',
         "esac",
+        "# An owner's name in an object of the cluster may be any text: only a name is given to kubectl.",
+        "is_name() { local LC_ALL=C; [[ $1 =~ ^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$ ]]; }",
+        *(_maintenance_check() if action.changes_cluster else ()),
         *(f"readonly {name}={bounds[name]}" for name in action.bounds),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _maintenance_check() -> tuple[str, ...]:
+    """Return the lines that refuse to change anything during maintenance, or when that can't be known."""
+    config_map = f"{names.MAINTENANCE_NAMESPACE}/{names.MAINTENANCE_CONFIG_MAP}"
+    ask = (
+        f"kubectl get configmap {names.MAINTENANCE_CONFIG_MAP} --namespace={names.MAINTENANCE_NAMESPACE} "
+        "--ignore-not-found --request-timeout=15s --output=jsonpath='{.metadata.creationTimestamp}'"
+    )
+    age = '$(($(date +%s) - $(date --date="$maintenance" +%s)))'
+    return (
+        f"maintenance=$({ask})",
+        f'if [ -n "$maintenance" ] && [ {age} -lt {names.MAINTENANCE_SECONDS} ]; then',
+        f'  echo "refused: the cluster is under maintenance since $maintenance (ConfigMap {config_map})" >&2',
+        "  exit 3",
+        "fi",
+    )
 
 
 def rights_of(rights: Iterable[Right]) -> tuple[ClusterRight, ...]:

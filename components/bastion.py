@@ -11,6 +11,7 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from alerting.platform import ClusterRight, Repairs
+from alerting.repairs import MAINTENANCE_RIGHT
 from alerting.settings import Settings
 from components.naming import BASTION, BASTION_TAG, BASTION_TAG_VALUE, REPAIRS_GROUP, arn, type_token
 from components.policies import Statement, policy_document, trust_policy
@@ -45,9 +46,13 @@ class BastionSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BastionArgs:
-    """What the bastion is made from: its spec, the bucket for commands' output, and the key of that and of its disk."""
+    """What the bastion is made from: its spec, Alertmanager's namespace, and the bucket and key of commands' output.
+
+    The key is its disk's too.
+    """
 
     spec: BastionSpec
+    namespace: pulumi.Input[str]
     diagnostics_bucket_arn: pulumi.Input[str]
     key_arn: pulumi.Input[str]
 
@@ -75,7 +80,8 @@ class Bastion(pulumi.ComponentResource):
         )
         instance = self._instance(profile, group, args.key_arn, before=[policy, access, *rules])
         for namespace in args.spec.repairs.namespaces:
-            self._rights(namespace, args.spec.repairs.rights)
+            self._rights(namespace, namespace, args.spec.repairs.rights)
+        self._rights("maintenance", args.namespace, [MAINTENANCE_RIGHT])
         self._cluster_rights(args.spec.repairs.cluster_rights)
         self.instance_id = instance.id
         self.role_arn = role.arn
@@ -214,13 +220,13 @@ class Bastion(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ami"], depends_on=before),
         )
 
-    def _rights(self, namespace: str, rights: Sequence[ClusterRight]) -> None:
+    def _rights(self, key: str, namespace: pulumi.Input[str], rights: Sequence[ClusterRight]) -> None:
         metadata = kubernetes.meta.v1.ObjectMetaArgs(name=REPAIRS_ROLE, namespace=namespace)
         role = kubernetes.rbac.v1.Role(
-            f"{self._name}-{namespace}-role", metadata=metadata, rules=policy_rules(rights), opts=self._child
+            f"{self._name}-{key}-role", metadata=metadata, rules=policy_rules(rights), opts=self._child
         )
         kubernetes.rbac.v1.RoleBinding(
-            f"{self._name}-{namespace}-binding",
+            f"{self._name}-{key}-binding",
             metadata=metadata,
             role_ref=kubernetes.rbac.v1.RoleRefArgs(
                 api_group="rbac.authorization.k8s.io", kind="Role", name=REPAIRS_ROLE
@@ -255,7 +261,12 @@ class Bastion(pulumi.ComponentResource):
 def policy_rules(rights: Sequence[ClusterRight]) -> list[kubernetes.rbac.v1.PolicyRuleArgs]:
     """Return rights as Kubernetes' rules, one a resource."""
     return [
-        kubernetes.rbac.v1.PolicyRuleArgs(api_groups=[one.group], resources=[one.resource], verbs=list(one.verbs))
+        kubernetes.rbac.v1.PolicyRuleArgs(
+            api_groups=[one.group],
+            resources=[one.resource],
+            verbs=list(one.verbs),
+            resource_names=list(one.names) or None,
+        )
         for one in rights
     ]
 

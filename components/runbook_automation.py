@@ -220,7 +220,12 @@ class RunbookAutomation(pulumi.ComponentResource):
             ),
             Statement(
                 sid="KeepState",
-                actions=["dynamodb:PutItem", "dynamodb:UpdateItem"],
+                actions=[
+                    "dynamodb:BatchGetItem",
+                    "dynamodb:ConditionCheckItem",
+                    "dynamodb:PutItem",
+                    "dynamodb:UpdateItem",
+                ],
                 resources=[table.arn],
             ),
             Statement(

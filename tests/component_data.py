@@ -49,6 +49,8 @@ def repairs() -> Repairs:
         digest="0" * 64,
         parameters=(RepairParameter(name="pod", source=ParameterSource.LABEL, key="pod", pattern="^[a-z]+$"),),
         timeout_seconds=60,
+        per_service_hour=3,
+        per_platform_hour=10,
     )
     return Repairs(
         actions=(action,),

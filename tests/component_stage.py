@@ -66,6 +66,7 @@ def bastion(*, preview: bool = False, answers: Answers | None = None) -> Run:
     def make(stack: Settings, options: pulumi.ResourceOptions) -> None:
         args = BastionArgs(
             spec=BastionSpec(settings=stack, repairs=repairs()),
+            namespace="monitoring",
             diagnostics_bucket_arn="arn:aws:s3:::orion-diagnostics-123456789012",
             key_arn=KEY,
         )

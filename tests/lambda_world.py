@@ -128,8 +128,10 @@ class World:
         """Handle messages and return what that asked of AWS, as a policy calls it."""
         found: set[str] = set()
 
-        def note(model: OperationModel, **_: object) -> None:
-            found.add(f"{model.service_model.service_name}:{model.name}")
+        def note(model: OperationModel, params: dict[str, Any], **_: object) -> None:
+            # A transaction is allowed by what it is made of.
+            parts = [f"{part}Item" for write in params.get("TransactItems", []) for part in write]
+            found.update(f"{model.service_model.service_name}:{name}" for name in parts or [model.name])
 
         clients = (self.ssm, self.sns, self.s3, self.table.meta.client)
         for client in clients:
@@ -155,7 +157,8 @@ class World:
         return self.ssm.list_commands()["Commands"]
 
     def items(self) -> list[dict[str, Any]]:
-        return self.table.scan()["Items"]
+        """Return the records of repairs."""
+        return [item for item in self.table.scan()["Items"] if "action" in item]
 
     def event(self, status: str = "Success", *, age: float = 0) -> str:
         """Return the event of the last command's end, `age` seconds old."""

@@ -27,6 +27,7 @@ def repair_problems(catalog: Catalog) -> Iterator[Problem]:
     yield from _remediation_problems(catalog)
     yield from _hand_over_problems(catalog)
     yield from _bound_problems(catalog)
+    yield from _limit_problems(catalog)
 
 
 def _remediation_problems(catalog: Catalog) -> Iterator[Problem]:
@@ -119,6 +120,28 @@ def _bound_problems(catalog: Catalog) -> Iterator[Problem]:
                     f"Add it to `bounds.{entry.action}:`"
                 )
                 yield Problem(document.place(("remediations", alert, "action")), message)
+
+
+def _limit_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Yield an action that nothing limits, a limit of no action, and one that a service can't reach."""
+    document = catalog.documents[REMEDIATIONS]
+    for name, limit in catalog.hourly_limits.items():
+        path = ("hourly_limits", name)
+        if name not in catalog.actions:
+            yield not_allowed(document.place(path), name, catalog.actions, "Name an action of runbooks/actions")
+        if limit.service > limit.platform:
+            message = (
+                f"found service {limit.service}, platform {limit.platform}; allowed: a service's limit that is not "
+                "over the platform's. Lower the first, or raise the second"
+            )
+            yield Problem(document.place(path), message)
+    for alert, entry in catalog.remediations.items():
+        if entry.action in catalog.actions and entry.action not in catalog.hourly_limits:
+            message = (
+                f"nothing limits how often action {entry.action} may begin within an hour. "
+                f"Add `hourly_limits.{entry.action}:` with `service:` and `platform:`"
+            )
+            yield Problem(document.place(("remediations", alert, "action")), message)
 
 
 def _action_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:

@@ -29,6 +29,7 @@ from runbook_automation.configuration import (
 )
 from runbook_automation.counts import Count, Observer
 from runbook_automation.decisions import Handing, Plan, Refusal, decide, repair_id
+from runbook_automation.limits import limits_of
 from runbook_automation.messages import (
     Alert,
     CommandEvent,
@@ -41,7 +42,7 @@ from runbook_automation.messages import (
 from runbook_automation.outcomes import Outcomes
 from runbook_automation.publisher import Publisher
 from runbook_automation.repair import Ending, Repair, Status, shown_labels, time_text
-from runbook_automation.store import RepairStore
+from runbook_automation.store import Claim, Full, RepairStore, Stopped
 
 MAXIMUM_RESULT = 500
 MAXIMUM_NAME = 200
@@ -127,11 +128,16 @@ class Automation:
     def _answer_alerts(self, alerts: Iterable[Alert], seen_at: datetime, too_late: str | None) -> list[Exception]:
         """Answer alerts that were seen then and return what failed: each gets its turn first."""
         failures: list[Exception] = []
+        not_sent: list[Repair] = []
         for alert in alerts:
             try:
-                self._answer(alert, int(seen_at.timestamp() * 1000), too_late)
+                self._answer(alert, int(seen_at.timestamp() * 1000), too_late, not_sent)
             except (TryLater, ClientError, BotoCoreError) as error:
                 failures.append(error)
+        try:
+            self._outcomes.publish_together(not_sent)
+        except (ClientError, BotoCoreError) as error:  # the sweep publishes each by itself
+            failures.append(error)
         return failures
 
     def _too_late(self, notification: Notification) -> str | None:
@@ -195,7 +201,8 @@ class Automation:
             raise NotFetched(too_late)
         return self.alertmanager.firing(notification)
 
-    def _answer(self, alert: Alert, seen_at: int, too_late: str | None) -> None:
+    def _answer(self, alert: Alert, seen_at: int, too_late: str | None, not_sent: list[Repair]) -> None:
+        """Answer one alert. A repair that is stopped or over a limit is recorded, and added to `not_sent`."""
         decision = decide(alert, self.remediations, self.publisher.team_topic_arns, self.region)
         if decision is None:
             return
@@ -218,7 +225,9 @@ class Automation:
                 would = f"would run {decision.action.document} with {dict(decision.parameters)}"
                 self._claim_ended(repair, Ending(status=Status.DRY_RUN, result=would))
             case Plan():
-                self._send(repair, decision, f"{alert.name} {alert.fingerprint}")
+                ending = self._send(repair, decision, alert)
+                if ending is not None:
+                    not_sent += self._recorded(repair.ended(ending, int(self.now())))
             case _:
                 assert_never(decision)
 
@@ -254,10 +263,35 @@ class Automation:
             return
         self._outcomes.publish(repair)
 
-    def _send(self, repair: Repair, plan: Plan, comment: str) -> None:
-        if not self.store.claim(repair):
-            self.observer.count(Count.DUPLICATE)
-            return
+    def _recorded(self, ended: Repair) -> list[Repair]:
+        """Record a repair that ended before it was sent; return it unless it was answered already."""
+        if self.store.claim(ended):
+            return [ended]
+        self.observer.count(Count.DUPLICATE)
+        return []
+
+    def _send(self, repair: Repair, plan: Plan, alert: Alert) -> Ending | None:
+        """Send a plan's command, once. Return why it must not be sent now, or None."""
+        match self.store.claim_to_send(repair, limits_of(alert, plan), int(self.now())):
+            case Stopped() as stop:
+                return Ending(
+                    status=Status.STOPPED,
+                    result=f"All repairs are stopped since {stop.since} by {stop.by} ({stop.why}): nothing was done. "
+                    "Follow the alert's runbook",
+                )
+            case Full(limit):
+                return Ending(
+                    status=Status.LIMITED,
+                    result=f"{limit.said} were sent already: nothing was done. Look for a cause that they share, and "
+                    "follow the alert's runbook",
+                )
+            case Claim.DUPLICATE:
+                self.observer.count(Count.DUPLICATE)
+            case Claim.MADE:
+                self._send_claimed(repair, plan, f"{alert.name} {alert.fingerprint}")
+        return None
+
+    def _send_claimed(self, repair: Repair, plan: Plan, comment: str) -> None:
         try:
             self._need_time()
             command_id = self.commands.send(plan, comment, not_after=repair.started_at + BEGIN_SECONDS)

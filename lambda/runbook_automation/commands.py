@@ -40,6 +40,8 @@ NOT_BEGUN: Mapping[str, str] = {
 }
 """The details of a command's status with which it never ran, unless Systems Manager knows when it began: one whose
 instance fell silent in the middle is called undelivered too."""
+CANCELLED = "Cancelled"
+"""What `orion repairs stop` makes of a command: one that had not begun does not any more."""
 EXECUTION_TIMED_OUT = "ExecutionTimedOut"
 TRUNCATED = "--output truncated--"
 """What the agent writes in place of the end of an output of 24,000 bytes or more."""
@@ -48,6 +50,7 @@ DECISIVE = (
     Status.FAILED,
     Status.TIMED_OUT,
     Status.REFUSED,
+    Status.STOPPED,
     Status.SUCCEEDED,
     Status.GONE,
     Status.NOTHING_DONE,
@@ -151,6 +154,8 @@ class Commands:
                 location=location,
             )
         details = (answer.get("StatusDetails") or status).replace(" ", "")  # documented with spaces, answered without
+        if details == CANCELLED and not answer.get("ExecutionStartDateTime"):
+            return Ending(status=Status.STOPPED, result=f"{details} before it began: nothing ran")
         if details in NOT_BEGUN and not answer.get("ExecutionStartDateTime"):
             return Ending(status=Status.FAILED, result=f"{details}: {NOT_BEGUN[details]}, nothing ran")
         last = _last_line(errors or output)
@@ -173,6 +178,8 @@ def _text_of(part: object, name: str) -> str:
 def _meaning(details: str) -> str:
     if details == EXECUTION_TIMED_OUT:
         return "timed out while running, and may have done a part; it wrote last: "
+    if details == CANCELLED:
+        return "ended while running, and may have done a part; it wrote last: "
     if details in NOT_BEGUN:
         return "had begun, and nothing is known of its end; it wrote last: "
     return ""

@@ -56,11 +56,16 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """A document of Systems Manager. `timeout_seconds` is how long it may run."""
+    """A document of Systems Manager. `timeout_seconds` is how long it may run.
+
+    `per_service_hour` and `per_platform_hour` are how many commands of it may be sent within an hour.
+    """
 
     name: str
     document: str
     timeout_seconds: int
+    per_service_hour: int
+    per_platform_hour: int
     parameters: tuple[Parameter, ...]
 
 
@@ -107,6 +112,8 @@ class Remediations:
                 name=name,
                 document=action["document"],
                 timeout_seconds=int(action["timeout_seconds"]),
+                per_service_hour=int(action["per_service_hour"]),
+                per_platform_hour=int(action["per_platform_hour"]),
                 parameters=tuple(_parameter(parameter, source) for parameter, source in action["parameters"].items()),
             )
             for name, action in data["actions"].items()

@@ -22,6 +22,8 @@ class Count(StrEnum):
     GONE = "RepairsTargetGone"
     TOO_LATE = "RepairsTooLate"
     RESOLVED = "RepairsResolvedFirst"
+    STOPPED = "RepairsStopped"
+    LIMITED = "RepairsLimited"
     FAILED = "RepairsFailed"
     NOT_TAKEN = "CommandsNotTaken"
     UNCERTAIN = "CommandsUncertain"
@@ -44,6 +46,8 @@ _COUNTED: Mapping[Status, Count] = {
     Status.REFUSED: Count.REFUSED,
     Status.TOO_LATE: Count.TOO_LATE,
     Status.LEFT_OUT: Count.NOTICE,
+    Status.STOPPED: Count.STOPPED,
+    Status.LIMITED: Count.LIMITED,
 }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,7 +14,7 @@ from runbook_automation.configuration import BEGIN_SECONDS
 from runbook_automation.counts import Count, Observer, count_of
 from runbook_automation.messages import CommandEvent
 from runbook_automation.publisher import Publisher
-from runbook_automation.repair import UNDER_WAY, Ending, Repair, Status, time_text
+from runbook_automation.repair import UNDER_WAY, Ending, Repair, Status, digest, time_text
 from runbook_automation.store import RepairStore
 
 RUNNING_STATUSES = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
@@ -112,9 +113,22 @@ class Outcomes:
         else:
             self.observer.count(Count.DUPLICATE)
 
+    def publish_together(self, repairs: Iterable[Repair]) -> None:
+        """Publish repairs that ended alike as one message for each team, status and action; then close each."""
+        alike: defaultdict[tuple[str, ...], list[Repair]] = defaultdict(list)
+        for repair in repairs:
+            alike[repair.team, repair.status.value, repair.action].append(repair)
+        for group in alike.values():
+            self.publisher.publish(group[0] if len(group) == 1 else digest(group))
+            for repair in group:
+                self._close(repair)
+
     def publish(self, repair: Repair) -> None:
         """Publish how a repair ended, and close it."""
         self.publisher.publish(repair)
+        self._close(repair)
+
+    def _close(self, repair: Repair) -> None:
         self.store.close(repair)
         self.observer.count(count_of(repair.status))
         self.observer.say("repair ended", repair=repair.id, status=repair.status.value, result=repair.result)

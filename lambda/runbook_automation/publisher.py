@@ -77,7 +77,9 @@ def _said(status: Status) -> str:
             return "Runbook Action Not Taken"
         case Status.LEFT_OUT:
             return "Runbook Actions Left Out"
-        case Status.REFUSED:
+        case Status.STOPPED:
+            return "Runbook Action Stopped"
+        case Status.REFUSED | Status.LIMITED:
             return "Runbook Action Refused"
         case _:
             return "Runbook Action Failed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -30,6 +30,8 @@ class Status(StrEnum):
     REFUSED = "refused"
     TOO_LATE = "too late"  # its message was too old to act on; a new one may still be
     RESOLVED = "resolved"  # before anything was done about it; nobody is told
+    STOPPED = "stopped"  # somebody has stopped all repairs: nothing ran
+    LIMITED = "limited"  # as many as an hour allows were sent already
     LEFT_OUT = "left out"  # alerts that came in no message: a notice, which answers none
     FAILED = "failed"
     TIMED_OUT = "timed out"
@@ -162,6 +164,30 @@ class Repair:
             "started": time_text(self.started_at),
             "finished": None if self.finished_at is None else time_text(self.finished_at),
         }
+
+
+def digest(repairs: Sequence[Repair]) -> Repair:
+    """Return what is published of several repairs that ended alike: their number, what they have in common, and each.
+
+    It is no record: each of them has one.
+    """
+    first = repairs[0]
+    common = {
+        name: value
+        for name, value in first.labels.items()
+        if all(repair.labels.get(name) == value for repair in repairs)
+    }
+    targets = "\n".join(
+        " ".join(f"{name}={value}" for name, value in repair.parameters.items()) or repair.id for repair in repairs
+    )
+    return replace(
+        first,
+        id=f"{len(repairs)} repairs, {first.id} the first",
+        labels=common,
+        parameters={},
+        result=f"{len(repairs)} repairs: {first.result}",
+        output=targets,
+    )
 
 
 def time_text(seconds: float) -> str:

@@ -1,13 +1,20 @@
-"""The table of repairs. Every change is conditional, so that whoever is second finds nothing left to do."""
+"""The table of repairs. Every change is conditional, so that whoever is second finds nothing left to do.
+
+Busy   others changed the same limits at the same time, each time: nothing was claimed
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, cast
 
-from boto3.dynamodb.conditions import Attr, ConditionBase, Key
+from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 
+from runbook_automation.commands import TryLater
+from runbook_automation.limits import Ledger, Limit
 from runbook_automation.repair import OPEN, Repair, Status
 
 if TYPE_CHECKING:
@@ -16,10 +23,43 @@ if TYPE_CHECKING:
 BY_COMMAND = "by-command"
 BY_STATUS = "by-status"
 SWEPT_AT_ONCE = 50
+STOP_ID = "stop"
+"""The item that stops all repairs while it is there (`orion repairs stop`)."""
+CLAIM_TRIES = 5
+CONDITION_FAILED = "ConditionalCheckFailed"
+RETRIED_REASONS = frozenset({None, "None", CONDITION_FAILED, "TransactionConflict"})
+"""Why a claim is cancelled that is worth another look: others changed a limit, or repairs were stopped meanwhile."""
 _SAME_CLAIM = "(claim = :claim OR attribute_not_exists(claim))"
 """Whoever claimed the record anew wrote another token; records of older versions have none."""
 PUBLISH_SECONDS = 60
 """How long after its end a repair's result may take to be published before the sweep does it."""
+
+
+class Busy(TryLater):
+    """A claim met others at each try."""
+
+
+class Claim(Enum):
+    """What became of a claim that needs nobody to be told."""
+
+    MADE = auto()
+    DUPLICATE = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """All repairs are stopped: since when (as text), by whom and why."""
+
+    since: str
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """As many commands as a limit allows were sent already."""
+
+    limit: Limit
 
 
 class RepairStore:
@@ -28,6 +68,85 @@ class RepairStore:
     def __init__(self, table: Table) -> None:
         self._table = table
 
+    def claim_to_send(self, repair: Repair, limits: Sequence[Limit], now: int) -> Claim | Stopped | Full:
+        """Write a new repair of which a command is to be sent, and its place in each limit, all or nothing.
+
+        All of it is on condition that repairs are not stopped: once the stop is written, nothing is claimed any more.
+        Raises `Busy`.
+        """
+        for _ in range(CLAIM_TRIES):
+            found = self.read_items(STOP_ID, *(limit.id for limit in limits))
+            if found is None:
+                continue
+            stop = found.get(STOP_ID)
+            if stop is not None:
+                return Stopped(since=str(stop["since"]), by=str(stop["by"]), why=str(stop["why"]))
+            ledgers: list[Ledger] = []
+            for limit in limits:
+                ledger = Ledger.from_item(limit, found.get(limit.id)).with_place(repair.id, limit, now)
+                if ledger is None:
+                    return Full(limit)
+                ledgers.append(ledger)
+            claim = self._write_claim(repair, ledgers, now)
+            if claim is not None:
+                return claim
+        raise Busy(f"{repair.id}: others claimed repairs of the same limits, {CLAIM_TRIES} times")
+
+    def read_items(self, *ids: str) -> Mapping[str, Mapping[str, Any]] | None:
+        """Return items by id, as they are at this moment, or None if the table did not answer for all."""
+        keys = [{"id": one} for one in ids]
+        wanted: Any = {self._table.name: {"Keys": keys, "ConsistentRead": True}}
+        answer = self._table.meta.client.batch_get_item(RequestItems=wanted)
+        if answer.get("UnprocessedKeys"):
+            return None
+        return {str(item["id"]): item for item in answer["Responses"].get(self._table.name, [])}
+
+    def _write_claim(self, repair: Repair, ledgers: Sequence[Ledger], now: int) -> Claim | None:
+        """Write a claim with its ledgers and return what became of it, or None if others changed one meanwhile."""
+        free, values = _free_for(repair)
+        table = self._table.name
+        writes: list[Any] = [
+            {
+                "Put": {
+                    "TableName": table,
+                    "Item": repair.to_item(),
+                    "ConditionExpression": f"attribute_not_exists(id) OR {free}",
+                    "ExpressionAttributeNames": {"#status": "status"},
+                    "ExpressionAttributeValues": values,
+                    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+                }
+            },
+            *(
+                {
+                    "Put": {
+                        "TableName": table,
+                        "Item": ledger.to_item(now),
+                        "ConditionExpression": "attribute_not_exists(id) OR version = :seen",
+                        "ExpressionAttributeValues": {":seen": ledger.version - 1},
+                    }
+                }
+                for ledger in ledgers
+            ),
+            {
+                "ConditionCheck": {
+                    "TableName": table,
+                    "Key": {"id": STOP_ID},
+                    "ConditionExpression": "attribute_not_exists(id)",
+                }
+            },
+        ]
+        try:
+            # The SDK gives it a token, so that a second try of its own is no second claim.
+            self._table.meta.client.transact_write_items(TransactItems=writes)
+        except ClientError as error:
+            reasons = _cancellation_reasons(error)
+            if reasons[0].get("Code") == CONDITION_FAILED:
+                return Claim.MADE if _claim_in(reasons[0]) == repair.claim else Claim.DUPLICATE
+            if {one.get("Code") for one in reasons} <= RETRIED_REASONS:
+                return None
+            raise
+        return Claim.MADE
+
     def claim(self, repair: Repair) -> bool:
         """Write a new repair. Says False if somebody else has claimed it already.
 
@@ -35,18 +154,19 @@ class RepairStore:
         that saw it fire before. Where an answer is lost, the SDK writes again, and finds its own claim: a token says
         whose it is.
         """
-        condition = Attr("id").not_exists() | _free_for(repair)
+        free, values = _free_for(repair)
         try:
             self._table.put_item(
                 Item=repair.to_item(),
-                ConditionExpression=condition,
+                ConditionExpression=f"attribute_not_exists(id) OR {free}",
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues=values,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
             if not _is_condition(error):
                 raise
-            found = cast("Mapping[str, Any]", error.response).get("Item", {})  # as DynamoDB writes it, type by type
-            return found.get("claim") == {"S": repair.claim}
+            return _claim_in(error.response) == repair.claim
         return True
 
     def release(self, repair: Repair, due_at: int) -> None:
@@ -159,14 +279,29 @@ class RepairStore:
         return True
 
 
-def _free_for(repair: Repair) -> ConditionBase:
-    """Return when a repair that is known already may be claimed all the same."""
-    status, is_older = Attr("status"), Attr("seen_at").lt(repair.seen_at)
+def _free_for(repair: Repair) -> tuple[str, dict[str, Any]]:
+    """Return when a repair that is known already may be claimed all the same, as an expression and its values."""
+    values: dict[str, Any] = {":resolved": Status.RESOLVED.value, ":seen": repair.seen_at}
     if repair.status is Status.RESOLVED:
-        return status.is_in([Status.RELEASED, Status.RESOLVED]) & is_older
-    free = {Status.RELEASED, Status.TOO_LATE} - {repair.status}
-    return status.is_in(sorted(free)) | (status.eq(Status.RESOLVED) & is_older)
+        return "(#status IN (:released, :resolved) AND seen_at < :seen)", values | {":released": Status.RELEASED.value}
+    free = sorted({Status.RELEASED, Status.TOO_LATE} - {repair.status})
+    values |= {f":free{index}": status.value for index, status in enumerate(free)}
+    listed = ", ".join(f":free{index}" for index in range(len(free)))
+    return f"#status IN ({listed}) OR (#status = :resolved AND seen_at < :seen)", values
 
 
 def _is_condition(error: ClientError) -> bool:
     return error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException"
+
+
+def _cancellation_reasons(error: ClientError) -> Sequence[Mapping[str, Any]]:
+    """Return why each write of a transaction was refused. Raises the error if it says nothing of that."""
+    reasons = cast("Mapping[str, Any]", error.response).get("CancellationReasons")
+    if not reasons:
+        raise error
+    return reasons
+
+
+def _claim_in(refusal: object) -> str | None:
+    """Return the token of the record that stands in a claim's way; DynamoDB writes it type by type."""
+    return cast("Mapping[str, Any]", refusal).get("Item", {}).get("claim", {}).get("S")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from alerting.repairs import repair_action
+from alerting.names import MAINTENANCE_NAMESPACE
+from alerting.platform import ClusterRight
+from alerting.repairs import MAINTENANCE_RIGHT, repair_action
 from alerting.ssm_documents import document_text
 from components.function_package import build_function_package
 from sandbox import loopback
@@ -51,7 +53,7 @@ def running_cluster(directory: Path) -> Generator[ControlPlane]:
         wait_until_ready(plane, timeout_seconds=90)
         workloads = Workloads(plane.kubeconfig, directory / "workloads")
         workloads.install()
-        apply(plane.kubeconfig, [*rights("Role"), *rights("ClusterRole")])
+        apply(plane.kubeconfig, [*rights("Role"), *rights("ClusterRole"), *rights_to_maintenance()])
         until("the services are ready", lambda: plane.ready() and workloads.ready())
         yield plane
     finally:
@@ -60,12 +62,17 @@ def running_cluster(directory: Path) -> Generator[ControlPlane]:
 
 def rights(kind: str) -> list[Manifest]:
     """What the program lets the bastion's group do, in the services' namespace or in the whole cluster."""
-    rbac = "rbac.authorization.k8s.io"
     wanted = function_repairs({})
-    metadata = {"name": "orion-repairs", **({"namespace": NAMESPACE} if kind == "Role" else {})}
+    return _role(kind, NAMESPACE, wanted.rights if kind == "Role" else wanted.cluster_rights)
+
+
+def _role(kind: str, namespace: str, rights: Sequence[ClusterRight]) -> list[Manifest]:
+    rbac = "rbac.authorization.k8s.io"
+    metadata = {"name": "orion-repairs", **({"namespace": namespace} if kind == "Role" else {})}
     rules = [
         {"apiGroups": [one.group], "resources": [one.resource], "verbs": list(one.verbs)}
-        for one in (wanted.rights if kind == "Role" else wanted.cluster_rights)
+        | ({"resourceNames": list(one.names)} if one.names else {})
+        for one in rights
     ]
     return [
         {"apiVersion": f"{rbac}/v1", "kind": kind, "metadata": metadata, "rules": rules},
@@ -77,6 +84,12 @@ def rights(kind: str) -> list[Manifest]:
             "subjects": [{"apiGroup": rbac, "kind": "Group", "name": GROUP}],
         },
     ]
+
+
+def rights_to_maintenance() -> list[Manifest]:
+    """The namespace in which maintenance is declared, and what the program lets the bastion's group read there."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": MAINTENANCE_NAMESPACE}}
+    return [namespace, *_role("Role", MAINTENANCE_NAMESPACE, [MAINTENANCE_RIGHT])]
 
 
 @contextmanager

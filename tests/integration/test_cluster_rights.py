@@ -16,6 +16,7 @@ import pytest
 from lightkube.config.client_adapter import Client, ConnectionParams
 from lightkube.config.kubeconfig import KubeConfig
 
+from alerting.names import MAINTENANCE_CONFIG_MAP, MAINTENANCE_NAMESPACE
 from sandbox.cluster.kubectl import apply_files
 from sandbox.cluster.workloads import NAMESPACE
 from tests.alerting_data import ROOT
@@ -70,6 +71,9 @@ class _Api:
         attributes = {"group": group, "resource": name, "subresource": part, "verb": verb, "namespace": namespace}
         return self._allows((who, LOGGED_IN), resourceAttributes=attributes)
 
+    def may_with(self, who: str, **attributes: str) -> bool:
+        return self._allows((who, LOGGED_IN), resourceAttributes=attributes)
+
     def may_get(self, groups: Sequence[str], path: str) -> bool:
         return self._allows(groups, nonResourceAttributes={"path": path, "verb": "get"})
 
@@ -107,6 +111,8 @@ def test_the_bastion_may_do_what_the_actions_need_and_nothing_else_anywhere(api:
     assert api.rights(GROUP, NAMESPACE) == _allowed("Role") | everywhere
     assert api.rights(GROUP, "") == everywhere
     assert elsewhere == set()
+    declaration = {"resource": "configmaps", "name": MAINTENANCE_CONFIG_MAP, "namespace": MAINTENANCE_NAMESPACE}
+    assert [verb for verb in VERBS if api.may_with(GROUP, **declaration, verb=verb)] == ["get"]
 
 
 def test_a_preview_may_ask_what_there_is_and_neither_read_nor_change_an_object(api: _Api) -> None:
@@ -147,7 +153,7 @@ def test_the_catalogs_own_repairs_need_every_right_that_is_given() -> None:
     assert {one.resource for one in given.cluster_rights} == {"nodes"}
     verbs = {(one.group, one.resource): set(one.verbs) for one in given.rights}
     assert {name for name, allowed in verbs.items() if allowed & {"create", "update", "patch", "delete"}} == {
-        ("", "pods"),
+        ("", "pods/eviction"),
         ("apps", "deployments"),
         ("apps", "deployments/scale"),
     }

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 from botocore.exceptions import ClientError
 
+from alerting.names import MAINTENANCE_CONFIG_MAP, MAINTENANCE_NAMESPACE
 from sandbox.cluster.kubectl import apply
-from sandbox.cluster.workloads import NAMESPACE
+from sandbox.cluster.workloads import NAMESPACE, SERVICE_LABEL
 from sandbox.journal import Journal, Kind
 from tests.integration.repair_stage import CLUSTER, GROUP, Stage, running_aws, running_cluster
 from tests.waiting import until
@@ -66,6 +67,95 @@ def test_restart_leaves_a_pod_without_an_owner_alone(stage: Stage) -> None:
     assert answer["Status"] == "Failed"
     assert "has no owner" in answer["StandardErrorContent"]
     assert stage.kubectl("get", "pod", "alone", "--namespace", NAMESPACE, "--output=name").strip() == "pod/alone"
+
+
+def test_a_pod_of_a_job_is_left_alone(stage: Stage) -> None:
+    container = {"name": "main", "image": "registry.orion.example.com/job:1"}
+    template = {"spec": {"restartPolicy": "Never", "containers": [container]}}
+    metadata = {"name": "migration", "namespace": NAMESPACE}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": template}}
+    apply(stage.plane.kubeconfig, [job])
+    ask = ("get", "pods", "--namespace", NAMESPACE, "--selector=batch.kubernetes.io/job-name=migration")
+    fields = "--output=jsonpath={.items[*].metadata.name} {.items[*].metadata.uid}"
+    until("the job has a pod", lambda: stage.kubectl(*ask, "--output=name").strip() != "")
+    pod, uid = stage.kubectl(*ask, fields).split()
+
+    answer = stage.run("orion-restart-pod", namespace=NAMESPACE, pod=pod, uid=uid)
+
+    assert "belongs to a Job" in answer["StandardErrorContent"]
+    assert stage.kubectl(*ask, fields).split() == [pod, uid]
+
+
+def test_a_disruption_budget_keeps_a_pod(stage: Stage) -> None:
+    selector = {"matchLabels": {SERVICE_LABEL: "orders"}}
+    budget = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "orders", "namespace": NAMESPACE},
+        "spec": {"minAvailable": 2, "selector": selector},
+    }
+    apply(stage.plane.kubeconfig, [budget])
+    status = ("get", "pdb", "orders", "--namespace", NAMESPACE, "--output=jsonpath={.status.currentHealthy}")
+    until("the budget counts two pods", lambda: stage.kubectl(*status) == "2")
+    before = {pod.uid for pod in stage.pods("orders")}
+    pod = stage.pods("orders")[0]
+
+    answer = stage.run("orion-restart-pod", namespace=NAMESPACE, pod=pod.name, uid=pod.uid)
+
+    assert answer["StandardErrorContent"].startswith("refused: ")
+    assert "a PodDisruptionBudget does not let it go" in answer["StandardErrorContent"]
+    assert {pod.uid for pod in stage.pods("orders")} == before
+    stage.kubectl("delete", "pdb", "orders", "--namespace", NAMESPACE)
+
+
+def test_the_only_ready_pod_of_three_is_left_alone(stage: Stage) -> None:
+    """Two more replicas are wanted, for which no node has room: they are there, and never become ready."""
+    resources = '{"spec":{"template":{"spec":{"nodeSelector":{"no-such":"node"}}}}}'
+    stage.kubectl("patch", "deployment", "positions", "--namespace", NAMESPACE, "--patch", resources)
+    stage.kubectl("scale", "deployment", "positions", "--namespace", NAMESPACE, "--replicas=3")
+    until("pods wait for a node", lambda: sum(not pod.ready for pod in stage.pods("positions")) >= 1)
+    ready = [pod for pod in stage.pods("positions") if pod.ready]
+
+    answer = stage.run("orion-restart-pod", namespace=NAMESPACE, pod=ready[0].name, uid=ready[0].uid)
+
+    assert answer["StandardErrorContent"].startswith("refused: ")
+    assert "is not ready" in answer["StandardErrorContent"]
+    assert ready[0].uid in {pod.uid for pod in stage.pods("positions")}
+    stage.kubectl("rollout", "undo", "deployment/positions", "--namespace", NAMESPACE)
+
+
+def test_several_pods_of_a_deployment_are_restarted_one_after_another(stage: Stage) -> None:
+    service = "market-data"
+    stage.kubectl("scale", "deployment", service, "--namespace", NAMESPACE, "--replicas=4")
+    until("four pods are ready", lambda: sum(pod.ready for pod in stage.pods(service)) == 4)
+    before = {pod.uid for pod in stage.pods(service)}
+
+    commands = [
+        stage.send("orion-restart-pod", {"namespace": NAMESPACE, "pod": pod.name, "uid": pod.uid})
+        for pod in stage.pods(service)
+    ]
+    answers = [stage.ended(command) for command in commands]
+
+    assert [answer["Status"] for answer in answers] == ["Success"] * 4, answers
+    after = {pod.uid: pod.name for pod in stage.pods(service)}
+    assert not before & set(after)
+    replacements = [answer["StandardOutputContent"].rpartition(" with UID ")[2].split(",")[0] for answer in answers]
+    assert set(replacements) == set(after), "each waited for a pod of its own"
+
+
+def test_maintenance_holds_repairs_back(stage: Stage) -> None:
+    pod = stage.pods("gateway")[0]
+    declaration = ("configmap", MAINTENANCE_CONFIG_MAP, "--namespace", MAINTENANCE_NAMESPACE)
+    stage.kubectl("create", *declaration, "--from-literal=why=drill")
+
+    held = stage.run("orion-restart-pod", namespace=NAMESPACE, pod=pod.name, uid=pod.uid)
+    looked = stage.run("orion-collect-diagnostics", namespace=NAMESPACE, pod=pod.name, uid=pod.uid)
+    stage.kubectl("delete", *declaration)
+
+    assert held["ResponseCode"] == 3
+    assert held["StandardErrorContent"].startswith("refused: the cluster is under maintenance since ")
+    assert looked["Status"] == "Success"
+    assert pod.uid in {one.uid for one in stage.pods("gateway")}
 
 
 @pytest.mark.parametrize("document", ["orion-restart-pod", "orion-collect-diagnostics"])

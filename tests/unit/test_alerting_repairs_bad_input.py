@@ -43,6 +43,40 @@ ALERTS = ", ".join(CATALOG.alerts())
         ),
         pytest.param(
             REMEDIATIONS,
+            "  restart_pod: {service: 3, platform: 10}",
+            "",
+            "action: restart_pod",
+            "remediations.HighMemoryUsage.action: nothing limits how often action restart_pod may begin within an "
+            "hour. Add `hourly_limits.restart_pod:` with `service:` and `platform:`",
+            id="an action without a limit",
+        ),
+        pytest.param(
+            REMEDIATIONS,
+            "  restart_pod: {service: 3, platform: 10}",
+            "  restart_pod: {service: 0, platform: 10}",
+            "restart_pod: {service",
+            "hourly_limits.restart_pod.service: found 0; allowed: ",
+            id="a limit of none",
+        ),
+        pytest.param(
+            REMEDIATIONS,
+            "  restart_pod: {service: 3, platform: 10}",
+            "  restart_pod: {service: 11, platform: 10}",
+            "restart_pod: {service",
+            "hourly_limits.restart_pod: found service 11, platform 10; allowed: a service's limit that is not over the "
+            "platform's. Lower the first, or raise the second",
+            id="a service's limit over the platform's",
+        ),
+        pytest.param(
+            REMEDIATIONS,
+            "  restart_pod: {service: 3, platform: 10}",
+            "  restart_pod: {service: 3, platform: 10}\n  restart_node: {service: 1, platform: 1}",
+            "restart_node",
+            f'hourly_limits.restart_node: found "restart_node"; allowed: {ACTIONS}. Name an action of runbooks/actions',
+            id="a limit of an unknown action",
+        ),
+        pytest.param(
+            REMEDIATIONS,
             "action: restart_pod",
             "acton: restart_pod",
             "acton",
@@ -189,8 +223,8 @@ ALERTS = ", ".join(CATALOG.alerts())
         ),
         pytest.param(
             RESTART,
-            "kubectl delete --raw",
-            "kubectl delete {{ pod }} --raw",
+            "kubectl create --raw",
+            "kubectl create {{ pod }} --raw",
             "aws:runShellScript",
             f'{STEP}: found "{{{{"; allowed: parameters as environment variables. Read "$SSM_name" instead',
             id="a parameter pasted into a script",
@@ -222,7 +256,7 @@ ALERTS = ", ".join(CATALOG.alerts())
         ),
         pytest.param(
             RESTART,
-            'timeoutSeconds: "180"',
+            'timeoutSeconds: "300"',
             'timeoutSeconds: "180s"',
             'timeoutSeconds: "180s"',
             f'{STEP}.inputs.timeoutSeconds: found "180s"; allowed: a text that matches ^[1-9][0-9]*$. Change it',
@@ -270,10 +304,10 @@ ALERTS = ", ".join(CATALOG.alerts())
         ),
         pytest.param(
             RESTART,
-            'timeoutSeconds: "180"',
+            'timeoutSeconds: "300"',
             'timeoutSeconds: "600"',
             'timeoutSeconds: "600"',
-            f'{STEP}.inputs.timeoutSeconds: found "600"; allowed: "180". Write what `timeout_seconds:` says',
+            f'{STEP}.inputs.timeoutSeconds: found "600"; allowed: "300". Write what `timeout_seconds:` says',
             id="two times of which one is wrong",
         ),
         pytest.param(
@@ -294,7 +328,7 @@ ALERTS = ", ".join(CATALOG.alerts())
         ),
         pytest.param(
             RESTART,
-            "verbs: [get, list, delete]",
+            "verbs: [get, list]",
             "verbs: [get, list, remove]",
             "verbs: [get, list, remove]",
             'rights.0.verbs.2: found "remove"; allowed: ',
@@ -371,7 +405,7 @@ def test_two_steps_of_one_name_are_refused(tmp_path: Path) -> None:
     step = """    - action: aws:runShellScript
       name: restartPod
       inputs:
-        timeoutSeconds: "180"
+        timeoutSeconds: "300"
         runCommand: ["true"]
 """
     root = changed(tmp_path / "root", RESTART, "  mainSteps:\n", f"  mainSteps:\n{step}")

@@ -14,7 +14,7 @@ from components.bastion import user_data
 from components.runbook_automation import BATCH_SIZE, MAXIMUM_CONCURRENCY
 from sandbox.clouds.aws.agent import COMMANDS_AT_ONCE
 from sandbox.mocked_account import fit_account
-from sandbox.mocked_program import PRIVATE_ENDPOINT
+from sandbox.mocked_program import PRIVATE_ENDPOINT, Run
 from sandbox.providers.machine_values import UNKNOWN
 from tests.component_data import settings
 from tests.component_stage import KEY, assert_narrow, bastion, statements
@@ -28,6 +28,13 @@ ALERTS_OF_A_MESSAGE = 100
 @pytest.fixture(params=[False, True], ids=["update", "preview"])
 def preview(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
+
+
+def _in_namespace(run: Run, kind: str, namespace: str) -> Any:
+    """Return the inputs of the only Role, or RoleBinding, of a namespace."""
+    found = [one.inputs for one in run.of_type(f"kubernetes:rbac.authorization.k8s.io/v1:{kind}")]
+    (inputs,) = (one for one in found if one["metadata"]["namespace"] == namespace)
+    return inputs
 
 
 class TestBastion:
@@ -126,8 +133,8 @@ class TestBastion:
     def test_in_the_cluster_its_group_may_do_what_the_actions_need(self, *, preview: bool) -> None:
         run = bastion(preview=preview)
         entry = run.one("aws:eks/accessEntry:AccessEntry").inputs
-        role = run.one("kubernetes:rbac.authorization.k8s.io/v1:Role").inputs
-        binding = run.one("kubernetes:rbac.authorization.k8s.io/v1:RoleBinding").inputs
+        role = _in_namespace(run, "Role", "orion")
+        binding = _in_namespace(run, "RoleBinding", "orion")
 
         assert entry["kubernetesGroups"] == ["orion:repairs"]
         assert (role["metadata"]["namespace"], binding["metadata"]["namespace"]) == ("orion", "orion")
@@ -136,6 +143,16 @@ class TestBastion:
         assert verbs == {"pods": {"delete", "get"}}
         everywhere = run.one("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole").inputs["rules"]
         assert everywhere == [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}]
+
+    def test_of_the_monitoring_namespace_it_may_read_whether_maintenance_is_declared(self, *, preview: bool) -> None:
+        run = bastion(preview=preview)
+        role = _in_namespace(run, "Role", "monitoring")
+        binding = _in_namespace(run, "RoleBinding", "monitoring")
+
+        assert (role["metadata"]["namespace"], binding["metadata"]["namespace"]) == ("monitoring", "monitoring")
+        assert [(subject["kind"], subject["name"]) for subject in binding["subjects"]] == [("Group", "orion:repairs")]
+        only = {"resourceNames": ["cluster-maintenance"]}
+        assert role["rules"] == [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"], **only}]
 
     def test_the_image_is_looked_up_by_the_explicit_provider(self) -> None:
         (call,) = [call for call in bastion().calls if call.token == "aws:ssm/getParameter:getParameter"]

@@ -40,7 +40,12 @@ class TestRunbookAutomation:
         assert {sid: one["Action"] for sid, one in allowed.items()} == {
             "WriteLogs": ["logs:CreateLogStream", "logs:PutLogEvents"],
             "TakeMessages": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
-            "KeepState": ["dynamodb:PutItem", "dynamodb:UpdateItem"],
+            "KeepState": [
+                "dynamodb:BatchGetItem",
+                "dynamodb:ConditionCheckItem",
+                "dynamodb:PutItem",
+                "dynamodb:UpdateItem",
+            ],
             "FindState": ["dynamodb:Query"],
             "SendOurDocuments": ["ssm:SendCommand"],
             "SendToTheBastion": ["ssm:SendCommand"],

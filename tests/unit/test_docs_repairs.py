@@ -27,6 +27,9 @@ def test_every_repair_of_the_catalog_is_in_its_table() -> None:
 
 def test_the_action_that_it_adds_is_taken(tmp_path: Path) -> None:
     root = changed(tmp_path / "root", "catalog/remediations.yaml", "action: collect_diagnostics", "action: evict_pod")
+    added = PAGE.partition(" hourly_limits:\n+")[2].partition("\n")[0]
+    catalog = root / "catalog/remediations.yaml"
+    catalog.write_text(catalog.read_text().replace("hourly_limits:\n", f"hourly_limits:\n{added}\n"))
     (root / "runbooks/actions/evict_pod.yaml").write_text(_added("runbooks/actions/evict_pod.yaml"))
     page = root / "runbooks/PodCrashLooping.md"
     page.write_text(page.read_text().replace("## Mitigation\n", "## Mitigation\n\nThe action `evict_pod` answers.\n"))

@@ -1,0 +1,81 @@
+"""How many commands an action may send within an hour: for one service, and in all. Pure; the store keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from runbook_automation.decisions import Plan
+from runbook_automation.messages import Alert
+
+HOUR_SECONDS = 60 * 60
+KEEP_SECONDS = 2 * HOUR_SECONDS
+MAXIMUM_NAME = 200
+"""How much of a service's name is kept; those that begin alike share a limit."""
+TARGET_PARAMETERS = ("deployment", "namespace")
+"""Which parameter names what is repaired where an alert names no service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """At most `number` commands within an hour, of those that share the `id`. `said` is what a person reads."""
+
+    id: str
+    number: int
+    said: str
+
+
+def limits_of(alert: Alert, plan: Plan) -> tuple[Limit, ...]:
+    """Return the limits that a plan counts for: its service's, in its namespace, and the platform's."""
+    action, parameters = plan.action, plan.parameters
+    names = (alert.labels.get("service"), *(parameters.get(name) for name in TARGET_PARAMETERS))
+    service = next(name for name in (*names, "nothing") if name)[:MAXIMUM_NAME]
+    return (
+        Limit(
+            id=f"limit#{action.name}#{parameters.get('namespace', '')}/{service}",
+            number=action.per_service_hour,
+            said=f"{action.per_service_hour} of {action.name} an hour for {service}",
+        ),
+        Limit(
+            id=f"limit#{action.name}",
+            number=action.per_platform_hour,
+            said=f"{action.per_platform_hour} of {action.name} an hour in all",
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """Which repairs have taken a place of a limit, and when (Unix seconds). Each change has a `version` of its own.
+
+    A place is a repair's: one that was given back and is claimed again takes no second one.
+    """
+
+    id: str
+    version: int = 0
+    taken: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    def with_place(self, repair_id: str, limit: Limit, now: int) -> Ledger | None:
+        """Return the ledger in which a repair has a place, or None if there is none left."""
+        lasting = {repair: at for repair, at in self.taken.items() if at > now - HOUR_SECONDS}
+        if repair_id not in lasting and len(lasting) >= limit.number:
+            return None
+        return Ledger(id=self.id, version=self.version + 1, taken={repair_id: now} | lasting)
+
+    def to_item(self, now: int) -> dict[str, Any]:
+        """Return the table's item."""
+        return {
+            "id": self.id,
+            "version": self.version,
+            "taken": dict(self.taken),
+            "expires_at": now + KEEP_SECONDS,
+        }
+
+    @classmethod
+    def from_item(cls, limit: Limit, item: Mapping[str, Any] | None) -> Self:
+        """Read a table's item; without one nothing was taken."""
+        if item is None:
+            return cls(id=limit.id)
+        taken = {repair: int(at) for repair, at in item["taken"].items()}
+        return cls(id=limit.id, version=int(item["version"]), taken=taken)
