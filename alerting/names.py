@@ -25,6 +25,9 @@ REPAIR_QUEUE = "orion-runbook-automation"
 """The queue that the function of the same name reads: notifications, outcomes and the sweep's ticks."""
 
 
+STATE_TABLE = "orion-state"
+REPAIR_STOP = "stop"
+"""The item of that table which stops all repairs while it is there."""
 MAINTENANCE_NAMESPACE = "monitoring"
 MAINTENANCE_CONFIG_MAP = "cluster-maintenance"
 """The ConfigMap that declares maintenance: the alert ClusterMaintenance and the repairs' scripts look for it."""

@@ -9,12 +9,14 @@ from typing import Annotated
 
 import httpx
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from alerting.build import load_catalog, load_platform
 from alerting.checks.alertmanager import RefusedOption
 from alerting.orphans import Deployment
 from alerting.problems import CatalogError
+from cli.aws_account import WrongAccount
 from cli.chart import ChartUnusable
 from cli.oncall import print_on_call
 from cli.oncall_comparison import compare
@@ -22,6 +24,7 @@ from cli.oncall_question import QuestionUnclear, ask
 from cli.orphans import print_orphans
 from cli.preview import run_preview
 from cli.render import Part, render
+from cli.repairs import show_repairs, start_repairs, stop_repairs
 from cli.sandbox import drill_by_hand, run_sandbox
 from cli.stacks import StackUnreadable, read_settings, setting
 from sandbox.engine import DeploymentFailed, Interrupted
@@ -42,6 +45,8 @@ application = typer.Typer(
 )
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
+repairs_application = typer.Typer(help="Stop all automatic repairs, start them again, or say which it is.")
+application.add_typer(repairs_application, name="repairs", no_args_is_help=True)
 
 StackOption = Annotated[str, typer.Option(help="The stack whose settings are used: dev, prod or sandbox.")]
 DeployedOption = Annotated[
@@ -147,6 +152,27 @@ def drill_command(
     raise typer.Exit(drill_by_hand(ROOT, console, alert, label or []))
 
 
+@repairs_application.command("stop")
+def stop_command(
+    why: Annotated[str, typer.Option(help="Why: every team whose alert is not repaired reads it.")],
+    stack: StackOption = "prod",
+) -> None:
+    """Stop all automatic repairs within seconds, and cancel those that wait or run."""
+    raise typer.Exit(stop_repairs(ROOT, console, stack, why))
+
+
+@repairs_application.command("start")
+def start_command(stack: StackOption = "prod") -> None:
+    """Let automatic repairs begin again, for alerts that come from now on."""
+    raise typer.Exit(start_repairs(ROOT, console, stack))
+
+
+@repairs_application.command("status")
+def status_command(stack: StackOption = "prod") -> None:
+    """Say whether automatic repairs are stopped, since when, by whom and why."""
+    raise typer.Exit(show_repairs(ROOT, console, stack))
+
+
 def main() -> None:
     """Run the command line. Whatever a person can put right is told in plain lines, without a stack trace."""
     try:
@@ -164,8 +190,12 @@ def main() -> None:
         StackUnreadable,
         ToolMissing,
         UnknownFault,
+        WrongAccount,
     ) as problem:
         errors.print(str(problem), markup=False)
+        sys.exit(1)
+    except (BotoCoreError, ClientError) as problem:
+        errors.print(f"AWS: {problem}", markup=False)
         sys.exit(1)
     except httpx.HTTPError as problem:
         errors.print(f"{_address(problem)}: no answer that can be used: {problem}", markup=False)

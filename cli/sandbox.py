@@ -26,12 +26,11 @@ from sandbox.journal import Journal
 from sandbox.listening import listeners_elsewhere
 from sandbox.metrics.faults import UnknownFault, fault, fault_of_alert
 from sandbox.population import Population
-from sandbox.runs import Run, end_stale_runs, running_sandbox
+from sandbox.runs import RUNS, Run, end_stale_runs, running_sandbox
 from sandbox.scene import RunningScene
 from sandbox.stack import Plan, Sandbox
 from sandbox.surroundings import forget_accounts
 
-RUNS = Path("build") / "sandbox"
 REQUEST_SECONDS = 5.0
 REFUSED = 400
 INTERRUPTED = 130

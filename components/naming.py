@@ -26,7 +26,6 @@ FUNCTION_ERRORS_ALARM = "orion-runbook-automation-errors"
 """The alarm on invocations of the function that fail as a whole."""
 OUTCOME_RULE = "orion-repair-outcomes"
 SWEEP_RULE = "orion-repair-sweep"
-STATE_TABLE = "orion-state"
 KEY_ALIAS = "alias/orion-alerting"
 
 BASTION = "orion-bastion"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from alerting.names import STATE_TABLE
 from alerting.platform import RepairAction, Repairs
 from alerting.settings import RetainedResource, Settings
 from alerting.ssm_documents import document_text
@@ -22,7 +23,6 @@ from components.naming import (
     FUNCTION_HANDLER,
     FUNCTION_RUNTIME,
     FUNCTION_TIMEOUT_SECONDS,
-    STATE_TABLE,
     arn,
     diagnostics_bucket,
     functions_bucket,

@@ -13,6 +13,8 @@ from filelock import FileLock, Timeout
 
 from sandbox.service import end_recorded_processes
 
+RUNS = Path("build") / "sandbox"
+"""Where in a checkout the runs are."""
 ADDRESSES = "addresses.json"
 _LOCK = "alive.lock"
 _ALL_LOCK = "runs.lock"

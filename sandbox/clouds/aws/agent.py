@@ -51,7 +51,8 @@ class Agent:
         self._kubeconfig = kubeconfig
         self._region = region
         self._pool = ThreadPoolExecutor(COMMANDS_AT_ONCE, thread_name_prefix=f"agent-{instance_id}")
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._running: dict[subprocess.Popen[bytes], str] = {}
+        self._cancelled: set[str] = set()
         self._lock = threading.Lock()
 
     def submit(self, work: Callable[[], None]) -> None:
@@ -65,6 +66,14 @@ class Agent:
             for process in self._running:
                 _kill(process)
         self._pool.shutdown(wait=True)
+
+    def cancel(self, command_id: str) -> None:
+        """End a command's script, or have it end as soon as it is started."""
+        with self._lock:
+            self._cancelled.add(command_id)
+            for process, command in self._running.items():
+                if command == command_id:
+                    _kill(process)
 
     def run(self, command_id: str, step: Step, parameters: Mapping[str, str]) -> StepResult:
         """Run one script with its parameters as environment variables."""
@@ -88,9 +97,9 @@ class Agent:
                 "AWS_SSM_REGION_NAME": self._region,
                 **{f"SSM_{parameter}": value for parameter, value in parameters.items()},
             }
-            return self._execute(step, script, environment)
+            return self._execute(command_id, step, script, environment)
 
-    def _execute(self, step: Step, script: Path, environment: Mapping[str, str]) -> StepResult:
+    def _execute(self, command_id: str, step: Step, script: Path, environment: Mapping[str, str]) -> StepResult:
         started = time.time()
         with (script.parent / "stdout").open("w+b") as output, (script.parent / "stderr").open("w+b") as errors:
             process = subprocess.Popen(
@@ -103,7 +112,9 @@ class Agent:
                 start_new_session=True,
             )
             with self._lock:
-                self._running.add(process)
+                self._running[process] = command_id
+                if command_id in self._cancelled:
+                    _kill(process)
             try:
                 code = process.wait(step.timeout_seconds)
                 status: Status = "Success" if code == 0 else "Failed"
@@ -114,7 +125,7 @@ class Agent:
                 _kill(process)  # and whatever the script left running
                 process.wait()
                 with self._lock:
-                    self._running.discard(process)
+                    self._running.pop(process, None)
             output.seek(0)
             errors.seek(0)
             return StepResult(

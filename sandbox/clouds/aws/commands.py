@@ -7,7 +7,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +17,16 @@ from botocore.validate import ParamValidator
 
 from sandbox.clouds.aws.agent import Agent, StepResult, shown
 from sandbox.clouds.aws.clients import Clients
+from sandbox.clouds.aws.command_records import (
+    RUNNING,
+    Command,
+    Invocation,
+    command_view,
+    invocation_view,
+    iso_time,
+    overall_status,
+    stream_text,
+)
 from sandbox.clouds.aws.documents import Document, parameter_values, read_document, received_values, require_valid
 from sandbox.clouds.aws.wire import Answer, AwsError, Request, json_answer
 from sandbox.journal import Journal, Kind
@@ -29,38 +38,10 @@ SOURCE = "systems manager"
 TARGET_PREFIX = "AmazonSSM."
 OUTPUT_BYTES = 24_000
 ERROR_BYTES = 8_000
-PLUGIN_CHARACTERS = 2_500
-"""What GetCommandInvocation and ListCommandInvocations show of a command's output."""
 DEFAULT_DELIVERY_SECONDS = 3600
 EVENT = "EC2 Command Invocation Status-change Notification"
 PLUGIN = "awsrunShellScript"
-RUNNING = ("Pending", "InProgress")
 JSON = "application/x-amz-json-1.1"
-
-
-@dataclass(slots=True, kw_only=True)
-class Invocation:
-    """One command on one instance."""
-
-    instance_id: str
-    status: str = "Pending"
-    details: str = "Pending"
-    steps: list[StepResult] = field(default_factory=list[StepResult])
-    output_url: str = ""
-    error_url: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """One command. `request` is what it was sent with; times are Unix seconds."""
-
-    id: str
-    document: Document
-    parameters: Mapping[str, str]
-    request: Mapping[str, Any]
-    requested_at: float
-    delivery_seconds: float
-    invocations: Mapping[str, Invocation]
 
 
 class SystemsManager:
@@ -92,7 +73,7 @@ class SystemsManager:
             case "ListCommands":
                 answer = self._list_commands
             case "CancelCommand":
-                raise AwsError("InternalServerError", "the sandbox cancels no commands", 500)
+                answer = self._cancel
             case _:
                 return None
         content = request.json()
@@ -110,9 +91,9 @@ class SystemsManager:
                     "command": command.id,
                     "document": command.document.name,
                     "parameters": dict(command.parameters),
-                    "status": _overall(command),
-                    "output": {one.instance_id: _text(one, "output") for one in command.invocations.values()},
-                    "errors": {one.instance_id: _text(one, "errors") for one in command.invocations.values()},
+                    "status": overall_status(command),
+                    "output": {one.instance_id: stream_text(one, "output") for one in command.invocations.values()},
+                    "errors": {one.instance_id: stream_text(one, "errors") for one in command.invocations.values()},
                 }
                 for command in self._commands.values()
             ]
@@ -133,7 +114,7 @@ class SystemsManager:
         with self._lock:
             self._commands[command.id] = command
             # As it was taken: AWS' answer too comes before anything runs, and finds the targets later.
-            described = _described(command)
+            described = command_view(command)
         for invocation in command.invocations.values():
             agent = self._agent_of(invocation.instance_id)
             agent.submit(lambda agent=agent, invocation=invocation: self._run(command, invocation, agent))
@@ -195,6 +176,10 @@ class SystemsManager:
             self._set(command, invocation, "TimedOut", "DeliveryTimedOut")
             self._journal.append(SOURCE, Kind.COMMAND_FINISHED, {**ids, "status": "TimedOut"}, output="not delivered")
             return
+        with self._lock:
+            if invocation.is_cancelled:
+                return
+            invocation.status = "InProgress"
         self._set(command, invocation, "InProgress", "InProgress")
         self._journal.append(
             SOURCE,
@@ -212,6 +197,9 @@ class SystemsManager:
             self._write_output(command, invocation, result)
             if result.status != "Success":
                 status, details = result.status, result.details
+            if invocation.is_cancelled:
+                status, details = "Cancelled", "Cancelled"
+                break
         self._set(command, invocation, status, details)
         self._journal.append(
             SOURCE,
@@ -219,9 +207,28 @@ class SystemsManager:
             {**ids, "status": status},
             parameters=dict(command.parameters),
             status=status,
-            output=shown(_text(invocation, "output"), OUTPUT_BYTES),
-            errors=shown(_text(invocation, "errors"), ERROR_BYTES),
+            output=shown(stream_text(invocation, "output"), OUTPUT_BYTES),
+            errors=shown(stream_text(invocation, "errors"), ERROR_BYTES),
         )
+
+    def _cancel(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """End what runs of a command, and keep from running what waits."""
+        with self._lock:
+            command = self._commands.get(content["CommandId"])
+            if command is None:
+                raise AwsError("InvalidCommandId", "")
+            wanted = content.get("InstanceIds") or list(command.invocations)
+            found = [command.invocations[one] for one in wanted if one in command.invocations]
+            for invocation in found:
+                invocation.is_cancelled |= invocation.status in RUNNING
+            waiting = [invocation for invocation in found if invocation.status == "Pending"]
+        ids = {"command": command.id, "document": command.document.name, "status": "Cancelled"}
+        for invocation in found:
+            self._agent_of(invocation.instance_id).cancel(command.id)
+        for invocation in waiting:
+            self._set(command, invocation, "Cancelled", "Cancelled")
+            self._journal.append(SOURCE, Kind.COMMAND_FINISHED, ids, output="cancelled before it began")
+        return {}
 
     def _set(self, command: Command, invocation: Invocation, status: str, details: str) -> None:
         with self._lock:
@@ -239,7 +246,7 @@ class SystemsManager:
                             "command-id": command.id,
                             "document-name": command.document.name,
                             "instance-id": invocation.instance_id,
-                            "requested-date-time": _iso(command.requested_at),
+                            "requested-date-time": iso_time(command.requested_at),
                             "status": status,
                         }
                     ),
@@ -285,20 +292,20 @@ class SystemsManager:
                 "DocumentVersion": command.document.version,
                 "PluginName": steps[0].step if steps else "",
                 "ResponseCode": next((step.code for step in steps if step.code), 0) if ended else -1,
-                "ExecutionStartDateTime": _iso(steps[0].started) if steps else "",
-                "ExecutionEndDateTime": _iso(steps[-1].ended) if ended else "",
+                "ExecutionStartDateTime": iso_time(steps[0].started) if steps else "",
+                "ExecutionEndDateTime": iso_time(steps[-1].ended) if ended else "",
                 "Status": invocation.status,
                 "StatusDetails": invocation.details,
-                "StandardOutputContent": shown(_text(invocation, "output"), OUTPUT_BYTES),
+                "StandardOutputContent": shown(stream_text(invocation, "output"), OUTPUT_BYTES),
                 "StandardOutputUrl": invocation.output_url,
-                "StandardErrorContent": shown(_text(invocation, "errors"), ERROR_BYTES),
+                "StandardErrorContent": shown(stream_text(invocation, "errors"), ERROR_BYTES),
                 "StandardErrorUrl": invocation.error_url,
             }
 
     def _list_invocations(self, content: Mapping[str, Any]) -> dict[str, Any]:
         with self._lock:
             found = [
-                _listed(command, invocation, with_plugins=content.get("Details", False))
+                invocation_view(command, invocation, with_plugins=content.get("Details", False))
                 for command in self._commands.values()
                 for invocation in command.invocations.values()
                 if content.get("CommandId") in {None, command.id}
@@ -309,75 +316,20 @@ class SystemsManager:
     def _list_commands(self, content: Mapping[str, Any]) -> dict[str, Any]:
         with self._lock:
             found = [
-                _described(command)
+                command_view(command)
                 for command in self._commands.values()
                 if content.get("CommandId") in {None, command.id}
                 and (content.get("InstanceId") is None or content["InstanceId"] in command.invocations)
+                and all(_matches(command, one["key"], one["value"]) for one in content.get("Filters", []))
             ]
         return {"Commands": found}
 
 
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _text(invocation: Invocation, stream: str) -> str:
-    return "".join(getattr(step, stream) for step in invocation.steps)
-
-
-def _overall(command: Command) -> str:
-    statuses = {invocation.status for invocation in command.invocations.values()}
-    return next((one for one in ("InProgress", "Pending", "TimedOut", "Failed") if one in statuses), "Success")
-
-
-def _described(command: Command) -> dict[str, Any]:
-    invocations = command.invocations.values()
-    status = _overall(command)
-    return {
-        "CommandId": command.id,
-        "DocumentName": command.document.name,
-        "DocumentVersion": command.document.version,
-        "Comment": command.request.get("Comment", ""),
-        "ExpiresAfter": command.requested_at + command.delivery_seconds,
-        "Parameters": command.request.get("Parameters", {}),
-        "InstanceIds": command.request.get("InstanceIds", []),
-        "Targets": command.request.get("Targets", []),
-        "RequestedDateTime": command.requested_at,
-        "Status": status,
-        "StatusDetails": status if invocations else "NoInstancesInTag",
-        "OutputS3BucketName": command.request.get("OutputS3BucketName", ""),
-        "OutputS3KeyPrefix": command.request.get("OutputS3KeyPrefix", ""),
-        "TargetCount": len(invocations),
-        "CompletedCount": sum(invocation.status not in RUNNING for invocation in invocations),
-        "ErrorCount": sum(invocation.status == "Failed" for invocation in invocations),
-        "DeliveryTimedOutCount": sum(invocation.details == "DeliveryTimedOut" for invocation in invocations),
-        "TimeoutSeconds": int(command.delivery_seconds),
-    }
-
-
-def _listed(command: Command, invocation: Invocation, *, with_plugins: bool) -> dict[str, Any]:
-    plugins = [
-        {
-            "Name": step.step,
-            "Status": step.status,
-            "StatusDetails": step.details,
-            "ResponseCode": step.code,
-            "ResponseStartDateTime": step.started,
-            "ResponseFinishDateTime": step.ended,
-            "Output": (step.output + step.errors)[:PLUGIN_CHARACTERS],
-        }
-        for step in invocation.steps
-    ]
-    return {
-        "CommandId": command.id,
-        "InstanceId": invocation.instance_id,
-        "Comment": command.request.get("Comment", ""),
-        "DocumentName": command.document.name,
-        "DocumentVersion": command.document.version,
-        "RequestedDateTime": command.requested_at,
-        "Status": invocation.status,
-        "StatusDetails": invocation.details,
-        "StandardOutputUrl": invocation.output_url,
-        "StandardErrorUrl": invocation.error_url,
-        "CommandPlugins": plugins if with_plugins else [],
-    }
+def _matches(command: Command, key: str, value: str) -> bool:
+    match key:
+        case "DocumentName":
+            return command.document.name == value
+        case "Status":
+            return overall_status(command) == value
+        case _:
+            raise AwsError("InvalidFilterKey", f"the sandbox does not know the filter {key}")
