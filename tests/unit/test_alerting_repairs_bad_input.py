@@ -43,40 +43,6 @@ ALERTS = ", ".join(CATALOG.alerts())
         ),
         pytest.param(
             REMEDIATIONS,
-            "  restart_pod: {service: 3, platform: 10}",
-            "",
-            "action: restart_pod",
-            "remediations.HighMemoryUsage.action: nothing limits how often action restart_pod may begin within an "
-            "hour. Add `hourly_limits.restart_pod:` with `service:` and `platform:`",
-            id="an action without a limit",
-        ),
-        pytest.param(
-            REMEDIATIONS,
-            "  restart_pod: {service: 3, platform: 10}",
-            "  restart_pod: {service: 0, platform: 10}",
-            "restart_pod: {service",
-            "hourly_limits.restart_pod.service: found 0; allowed: ",
-            id="a limit of none",
-        ),
-        pytest.param(
-            REMEDIATIONS,
-            "  restart_pod: {service: 3, platform: 10}",
-            "  restart_pod: {service: 11, platform: 10}",
-            "restart_pod: {service",
-            "hourly_limits.restart_pod: found service 11, platform 10; allowed: a service's limit that is not over the "
-            "platform's. Lower the first, or raise the second",
-            id="a service's limit over the platform's",
-        ),
-        pytest.param(
-            REMEDIATIONS,
-            "  restart_pod: {service: 3, platform: 10}",
-            "  restart_pod: {service: 3, platform: 10}\n  restart_node: {service: 1, platform: 1}",
-            "restart_node",
-            f'hourly_limits.restart_node: found "restart_node"; allowed: {ACTIONS}. Name an action of runbooks/actions',
-            id="a limit of an unknown action",
-        ),
-        pytest.param(
-            REMEDIATIONS,
             "action: restart_pod",
             "acton: restart_pod",
             "acton",
