@@ -107,8 +107,13 @@ class EventBus(pulumi.ComponentResource):
             deletion_window_in_days=30,
             policy=policy_document(
                 Statement(sid="Account", accounts=[account], actions=["kms:*"], resources=this_key),
+                # SNS names the topic whose messages it delivers: only the alerts' goes to queues.
                 Statement(
-                    sid="TopicsToEncryptedQueues", services=["sns.amazonaws.com"], actions=use, resources=this_key
+                    sid="TopicsToEncryptedQueues",
+                    services=["sns.amazonaws.com"],
+                    actions=use,
+                    resources=this_key,
+                    conditions={"ArnEquals": {"aws:SourceArn": names.topic_arn(self._settings, names.ALERT_TOPIC)}},
                 ),
                 Statement(
                     sid="Logs",

@@ -235,6 +235,27 @@ def test_long_alerts_are_fewer_and_the_message_stays_whole(sink: Sink, alertmana
     assert "truncated" not in message["fields"].values()
 
 
+@pytest.mark.parametrize(
+    ("name", "characters", "alerts"),
+    [("LongAnnotations", 25_000, 1), ("LongAnnotation", 40_000, 0)],
+)
+def test_an_alert_whose_annotations_are_long_leaves_the_message_whole(
+    sink: Sink, alertmanager: str, name: str, characters: int, alerts: int
+) -> None:
+    """What one alert says is said twice, in what all have in common: each character here is six bytes, each time."""
+    labels = {"alertname": name, "severity": "info", "service": "orders", "team": "trading"}
+    fire(alertmanager, labels, summary="<" * characters)
+
+    message = sink.wait("/sns", lambda value: value["message"]["notification"]["groupLabels"]["alertname"] == name)
+
+    notification = message["message"]["notification"]
+    assert message["message"]["total"] == 1
+    assert (len(notification["alerts"]), notification["commonAnnotations"]) == (alerts, {})
+    assert notification["commonLabels"]["alertname"] == name
+    assert len(message["fields"]["Message"].encode()) < 256 * 1024
+    assert "truncated" not in message["fields"].values()
+
+
 def test_an_alert_without_labels_or_annotations_still_renders(sink: Sink, alertmanager: str) -> None:
     fire(alertmanager, {"alertname": "Bare"})
 

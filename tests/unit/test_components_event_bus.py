@@ -130,6 +130,10 @@ class TestEventBus:
             if sid not in {"Account", "Logs"}:
                 assert grant["Action"] == ["kms:GenerateDataKey*", "kms:Decrypt"]
         assert "Condition" not in grants["EventsToEncryptedQueues"], "delivery would stop without an error"
+        for sid in set(grants) - {"Account", "EventsToEncryptedQueues"}:
+            assert "123456789012" in json.dumps(grants[sid]["Condition"]), f"{sid}: for what is not ours too"
+        alerts = {"aws:SourceArn": "arn:aws:sns:us-east-1:123456789012:orion-alerts"}
+        assert grants["TopicsToEncryptedQueues"]["Condition"] == {"ArnEquals": alerts}
 
     def test_outcomes_of_our_documents_and_a_sweep_a_minute_reach_the_queue(self) -> None:
         run = event_bus()
