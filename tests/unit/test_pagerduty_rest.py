@@ -68,6 +68,54 @@ def test_who_changes_an_incident_says_who_they_are(
     assert answer.json().get("error", {}).get("code") == code
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "acknowledged"},
+        {"status": "triggered"},
+        {"escalation_level": 1},
+        {"status": "acknowledged", "title": "again"},
+    ],
+)
+@pytest.mark.parametrize("several", [True, False])
+def test_a_resolved_incident_stays_resolved(
+    account: PagerDutyAccount, change: dict[str, Any], *, several: bool
+) -> None:
+    account.simple().send()
+    incident = account.incidents()[0]
+    account.change(incident["id"], status="resolved")
+    entries = len(account.client.get(f"/incidents/{incident['id']}/log_entries").json()["log_entries"])
+    if several:
+        body = {"incidents": [{"id": incident["id"], "type": "incident_reference", **change}]}
+        answer = account.client.put("/incidents", json=body)
+    else:
+        answer = account.change(incident["id"], **change)
+    now = account.incidents()[0]
+    log = account.client.get(f"/incidents/{incident['id']}/log_entries").json()["log_entries"]
+
+    assert (answer.status_code, answer.json()["error"]["errors"]) == (400, ["Incident Already Resolved"])
+    assert (now["status"], now["title"], len(log)) == ("resolved", incident["title"], entries)
+
+
+def test_an_event_does_not_acknowledge_a_resolved_incident_either(account: PagerDutyAccount) -> None:
+    orders = account.simple()
+    orders.send()
+    orders.send("resolve")
+    orders.send("acknowledge")
+
+    assert [incident["status"] for incident in account.incidents()] == ["resolved"]
+
+
+@pytest.mark.parametrize(("count", "status"), [(250, 200), (251, 413)])
+def test_one_request_changes_at_most_250_incidents(account: PagerDutyAccount, count: int, status: int) -> None:
+    account.simple().send()
+    change = {"id": account.incidents()[0]["id"], "type": "incident_reference", "status": "acknowledged"}
+    answer = account.client.put("/incidents", json={"incidents": [change] * count})
+
+    assert answer.status_code == status, answer.text
+    assert account.incidents()[0]["status"] == ("acknowledged" if status == 200 else "triggered")
+
+
 def test_pages(account: PagerDutyAccount) -> None:
     for number in range(30):
         account.person(f"person{number:02}")

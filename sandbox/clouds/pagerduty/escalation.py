@@ -115,7 +115,7 @@ class Responders:
         """Stop the escalation; the acknowledgement runs out after the service's timeout."""
         with self.account.lock:
             if incident.status is Status.RESOLVED:
-                self._reopen(incident, by)
+                return  # one request may have resolved it a moment before: what is resolved stays so
             self._change(incident, Status.ACKNOWLEDGED, by)
             incident.acknowledged = (
                 *((agent, at) for agent, at in incident.acknowledged if agent != by),
@@ -155,12 +155,6 @@ class Responders:
             incident.acknowledged = ()
             self.record(incident, "resolve", f"Resolved by {self.named(by)}", by)
             self._of(incident).cancel("escalate", "unacknowledge", "resolve")
-
-    def reopen(self, incident: Incident, by: Agent) -> None:
-        """Make a resolved incident a triggered one again, from the first level."""
-        with self.account.lock:
-            self._reopen(incident, by)
-            self._assign_level(incident, 1)
 
     def escalate(self, incident: Incident, level: int, by: Agent) -> None:
         """Give an incident to a level of its policy."""
@@ -291,11 +285,6 @@ class Responders:
             client_url=trigger.client_url,
         )
         return incident
-
-    def _reopen(self, incident: Incident, by: Agent) -> None:
-        self._change(incident, Status.TRIGGERED, by)
-        incident.loops_left = incident.snapshot.num_loops
-        self.record(incident, "trigger", f"Reopened by {self.named(by)}", by)
 
     def _change(self, incident: Incident, status: Status, by: Agent) -> None:
         incident.status = status

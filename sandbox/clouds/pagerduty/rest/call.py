@@ -92,6 +92,11 @@ def not_found() -> Refused:
     return Refused(404, 2100, "Not Found")
 
 
+def too_large(error: str) -> Refused:
+    """Return the error for a request that changes more than is allowed at a time."""
+    return Refused(413, 2001, "Request Entity Too Large", [error])
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One authenticated request, for the handler that answers it. The account's lock is held."""

@@ -11,12 +11,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.clouds.pagerduty.model import Agent, Alert, Incident, LogEntry, Status, Urgency, User, by_id
-from sandbox.clouds.pagerduty.rest.call import Body, Call, Reference, RestApi, invalid, not_found
+from sandbox.clouds.pagerduty.rest.call import Body, Call, Reference, RestApi, invalid, not_found, too_large
 from sandbox.clouds.pagerduty.rest.render import Json
 
 INCIDENTS_DAYS = 30
 """How far back incidents are listed when nobody says since when."""
 UPDATED_AT_ONCE = 250
+"""How many incidents one request may change, as documented: more are answered with 413."""
+ALREADY_RESOLVED = "Incident Already Resolved"
 
 
 class AssignmentBody(Body):
@@ -59,7 +61,7 @@ class AlertBody(Body):
 class IncidentsBody(Body):
     """Several incidents that are changed at once."""
 
-    incidents: tuple[IncidentInListBody, ...] = Field(min_length=1, max_length=UPDATED_AT_ONCE)
+    incidents: tuple[IncidentInListBody, ...] = Field(min_length=1)
 
 
 def routes(api: RestApi) -> list[Route]:
@@ -127,6 +129,8 @@ def _update(call: Call) -> Response:
 def _update_many(call: Call) -> Response:
     user = call.requester()
     wanted = call.parse_whole(IncidentsBody).incidents
+    if len(wanted) > UPDATED_AT_ONCE:
+        raise too_large(f"{len(wanted)} incidents, allowed are {UPDATED_AT_ONCE} at a time")
     found: list[tuple[Incident, IncidentBody]] = []
     for body in wanted:
         incident = call.account.incidents.get(body.id)
@@ -141,11 +145,12 @@ def _update_many(call: Call) -> Response:
 
 def _check(call: Call, incident: Incident, body: IncidentBody) -> None:
     """Raise `Refused` (400) for a change that can't be, before any is made."""
-    if incident.service not in call.account.services and body.status in (Status.TRIGGERED, Status.ACKNOWLEDGED):
+    opens = body.status in (Status.TRIGGERED, Status.ACKNOWLEDGED)
+    moves = body.escalation_level is not None or body.assignments is not None
+    if incident.status is Status.RESOLVED and (opens or moves):
+        raise invalid(ALREADY_RESOLVED)
+    if incident.service not in call.account.services and opens:
         raise invalid("The incident's service has been deleted")
-    moved = body.escalation_level is not None or body.assignments is not None
-    if incident.status is Status.RESOLVED and body.status is None and moved:
-        raise invalid("Incident Already Resolved")
     if body.escalation_level is not None and body.escalation_level > len(incident.snapshot.rules):
         raise invalid("Escalation level does not exist")
     for assignment in body.assignments or ():
@@ -176,8 +181,6 @@ def _set_status(call: Call, incident: Incident, status: Status | None, agent: Ag
             call.responders.acknowledge(incident, agent)
         case Status.RESOLVED:
             call.responders.resolve(incident, agent)
-        case Status.TRIGGERED if incident.status is Status.RESOLVED:
-            call.responders.reopen(incident, agent)
         case Status.TRIGGERED:
             call.responders.unacknowledge(incident, agent)
         case None:
