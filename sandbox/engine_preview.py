@@ -11,9 +11,10 @@ from typing import Any, Self
 from sandbox.clock import Clock
 from sandbox.cluster.control_plane import ControlPlane
 from sandbox.cluster.operator import Operator
+from sandbox.credentials import Credentials
 from sandbox.engine import Engine, Progress, Result
 from sandbox.journal import Journal
-from sandbox.population import CREDENTIALS, Network, add_people
+from sandbox.population import Network, add_people
 from sandbox.runs import Run
 from sandbox.service import Service, start_all
 from sandbox.services import StandIns
@@ -60,7 +61,10 @@ class PreviewAccount:
         self._steps: list[Progress] = []
         self.plane = ControlPlane(f"orion-{run.directory.name.removeprefix('run-')}", run.directory / "control-plane")
         journal = Journal(run.directory / "journal.jsonl")
-        self._stand_ins = StandIns(journal=journal, clock=Clock(1.0), directory=run.directory)
+        self.credentials = Credentials.new()
+        self._stand_ins = StandIns(
+            journal=journal, clock=Clock(1.0), directory=run.directory, credentials=self.credentials
+        )
         self.pagerduty = self._stand_ins.pagerduty()
 
     def __enter__(self) -> Self:
@@ -79,7 +83,7 @@ class PreviewAccount:
         self._start(self.plane)
         if plan.people:
             self._start(self.pagerduty)
-            add_people(self.pagerduty.address, plan.people)
+            add_people(self.pagerduty.address, plan.people, self.credentials)
         # A chart brings them; here they are there, so that rules are held to them in the preview already.
         Operator(self.plane.kubeconfig, self._directory).install_definitions()
         self.aws = self._stand_ins.aws(
@@ -96,9 +100,7 @@ class PreviewAccount:
         engine = Engine(
             self._directory / "engine",
             {
-                **CREDENTIALS,
-                "AWS_REGION": self._plan.region,
-                "AWS_DEFAULT_REGION": self._plan.region,
+                **self.credentials.aws_environment(self._plan.region),
                 "AWS_ENDPOINT_URL": self.aws.address,
                 "ORION_PAGERDUTY_API_URL": self.pagerduty.address,
                 "KUBECONFIG": str(self.plane.kubeconfig),

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from sandbox.cluster.kubectl import kubectl
-from sandbox.population import PAGERDUTY_TOKEN, aws_session
+from sandbox.credentials import Credentials
 
 Inventory = frozenset[str]
 """One line for each thing: where it is, what it is, and its name or id."""
@@ -42,16 +42,16 @@ _NAMESPACED = "prometheusrules,prometheuses,alertmanagers,roles,rolebindings,net
 _MADE_BY_THE_CLUSTER = ("configmap/kube-root-ca.crt",)
 
 
-def inventory(*, aws: str, pagerduty: str, kubeconfig: Path) -> Inventory:
+def inventory(credentials: Credentials, *, aws: str, pagerduty: str, kubeconfig: Path) -> Inventory:
     """Return what there is now.
 
     Raises `httpx.HTTPError`, `botocore`'s errors or `ServiceFailed` if a back end does not answer.
     """
-    return frozenset([*_in_aws(aws), *_in_pagerduty(pagerduty), *_in_cluster(kubeconfig)])
+    return frozenset([*_in_aws(aws, credentials), *_in_pagerduty(pagerduty, credentials), *_in_cluster(kubeconfig)])
 
 
-def _in_aws(address: str) -> Iterator[str]:
-    session: Any = aws_session()  # its types have a signature for each service's name, and none for any
+def _in_aws(address: str, credentials: Credentials) -> Iterator[str]:
+    session: Any = credentials.session()  # its types have a signature for each service's name, and none for any
     for service, call, listed, name in _AWS:
         answer: Mapping[str, Any] = getattr(session.client(service, endpoint_url=address), call)()
         yield from (f"{service} {listed}: {name(one)}" for one in answer.get(listed, []))
@@ -65,8 +65,8 @@ def _in_aws(address: str) -> Iterator[str]:
     yield from (f"ssm Documents: {one['Name']}" for one in documents["DocumentIdentifiers"])
 
 
-def _in_pagerduty(address: str) -> Iterator[str]:
-    headers = {"Authorization": f"Token token={PAGERDUTY_TOKEN}"}
+def _in_pagerduty(address: str, credentials: Credentials) -> Iterator[str]:
+    headers = credentials.pagerduty_headers()
     with httpx.Client(base_url=address, headers=headers, timeout=REQUEST_SECONDS) as client:
         for path, listed in _PAGERDUTY.items():
             found = client.get(path, params={"limit": 100}).raise_for_status().json()[listed]

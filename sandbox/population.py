@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import httpx
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
+
+    from sandbox.credentials import Credentials
 
 REQUEST_TIMEOUT_SECONDS = 10.0
 ACCOUNT_ID = "123456789012"
@@ -18,14 +19,6 @@ ACCOUNT_VARIABLE = "MOTO_ACCOUNT_ID"
 """Where moto reads which account it is."""
 REGION = "us-east-1"
 EVERYWHERE = "0.0.0.0/0"
-CREDENTIALS: Mapping[str, str] = {
-    "AWS_ACCESS_KEY_ID": "sandbox",
-    "AWS_SECRET_ACCESS_KEY": "sandbox",
-    "AWS_DEFAULT_REGION": REGION,
-    "AWS_REGION": REGION,
-}
-"""What the stand-in for AWS takes: any key at all."""
-PAGERDUTY_TOKEN = "sandbox"  # noqa: S105 - the stand-in takes any token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,18 +37,9 @@ class Network:
     subnet_ids: Sequence[str]
 
 
-def aws_session(region: str = REGION) -> boto3.Session:
-    """Return a session that the stand-in for AWS takes. Its clients have to be given the stand-in's address."""
-    return boto3.Session(
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        region_name=region,
-    )
-
-
-def add_people(pagerduty: str, people: Sequence[str]) -> None:
+def add_people(pagerduty: str, people: Sequence[str], credentials: Credentials) -> None:
     """Make a PagerDuty user of each email."""
-    headers = {"Authorization": f"Token token={PAGERDUTY_TOKEN}", "From": people[0]}
+    headers = {**credentials.pagerduty_headers(), "From": people[0]}
     with httpx.Client(base_url=pagerduty, headers=headers, timeout=REQUEST_TIMEOUT_SECONDS) as client:
         for email in people:
             name = email.split("@", maxsplit=1)[0].replace("-", " ").capitalize()
@@ -71,9 +55,9 @@ def add_webhooks(slack: str, channels: Sequence[str]) -> dict[str, str]:
         }
 
 
-def find_network(aws: str, region: str = REGION) -> Network:
+def find_network(aws: str, credentials: Credentials, region: str = REGION) -> Network:
     """Return the network that the stand-in for AWS begins with, once it has a way out as a private one has: NAT."""
-    ec2 = aws_session(region).client("ec2", endpoint_url=aws)
+    ec2 = credentials.session(region).client("ec2", endpoint_url=aws)
     vpc_id = ec2.describe_vpcs()["Vpcs"][0].get("VpcId", "")
     subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc_id]}])["Subnets"]
     _give_way_out(ec2, vpc_id, subnets[-1].get("SubnetId", ""))

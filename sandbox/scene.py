@@ -17,7 +17,7 @@ from sandbox.clock import Clock
 from sandbox.cluster.kubectl import kubectl
 from sandbox.cluster.workloads import NAMESPACE
 from sandbox.journal import Journal
-from sandbox.population import ACCOUNT_ID, PAGERDUTY_TOKEN, REGION, aws_session
+from sandbox.population import ACCOUNT_ID, REGION
 from sandbox.stack import Sandbox
 
 REQUEST_SECONDS = 5.0
@@ -67,7 +67,7 @@ class RunningScene:
 
     def on_call(self, service: str) -> list[str]:
         """Return the emails of whom PagerDuty says to be on call now at the first level of a service's policy."""
-        headers = {"Authorization": f"Token token={PAGERDUTY_TOKEN}"}
+        headers = self._sandbox.credentials.pagerduty_headers()
         address = self._sandbox.pagerduty.address
         with httpx.Client(base_url=address, headers=headers, timeout=REQUEST_SECONDS) as client:
             services = client.get("/services", params={"limit": 100}).raise_for_status().json()["services"]
@@ -136,7 +136,10 @@ class RunningScene:
         """Publish a message to the topic that Alertmanager publishes to, from so many clients at once."""
         topic = f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:{ALERT_TOPIC}"
         # A session is for one thread.
-        clients = [aws_session().client("sns", endpoint_url=self._sandbox.aws.address) for _ in range(publishers)]
+        clients = [
+            self._sandbox.credentials.session().client("sns", endpoint_url=self._sandbox.aws.address)
+            for _ in range(publishers)
+        ]
 
         def publish(number: int) -> None:
             clients[number % publishers].publish(TopicArn=topic, Subject="Orion alert", Message=message)
@@ -146,7 +149,7 @@ class RunningScene:
 
     def unread_repair_messages(self) -> int:
         """Return how many messages wait for the repair function or are being worked on."""
-        sqs = aws_session().client("sqs", endpoint_url=self._sandbox.aws.address)
+        sqs = self._sandbox.credentials.session().client("sqs", endpoint_url=self._sandbox.aws.address)
         url = sqs.get_queue_url(QueueName=REPAIR_QUEUE)["QueueUrl"]
         attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")

@@ -18,6 +18,7 @@ import psutil
 import uvicorn
 from starlette.types import ASGIApp
 
+from sandbox.guard import AsgiGuard
 from sandbox.ports import IDLE_CONNECTION_SECONDS, LOOPBACK, listening_socket
 
 STOP_SECONDS = 10.0
@@ -77,7 +78,7 @@ def start_all(services: Sequence[Service], undo: ExitStack, *, timeout_seconds: 
 
 
 class HttpService:
-    """An ASGI application served from a thread of this process, on a free loopback port."""
+    """An ASGI application served from a thread of this process, on a free loopback port and out of web pages' reach."""
 
     def __init__(self, name: str, application: ASGIApp) -> None:
         """Take the port at once, so that `address` is known before `start`."""
@@ -86,7 +87,7 @@ class HttpService:
         self._port = int(self._socket.getsockname()[1])
         self._server = uvicorn.Server(
             uvicorn.Config(
-                application,
+                AsgiGuard(application),
                 log_level="warning",
                 access_log=False,
                 lifespan="on",

@@ -12,11 +12,12 @@ from typing import Any
 from sandbox.clock import Clock
 from sandbox.clouds.serving import SCALE_VARIABLE
 from sandbox.cluster.control_plane import ControlPlane
+from sandbox.credentials import Credentials
 from sandbox.journal import JOURNAL_VARIABLE, Journal
 from sandbox.metrics.application import create_application as create_metrics
 from sandbox.metrics.cluster import KubernetesView
 from sandbox.metrics.faults import Faults
-from sandbox.population import ACCOUNT_ID, ACCOUNT_VARIABLE, CREDENTIALS, REGION, Network, aws_session
+from sandbox.population import ACCOUNT_ID, ACCOUNT_VARIABLE, REGION, Network
 from sandbox.ports import LOOPBACK, accepts_connections, free_port
 from sandbox.service import HttpService, ProcessService
 
@@ -30,6 +31,7 @@ class StandIns:
     journal: Journal
     clock: Clock
     directory: Path
+    credentials: Credentials
 
     def pagerduty(self) -> ProcessService:
         """The stand-in for PagerDuty."""
@@ -70,7 +72,11 @@ class StandIns:
     def _process(self, name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> ProcessService:
         port = free_port()
         address = f"http://{LOOPBACK}:{port}"
-        own = {JOURNAL_VARIABLE: str(self.journal.path), SCALE_VARIABLE: str(self.clock.scale), **CREDENTIALS}
+        own = {
+            JOURNAL_VARIABLE: str(self.journal.path),
+            SCALE_VARIABLE: str(self.clock.scale),
+            **self.credentials.environment(),
+        }
         return ProcessService(
             name,
             [sys.executable, "-m", f"sandbox.clouds.{name}", "--port", str(port), *arguments],
@@ -90,8 +96,9 @@ def metrics_source(kubeconfig: Path, namespace: str, journal: Journal) -> HttpSe
 class PodIdentity:
     """Gives a pod the credentials that EKS' pod identity webhook would: those of its ServiceAccount's association."""
 
-    def __init__(self, aws: str, cluster_name: str) -> None:
-        self._eks = aws_session().client("eks", endpoint_url=aws)
+    def __init__(self, aws: str, cluster_name: str, credentials: Credentials) -> None:
+        self._credentials = credentials
+        self._eks = credentials.session().client("eks", endpoint_url=aws)
         self._cluster_name = cluster_name
 
     def environment_for(self, pod: Mapping[str, Any]) -> Mapping[str, str]:
@@ -99,5 +106,5 @@ class PodIdentity:
         associations = self._eks.list_pod_identity_associations(clusterName=self._cluster_name)["associations"]
         wanted = (pod["metadata"]["namespace"], pod["spec"].get("serviceAccountName", "default"))
         if any((one.get("namespace"), one.get("serviceAccount")) == wanted for one in associations):
-            return CREDENTIALS
+            return self._credentials.aws_environment()
         return {}

@@ -20,6 +20,7 @@ from sandbox.cluster.node_agent import NodeAgent
 from sandbox.cluster.operator import Operator
 from sandbox.cluster.workloads import NAMESPACE, SERVICES, Workloads
 from sandbox.console.application import create_application as create_console
+from sandbox.credentials import Credentials
 from sandbox.engine import Engine, Progress, Result
 from sandbox.functions.runtime import FunctionRuntime
 from sandbox.inventory import Inventory, inventory
@@ -27,8 +28,6 @@ from sandbox.journal import Journal
 from sandbox.metrics.targets import scrape_targets
 from sandbox.observer import AlertObserver, PodObserver
 from sandbox.population import (
-    CREDENTIALS,
-    PAGERDUTY_TOKEN,
     Population,
     add_people,
     add_webhooks,
@@ -72,9 +71,10 @@ class Sandbox:
         self._undo = ExitStack()
         self._started: list[Service] = []
         self._ended_threads: list[tuple[str, BaseException]] = []
+        self.credentials = Credentials.new()
         directory = run.directory
         self.plane = ControlPlane(f"orion-{directory.name.removeprefix('run-')}", directory / "control-plane")
-        stand_ins = StandIns(journal=self.journal, clock=self.clock, directory=directory)
+        stand_ins = StandIns(journal=self.journal, clock=self.clock, directory=directory, credentials=self.credentials)
         self.pagerduty = stand_ins.pagerduty()
         self.slack = stand_ins.slack()
         self._stand_ins = stand_ins
@@ -120,9 +120,11 @@ class Sandbox:
             directory / "agent",
             self.journal,
             self.clock,
-            PodIdentity(self.aws.address, CLUSTER_NAME).environment_for,
+            PodIdentity(self.aws.address, CLUSTER_NAME, self.credentials).environment_for,
         )
-        self.console = HttpService("console", create_console(self.journal, self.addresses))
+        self.console = HttpService(
+            "console", create_console(self.journal, self.addresses, self.credentials.pagerduty_headers())
+        )
         self._start(self.aws, self.operator, self.metrics, self.agent, self.console)
         self.engine = self._configured_engine()
 
@@ -138,13 +140,13 @@ class Sandbox:
         self._started += services
 
     def _configured_engine(self) -> Engine:
-        add_people(self.pagerduty.address, self.plan.population.people)
+        add_people(self.pagerduty.address, self.plan.population.people, self.credentials)
         webhooks = add_webhooks(self.slack.address, self.plan.population.channels)
-        network = find_network(self.aws.address)
+        network = find_network(self.aws.address, self.credentials)
         engine = Engine(
             self.run.directory / "engine",
             {
-                **CREDENTIALS,
+                **self.credentials.aws_environment(),
                 "AWS_ENDPOINT_URL": self.aws.address,
                 "ORION_PAGERDUTY_API_URL": self.pagerduty.address,
                 "KUBECONFIG": str(self.plane.kubeconfig),
@@ -165,7 +167,7 @@ class Sandbox:
                 },
                 "time_scale": self.clock.scale,
             },
-            secret={"pagerdutyToken": PAGERDUTY_TOKEN, "slackWebhooks": webhooks},
+            secret={"pagerdutyToken": self.credentials.pagerduty_token, "slackWebhooks": webhooks},
         )
         return engine
 
@@ -179,7 +181,9 @@ class Sandbox:
         self._tell("waiting for three Alertmanagers and Prometheus")
         self._wait("three Alertmanagers see each other", lambda: self.alertmanagers_ready() == ALERTMANAGERS)
         self._wait("Prometheus scrapes every exporter", self._is_scraping)
-        functions = FunctionRuntime(self.aws.address, self.clock, self.journal, self.run.directory / "functions")
+        functions = FunctionRuntime(
+            self.aws.address, self.credentials, self.clock, self.journal, self.run.directory / "functions"
+        )
         observers = (
             AlertObserver(self.prometheus, self.journal),
             PodObserver(self.plane.kubeconfig, NAMESPACE, self.journal),
@@ -219,7 +223,12 @@ class Sandbox:
 
     def inventory(self) -> Inventory:
         """Return what there is in the back ends, as they say themselves."""
-        return inventory(aws=self.aws.address, pagerduty=self.pagerduty.address, kubeconfig=self.plane.kubeconfig)
+        return inventory(
+            self.credentials,
+            aws=self.aws.address,
+            pagerduty=self.pagerduty.address,
+            kubeconfig=self.plane.kubeconfig,
+        )
 
     def deploy_again(self) -> Result:
         """Run `up` once more; it has nothing to change."""

@@ -235,7 +235,7 @@ def console_stage(directory: Path) -> Generator[ConsoleStage]:
     others = HttpService("back ends", back_ends.application())
     names = ("prometheus", "alertmanager 0", "alertmanager 1", "pagerduty", "slack", "aws", "metrics")
     addresses = dict.fromkeys(names, others.address) | {"scale": "20.0", "journal": str(journal.path)}
-    console = HttpService("console", create_application(journal, lambda: dict(addresses)))
+    console = HttpService("console", create_application(journal, lambda: dict(addresses), {}))
     try:
         for service in (others, console):
             service.start()

@@ -14,6 +14,8 @@ from sandbox.clouds.pagerduty import create_application
 from sandbox.clouds.pagerduty.agenda import Agenda
 from sandbox.journal import Event, Journal, Kind
 
+TOKEN = "t"
+"""What the stand-ins of these tests take."""
 BEGIN = 1_770_000_000.0  # 2026-02-02T02:40:00Z, a Monday
 
 
@@ -57,10 +59,10 @@ class PagerDutyAccount:
         self.journal = Journal(self.folder / "journal.jsonl")
         clock = Clock(self.scale)
         self.agenda = Agenda(clock, self.now)
-        self.application = create_application(self.journal, clock, agenda=self.agenda)
+        self.application = create_application(self.journal, clock, token=TOKEN, agenda=self.agenda)
         self.plain = TestClient(self.application)
         self.client = TestClient(
-            self.application, headers={"Authorization": "Token token=t", "From": "ann@example.com"}
+            self.application, headers={"Authorization": f"Token token={TOKEN}", "From": "ann@example.com"}
         )
 
     def pass_time(self, seconds: float) -> None:
@@ -125,12 +127,12 @@ class PagerDutyAccount:
         return [(event.ids["person"].split("@")[0], event.ids["level"]) for event in self.found(Kind.PERSON_NOTIFIED)]
 
 
-def routing_key(address: str, *names: str, minutes: int = 1) -> str:
+def routing_key(address: str, *names: str, minutes: int = 1, token: str = TOKEN) -> str:
     """Make a service at a stand-in that is served, and return its integration key.
 
     Its policy has a level for each of the people named, who has so many minutes to acknowledge.
     """
-    with httpx2.Client(base_url=address, headers={"Authorization": "Token token=t"}) as client:
+    with httpx2.Client(base_url=address, headers={"Authorization": f"Token token={token}"}) as client:
 
         def make(path: str, wrapper: str, **body: object) -> dict[str, str]:
             return client.post(path, json={wrapper: body}).raise_for_status().json()[wrapper]

@@ -1,6 +1,6 @@
 """The page as one ASGI application. Its only sources are the journal and the sandbox's own HTTP addresses.
 
-    application = create_application(journal, addresses)
+    application = create_application(journal, addresses, pagerduty_headers)
 
 Live by short polling: the script asks for `/sections?known=VERSION` once a second, which is answered with 204 while
 nothing has changed, else with the HTML of every section; it changes only what differs. Without a script the page loads
@@ -13,15 +13,13 @@ answer's policy lets the browser run nothing but this page's own script.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -31,7 +29,6 @@ from sandbox.console.outside import Addresses, Asker, Outside
 from sandbox.console.picture import Picture
 from sandbox.console.view import view
 from sandbox.journal import Journal
-from sandbox.ports import LOOPBACK
 
 HERE = Path(__file__).parent
 TITLES = {
@@ -127,9 +124,12 @@ def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
-def create_application(journal: Journal, addresses: Addresses) -> Starlette:
-    """Return the page over a journal. `addresses` says where the others are, each time that it is asked."""
-    asker = Asker(addresses)
+def create_application(journal: Journal, addresses: Addresses, pagerduty_headers: Mapping[str, str]) -> Starlette:
+    """Return the page over a journal. `addresses` says where the others are, each time that it is asked.
+
+    `pagerduty_headers` are what PagerDuty's REST API wants.
+    """
+    asker = Asker(addresses, pagerduty_headers)
     console = _Console(journal, asker)
 
     async def page(_: Request) -> Response:
@@ -153,7 +153,5 @@ def create_application(journal: Journal, addresses: Addresses) -> Starlette:
             Route("/sections", sections),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
-        # A page elsewhere whose name is made to lead to this machine reads nothing here.
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost"])],
         lifespan=lifespan,
     )

@@ -17,7 +17,6 @@ from sandbox.service import ServiceFailed
 REQUEST_SECONDS = 2.0
 LEAST_SECONDS_BETWEEN = 1.0
 """How long an answer is good for, so that a page open in many windows asks no more often than one."""
-TOKEN = "console"  # noqa: S105 - the stand-in takes any token
 BACK_ENDS: Mapping[str, str] = {
     "prometheus": "/-/ready",
     "alertmanager": "/-/ready",
@@ -117,9 +116,10 @@ class Outside:
 class Asker:
     """Asks the back ends, at most once a second however many ask it."""
 
-    def __init__(self, addresses: Addresses) -> None:
+    def __init__(self, addresses: Addresses, pagerduty_headers: Mapping[str, str]) -> None:
         self._addresses = addresses
-        self._client = httpx.AsyncClient(timeout=REQUEST_SECONDS, headers={"Authorization": f"Token token={TOKEN}"})
+        self._pagerduty_headers = pagerduty_headers
+        self._client = httpx.AsyncClient(timeout=REQUEST_SECONDS)
         self._lock = asyncio.Lock()
         self._last = Outside()
         self._asked = float("-inf")
@@ -155,7 +155,7 @@ class Asker:
             asyncio.gather(*map(self._answers, pages.values())),
             self._first([f"{one}/api/v2/status" for one in managers]),
             self._first([f"{one}/api/v2/alerts" for one in managers]),
-            self._first([f"{one}/oncalls?limit=100" for one in pagerduty]),
+            self._first([f"{one}/oncalls?limit=100" for one in pagerduty], self._pagerduty_headers),
         )
         back_ends = [
             BackEnd(name=name, address=addresses[name], answers=answers)
@@ -178,11 +178,11 @@ class Asker:
             return False
         return True
 
-    async def _first(self, addresses: Sequence[str]) -> Any:
+    async def _first(self, addresses: Sequence[str], headers: Mapping[str, str] | None = None) -> Any:
         """Return the first answer, or None if nobody answers: a replica may have been killed by a drill."""
         for address in addresses:
             try:
-                answer = await self._client.get(address)
+                answer = await self._client.get(address, headers=headers)
                 answer.raise_for_status()
                 return answer.json()
             except (httpx.HTTPError, ValueError):

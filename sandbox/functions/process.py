@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sandbox.credentials import Credentials
 from sandbox.functions import bootstrap
-from sandbox.population import CREDENTIALS, REGION
 from sandbox.service import dying_with_its_starter, end_process_group
 
 RUNTIME_LIBRARIES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
@@ -64,14 +64,22 @@ class FunctionProcess:
     """Used by one thread, the one that starts it."""
 
     def __init__(
-        self, function: FunctionVersion, *, task_root: Path, libraries: Path, log: Path, endpoint: str
+        self,
+        function: FunctionVersion,
+        *,
+        task_root: Path,
+        libraries: Path,
+        log: Path,
+        endpoint: str,
+        credentials: Credentials,
     ) -> None:
-        """`task_root` is the extracted zip; `log` gets what the function writes."""
+        """`task_root` is the extracted zip; `log` gets what the function writes; it acts with `credentials`."""
         self.function = function
         self._task_root = task_root
         self._libraries = libraries
         self._log = log
         self._endpoint = endpoint
+        self._credentials = credentials
         self._process: subprocess.Popen[bytes] | None = None
         self._unread = b""
 
@@ -129,8 +137,7 @@ class FunctionProcess:
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
-            **CREDENTIALS,
-            "AWS_REGION": REGION,
+            **self._credentials.aws_environment(),
             "AWS_ENDPOINT_URL": self._endpoint,
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
             "AWS_LAMBDA_FUNCTION_NAME": function.name,

@@ -15,11 +15,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox import loopback
 from sandbox.clock import Clock
+from sandbox.credentials import Credentials
 from sandbox.functions.event_source import DEFAULT_CONCURRENCY, REPORT_FAILURES, SOURCE, EventSource, Mapped
 from sandbox.functions.process import FunctionFailed, FunctionProcess, FunctionVersion, runtime_libraries
 from sandbox.functions.schedules import Schedules
 from sandbox.journal import Journal, Kind
-from sandbox.population import aws_session
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
@@ -36,13 +36,16 @@ class FunctionRuntime:
 
     name = "functions"
 
-    def __init__(self, endpoint: str, clock: Clock, journal: Journal, directory: Path) -> None:
-        """`directory` gets the extracted zips and a log for each function."""
+    def __init__(
+        self, endpoint: str, credentials: Credentials, clock: Clock, journal: Journal, directory: Path
+    ) -> None:
+        """`directory` gets the extracted zips and a log for each function, which acts with `credentials`."""
         self._endpoint = endpoint
+        self._credentials = credentials
         self._clock = clock
         self._journal = journal
         self._directory = directory.resolve()
-        session = aws_session()
+        session = credentials.session()
         self._lambda = session.client("lambda", endpoint_url=endpoint, config=_CONFIG)
         self._sqs = session.client("sqs", endpoint_url=endpoint, config=_CONFIG)
         self._cloudwatch = session.client("cloudwatch", endpoint_url=endpoint, config=_CONFIG)
@@ -146,10 +149,11 @@ class FunctionRuntime:
     def _deployed(self, name: str) -> FunctionProcess:
         """Return a process, not yet started, of a function as it is deployed now."""
         configuration = self._lambda.get_function_configuration(FunctionName=name)
+        page = f"{self._endpoint}/sandbox/functions/{name}"
         code: Mapping[str, Any] = {
             # A key may hold other code than it did.
             "CodeSha256": configuration["CodeSha256"],
-            **loopback.get(f"{self._endpoint}/sandbox/functions/{name}", timeout=5.0).raise_for_status().json(),
+            **loopback.get(page, headers=self._credentials.signed(page), timeout=5.0).raise_for_status().json(),
         }
         function = FunctionVersion(
             name=name,
@@ -169,6 +173,7 @@ class FunctionRuntime:
             libraries=self._libraries,
             log=self._directory / f"{name}.log",
             endpoint=self._endpoint,
+            credentials=self._credentials,
         )
 
     def _extracted(self, name: str, code: Mapping[str, Any]) -> Path:

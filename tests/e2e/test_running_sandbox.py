@@ -25,7 +25,7 @@ from cli.sandbox import RUNS
 from sandbox.clock import Clock
 from sandbox.cluster.kubectl import kubectl
 from sandbox.journal import Kind
-from sandbox.population import PAGERDUTY_TOKEN, Population
+from sandbox.population import Population
 from sandbox.runs import Run
 from sandbox.stack import Plan, Sandbox
 from tests.alerting_data import ROOT
@@ -111,7 +111,7 @@ def test_a_changed_route_updates_the_secret_in_place_and_reaches_every_alertmana
 
 def _pagerduty_is_held_against_the_catalog(sandbox: Sandbox, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`orion oncall --compare` finds what was deployed to be the catalog's, and what was not to be another's."""
-    monkeypatch.setenv("PAGERDUTY_TOKEN", PAGERDUTY_TOKEN)
+    monkeypatch.setenv("PAGERDUTY_TOKEN", sandbox.credentials.pagerduty_token)
     monkeypatch.setenv("PAGERDUTY_API_URL", sandbox.pagerduty.address)
     teams = project / "catalog" / "teams.yaml"
     deployed = teams.read_text()

@@ -38,7 +38,7 @@ from sandbox.journal import Journal
 from sandbox.service import HttpService, ServiceFailed, start_all
 from tests import alerting_data, cluster_stage
 from tests.cluster_stage import NAMESPACE, SPEC, Stage, until
-from tests.pagerduty_account import routing_key
+from tests.pagerduty_account import TOKEN, routing_key
 
 PODS = [f"alertmanager-{ALERTMANAGER}-{number}" for number in range(3)]
 PROMETHEUSES = [f"prometheus-{PROMETHEUS}-{number}" for number in range(2)]
@@ -239,7 +239,9 @@ def watched(directory: Path) -> Generator[Watch]:
                     os.kill(pid, signal.SIGKILL)
 
     feed = {"zone_lost": 0}
-    application = PagerDuty(create_application(Journal(directory / "pagerduty.jsonl"), Clock(1)), kill_owner)
+    application = PagerDuty(
+        create_application(Journal(directory / "pagerduty.jsonl"), Clock(1), token=TOKEN), kill_owner
+    )
     pagerduty, sink = HttpService("pagerduty", application), HttpService("sink", sink_application(feed))
     environment = {"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
     with contextlib.ExitStack() as undo:

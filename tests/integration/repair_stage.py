@@ -21,8 +21,9 @@ from sandbox import loopback
 from sandbox.cluster.control_plane import ControlPlane
 from sandbox.cluster.kubectl import Manifest, apply, kubectl
 from sandbox.cluster.workloads import NAMESPACE, PodSummary, Workloads
+from sandbox.credentials import Credentials
 from sandbox.journal import JOURNAL_VARIABLE, Journal
-from sandbox.population import ACCOUNT_ID, REGION, aws_session
+from sandbox.population import ACCOUNT_ID, REGION
 from sandbox.ports import free_port
 from sandbox.service import ProcessService, wait_until_ready
 from tests.lambda_events import ROOT, catalog, create_documents, create_state_table, function_data, function_repairs
@@ -58,6 +59,9 @@ def running_cluster(directory: Path) -> Generator[ControlPlane]:
         yield plane
     finally:
         plane.stop()
+
+
+CREDENTIALS = Credentials.new()
 
 
 def rights(kind: str) -> list[Manifest]:
@@ -106,7 +110,7 @@ def running_aws(plane: ControlPlane, directory: Path, journal: Journal) -> Gener
         directory=directory,
         is_ready=lambda: _answers(f"{address}/sandbox/health"),
         address=address,
-        environment={**os.environ, JOURNAL_VARIABLE: str(journal.path)},
+        environment={**os.environ, JOURNAL_VARIABLE: str(journal.path), **CREDENTIALS.environment()},
         working_directory=ROOT,
     )
     process.start()
@@ -130,7 +134,7 @@ class Stage:
     def __init__(self, address: str, plane: ControlPlane) -> None:
         self.address = address
         self.plane = plane
-        session = aws_session()
+        session = CREDENTIALS.session()
         self.sns = session.client("sns", endpoint_url=address)
         self.sqs = session.client("sqs", endpoint_url=address)
         self.ssm = session.client("ssm", endpoint_url=address)
@@ -289,7 +293,8 @@ class Stage:
 
     def messages(self, topic: str) -> list[dict[str, Any]]:
         """Return what a topic was told."""
-        told = loopback.get(f"{self.address}/sandbox/topics/{topic}").raise_for_status().json()
+        page = f"{self.address}/sandbox/topics/{topic}"
+        told = loopback.get(page, headers=CREDENTIALS.signed(page)).raise_for_status().json()
         return [{"subject": one["subject"], **json.loads(one["message"])} for one in told]
 
     def pods(self, service: str) -> list[PodSummary]:

@@ -24,6 +24,7 @@ from tests.alerting_data import ROOT, copied_root
 
 pytestmark = pytest.mark.integration
 
+TOKEN = "correct-horse-battery"
 PROGRAM = """
 import pulumi
 import pulumi_pagerduty as pagerduty
@@ -101,7 +102,7 @@ class Account:
         self.project.mkdir()
         (self.project / "Pulumi.yaml").write_text("name: demo\nruntime: python\n")
         (self.project / "Pulumi.sandbox.yaml").write_text("config: {}\n")
-        self.client = httpx.Client(base_url=service.address, headers={"Authorization": "Token token=t"})
+        self.client = httpx.Client(base_url=service.address, headers={"Authorization": f"Token token={TOKEN}"})
         for name in ("ann", "bob", "cid"):
             body = {"user": {"type": "user", "name": name, "email": f"{name}@example.com"}}
             self.client.post("/users", json=body).raise_for_status()
@@ -115,7 +116,7 @@ class Account:
             project=self.project,
             providers=[plugin for plugin in embedded() if plugin.name == "pagerduty"],
         )
-        engine.configure({}, secret={"pagerdutyToken": "correct-horse-battery"})
+        engine.configure({}, secret={"pagerdutyToken": TOKEN})
         return engine
 
     def get(self, path: str) -> dict[str, Any]:
@@ -132,7 +133,7 @@ class Account:
 
 @pytest.fixture
 def account(tmp_path: Path) -> Iterator[Account]:
-    service = HttpService("pagerduty", create_application(Journal(tmp_path / "journal.jsonl"), Clock(1)))
+    service = HttpService("pagerduty", create_application(Journal(tmp_path / "journal.jsonl"), Clock(1), token=TOKEN))
     service.start()
     wait_until_ready(service, timeout_seconds=10)
     yield Account(tmp_path, service)
@@ -170,7 +171,7 @@ def test_the_whole_life_of_an_on_call_set_up(account: Account) -> None:
     (kept,) = (account.folder / "engine" / "state").rglob("sandbox.json")
     state = kept.read_text()
     assert made.outputs["key"] not in state
-    assert "correct-horse-battery" not in state
+    assert TOKEN not in state
 
     changed = account.engine(minutes=7, second='["cid"]').up()
     after = account.schedule()

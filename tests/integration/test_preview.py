@@ -18,7 +18,6 @@ from sandbox import loopback
 from sandbox.cluster.kubectl import kubectl
 from sandbox.engine import DeploymentFailed
 from sandbox.engine_preview import PreviewAccount
-from sandbox.population import aws_session
 from sandbox.runs import Run
 from tests.alerting_data import ROOT
 
@@ -39,11 +38,11 @@ def test_the_plan_of_prod_holds_everything_and_makes_nothing(tmp_path: Path) -> 
     plan, _ = preview_plan(ROOT, "prod", stack("prod"), load_catalog(ROOT), chart=chart())
     with Run(tmp_path) as run, PreviewAccount(plan, run, lambda _: None) as account:
         preview = account.preview()
-        session = aws_session()
+        session = account.credentials.session()
         topics = session.client("sns", endpoint_url=account.aws.address).list_topics()["Topics"]
         queues = session.client("sqs", endpoint_url=account.aws.address).list_queues().get("QueueUrls", [])
         namespaces = kubectl(account.plane.kubeconfig, "get", "namespaces", "--output=name")
-        headers = {"Authorization": "Token token=any"}
+        headers = account.credentials.pagerduty_headers()
         services = loopback.get(f"{account.pagerduty.address}/services", headers=headers).json()["services"]
 
     by_name = {step.name: step for step in preview.steps}

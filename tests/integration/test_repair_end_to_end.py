@@ -13,7 +13,7 @@ from sandbox.cluster.workloads import NAMESPACE, PodSummary
 from sandbox.functions import FunctionRuntime
 from sandbox.journal import Journal, Kind
 from sandbox.service import wait_until_ready
-from tests.integration.repair_stage import QUEUE, Stage, running_aws, running_cluster
+from tests.integration.repair_stage import CREDENTIALS, QUEUE, Stage, running_aws, running_cluster
 from tests.waiting import until
 
 pytestmark = pytest.mark.integration
@@ -37,7 +37,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, journal: Journal) -> Iterato
             "rollback_deployment", "sleep 60", timeout_seconds=1
         )
         stage.deploy_function(directory / "function.zip")
-        runtime = FunctionRuntime(address, Clock(20), journal, directory / "functions")
+        runtime = FunctionRuntime(address, CREDENTIALS, Clock(20), journal, directory / "functions")
         runtime.start()
         try:
             wait_until_ready(runtime, timeout_seconds=30)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.credentials import Credentials
 from sandbox.functions.event_source import EventSource, Mapped
 from sandbox.functions.process import FunctionFailed, FunctionProcess, FunctionVersion, runtime_libraries
 from sandbox.functions.schedules import UnknownSchedule, rate_seconds
@@ -37,7 +38,12 @@ def make(tmp_path: Path) -> Iterator[Make]:
             code=(),
         )
         process = FunctionProcess(
-            function, task_root=root, libraries=libraries, log=tmp_path / "f.log", endpoint="http://127.0.0.1:1"
+            function,
+            task_root=root,
+            libraries=libraries,
+            log=tmp_path / "f.log",
+            endpoint="http://127.0.0.1:1",
+            credentials=Credentials.new(),
         )
         made.append(process)
         return process

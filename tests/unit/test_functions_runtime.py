@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
 
 from sandbox.clock import Clock
 from sandbox.clouds.aws.server import AwsServer
+from sandbox.credentials import Credentials
 from sandbox.functions import FunctionRuntime
 from sandbox.journal import Journal, Kind
 from sandbox.service import wait_until_ready
@@ -57,14 +57,15 @@ class _Account:
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Account]:
     directory = tmp_path_factory.mktemp("functions")
     journal = Journal(directory / "journal.jsonl")
-    server = AwsServer(journal=journal)
+    credentials = Credentials.new()
+    server = AwsServer(journal=journal, credentials=credentials)
     server.start()
-    session = boto3.session.Session(aws_access_key_id="x", aws_secret_access_key="y", region_name="us-east-1")
+    session = credentials.session()
 
     def client(name: str) -> Any:
         return session.client(name, endpoint_url=server.address)  # pyright: ignore[reportCallIssue, reportArgumentType]  any service
 
-    runtime = FunctionRuntime(server.address, Clock(60), journal, directory / "runtime")
+    runtime = FunctionRuntime(server.address, credentials, Clock(60), journal, directory / "runtime")
     account = _Account(journal, runtime, client("sqs"), client("s3"), client("lambda"), client("events"))
     account.s3.create_bucket(Bucket="functions")
     account.s3.put_bucket_versioning(Bucket="functions", VersioningConfiguration={"Status": "Enabled"})

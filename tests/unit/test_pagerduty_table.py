@@ -50,7 +50,7 @@ def account() -> Account:
 @pytest.fixture
 def api(tmp_path: Path, account: Account) -> Iterator[PagerDuty]:
     journal = Journal(tmp_path / "journal.jsonl")
-    service = HttpService("pagerduty", create_application(journal, Clock(1), account=account))
+    service = HttpService("pagerduty", create_application(journal, Clock(1), token="t", account=account))
     service.start()
     wait_until_ready(service, timeout_seconds=10)
     api = PagerDuty()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.credentials import Credentials
 from sandbox.population import find_network
 from sandbox.providers.aws.policy_document import policy_document
 from sandbox.providers.machine import Properties, ProviderFailed
@@ -80,7 +81,7 @@ def test_running_instances_are_found_by_where_they_stand(provider: Provider) -> 
 
 
 def test_the_way_out_of_a_network_is_found_by_its_main_table(provider: Provider) -> None:
-    network = find_network(os.environ["AWS_ENDPOINT_URL"])
+    network = find_network(os.environ["AWS_ENDPOINT_URL"], Credentials.new())
     main = [{"name": "association.main", "values": ["true"]}]
     tables = invoke(provider, "aws:ec2/getRouteTables:getRouteTables", vpcId=network.vpc_id, filters=main)
     own = [{"name": "association.subnet-id", "values": [network.subnet_ids[0]]}]
@@ -91,7 +92,7 @@ def test_the_way_out_of_a_network_is_found_by_its_main_table(provider: Provider)
     (way_out,) = [route for route in table["routes"] if route["cidrBlock"] == "0.0.0.0/0"]
     assert way_out["natGatewayId"].startswith("nat-")
     assert way_out["gatewayId"] == ""
-    assert find_network(os.environ["AWS_ENDPOINT_URL"]) == network
+    assert find_network(os.environ["AWS_ENDPOINT_URL"], Credentials.new()) == network
 
 
 def test_an_identity_provider_is_found_by_its_address_and_its_arn(provider: Provider) -> None:

@@ -16,6 +16,7 @@ from sandbox.clock import Clock
 from sandbox.clouds.aws.alarms import Alarm, Alarms, Sources
 from sandbox.clouds.aws.clients import Clients
 from sandbox.clouds.aws.server import AwsServer, oldest_message
+from sandbox.credentials import Credentials
 from sandbox.journal import Journal, Kind
 from sandbox.population import ACCOUNT_ID, REGION
 
@@ -97,9 +98,9 @@ TOLD_ONLY = {"AlarmArn", "StateValue", "AlarmConfigurationUpdatedTimestamp"}
 class Account:
     """A topic with a heartbeat, an alarm on it, and a queue that hears what the alarm says."""
 
-    def __init__(self, server: AwsServer, folder: Path) -> None:
+    def __init__(self, server: AwsServer, credentials: Credentials, folder: Path) -> None:
         self.journal = Journal(folder / "alarms.jsonl")
-        self.clients = Clients.of(server.address, account_id=ACCOUNT_ID, region=REGION)
+        self.clients = Clients.of(server.address, credentials, account_id=ACCOUNT_ID, region=REGION)
         self.beats: list[float] = []
         sources = Sources(
             published=lambda _: self.beats,
@@ -147,9 +148,10 @@ class Account:
 
 @pytest.fixture
 def account(tmp_path: Path) -> Iterator[Account]:
-    server = AwsServer(journal=Journal(tmp_path / "aws.jsonl"))
+    credentials = Credentials.new()
+    server = AwsServer(journal=Journal(tmp_path / "aws.jsonl"), credentials=credentials)
     server.start()
-    made = Account(server, tmp_path)
+    made = Account(server, credentials, tmp_path)
     yield made
     made.clients.cloudwatch.delete_alarms(AlarmNames=["silent", "other"])
     made.clients.sqs.delete_queue(QueueUrl=made.queue)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sandbox.clouds.aws.server import AwsServer
 from sandbox.clouds.serving import clock_from_environment
+from sandbox.credentials import Credentials
 from sandbox.journal import Journal
 from sandbox.population import ACCOUNT_ID, ACCOUNT_VARIABLE, REGION
 from tools.paths import tool
@@ -35,6 +36,7 @@ def main() -> None:
         account_id=os.environ.get(ACCOUNT_VARIABLE, ACCOUNT_ID),
         region=arguments.region,
         journal=Journal.from_environment(),
+        credentials=Credentials.from_environment(),
         cluster=(arguments.cluster_name, arguments.cluster_kubeconfig, arguments.pki) if all(given) else None,
         kubectl=tool("kubectl") if all(given) else None,
         network=arguments.network or (),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from botocore.config import Config
 
-from sandbox.population import aws_session
+from sandbox.credentials import Credentials
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -38,9 +38,9 @@ class Clients:
     ssm: SSMClient
 
     @classmethod
-    def of(cls, address: str, *, account_id: str, region: str) -> Self:
+    def of(cls, address: str, credentials: Credentials, *, account_id: str, region: str) -> Self:
         """Make the clients. Nothing is sent yet."""
-        session = aws_session(region)
+        session = credentials.session(region)
         return cls(
             account_id=account_id,
             region=region,

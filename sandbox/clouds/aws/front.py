@@ -14,11 +14,15 @@ from sandbox.clouds.aws.cluster_access import ClusterAccess
 from sandbox.clouds.aws.commands import SystemsManager
 from sandbox.clouds.aws.functions import Functions
 from sandbox.clouds.aws.identity import ClusterIdentities
+from sandbox.clouds.aws.signature import check_signature, refused
 from sandbox.clouds.aws.topics import Topics
 from sandbox.clouds.aws.wire import Answer, AwsError, Request, error_answer, json_answer, pass_on, read_request
+from sandbox.credentials import Credentials
 from sandbox.journal import Journal, Kind
 
 SOURCE = "aws"
+HEALTH = ("sandbox", "health")
+"""The only page that takes no signature: it says nothing but that there is an answer."""
 NO_CLUSTER = "apiVersion: v1\nkind: Config\n"
 
 
@@ -30,18 +34,22 @@ class Front:
         moto: WSGIApplication,
         *,
         clients: Clients,
+        credentials: Credentials,
         journal: Journal,
         cluster: tuple[str, ClusterIdentities] | None,
         kubectl: Path | None,
         vpc_id: str | None = None,
     ) -> None:
-        """`cluster` is the name that EKS knows the sandbox's cluster by, and who signs for it; `kubectl` a binary.
+        """Answer what was signed with `credentials`, and refuse everything else.
+
+        `cluster` is the name that EKS knows the sandbox's cluster by, and who signs for it; `kubectl` a binary.
 
         The cluster stands in the VPC `vpc_id`, or in the one that the account begins with.
         """
         self._cluster_vpc_id = vpc_id
         self._moto = moto
         self._clients = clients
+        self._credentials = credentials
         self._journal = journal
         self._kubectl = kubectl
         self._identities = None if cluster is None else cluster[1]
@@ -65,18 +73,15 @@ class Front:
         """Answer a request."""
         request = read_request(environ)
         try:
+            if request.path != HEALTH:
+                check_signature(environ, self._credentials)
+        except AwsError as error:
+            self._note(request, error)
+            return refused(environ, error).send(start_response)
+        try:
             answer = self._answer(request)
         except AwsError as error:
-            self._journal.append(
-                SOURCE,
-                Kind.REQUEST_REFUSED,
-                {
-                    "service": request.service,
-                    "request": request.target or f"{request.method} /{'/'.join(request.path)}",
-                },
-                code=error.code,
-                reason=error.message,
-            )
+            self._note(request, error)
             answer = error_answer(error)
         if answer is not None:
             return answer.send(start_response)
@@ -84,6 +89,11 @@ class Front:
         if watch is None:
             return self._moto(environ, start_response)
         return watch(request, pass_on(self._moto, environ)).send(start_response)
+
+    def _note(self, request: Request, error: AwsError) -> None:
+        asked = request.target or f"{request.method} /{'/'.join(request.path)}"
+        ids = {"service": request.service, "request": asked}
+        self._journal.append(SOURCE, Kind.REQUEST_REFUSED, ids, code=error.code, reason=error.message)
 
     def stop(self) -> None:
         """End the commands that run."""

@@ -19,6 +19,8 @@ from sandbox.clouds.aws.cluster_access import issuer_of
 from sandbox.clouds.aws.front import Front
 from sandbox.clouds.aws.identity import ClusterIdentities
 from sandbox.clouds.aws.network import make_network
+from sandbox.credentials import Credentials
+from sandbox.guard import WsgiGuard
 from sandbox.journal import Journal, Kind
 from sandbox.population import ACCOUNT_ID, REGION
 from sandbox.ports import LOOPBACK, free_port
@@ -60,6 +62,7 @@ class AwsServer:
         self,
         *,
         journal: Journal,
+        credentials: Credentials,
         port: int | None = None,
         cluster: tuple[str, Path, Path] | None = None,
         kubectl: Path | None = None,
@@ -69,6 +72,8 @@ class AwsServer:
         clock: Clock | None = None,
     ) -> None:
         """Take the port. moto reads the account from $MOTO_ACCOUNT_ID: give the same.
+
+        `credentials` are the only ones whose signature is taken.
 
         `network` are the ids of a VPC to make and of its subnets, else the account's first one is the cluster's.
 
@@ -84,11 +89,12 @@ class AwsServer:
                 issuer_of(cluster[0], region), thumbprint_list=[], client_id_list=["sts.amazonaws.com"], tags=[]
             )
         moto = DomainDispatcherApplication(create_backend_app)
-        clients = Clients.of(self.address, account_id=account_id, region=region)
+        clients = Clients.of(self.address, credentials, account_id=account_id, region=region)
         self._journal = journal
         self._front = Front(
             moto,
             clients=clients,
+            credentials=credentials,
             journal=journal,
             cluster=None if cluster is None else (cluster[0], ClusterIdentities(cluster[1], cluster[2])),
             kubectl=kubectl,
@@ -101,7 +107,8 @@ class AwsServer:
         self._alarms = Alarms(clients, sources, clock or Clock(), journal)
         self._stopped = threading.Event()
         self._watching = threading.Thread(target=self._watch_alarms, name="alarms", daemon=True)
-        self._server = make_server(LOOPBACK, self._port, self._front, threaded=True, request_handler=_QuietHandler)
+        guarded = WsgiGuard(self._front, self._port)
+        self._server = make_server(LOOPBACK, self._port, guarded, threaded=True, request_handler=_QuietHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="aws", daemon=True)
 
     @property

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from sandbox.clouds.pagerduty.application import create_application
 from sandbox.clouds.serving import main
+from sandbox.credentials import Credentials
 
-main("PagerDuty", create_application)
+main("PagerDuty", partial(create_application, token=Credentials.from_environment().pagerduty_token))

@@ -26,9 +26,9 @@ from sandbox.journal import Journal
 
 
 def create_application(
-    journal: Journal, clock: Clock, *, agenda: Agenda | None = None, account: Account | None = None
+    journal: Journal, clock: Clock, *, token: str, agenda: Agenda | None = None, account: Account | None = None
 ) -> Starlette:
-    """Return the stand-in, with an empty account.
+    """Return the stand-in, with an empty account whose REST API takes `token` and no other one.
 
     Timers run on `clock`, from a thread that lives as long as the application is served. A test may give an `agenda`,
     whose time is its own: it is then the test that runs what is due.
@@ -39,7 +39,7 @@ def create_application(
     intake = Intake(responders, journal)
     events = EventsApi(responders, journal, intake, RateLimit(EVENTS_PER_MINUTE, clock, now))
     cloudwatch = CloudWatchApi(responders.account, journal, intake)
-    rest = RestApi(responders, journal, RateLimit(REQUESTS_PER_MINUTE, clock, now))
+    rest = RestApi(responders, journal, RateLimit(REQUESTS_PER_MINUTE, clock, now), token)
 
     async def received(_: Request) -> JSONResponse:
         return JSONResponse({"events": list(events.received)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -221,6 +222,7 @@ class RestApi:
     responders: Responders
     journal: Journal
     limit: RateLimit
+    token: str
 
     def route(self, path: str, **handlers: Handler) -> Route:
         """Return a route with a handler for each method, given in lower case."""
@@ -265,7 +267,7 @@ class RestApi:
             ),
             "",
         )
-        if not token:
+        if not hmac.compare_digest(token.encode(), self.token.encode()):
             raise Refused(401, 2006, "Unauthorized", ["Expected the header Authorization: Token token=..."])
         wait = self.limit.take(token)
         if wait is not None:

@@ -1,0 +1,88 @@
+"""The secrets of one run: whoever does not have them can do nothing to its account at AWS or at PagerDuty.
+
+They are made anew for each run and handed from process to process by the environment, which other people of the
+machine cannot read, and are kept in the run's folder, which only its owner can open.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as BotoCredentials
+
+from sandbox.population import REGION
+
+ACCESS_KEY_VARIABLE = "AWS_ACCESS_KEY_ID"
+SECRET_KEY_VARIABLE = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - a variable's name
+TOKEN_VARIABLE = "ORION_SANDBOX_PAGERDUTY_TOKEN"  # noqa: S105 - a variable's name
+OWN_SERVICE = "sandbox"
+"""What requests for the stand-in's own pages are signed for."""
+_ID_BYTES = 8
+_SECRET_BYTES = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """A key pair of AWS and a token of PagerDuty, which the stand-ins of one run take and no others."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    pagerduty_token: str = field(repr=False)
+
+    @classmethod
+    def new(cls) -> Self:
+        """Make a run's."""
+        return cls(
+            access_key_id=f"AKIA{secrets.token_hex(_ID_BYTES).upper()}",
+            secret_access_key=secrets.token_urlsafe(_SECRET_BYTES),
+            pagerduty_token=secrets.token_urlsafe(_SECRET_BYTES),
+        )
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Return those that the sandbox gave to this process, or such as nobody has.
+
+        A stand-in that is started by hand without any refuses everything that needs one.
+        """
+        spare = cls.new()
+        return cls(
+            access_key_id=os.environ.get(ACCESS_KEY_VARIABLE, spare.access_key_id),
+            secret_access_key=os.environ.get(SECRET_KEY_VARIABLE, spare.secret_access_key),
+            pagerduty_token=os.environ.get(TOKEN_VARIABLE, spare.pagerduty_token),
+        )
+
+    def aws_environment(self, region: str = REGION) -> Mapping[str, str]:
+        """Return the variables that AWS' SDKs read."""
+        return {
+            ACCESS_KEY_VARIABLE: self.access_key_id,
+            SECRET_KEY_VARIABLE: self.secret_access_key,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_REGION": region,
+        }
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the variables from which `from_environment` makes the same credentials."""
+        return {**self.aws_environment(), TOKEN_VARIABLE: self.pagerduty_token}
+
+    def session(self, region: str = REGION) -> boto3.Session:
+        """Return a session of AWS. Its clients have to be given the stand-in's address."""
+        return boto3.Session(
+            aws_access_key_id=self.access_key_id, aws_secret_access_key=self.secret_access_key, region_name=region
+        )
+
+    def signed(self, url: str) -> Mapping[str, str]:
+        """Return the headers with which the stand-in for AWS lets one of its own pages be read."""
+        request = AWSRequest("GET", url)
+        SigV4Auth(BotoCredentials(self.access_key_id, self.secret_access_key), OWN_SERVICE, REGION).add_auth(request)
+        return dict(request.headers.items())
+
+    def pagerduty_headers(self) -> Mapping[str, str]:
+        """Return the header that PagerDuty's REST API wants."""
+        return {"Authorization": f"Token token={self.pagerduty_token}"}
