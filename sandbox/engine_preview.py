@@ -110,7 +110,9 @@ class PreviewAccount:
             on_progress=self._take,
         )
         cluster = {**self._plan.configuration.get("cluster", {}), "kubeconfig_path": str(self.plane.kubeconfig)}
-        engine.configure({**self._plan.configuration, "cluster": cluster}, secret=self._plan.secrets)
+        # The stack's own token is nobody's to read here; the stand-in takes the one of this run.
+        token = {"pagerdutyToken": self.credentials.pagerduty_token} if self._plan.people else {}
+        engine.configure({**self._plan.configuration, "cluster": cluster}, secret={**self._plan.secrets, **token})
         result = engine.preview()
         return Preview(steps=tuple(self._steps), result=result)
 

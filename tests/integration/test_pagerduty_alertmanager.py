@@ -13,10 +13,11 @@ import pytest
 
 from sandbox import loopback
 from sandbox.clouds.serving import SCALE_VARIABLE
+from sandbox.credentials import TOKEN_VARIABLE
 from sandbox.journal import JOURNAL_VARIABLE, Event, Journal, Kind
 from sandbox.ports import LOOPBACK, accepts_connections, free_port
 from sandbox.service import ProcessService, wait_until_ready
-from tests.pagerduty_account import routing_key
+from tests.pagerduty_account import TOKEN, routing_key
 from tests.waiting import says_ready
 from tools.paths import tool
 
@@ -54,7 +55,7 @@ def stand_in(name: str, folder: Path, journal: Journal) -> ProcessService:
         directory=folder,
         is_ready=lambda: accepts_connections(port),
         address=f"http://{LOOPBACK}:{port}",
-        environment={**os.environ, JOURNAL_VARIABLE: str(journal.path), SCALE_VARIABLE: "20"},
+        environment={**os.environ, JOURNAL_VARIABLE: str(journal.path), SCALE_VARIABLE: "20", TOKEN_VARIABLE: TOKEN},
         working_directory=ROOT,
     )
     service.start()

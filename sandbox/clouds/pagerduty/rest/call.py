@@ -268,7 +268,12 @@ class RestApi:
             "",
         )
         if not hmac.compare_digest(token.encode(), self.token.encode()):
-            raise Refused(401, 2006, "Unauthorized", ["Expected the header Authorization: Token token=..."])
+            raise Refused(
+                401,
+                2006,
+                "Unauthorized",
+                ["Expected the header Authorization: Token token=..., with the account's own token"],
+            )
         wait = self.limit.take(token)
         if wait is not None:
             raise Refused(429, 2020, "Rate Limit Exceeded")
