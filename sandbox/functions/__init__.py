@@ -1,6 +1,6 @@
 """Runs the functions that were deployed, from their zips, as Lambda and its event source mappings do.
 
-runtime = FunctionRuntime(endpoint=aws.address, clock=clock, journal=journal, directory=folder)
+runtime = FunctionRuntime(endpoint=aws.address, credentials=credentials, clock=clock, journal=journal, directory=folder)
 """
 
 from sandbox.functions.runtime import FunctionRuntime
