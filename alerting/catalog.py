@@ -237,15 +237,21 @@ NAME_LABEL = "app.kubernetes.io/name"
 """The label of pods and Deployments that says which service they belong to."""
 
 
+EXPORTER_NAMESPACE = "monitoring"
+"""Where an exporter is scraped that names no namespaces."""
+
+
 class ExporterPods(ClosedModel):
     """The pods of an exporter, by the value of one of their labels; no `name` stands for the catalog's services.
 
-    `port` is the name or the number of a port that the container declares.
+    `port` is the name or the number of a port that the container declares. Pods in other `namespaces` are not scraped;
+    the services' are those of the catalog.
     """
 
     name: Name | None = None
     label: Annotated[str, Field(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")] = NAME_LABEL
     port: int | str
+    namespaces: tuple[Name, ...] = Field(default=(EXPORTER_NAMESPACE,), min_length=1)
 
     @model_validator(mode="after")
     def _services_by_their_own_label(self) -> Self:

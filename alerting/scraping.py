@@ -1,7 +1,10 @@
 """Turns the exporters of rules/scraped_series.yaml that are pods into the operator's PodMonitors.
 
 The chart scrapes what it brings itself: the kubelet with its cAdvisor, and kube-state-metrics. Everything else that the
-rules read is found by a label of its pods, in any namespace but the services', which are known.
+rules read is found by a label of its pods, in the namespaces that the file names.
+
+A repair acts on what alerts read, so a target may serve its own series only: Prometheus drops every other one, whatever
+the pod writes. `service`, `namespace` and `pod` come from the target, not from what it says of itself.
 """
 
 from __future__ import annotations
@@ -37,16 +40,25 @@ def _spec(catalog: Catalog, exporter: str, pods: ExporterPods) -> dict[str, Any]
         endpoint["relabelings"] = [
             {"sourceLabels": release, "separator": "/", "regex": "(.+/.+)", "targetLabel": "instance"}
         ]
+    endpoint["honorLabels"] = False
+    endpoint["metricRelabelings"] = [
+        {"action": "keep", "sourceLabels": ["__name__"], "regex": "|".join(_series(catalog, exporter))}
+    ]
+    namespaces = _namespaces(catalog) if exporter == SERVICES else list(pods.namespaces)
     return {
         "jobLabel": pods.label,
-        "namespaceSelector": _namespaces(catalog) if exporter == SERVICES else {"any": True},
+        "namespaceSelector": {"matchNames": namespaces},
         "selector": {"matchExpressions": [{"key": pods.label, "operator": "In", "values": _names(catalog, pods)}]},
         "podMetricsEndpoints": [endpoint],
     }
 
 
-def _namespaces(catalog: Catalog) -> dict[str, Any]:
-    return {"matchNames": sorted({service.namespace for service in catalog.services.values()})}
+def _series(catalog: Catalog, exporter: str) -> list[str]:
+    return [name for name, series in catalog.series.series.items() if series.exporter == exporter]
+
+
+def _namespaces(catalog: Catalog) -> list[str]:
+    return sorted({service.namespace for service in catalog.services.values()})
 
 
 def _names(catalog: Catalog, pods: ExporterPods) -> list[str]:

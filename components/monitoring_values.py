@@ -259,23 +259,22 @@ def _prometheus(spec: MonitoringSpec) -> dict[str, Any]:
         "evaluationInterval": _scaled(monitoring.evaluation_interval_seconds, settings.time_scale),
         "additionalArgs": [{"name": "rules.alert.resend-delay", "value": _resend_delay(settings.time_scale)}],
         "externalLabels": {"cluster": settings.cluster.name},
-        **_selectors(),
-        "ruleSelector": {"matchLabels": dict(RELEASE_LABELS)},
-        "ruleNamespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings.cluster.namespace}},
+        **_selectors(settings.cluster.namespace),
         "resources": {"requests": {"cpu": "200m", "memory": "512Mi"}},
         "topologySpreadConstraints": _zone_spread("prometheus", PROMETHEUS, monitoring),
     }
 
 
-def _selectors() -> dict[str, Any]:
-    """Return which monitors are scraped: those of the release, in whatever namespace they are."""
+def _selectors(namespace: str) -> dict[str, Any]:
+    """Return which monitors, probes, scrape configurations and rules count: those of the release in its own namespace.
+
+    A monitor says which labels a target may choose for itself (`honorLabels`): somebody else's could have its pods pass
+    for any service's.
+    """
     ours = {"matchLabels": dict(RELEASE_LABELS)}
-    return {
-        "serviceMonitorSelector": ours,
-        "serviceMonitorNamespaceSelector": {},
-        "podMonitorSelector": ours,
-        "podMonitorNamespaceSelector": {},
-    }
+    here = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    kinds = ("serviceMonitor", "podMonitor", "probe", "scrapeConfig", "rule")
+    return {f"{kind}Selector": ours for kind in kinds} | {f"{kind}NamespaceSelector": here for kind in kinds}
 
 
 def _scaled(seconds: float, scale: float) -> str:

@@ -12,6 +12,7 @@ from alerting.checks.annotations import address_problems
 from alerting.checks.expressions import ValueKind
 from alerting.checks.reads import part_problems, reading_problems, series_problems
 from alerting.fields import Severity
+from alerting.loader import SCRAPED_SERIES
 from alerting.on_call import paged_services
 from alerting.problems import Place, Problem, listed, not_allowed, shown
 from alerting.rules import GENERATED_SERIES
@@ -85,12 +86,14 @@ def rule_problems(catalog: Catalog) -> Iterator[Problem]:
     known = series_labels(catalog)
     labels = alert_labels(catalog)
     seen: dict[str, LocatedRule] = {}
+    recorded: dict[str, LocatedRule] = {}
     for located in catalog.located_rules():
         rule = located.rule
         place = located.document.place(located.path)
         if (rule.alert is None) == (rule.record is None):
             yield Problem(place, "found neither or both of `alert` and `record`; allowed: one of them. Keep one")
             continue
+        yield from _recording_problems(catalog, located, recorded)
         reading = list(reading_problems(located, known))
         yield from reading
         yield from _kind_problems(located)
@@ -111,6 +114,32 @@ def rule_problems(catalog: Catalog) -> Iterator[Problem]:
     yield from _orphan_pages(catalog, seen)
     yield from series_problems(catalog)
     yield from part_problems(catalog, known)
+
+
+def _recording_problems(catalog: Catalog, located: LocatedRule, recorded: dict[str, LocatedRule]) -> Iterator[Problem]:
+    """Yield that a recording adds to a series that is another's: who approves the one does not approve the other.
+
+    `recorded` are the first recordings so far, by name; the rule's is added.
+    """
+    name = located.rule.record
+    if name is None:
+        return
+    place = located.document.place((*located.path, "record"))
+    if (scraped := catalog.series.series.get(name)) is not None:
+        where = catalog.documents[SCRAPED_SERIES].place(("series", name))
+        message = (
+            f"{name} is scraped from {scraped.exporter} ({where.file}:{where.line}); allowed: names that nobody serves"
+        )
+        yield Problem(place, f"{message}. Record it under another name")
+    elif name in GENERATED_SERIES or name in MADE_BY_PROMETHEUS:
+        yield Problem(place, f"{name} is made by the program; allowed: other names. Record it under another name")
+    first = recorded.setdefault(name, located)
+    if first.domain != located.domain:
+        where = first.document.place((*first.path, "record"))
+        message = (
+            f"{name} is recorded in another file too ({where.file}:{where.line}); allowed: one file for each series"
+        )
+        yield Problem(place, f"{message}. Record one of them under another name, or move it to the other's file")
 
 
 def _kind_problems(located: LocatedRule) -> Iterator[Problem]:

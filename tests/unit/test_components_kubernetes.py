@@ -112,7 +112,7 @@ def test_rules_are_written_as_they_are_and_selected_by_their_label(*, preview: b
 
 
 @pytest.mark.parametrize("preview", [False, True])
-def test_what_rules_read_is_scraped_wherever_its_pods_are(*, preview: bool) -> None:
+def test_what_rules_read_is_scraped_by_the_labels_of_its_pods(*, preview: bool) -> None:
     platform = load_platform(ROOT, settings())
 
     def program() -> None:
@@ -136,7 +136,7 @@ def test_what_rules_read_is_scraped_wherever_its_pods_are(*, preview: bool) -> N
     }
     assert all(one.inputs["metadata"]["labels"] == {"release": "prometheus"} for one in made)
     assert specs["orion-services"]["namespaceSelector"] == {"matchNames": ["orion"]}
-    assert specs["orion-kafka"]["namespaceSelector"] == {"any": True}
+    assert specs["orion-kafka"]["namespaceSelector"] == {"matchNames": ["monitoring"]}
     # The label by which the rules tell services apart is the pod's, not what the service says of itself.
     (endpoint,) = specs["orion-services"]["podMetricsEndpoints"]
     assert endpoint["port"] == "metrics"
