@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from math import ceil
 
-from alerting.catalog import Catalog, LocatedRule
+from alerting.catalog import Catalog
 from alerting.checks import expressions
 from alerting.durations import milliseconds
-from alerting.problems import CatalogError, Problem
+from alerting.loader import SCRAPED_SERIES
+from alerting.missing_series import expected_parts
+from alerting.problems import CatalogError, Place, Problem
 from alerting.scale import scaled_expression
 from alerting.settings import Settings
 from alerting.stack_settings import set_command
@@ -26,18 +28,31 @@ def require_kept(catalog: Catalog, settings: Settings) -> None:
     with every rule that looks back further.
     """
     kept = timedelta(milliseconds=milliseconds(settings.monitoring.retention))
-    problems = [problem for located in catalog.located_rules() for problem in _problems(located, settings, kept)]
+    problems = [
+        problem
+        for place, expression in _expressions(catalog)
+        for problem in _problems(place, expression, settings, kept)
+    ]
     if problems:
         raise CatalogError(problems)
 
 
-def _problems(located: LocatedRule, settings: Settings, kept: timedelta) -> Iterator[Problem]:
-    if not _LOOKS_BACK.search(located.rule.expr):  # most do not, and there may be thousands
+def _expressions(catalog: Catalog) -> Iterator[tuple[Place, str]]:
+    """Yield the expression of every rule, and of the parts that scraped series ought to have, with its place."""
+    for located in catalog.located_rules():
+        yield located.document.place((*located.path, "expr")), located.rule.expr
+    for name in catalog.series.series:
+        expected = expected_parts(catalog, name)
+        if expected is not None:
+            yield catalog.documents[SCRAPED_SERIES].place(("series", name, "parts")), expected
+
+
+def _problems(place: Place, written: str, settings: Settings, kept: timedelta) -> Iterator[Problem]:
+    if not _LOOKS_BACK.search(written):  # most do not, and there may be thousands
         return
-    expression = expressions.parsed(scaled_expression(located.rule.expr, settings.time_scale))
+    expression = expressions.parsed(scaled_expression(written, settings.time_scale))
     reach = expressions.reach(expression)
     if reach > kept:
-        place = located.document.place((*located.path, "expr"))
         stack, retention = settings.environment.value, settings.monitoring.retention
         found = _as_retention(reach)
         command = set_command(stack, "monitoring.retention").replace("VALUE", found)
