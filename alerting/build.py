@@ -14,6 +14,7 @@ from alerting.alertmanager import alertmanager_files
 from alerting.catalog import Catalog
 from alerting.checks.alertmanager import require_accepted
 from alerting.checks.retention import require_kept
+from alerting.checks.slack_groups import require_channels_keep_up
 from alerting.dashboards import dashboards
 from alerting.loader import read_catalog
 from alerting.on_call import on_call
@@ -22,7 +23,7 @@ from alerting.problems import CatalogError
 from alerting.repairs import repairs
 from alerting.rules import rule_files
 from alerting.scraping import pod_monitors
-from alerting.settings import Settings
+from alerting.settings import Environment, Settings
 from alerting.stack_settings import require_known_channels
 
 
@@ -42,12 +43,13 @@ def build_platform(catalog: Catalog, settings: Settings) -> Platform:
     """Turn a checked catalog into what one stack deploys.
 
     Raises `SettingsRefused` if the settings name a channel that the catalog does not have, and `CatalogError` if a rule
-    looks back further than the stack keeps series.
+    looks back further than the stack keeps series, or a channel may get more messages than Slack takes.
     """
     require_known_channels(settings, catalog.routing.channels)
     require_kept(catalog, settings)
+    require_channels_keep_up(catalog, settings)
     alertmanager = alertmanager_files(catalog, settings)
-    require_accepted(alertmanager.configuration)
+    require_accepted(alertmanager.configuration, oldest=settings.environment is Environment.SANDBOX)
     rules = rule_files(catalog, settings)
     return Platform(
         settings=settings,

@@ -20,6 +20,7 @@ from rich.markup import escape
 
 from alerting.build import build_platform, load_catalog
 from alerting.catalog import Catalog
+from alerting.checks.slack_groups import burst_notices
 from alerting.market import MARKET_FILE
 from alerting.platform import Platform
 from alerting.problems import listed
@@ -69,6 +70,8 @@ def run_check(root: Path, console: Console, today: date) -> int:
         paged = f"{len(platform.on_call.services)} paged services" if platform.settings.paging else "nobody paged"
         repairs = len(platform.repairs.repairs)
         console.print(f"[green]✓[/] {stack}: {alerts} alerts, {paged}, {repairs} automatic repairs")
+        for notice in burst_notices(catalog, platform.settings):
+            console.print(f"[yellow]![/] {stack}: {escape(notice)}", soft_wrap=True)
     if (notice := catalog.market.notice(today)) is not None:
         console.print(f"[yellow]![/] {MARKET_FILE}: {notice}")
     failed = False

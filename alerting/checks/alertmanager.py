@@ -32,6 +32,7 @@ _REASONS: Mapping[tuple[str, str], str] = {
     ("slack_config", "app_token_file"): _OLDER_OPERATOR,
     ("slack_config", "update_message"): f"{_OLDER_OPERATOR}, and Alertmanager 0.34 panics without api_url",
     ("slack_config", "timeout"): _OLDER_OPERATOR,
+    ("slack_config", "message_text"): f"{_OLDER_OPERATOR}, which the sandbox runs",
     ("pagerduty_config", "timeout"): _OLDER_OPERATOR,
     ("pagerduty_config", "service_key"): "it belongs to the Events API v1; routing_key_file is for v2",
     ("pagerduty_config", "routing_key"): "a secret would stand in the configuration; use routing_key_file",
@@ -61,17 +62,23 @@ _ALLOWED: Mapping[str, frozenset[str]] = {
 }
 
 
-def require_accepted(configuration: Mapping[str, Any]) -> None:
+_NEWER: Mapping[str, frozenset[str]] = {"slack_config": frozenset({"message_text"})}
+"""What Alertmanager 0.34 and the operator 0.93 of the chart accept, and the operator 0.85 does not."""
+
+
+def require_accepted(configuration: Mapping[str, Any], *, oldest: bool = True) -> None:
     """Do nothing if all programs accept the options of a configuration.
+
+    `oldest` holds it to the operator 0.85 too, which the sandbox runs; dev and prod have the chart's.
 
     Raises `RefusedOption` if one does not.
     """
-    refused = list(refused_options(configuration))
+    refused = list(refused_options(configuration, oldest=oldest))
     if refused:
         raise RefusedOption("\n".join(refused))
 
 
-def refused_options(configuration: Mapping[str, Any]) -> Iterator[str]:
+def refused_options(configuration: Mapping[str, Any], *, oldest: bool = True) -> Iterator[str]:
     """Yield a message for each option that is not known to be accepted everywhere."""
     yield from _refused("configuration", "", configuration)
     yield from _refused("global", "global", configuration.get("global", {}))
@@ -83,7 +90,7 @@ def refused_options(configuration: Mapping[str, Any]) -> Iterator[str]:
         yield from _refused("receiver", where, receiver)
         for kind in ("pagerduty", "slack", "sns"):
             for index, entry in enumerate(receiver.get(f"{kind}_configs", ())):
-                yield from _refused(f"{kind}_config", f"{where}.{kind}_configs[{index}]", entry)
+                yield from _refused(f"{kind}_config", f"{where}.{kind}_configs[{index}]", entry, oldest=oldest)
 
 
 def _refused_routes(where: str, route: Mapping[str, Any]) -> Iterator[str]:
@@ -92,11 +99,12 @@ def _refused_routes(where: str, route: Mapping[str, Any]) -> Iterator[str]:
         yield from _refused_routes(f"{where}.routes[{index}]", child)
 
 
-def _refused(kind: str, where: str, options: Mapping[str, Any]) -> Iterator[str]:
+def _refused(kind: str, where: str, options: Mapping[str, Any], *, oldest: bool = True) -> Iterator[str]:
+    allowed = _ALLOWED[kind] if oldest else _ALLOWED[kind] | _NEWER.get(kind, frozenset())
     for option, value in options.items():
         path = f"{where}.{option}" if where else option
-        if option not in _ALLOWED[kind]:
+        if option not in allowed:
             reason = _REASONS.get((kind, option), "it is not known to be accepted by all who read it")
-            yield f"{path}: {reason}; allowed: {listed(sorted(_ALLOWED[kind]))}. Remove it"
+            yield f"{path}: {reason}; allowed: {listed(sorted(allowed))}. Remove it"
         elif value == "":
             yield f"{path}: found an empty text, which the operator drops, so that a default applies. Give it a value"

@@ -220,9 +220,20 @@ def test_options_that_a_reader_refuses_are_refused(platform: Platform, path: str
     )
     (target if target is not None else receiver[path][0])[option] = True
 
-    require_accepted(platform.alertmanager.configuration)
+    require_accepted(platform.alertmanager.configuration, oldest=False)
     with pytest.raises(RefusedOption, match=reason):
-        require_accepted(configuration)
+        require_accepted(configuration, oldest=False)
+
+
+def test_the_text_of_a_push_notification_is_left_out_where_the_operator_does_not_know_it(platform: Platform) -> None:
+    sandbox = load_platform(ROOT, settings(Environment.SANDBOX)).alertmanager.configuration
+    posted = [one for receiver in sandbox["receivers"] for one in receiver.get("slack_configs", ())]
+
+    assert posted
+    assert all('template "slack.notification"' in one["fallback"] for one in posted)
+    require_accepted(sandbox)
+    with pytest.raises(RefusedOption, match=r"slack_configs\[0\].message_text: the operator 0.85 refuses it"):
+        require_accepted(platform.alertmanager.configuration)
 
 
 def test_an_empty_text_is_refused_since_the_operator_drops_it(platform: Platform) -> None:
@@ -230,7 +241,7 @@ def test_an_empty_text_is_refused_since_the_operator_drops_it(platform: Platform
     configuration["receivers"][0]["sns_configs"][0]["subject"] = ""
 
     with pytest.raises(RefusedOption, match=r"sns_configs\[0\].subject: found an empty text"):
-        require_accepted(configuration)
+        require_accepted(configuration, oldest=False)
 
 
 SERIES = {"a": frozenset({"x", "y"}), "b": frozenset({"x", "z"})}

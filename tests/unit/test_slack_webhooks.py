@@ -137,6 +137,13 @@ def test_what_slack_refuses_is_refused_with_its_word(slack: Slack, payload: obje
     assert slack.journal.find(Kind.REQUEST_REFUSED)[0].details["error"] == word
 
 
+@pytest.mark.parametrize(("text", "shown"), [(None, "[FIRING:25] PodNotReady"), ("Look &amp; see", "Look & see")])
+def test_a_push_notification_shows_the_text_or_else_the_fallback(slack: Slack, text: str | None, shown: str) -> None:
+    slack.post({**ALERT, "text": text})
+
+    assert slack.messages()[0]["notification"] == shown
+
+
 NO_ADDRESSES = (
     "",
     "see the wiki",

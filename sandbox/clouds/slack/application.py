@@ -141,6 +141,7 @@ def _rendered(message: Message) -> dict[str, Any]:
         "channel": message.channel,
         "title": messages.title(payload),
         "text": messages.body(payload),
+        "notification": messages.notification(payload),
         "color": _color(payload),
         "plain_text": messages.as_plain_text(payload),
         "ignored": messages.ignored(payload),

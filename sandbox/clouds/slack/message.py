@@ -218,6 +218,12 @@ def title(payload: Payload) -> str:
     return next(iter(plain(payload.text).splitlines()), "")
 
 
+def notification(payload: Payload) -> str:
+    """Return what a push notification shows: the message's own text, or else the first attachment's fallback."""
+    texts = [payload.text, *(each.fallback for each in payload.attachments or ())]
+    return next((shown for text in texts if (shown := plain(text))), "")
+
+
 def body(payload: Payload) -> str:
     """Return the texts, without titles, fields and buttons."""
     texts = [(payload.text or "")[:TEXT_CHARACTERS]]
