@@ -26,8 +26,10 @@ from alerting.platform import Platform
 from alerting.problems import listed
 from alerting.rules import rules_text
 from alerting.settings import Environment
+from alerting.versions import ALERTMANAGER_VERSION, PROMETHEUS_VERSION
 from cli.mocked import registered
 from cli.stacks import NOT_PAGED, read_settings, stack_names
+from cli.versions import differing_versions
 from sandbox.mocked_checks import checkers, refusals, resources_of
 from tools.paths import tool
 
@@ -78,6 +80,13 @@ def run_check(root: Path, console: Console, today: date) -> int:
     if untested := untested_alerts(root, catalog):
         failed = True
         console.print(f"[red]✗[/] {TESTS}: no test names {listed(untested)}. {ADD_A_TEST}", soft_wrap=True)
+    different = list(differing_versions())
+    for message in different:
+        console.print(f"[red]✗[/] {message}", soft_wrap=True)
+    if not different:
+        versions = f"Prometheus {PROMETHEUS_VERSION} and Alertmanager {ALERTMANAGER_VERSION}"
+        console.print(f"[green]✓[/] {versions} are what is tested with")
+    failed |= bool(different)
     with _linted(root, platforms) as linted:
         for stack, platform in platforms.items():
             if platform.settings.environment is not Environment.SANDBOX:

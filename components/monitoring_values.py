@@ -12,6 +12,13 @@ from typing import Any
 from alerting import names
 from alerting.durations import written
 from alerting.settings import MonitoringSettings, RoleSource, Settings, Spread
+from alerting.versions import (
+    ALERTMANAGER_REPOSITORY,
+    ALERTMANAGER_VERSION,
+    PROMETHEUS_REPOSITORY,
+    PROMETHEUS_VERSION,
+    REGISTRY,
+)
 from components.naming import (
     ALERTMANAGER,
     GRAFANA_ADMIN_SECRET,
@@ -86,6 +93,11 @@ def chart_values(spec: MonitoringSpec) -> dict[str, Any]:
             "serviceAccount": {"create": True, "name": ALERTMANAGER, **_annotated(spec.settings)},
             "alertmanagerSpec": {
                 **_alertmanager(spec),
+                "image": {
+                    "registry": REGISTRY,
+                    "repository": ALERTMANAGER_REPOSITORY,
+                    "tag": f"v{ALERTMANAGER_VERSION}",
+                },
                 "useExistingSecret": True,
                 "configSecret": names.ALERTMANAGER_CONFIG_SECRET,
                 **_chart_affinity(monitoring),
@@ -97,6 +109,7 @@ def chart_values(spec: MonitoringSpec) -> dict[str, Any]:
             "serviceAccount": {"create": True, "name": PROMETHEUS},
             "prometheusSpec": {
                 **_prometheus(spec),
+                "image": {"registry": REGISTRY, "repository": PROMETHEUS_REPOSITORY, "tag": f"v{PROMETHEUS_VERSION}"},
                 **_chart_affinity(monitoring),
                 "storageSpec": _claim(monitoring.prometheus_storage, monitoring),
                 "additionalScrapeConfigs": scrape_configurations(monitoring),
@@ -149,6 +162,7 @@ def alertmanager_resource(spec: MonitoringSpec) -> dict[str, Any]:
     monitoring = spec.settings.monitoring
     return {
         **_alertmanager(spec),
+        "image": f"{REGISTRY}/{ALERTMANAGER_REPOSITORY}:v{ALERTMANAGER_VERSION}",
         "configSecret": names.ALERTMANAGER_CONFIG_SECRET,
         "serviceAccountName": ALERTMANAGER,
         "portName": WEB_PORT,
@@ -164,6 +178,7 @@ def prometheus_resource(spec: MonitoringSpec) -> dict[str, Any]:
     monitoring = spec.settings.monitoring
     resource: dict[str, Any] = {
         **_prometheus(spec),
+        "image": f"{REGISTRY}/{PROMETHEUS_REPOSITORY}:v{PROMETHEUS_VERSION}",
         "serviceAccountName": PROMETHEUS,
         "portName": WEB_PORT,
         "alerting": {
@@ -227,6 +242,8 @@ def _alertmanager(spec: MonitoringSpec) -> dict[str, Any]:
     monitoring = settings.monitoring
     annotated = _annotated(settings)
     return {
+        # The operator makes the arguments by the version that it is told, whatever the image's tag is.
+        "version": f"v{ALERTMANAGER_VERSION}",
         "replicas": monitoring.alertmanager_replicas,
         "retention": ALERTMANAGER_RETENTION,
         "minReadySeconds": MINIMUM_READY_SECONDS,
@@ -247,6 +264,7 @@ def _prometheus(spec: MonitoringSpec) -> dict[str, Any]:
     settings = spec.settings
     monitoring = settings.monitoring
     return {
+        "version": f"v{PROMETHEUS_VERSION}",
         "replicas": monitoring.prometheus_replicas,
         "retention": monitoring.retention,
         "retentionSize": _prometheus_bytes(monitoring.retention_bytes()),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 KUBERNETES_VERSION = "1.36.1"
 PULUMI_VERSION = "3.259.0"
+PROMETHEUS_VERSION = "3.16.0"
+ALERTMANAGER_VERSION = "0.34.2"
 ALERTMANAGER_MODULE = "github.com/prometheus/alertmanager"
 OPERATOR_MODULE = "github.com/prometheus-operator/prometheus-operator"
 
@@ -44,8 +46,10 @@ class Recipe:
 _KUBERNETES = (("k8s.io/component-base/version.gitVersion", f"v{KUBERNETES_VERSION}"),)
 _WEB_PAGES = ("ui/app/dist/index.html", "ui/mantine-ui/dist/index.html")
 _KUBERNETES_ON_PATH = OnPath(arguments=("--version",), versions=">=1.34,<1.38")
-_PROMETHEUS_ON_PATH = OnPath(arguments=("--version",), versions=">=3.5,<4")
-_ALERTMANAGER_ON_PATH = OnPath(arguments=("--version",), versions=">=0.31,<0.36")
+# Those that are deployed, and no others: rules and configuration are tested with these.
+_PROMETHEUS_ON_PATH = OnPath(arguments=("--version",), versions=f"=={PROMETHEUS_VERSION}")
+_ALERTMANAGER_ON_PATH = OnPath(arguments=("--version",), versions=f"=={ALERTMANAGER_VERSION}")
+_REPORTED_VERSION = "github.com/prometheus/common/version.Version"
 
 
 def _alertmanager(name: str) -> Recipe:
@@ -53,7 +57,7 @@ def _alertmanager(name: str) -> Recipe:
         name=name,
         module="alertmanager",
         package=f"./cmd/{name}",
-        variables=(("github.com/prometheus/common/version.Version", "0.34.2"),),
+        variables=((_REPORTED_VERSION, ALERTMANAGER_VERSION),),
         on_path=_ALERTMANAGER_ON_PATH,
         copy_module=ALERTMANAGER_MODULE,
         extra_files=_WEB_PAGES,
@@ -76,6 +80,7 @@ def _prometheus(name: str) -> Recipe:
         module="prometheus",
         package=f"github.com/prometheus/prometheus/cmd/{name}",
         tags="remove_all_sd,enable_file_sd",
+        variables=((_REPORTED_VERSION, PROMETHEUS_VERSION),),
         on_path=_PROMETHEUS_ON_PATH,
     )
 

@@ -12,6 +12,7 @@ import yaml
 from rich.console import Console
 
 from alerting.build import load_platform
+from alerting.versions import ALERTMANAGER_VERSION, PROMETHEUS_VERSION, TESTED_WITH
 from cli import main as command
 from cli.chart import ChartUnusable, choose_chart
 from cli.render import Part, render
@@ -31,16 +32,32 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *ar
     return int(ended.value.code or 0), said.out, said.err
 
 
+def test_check_refuses_a_promtool_of_another_version_than_what_is_deployed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("promtool", "prometheus", "amtool", "alertmanager", "pint"):
+        version = "3.14.0" if name == "promtool" else TESTED_WITH.get(name, ("", ""))[1]
+        (tmp_path / name).write_text(f"#!/bin/sh\necho '{name}, version {version} (branch: HEAD)'\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("ORION_TOOLS", str(tmp_path))
+    code, said, _ = run(monkeypatch, capsys, "check")
+
+    assert code == 1
+    assert f"promtool: found version 3.14.0, but Prometheus {PROMETHEUS_VERSION} is deployed" in said
+    assert said.count("✗") == 1
+
+
 def test_check_says_what_is_there(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     code, said, _ = run(monkeypatch, capsys, "check")
 
     assert code == 0
-    assert said.count("✓") == 3 + 2 * 2 + 3 * 3 + 1
+    assert said.count("✓") == 3 + 1 + 2 * 2 + 3 * 3 + 1
     assert "✗" not in said
     rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.yaml"))
     alerts = rules.count("- alert: ")
     assert f"prod: {alerts} alerts, 7 paged services" in said
     assert f"dev: {alerts} alerts, nobody paged" in said
+    assert f"Prometheus {PROMETHEUS_VERSION} and Alertmanager {ALERTMANAGER_VERSION} are what is tested with" in said
     assert "dev: PagerDuty: nothing is made there, since orion-alerting:paging is off" in said
     assert "prod: the shapes of PagerDuty's objects take" in said
     assert "dev: the shapes" not in said

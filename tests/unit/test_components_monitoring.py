@@ -14,7 +14,6 @@ import pytest
 import yaml
 
 from alerting.durations import milliseconds
-from alerting.quantities import bytes_of
 from alerting.settings import ChartFromFile, CustomResourcesOnly, Environment, RoleSource, ScrapeTarget, Settings
 from cli.stacks import read_settings
 from components.monitoring import Monitoring, MonitoringArgs
@@ -137,27 +136,6 @@ def test_intervals_are_divided_by_the_time_scale() -> None:
     assert alertmanager_resource(spec())["clusterPeerTimeout"] == "15s"
     assert prometheus["additionalArgs"] == [{"name": "rules.alert.resend-delay", "value": "5s"}]
     assert prometheus_resource(spec())["additionalArgs"] == [{"name": "rules.alert.resend-delay", "value": "1m"}]
-
-
-@pytest.mark.parametrize(
-    ("changed", "size"),
-    [
-        (settings(), "81920MB"),
-        (settings(prometheus_storage="1Gi"), "819MB"),
-        (settings(retention_size="50Gi"), "51200MB"),
-    ],
-)
-def test_prometheus_removes_blocks_before_its_volume_is_full(changed: Settings, size: str) -> None:
-    """A full disk stores no samples, and nothing but what reads none can fire."""
-    assert prometheus_resource(spec(changed))["retentionSize"] == size
-
-
-@pytest.mark.parametrize("stack", ["dev", "prod"])
-def test_a_tenth_of_the_volume_is_left_while_blocks_are_merged(stack: str) -> None:
-    """Blocks are merged into ones of up to a tenth of the retention time (Prometheus' documentation of its storage)."""
-    monitoring = read_settings(ROOT, stack).monitoring
-
-    assert monitoring.retention_bytes() * 1.1 < 0.9 * bytes_of(monitoring.prometheus_storage)
 
 
 def test_values_hold_no_secret_only_the_name_of_one() -> None:

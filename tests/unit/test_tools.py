@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from alerting.versions import TESTED_WITH
 from tools import build
 from tools.build import BuildFailed, build_all
 from tools.paths import ToolMissing, cache_folder, tool, tools_folder
@@ -75,7 +76,7 @@ def test_a_tool_that_has_gone_from_path_is_provided_again(tmp_path: Path, monkey
     build_all(console)
     gone.unlink()
 
-    there = put_on_path(tmp_path / "new", monkeypatch, "prometheus, version 3.17.0")
+    there = put_on_path(tmp_path / "new", monkeypatch, "prometheus, version 3.16.0")
     build_all(console)
 
     assert tool("prometheus").readlink() == there
@@ -108,3 +109,18 @@ def test_every_recipe_is_pinned_and_named_once() -> None:
         pins = Path(build.__file__).parent / "go" / recipe.module
         assert (pins / "go.mod").exists()
         assert (pins / "go.sum").stat().st_size > 0
+
+
+def test_what_is_built_and_what_wins_on_path_is_the_version_that_is_deployed() -> None:
+    recipes = {recipe.name: recipe for recipe in RECIPES}
+
+    for program, (_, version) in TESTED_WITH.items():
+        recipe = recipes[program]
+        assert recipe.on_path is not None
+        assert recipe.on_path.versions == f"=={version}"
+        assert version in dict(recipe.variables).values()
+        pins = (Path(build.__file__).parent / "go" / recipe.module / "go.mod").read_text()
+        major, minor, patch = version.split(".")
+        # Prometheus' module is of major version 0: its 3.16.0 is v0.316.0.
+        module = f"v0.{major}{minor}.{patch}" if recipe.module == "prometheus" else f"v{version}"
+        assert f"github.com/prometheus/{recipe.module} {module} " in pins
