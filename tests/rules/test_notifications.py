@@ -147,6 +147,9 @@ def test_slack_gets_exact_and_escaped_values(sink: Sink, alertmanager: str, inde
     assert message["channel"] == "#orion-alerts"
     assert attachment["color"] == "warning"
     assert attachment["title"] == f"[FIRING:30] {name}"
+    # The sandbox's operator takes no `message_text`: this is what a push notification shows.
+    assert attachment["fallback"].startswith(f"[FIRING:30] {name}")
+    assert_escaped(attachment["fallback"])
     assert len(attachment["text"]) <= 3000
     assert attachment["text"] == attachment["text"].strip()
     assert_escaped(attachment["text"])
