@@ -13,9 +13,14 @@ from alerting.ssm_documents import SsmDocument
 
 
 class RemediationEntry(ClosedModel):
-    """Which action answers an alert."""
+    """Which action answers an alert.
+
+    `triggered_by` is another alert, which shows that the action is due: the action is then taken when that one fires,
+    and gets its labels and annotations.
+    """
 
     action: str
+    triggered_by: str | None = None
 
 
 ActionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]

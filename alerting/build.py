@@ -58,7 +58,7 @@ def build_platform(catalog: Catalog, settings: Settings) -> Platform:
         pod_monitors=pod_monitors(catalog),
         alertmanager=alertmanager,
         on_call=on_call(catalog),
-        repairs=repairs(catalog),
+        repairs=repairs(catalog, settings.time_scale),
     )
 
 

@@ -328,6 +328,10 @@ class Catalog:
                     path = ("groups", group_index, "rules", rule_index)
                     yield LocatedRule(domain=domain, document=document, path=path, rule=rule)
 
+    def triggers(self) -> Mapping[str, RemediationEntry]:
+        """Return the remediations by the alert that the function answers: `triggered_by`, or the alert itself."""
+        return {entry.triggered_by or alert: entry for alert, entry in self.remediations.items()}
+
     def alerts(self) -> Mapping[str, LocatedRule]:
         """Return the alerts by name; of two with one name, the first."""
         return self._alerts

@@ -26,6 +26,7 @@ from alerting.platform import (
 )
 from alerting.ssm_documents import VARIABLE_PREFIX, document_text
 
+_SECONDS = "_seconds"
 NAMESPACE = "namespace"
 """The parameter that every document has."""
 NOT_AFTER = "notAfter"
@@ -44,8 +45,11 @@ MAINTENANCE_RIGHT = ClusterRight(group="", resource="configmaps", verbs=("get",)
 """What the scripts need in the namespace of maintenance to know that it was declared."""
 
 
-def repairs(catalog: Catalog) -> Repairs:
-    """Return the repairs, the actions that they use, the namespaces that may be touched and the rights to do so."""
+def repairs(catalog: Catalog, time_scale: float = 1) -> Repairs:
+    """Return the repairs, the actions that they use, the namespaces that may be touched and the rights to do so.
+
+    Bounds that are a time are divided by `time_scale`.
+    """
     used = {entry.action for entry in catalog.remediations.values()}
     actions = [catalog.actions[name] for name in sorted(used & set(catalog.actions))]
     namespaces = tuple(sorted({service.namespace for service in catalog.services.values()}))
@@ -54,7 +58,7 @@ def repairs(catalog: Catalog) -> Repairs:
             repair_action(
                 action,
                 namespaces=namespaces,
-                bounds=catalog.bounds.get(action.name, {}),
+                bounds=scaled_bounds(catalog.bounds.get(action.name, {}), time_scale),
                 limit=catalog.hourly_limits[action.name],
             )
             for action in actions
@@ -66,7 +70,7 @@ def repairs(catalog: Catalog) -> Repairs:
         ),
         repairs=tuple(
             Repair(alert=alert, action=entry.action, team=_team(catalog, alert))
-            for alert, entry in sorted(catalog.remediations.items())
+            for alert, entry in sorted(catalog.triggers().items())
         ),
         teams=tuple(RepairTeam(name=name, mail=team.repair_mail) for name, team in catalog.teams.items()),
         namespaces=namespaces,
@@ -100,6 +104,13 @@ def repair_action(
         per_service_hour=limit.service,
         per_platform_hour=limit.platform,
     )
+
+
+def scaled_bounds(bounds: Mapping[str, int], time_scale: float) -> dict[str, int]:
+    """Return bounds with those called `*_seconds` divided by `time_scale`: they are compared with the rules' times."""
+    return {
+        name: max(1, round(value / time_scale)) if name.endswith(_SECONDS) else value for name, value in bounds.items()
+    }
 
 
 def script_beginning(action: ActionFile, *, namespaces: Collection[str], bounds: Mapping[str, int]) -> str:

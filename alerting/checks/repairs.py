@@ -7,7 +7,7 @@ import string
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from alerting.actions import ActionFile, HandOverEntry
+from alerting.actions import ActionFile, HandOverEntry, RemediationEntry
 from alerting.catalog import Catalog
 from alerting.checks.rules import alert_labels
 from alerting.documents import Document, FieldPath
@@ -42,15 +42,30 @@ def _remediation_problems(catalog: Catalog) -> Iterator[Problem]:
             advice = "Name an action of runbooks/actions or `hand_overs`, or write it"
             yield not_allowed(document.place((*path, "action")), entry.action, actions, advice)
             continue
+        trigger = entry.triggered_by or alert
+        yield from _trigger_problems(catalog, alert, entry, document.place((*path, "triggered_by")))
         for label in _labels_read(catalog, entry.action):
-            if alert in labels and label not in labels[alert]:
-                carried = listed(labels[alert].names())
+            if trigger in labels and label not in labels[trigger]:
+                carried = listed(labels[trigger].names())
                 message = (
-                    f'action {entry.action} reads the label "{label}", which alert {alert} does not carry; '
+                    f'action {entry.action} reads the label "{label}", which alert {trigger} does not carry; '
                     f"allowed: {carried}. Change the action, or the alert"
                 )
                 yield Problem(document.place((*path, "action")), message)
-        yield from _annotation_problems(catalog, alert, entry.action, document.place((*path, "action")))
+        yield from _annotation_problems(catalog, trigger, entry.action, document.place((*path, "action")))
+
+
+def _trigger_problems(catalog: Catalog, alert: str, entry: RemediationEntry, place: Place) -> Iterator[Problem]:
+    """Yield that the alert which triggers an action is not there, or triggers another one already."""
+    trigger = entry.triggered_by
+    if trigger is None:
+        return
+    if trigger not in catalog.alerts():
+        yield not_allowed(place, trigger, catalog.alerts(), "Name an alert of rules/")
+    others = [other for other, one in catalog.remediations.items() if trigger in {other, one.triggered_by}]
+    if others != [alert]:
+        message = f"{trigger} has an action already ({listed(others)}); allowed: one for each alert. Name another alert"
+        yield Problem(place, message)
 
 
 def _annotation_problems(catalog: Catalog, alert: str, action: str, place: Place) -> Iterator[Problem]:

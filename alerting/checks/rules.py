@@ -234,10 +234,11 @@ def _page_problems(catalog: Catalog, place: Place, alert: str) -> Iterator[Probl
         yield Problem(place, f"{file} says nothing under {listed(empty)}. Write what a person needs at night")
     if "`" not in page.sections["Diagnosis"]:
         yield Problem(place, f"{file} has nothing to paste under Diagnosis. Add a command or a query, in backticks")
-    action = catalog.remediations[alert].action if alert in catalog.remediations else None
-    if action is not None and f"`{action}`" not in page.sections["Mitigation"]:
-        message = f"{file} does not say under Mitigation what the action `{action}` will and will not do. Say it"
-        yield Problem(place, message)
+    answers = (remediations.get(alert) for remediations in (catalog.remediations, catalog.triggers()))
+    for action in sorted({entry.action for entry in answers if entry is not None}):
+        if f"`{action}`" not in page.sections["Mitigation"]:
+            message = f"{file} does not say under Mitigation what the action `{action}` will and will not do. Say it"
+            yield Problem(place, message)
 
 
 def _owner_problems(

@@ -106,6 +106,7 @@ def _deployment(deployment: DeploymentResource) -> Deployment:
         service=_service(metadata.labels),
         replicas=spec.replicas or 0,
         replicas_available=(status.availableReplicas or 0) if status is not None else 0,
+        pods=(status.replicas or 0) if status is not None else 0,
         replicas_updated=(status.updatedReplicas or 0) if status is not None else 0,
         paused=bool(spec.paused),
         revision=(metadata.annotations or {}).get(REVISION_ANNOTATION, ""),

@@ -165,6 +165,7 @@ class KubeState(Collector):
     def _deployments(self, deployments: Sequence[Deployment]) -> Iterator[Metric]:
         wanted = _deployment_gauge("kube_deployment_spec_replicas", "Wanted replicas.")
         available = _deployment_gauge("kube_deployment_status_replicas_available", "Available replicas.")
+        pods = _deployment_gauge("kube_deployment_status_replicas", "Replicas of every revision.")
         updated = _deployment_gauge("kube_deployment_status_replicas_updated", "Replicas of the newest revision.")
         paused = _deployment_gauge("kube_deployment_spec_paused", "Whether its rollout is paused.")
         labelled = _deployment_gauge("kube_deployment_labels", "Its labels.", "label_app_kubernetes_io_name")
@@ -176,11 +177,12 @@ class KubeState(Collector):
             refused = self._faults.hits("replicas are refused", service=deployment.service)
             wanted.add_metric(where, deployment.replicas + refused)
             available.add_metric(where, 0 if self._is_down(deployment.service) else deployment.replicas_available)
+            pods.add_metric(where, deployment.pods)
             updated.add_metric(where, deployment.replicas_updated)
             paused.add_metric(where, deployment.paused)
             labelled.add_metric([*where, deployment.service], 1)
             annotated.add_metric([*where, deployment.revision], 1)
-        yield from (wanted, available, updated, paused, labelled, annotated)
+        yield from (wanted, available, pods, updated, paused, labelled, annotated)
 
     def _jobs(self, deployments: Sequence[Deployment]) -> Iterator[Metric]:
         """Yield a Job beside each deployment, made up. Only one that failed has that condition."""

@@ -62,13 +62,17 @@ class Pod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """A deployment as the exporters see it. `revision` is that of its rollout, as its annotation says."""
+    """A deployment as the exporters see it. `revision` is that of its rollout, as its annotation says.
+
+    `pods` are of every revision, `replicas_updated` of this one.
+    """
 
     namespace: str
     name: str
     service: str
     replicas: int
     replicas_available: int
+    pods: int
     replicas_updated: int
     paused: bool
     revision: str
@@ -190,7 +194,10 @@ class Services(Collector):
                 self._take_orders(service, seconds * ORDERS_PER_SECOND)
 
     def _answer(self, service: str, count: float) -> None:
-        failing = max(share * self._faults.hits(kind, service=service) for kind, share in FAILING_SHARES.items())
+        failing = max(
+            self._failing_revisions(service),
+            *(share * self._faults.hits(kind, service=service) for kind, share in FAILING_SHARES.items()),
+        )
         for code, share in (("200", 1 - failing), ("500", failing)):  # both from the start: no increase is missed
             self._answered[service, code] = self._answered.get((service, code), 0.0) + share * count
         slow = self._faults.hits("requests are slow", service=service)
@@ -201,6 +208,18 @@ class Services(Collector):
             buckets[index] += count * share
         taken = self._seconds.setdefault(service, 0.0)
         self._seconds[service] = taken + count * (SLOW_SECONDS if slow else FAST_SECONDS)
+
+    def _failing_revisions(self, service: str) -> float:
+        """Return the share of a service's pods that are of a revision which fails."""
+        pods = failing = 0
+        for deployment in self._cluster.deployments():
+            if deployment.service == service and deployment.revision.isdigit():
+                pods += deployment.pods
+                before = deployment.pods - deployment.replicas_updated
+                revision = int(deployment.revision)
+                for number, of_it in ((revision, deployment.replicas_updated), (revision - 1, before)):
+                    failing += of_it * self._faults.hits("a revision fails", service=service, revision=str(number))
+        return failing / pods if pods else 0.0
 
     def _take_orders(self, service: str, count: float) -> None:
         taken = 0.0 if self._faults.hits("orders stop", service=service) else count

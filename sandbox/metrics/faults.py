@@ -47,6 +47,12 @@ _KINDS = (
         effect="one request in two hundred is answered with 500",
     ),
     FaultKind(
+        name="a revision fails",
+        alert="HighErrorRateAfterRollout",
+        required=frozenset({"service", "revision"}),
+        effect="every request to a pod of this revision, which may be rolled out yet, is answered with 500",
+    ),
+    FaultKind(
         name="service serves no metrics",
         alert="ServiceMetricsMissing",
         required=frozenset({"service"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from sandbox.metrics.data_exporters import DATABASE_INSTANCES, READER
@@ -11,6 +12,7 @@ from sandbox.metrics.faults import Fault, UnknownFault
 EXPORTERS = ("services", "cadvisor", "kube-state-metrics", "kubelet", "alerting", "cloudwatch", "redis", "kafka")
 WITHOUT_SILENCE = frozenset({"services", "kubelet", "alerting"})
 """The exporters whose silence is told otherwise: by an alert of each service, and by the dead man's switch."""
+_REVISION = re.compile(r"[1-9][0-9]{0,8}")
 _OF_ORDERS = frozenset({"orders stop", "orders are rejected"})
 
 
@@ -18,12 +20,21 @@ def require_place(one: Fault, cluster: ClusterView) -> None:
     """Do nothing if everything that a fault's labels name is there.
 
     Raises `UnknownFault` with what is.
+    A revision may be one that is still to be rolled out.
     """
     for label, value in sorted(one.labels):
+        if label == "revision":
+            _require_revision(one, value)
+            continue
         allowed = sorted(_allowed(one, label, cluster))
         if value not in allowed:
             there = ", ".join(allowed) or "nothing"
             raise UnknownFault(f"fault {one.kind!r}: found {label}={value}; allowed: {there}")
+
+
+def _require_revision(one: Fault, value: str) -> None:
+    if not _REVISION.fullmatch(value):
+        raise UnknownFault(f"fault {one.kind!r}: found revision={value}; allowed: a number such as 2")
 
 
 def _allowed(one: Fault, label: str, cluster: ClusterView) -> Iterable[str]:

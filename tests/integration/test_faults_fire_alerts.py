@@ -33,7 +33,7 @@ SIDE_BY_SIDE: Mapping[str, Mapping[str, str]] = {
     "requests fail": {"service": "gateway"},
     "a tenth of requests fail": {"service": "orders"},
     "few requests fail": {"service": "positions"},
-    "service serves no metrics": {"service": "market-data"},
+    "a revision fails": {"service": "market-data", "revision": "2"},
     "requests are slow": {"service": "gateway"},
     "some requests are slow": {"service": "orders"},
     "memory leaks": {"service": "orders"},
@@ -61,6 +61,7 @@ SIDE_BY_SIDE: Mapping[str, Mapping[str, str]] = {
     "cluster is under maintenance": {},
 }
 THEN: Mapping[str, Mapping[str, str]] = {
+    "service serves no metrics": {"service": "market-data"},
     "redis is full": {},
     "alerting's volume is full": {},
     "orders stop": {"service": "orders"},
@@ -75,6 +76,9 @@ class Cluster:
     """Four services with a pod each."""
 
     services = ("gateway", "market-data", "orders", "positions")
+
+    def __init__(self) -> None:
+        self.revisions: dict[str, str] = {}
 
     def pods(self) -> Sequence[Pod]:
         return [
@@ -100,9 +104,10 @@ class Cluster:
                 service=service,
                 replicas=1,
                 replicas_available=1,
+                pods=1,
                 replicas_updated=1,
                 paused=False,
-                revision="1",
+                revision=self.revisions.get(service, "1"),
             )
             for service in self.services
         ]
@@ -112,8 +117,13 @@ class Cluster:
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Iterator[HttpService]:
-    service = HttpService("metrics", create_application(Cluster(), Faults(Journal(tmp_path / "journal"))))
+def cluster() -> Cluster:
+    return Cluster()
+
+
+@pytest.fixture
+def source(tmp_path: Path, cluster: Cluster) -> Iterator[HttpService]:
+    service = HttpService("metrics", create_application(cluster, Faults(Journal(tmp_path / "journal"))))
     service.start()
     wait_until_ready(service, timeout_seconds=10)
     yield service
@@ -176,7 +186,7 @@ def start(source: HttpService, faults: Mapping[str, Mapping[str, str]]) -> set[s
 
 @pytest.mark.integration
 def test_every_fault_sets_its_alert_off_and_nothing_fires_without(
-    source: HttpService, prometheus: ProcessService
+    source: HttpService, prometheus: ProcessService, cluster: Cluster
 ) -> None:
     """Ten minutes of the story pass first, in which only what always fires does."""
     ends = time.monotonic() + 10 * 60 / SCALE
@@ -187,7 +197,9 @@ def test_every_fault_sets_its_alert_off_and_nothing_fires_without(
 
     until("ten minutes of the story have passed", is_over)
 
-    wait_for(prometheus, start(source, SIDE_BY_SIDE))
+    started = start(source, SIDE_BY_SIDE)
+    cluster.revisions["market-data"] = "2"
+    wait_for(prometheus, started)
     wait_for(prometheus, start(source, THEN))
     wait_for(prometheus, start(source, LAST))
 

@@ -107,10 +107,18 @@ class TestRollbackDeployment:
         good = _image(stage, "back")
         revision = _rolled_out(stage, "back", "registry.orion.example.com/back:2.0.0-bad")
         parameters = {"namespace": NAMESPACE, "deployment": "back", "revision": revision}
+        refused = stage.run("orion-rollback-deployment", **parameters)
+        assert refused["StandardErrorContent"].startswith(
+            "refused: deployment orion/back has been rolled out at revision 2 for "
+        ), refused
+        # Ten minutes can't be waited for: the same script with none.
+        document = stage.document_with(
+            "rollback_deployment", "orion-rollback-at-once", revision_age_minutes=60, settled_seconds=0
+        )
 
-        commands = [stage.send("orion-rollback-deployment", parameters) for _ in range(3)]
+        commands = [stage.send(document, parameters) for _ in range(3)]
         answers = [stage.ended(command) for command in commands]
-        answers.append(stage.run("orion-rollback-deployment", **parameters))
+        answers.append(stage.run(document, **parameters))
 
         outputs = [answer["StandardOutputContent"] for answer in answers]
         assert [answer["StandardErrorContent"] for answer in answers] == [""] * 4
@@ -155,6 +163,19 @@ class TestRollbackDeployment:
         assert answer["Status"] == "Failed"
         assert answer["StandardErrorContent"].startswith("refused: deployment orion/paused is paused")
 
+    def test_a_deployment_that_is_being_rolled_out_is_left_alone(self, stage: Stage) -> None:
+        _made(stage, "rolling")
+        patch = json.dumps({"spec": {"minReadySeconds": 3000}})  # no new pod becomes available
+        stage.kubectl("patch", "deployment", "rolling", f"--namespace={NAMESPACE}", f"--patch={patch}")
+        image = "rolling=registry.orion.example.com/rolling:2.0.0"
+        stage.kubectl("set", "image", "deployment/rolling", image, f"--namespace={NAMESPACE}")
+        until("its rollout has begun", lambda: _deployment(stage, "rolling")["status"].get("updatedReplicas", 0) == 1)
+
+        answer = stage.run("orion-rollback-deployment", namespace=NAMESPACE, deployment="rolling", revision="2")
+
+        assert answer["Status"] == "Failed"
+        assert answer["StandardErrorContent"].startswith("refused: deployment orion/rolling is being rolled out: 1 of ")
+
     def test_a_deployment_that_never_was_another_is_left_alone(self, stage: Stage) -> None:
         revision = _made(stage, "first")
 
@@ -167,7 +188,9 @@ class TestRollbackDeployment:
         """The bound of an hour can't be waited for: the same script with a bound of none."""
         _made(stage, "old")
         revision = _rolled_out(stage, "old", "registry.orion.example.com/old:2.0.0")
-        document = stage.document_with("rollback_deployment", "orion-rollback-of-nothing", revision_age_minutes=0)
+        document = stage.document_with(
+            "rollback_deployment", "orion-rollback-of-nothing", revision_age_minutes=0, settled_seconds=0
+        )
 
         answer = stage.run(document, namespace=NAMESPACE, deployment="old", revision=revision)
 

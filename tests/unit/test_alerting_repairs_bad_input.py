@@ -46,7 +46,8 @@ ALERTS = ", ".join(CATALOG.alerts())
             "action: restart_pod",
             "acton: restart_pod",
             "acton",
-            "remediations.HighMemoryUsage.acton: found an unknown field; allowed: action. Remove or rename it",
+            "remediations.HighMemoryUsage.acton: found an unknown field; allowed: action, triggered_by. "
+            "Remove or rename it",
             id="a field misspelled",
         ),
         pytest.param(

@@ -164,7 +164,7 @@ def test_what_the_catalog_puts_into_the_zip_is_understood() -> None:
         "HighMemoryUsage": "restart_pod",
         "PodCrashLooping": "collect_diagnostics",
         "KafkaConsumerLag": "scale_consumers",
-        "HighErrorRate": "rollback_deployment",
+        "HighErrorRateAfterRollout": "rollback_deployment",
         "AuroraHighCPU": "hand_to_database_team",
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,14 @@ def test_a_container_without_logs_does_not_keep_those_of_the_others_out(tmp_path
     assert "[main] why it crashed" in before
 
 
+PROGRESS = 'status.conditions[?(@.type=="Progressing")].reason'
+PROGRESSED = 'status.conditions[?(@.type=="Progressing")].lastUpdateTime'
+
+
+def ago(minutes: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 60 * minutes))
+
+
 def deployments(directory: Path, *, patching: str, **fields: Any) -> str:
     """Return a kubectl that knows one deployment, and how `patching` it ends (Python; `state` is kept)."""
     state = {
@@ -50,11 +59,15 @@ def deployments(directory: Path, *, patching: str, **fields: Any) -> str:
         "metadata.generation": 4,
         "status.observedGeneration": 4,
         r"metadata.annotations.deployment\.kubernetes\.io/revision": 2,
+        "status.replicas": 10,
+        "status.updatedReplicas": 10,
+        PROGRESS: "NewReplicaSetAvailable",
+        PROGRESSED: ago(11),
         **fields,
     }
     kept = directory / "deployment.json"
     kept.write_text(json.dumps(state))
-    made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    made = ago(20)
     return f"""#!{sys.executable}
 import json, pathlib, re, sys
 kept = pathlib.Path({str(kept)!r})
@@ -132,6 +145,48 @@ def test_a_paused_deployment_is_not_rolled_back(tmp_path: Path) -> None:
 
     assert done.status == "Failed"
     assert done.errors.startswith("refused: deployment orion/orders is paused")
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        pytest.param(
+            {"status.updatedReplicas": 5, "status.replicas": 13, PROGRESS: "ReplicaSetUpdated"},
+            "is being rolled out: 5 of 13 pods are of revision 2 (ReplicaSetUpdated)",
+            id="a rollout goes on",
+        ),
+        pytest.param(
+            {"status.updatedReplicas": 9},
+            "is being rolled out: 9 of 10 pods are of revision 2 (NewReplicaSetAvailable)",
+            id="a pod of the revision before is left",
+        ),
+        pytest.param(
+            {PROGRESS: "ProgressDeadlineExceeded"},
+            "is being rolled out: 10 of 10 pods are of revision 2 (ProgressDeadlineExceeded)",
+            id="a rollout that hangs",
+        ),
+        pytest.param(
+            {PROGRESS: "", PROGRESSED: ""},
+            "is being rolled out: 10 of 10 pods are of revision 2 (no progress is reported)",
+            id="nobody knows when it ended",
+        ),
+        pytest.param(
+            {PROGRESSED: ago(9)},
+            "has been rolled out at revision 2 for ",
+            id="it ended nine minutes ago",
+        ),
+    ],
+)
+def test_a_revision_is_not_taken_back_before_it_can_be_judged(
+    tmp_path: Path, fields: Mapping[str, Any], reason: str
+) -> None:
+    """Its hotfix was rolled back while the window still held the errors of the revision before."""
+    kubectl = deployments(tmp_path, patching='sys.exit("it was patched")', **fields)
+
+    done = run_script(tmp_path, "rollback_deployment", kubectl, ROLLED_BACK)
+
+    assert done.status == "Failed"
+    assert done.errors.startswith(f"refused: deployment orion/orders {reason}")
 
 
 @pytest.mark.parametrize("action", sorted(repair_actions()))

@@ -58,9 +58,10 @@ class Cluster:
                 service=name,
                 replicas=2,
                 replicas_available=2,
+                pods=3,
                 replicas_updated=2,
                 paused=False,
-                revision="1",
+                revision="2",
             )
             for name in ("gateway", "orders")
         ]
@@ -121,6 +122,22 @@ def test_failing_requests_are_counted_as_such_and_only_there(source: Source) -> 
 
     assert source.value("services", "http_requests_total", service="orders", code="200") == before
     assert source.value("services", "http_requests_total", service="gateway", code="500") == 0
+
+
+@pytest.mark.parametrize(("revision", "share"), [("1", 1 / 3), ("2", 2 / 3), ("3", 0)])
+def test_requests_to_the_pods_of_a_failing_revision_fail(source: Source, revision: str, share: float) -> None:
+    """Of three pods two are of revision 2, and one is still of the revision before."""
+    source.change("POST", "a revision fails", service="orders", revision=revision)
+
+    def counted() -> tuple[float, float]:
+        samples = source.samples("services", "http_requests_total")
+        of_orders = {labels: value for labels, value in samples.items() if ("service", "orders") in labels}
+        return sum(of_orders.values()), sum(value for labels, value in of_orders.items() if ("code", "500") in labels)
+
+    all_before, failed_before = counted()
+    all_after, failed_after = counted()
+
+    assert failed_after - failed_before == pytest.approx(share * (all_after - all_before))
 
 
 def test_a_histogram_never_falls_and_ends_with_the_count(source: Source) -> None:
