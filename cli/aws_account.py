@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 
 from cli.stacks import read_settings
-from sandbox.population import aws_session
+from sandbox.credentials import Credentials
 from sandbox.runs import RUNS, running_sandbox
 
 SANDBOX = "sandbox"
@@ -39,8 +39,8 @@ class Account:
 def account_of(root: Path, stack: str) -> Account:
     """Return the account of a stack. Raises `NoSandbox`, or `WrongAccount` naming the one that is needed."""
     if stack == SANDBOX:
-        _, addresses = running_sandbox(root / RUNS)
-        session, endpoint = aws_session(), addresses["aws"]
+        folder, addresses = running_sandbox(root / RUNS)
+        session, endpoint = Credentials.kept_in(folder).session(), addresses["aws"]
         caller = session.client("sts", endpoint_url=endpoint).get_caller_identity()
         return Account(session=session, endpoint=endpoint, caller=caller["Arn"])
     aws = read_settings(root, stack).aws

@@ -6,10 +6,12 @@ machine cannot read, and are kept in the run's folder, which only its owner can 
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Self
 
 import boto3
@@ -22,6 +24,7 @@ from sandbox.population import REGION
 ACCESS_KEY_VARIABLE = "AWS_ACCESS_KEY_ID"
 SECRET_KEY_VARIABLE = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - a variable's name
 TOKEN_VARIABLE = "ORION_SANDBOX_PAGERDUTY_TOKEN"  # noqa: S105 - a variable's name
+FILE = "credentials.json"
 OWN_SERVICE = "sandbox"
 """What requests for the stand-in's own pages are signed for."""
 _ID_BYTES = 8
@@ -70,6 +73,17 @@ class Credentials:
     def environment(self) -> Mapping[str, str]:
         """Return the variables from which `from_environment` makes the same credentials."""
         return {**self.aws_environment(), TOKEN_VARIABLE: self.pagerduty_token}
+
+    def keep(self, folder: Path) -> None:
+        """Write them to a folder, readable for its owner only, for other commands of the same user."""
+        path = folder / FILE
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            json.dump(asdict(self), file)
+
+    @classmethod
+    def kept_in(cls, folder: Path) -> Self:
+        """Return those that a run has kept in its folder."""
+        return cls(**json.loads((folder / FILE).read_text(encoding="utf-8")))
 
     def session(self, region: str = REGION) -> boto3.Session:
         """Return a session of AWS. Its clients have to be given the stand-in's address."""

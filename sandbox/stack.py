@@ -191,6 +191,7 @@ class Sandbox:
         self._start(functions, *observers)
         # Alertmanager sends nothing until its gossip has settled: ten seconds of its own, whatever the scale.
         self._wait("Alertmanager's gossip settles", self._has_settled)
+        self.credentials.keep(self.run.directory)
         self.run.publish(self.addresses())
         return result
 
