@@ -8,7 +8,7 @@ import pytest
 
 from tests.alerting_data import changed, problems
 
-CPU = "max by (dbinstance_identifier) (aws_rds_cpuutilization_average) > 80"
+CPU = "max by (dbinstance_identifier) (last_over_time(aws_rds_cpuutilization_average[5m])) > 80"
 """An alert's expression, which the cases replace. They keep its label by `on ()`, since no label is at issue."""
 
 FAILURES = 'sum(increase(http_requests_total{code="500"}[1h]))'
@@ -57,9 +57,8 @@ def said(tmp_path: Path, expression: str) -> list[str]:
 def test_an_alert_that_one_event_sets_off_is_refused(tmp_path: Path, expression: str) -> None:
     (problem,) = said(tmp_path, expression)
 
-    assert problem.startswith(
-        "rules/database.yaml:14: groups.0.rules.2.expr: alert AuroraHighCPU reads a share of events"
-    )
+    assert problem.startswith("rules/database.yaml:")
+    assert ".expr: alert AuroraHighCPU reads a share of events" in problem
     assert "`and on (service) orion:http_failures:increase1h > 4.5`. Add one" in problem
 
 

@@ -22,7 +22,7 @@ def test_an_alert_needs_a_page(tmp_path: Path) -> None:
 
     line = line_of(root, "rules/infrastructure.yaml", "alert: ServiceDown")
     assert problem == (
-        f"rules/infrastructure.yaml:{line}: groups.0.rules.8.alert: "
+        f"rules/infrastructure.yaml:{line}: groups.0.rules.9.alert: "
         "alert ServiceDown has no runbook page. Write runbooks/ServiceDown.md"
     )
 
@@ -46,7 +46,7 @@ def test_each_part_of_a_page_says_something(tmp_path: Path, heading: str) -> Non
 
     found = problems(root)
 
-    expected = f"{SERVICE_DOWN}: groups.0.rules.8.alert: runbooks/ServiceDown.md says nothing under {heading}. "
+    expected = f"{SERVICE_DOWN}: groups.0.rules.9.alert: runbooks/ServiceDown.md says nothing under {heading}. "
     assert any(problem.startswith(expected) for problem in found)
 
 
