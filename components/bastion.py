@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,26 +9,22 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
+from alerting import bastion_proof
 from alerting.platform import ClusterRight, Repairs
 from alerting.repairs import MAINTENANCE_RIGHT
 from alerting.settings import Settings
+from alerting.ssm_documents import document_text
+from components.bastion_user_data import ClusterAddress, user_data
 from components.naming import BASTION, BASTION_TAG, BASTION_TAG_VALUE, REPAIRS_GROUP, arn, type_token
 from components.policies import Statement, policy_document, trust_policy
 from components.security_groups import HTTPS_PORT, let_in, let_out, security_group
 
 INSTANCE_TYPE = "t4g.small"
 """Two gigabytes: each command that runs at once is a worker of the agent and a kubectl, some 100 MB."""
-COMMANDS_AT_ONCE = 10
-COMMANDS_WAITING = 2000
-"""What the agent runs at once, and keeps waiting; the rest it refuses (`BufferFull`). Its own limits are 5 and 5.
-
-The function sends at once what 2 batches of 10 messages ask for, each message of 100 alerts at most.
-"""
 ROOT_VOLUME_GIGABYTES = 10
 IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
-KUBERNETES_MINOR = "1.36"
-KUBECONFIG = "/etc/orion/kubeconfig"
-FIND_AGAIN_SECONDS = 10
+PROOF_SECONDS = 1200
+"""How long `up` waits for a new instance to prove itself: to start, to install, and to be asked by Systems Manager."""
 OUTPUT_PREFIX = "commands/"
 """Where the function has commands write their output."""
 REPAIRS_ROLE = "orion-repairs"
@@ -69,6 +64,7 @@ class Bastion(pulumi.ComponentResource):
         self._settings = args.spec.settings
         self._child = pulumi.ResourceOptions(parent=self)
         role, policy, profile = self._role(args)
+        self._cluster = aws.eks.get_cluster(name=self._settings.cluster.name, opts=pulumi.InvokeOptions(parent=self))
         group, rules = self._security_group()
         access = aws.eks.AccessEntry(
             f"{name}-access",
@@ -78,11 +74,16 @@ class Bastion(pulumi.ComponentResource):
             type="STANDARD",
             opts=self._child,
         )
+        rights = [
+            *(
+                self._rights(namespace, namespace, args.spec.repairs.rights)
+                for namespace in args.spec.repairs.namespaces
+            ),
+            self._rights("maintenance", args.namespace, [MAINTENANCE_RIGHT]),
+            *self._cluster_rights(args.spec.repairs.cluster_rights),
+        ]
         instance = self._instance(profile, group, args.key_arn, before=[policy, access, *rules])
-        for namespace in args.spec.repairs.namespaces:
-            self._rights(namespace, namespace, args.spec.repairs.rights)
-        self._rights("maintenance", args.namespace, [MAINTENANCE_RIGHT])
-        self._cluster_rights(args.spec.repairs.cluster_rights)
+        self._prove(instance, args.spec.repairs, before=rights)
         self.instance_id = instance.id
         self.role_arn = role.arn
         self.register_outputs({"instanceId": self.instance_id, "roleArn": self.role_arn})
@@ -118,10 +119,27 @@ class Bastion(pulumi.ComponentResource):
                     # An agent's own channels and messages have no ARN.
                     resources=["*"],
                 ),
+                # The proof of a new instance comes by an association of State Manager, which an agent asks for.
                 Statement(
-                    sid="FindTheCluster",
-                    actions=["eks:DescribeCluster"],
-                    resources=[arn(self._settings, "eks", f"cluster/{self._settings.cluster.name}")],
+                    sid="TakeTheProof",
+                    actions=[
+                        "ssm:ListAssociations",
+                        "ssm:ListInstanceAssociations",
+                        "ssm:DescribeAssociation",
+                        "ssm:UpdateAssociationStatus",
+                        "ssm:UpdateInstanceAssociationStatus",
+                        "ssm:PutComplianceItems",
+                    ],
+                    resources=[
+                        arn(self._settings, "ssm", "association/*"),
+                        arn(self._settings, "ssm", f"document/{bastion_proof.DOCUMENT_NAME}"),
+                        arn(self._settings, "ec2", "instance/*"),
+                    ],
+                ),
+                Statement(
+                    sid="ReadTheProof",
+                    actions=["ssm:GetDocument", "ssm:DescribeDocument"],
+                    resources=[arn(self._settings, "ssm", f"document/{bastion_proof.DOCUMENT_NAME}")],
                 ),
                 # The agent gives each file the ACL bucket-owner-full-control, which S3 refuses without the second right
                 # although it changes nothing (amazon-ssm-agent, `s3util.S3Upload`).
@@ -166,8 +184,7 @@ class Bastion(pulumi.ComponentResource):
         Inside the network the API's name then resolves to that endpoint only, and the group that EKS puts before it
         lets in nobody but its own members. Without one the bastion goes to the public endpoint, which has no group.
         """
-        cluster = aws.eks.get_cluster(name=self._settings.cluster.name, opts=pulumi.InvokeOptions(parent=self))
-        network = cluster.vpc_config
+        network = self._cluster.vpc_config
         if not network.endpoint_private_access:
             return []
         return [
@@ -192,12 +209,12 @@ class Bastion(pulumi.ComponentResource):
         """Make the instance, once there is what its first start needs.
 
         EC2 opens its disk by a grant that whoever starts it makes: the key's policy leaves to IAM who may, and the
-        instance's own role needs nothing of it.
+        instance's own role needs nothing of it. A new instance is there, and proved, before the one that it replaces
+        goes.
         """
-        image = aws.ssm.get_parameter_output(name=IMAGE_PARAMETER, opts=pulumi.InvokeOptions(parent=self))
         return aws.ec2.Instance(
             f"{self._name}-instance",
-            ami=image.value,
+            ami=self._image(),
             instance_type=INSTANCE_TYPE,
             subnet_id=self._settings.network.subnet_ids[0],
             vpc_security_group_ids=[group.id],
@@ -213,19 +230,67 @@ class Bastion(pulumi.ComponentResource):
                 volume_size=ROOT_VOLUME_GIGABYTES,
                 delete_on_termination=True,
             ),
-            user_data=user_data(self._settings),
+            user_data=self._user_data(),
             user_data_replace_on_change=True,
             tags={"Name": BASTION, BASTION_TAG: BASTION_TAG_VALUE},
-            # A newer image alone replaces nothing; `pulumi up --replace` on this resource takes it.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["ami"], depends_on=before),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=before),
         )
 
-    def _rights(self, key: str, namespace: pulumi.Input[str], rights: Sequence[ClusterRight]) -> None:
+    def _image(self) -> pulumi.Input[str]:
+        """Return the settings' image, or else the newest one of Amazon Linux."""
+        if self._settings.bastion.image is not None:
+            return self._settings.bastion.image
+        return aws.ssm.get_parameter_output(name=IMAGE_PARAMETER, opts=pulumi.InvokeOptions(parent=self)).value
+
+    def _user_data(self) -> str:
+        """Return user data for the cluster as it is now: kubectl has its minor version."""
+        return user_data(
+            ClusterAddress(
+                name=self._settings.cluster.name,
+                region=self._settings.aws.region,
+                endpoint=self._cluster.endpoint,
+                authority=self._cluster.certificate_authorities[0].data,
+                version=self._cluster.version,
+            )
+        )
+
+    def _prove(self, instance: aws.ec2.Instance, repairs: Repairs, *, before: Sequence[pulumi.Resource]) -> None:
+        """Run one harmless command on a new instance, and wait until it has succeeded: otherwise `up` fails.
+
+        pulumi-aws waits when it makes an association, not when it changes one. So every change makes another, and so
+        does an association whose command did not succeed.
+        """
+        document = aws.ssm.Document(
+            f"{self._name}-document-proof",
+            name=bastion_proof.DOCUMENT_NAME,
+            document_type="Command",
+            document_format="JSON",
+            content=document_text(bastion_proof.proof_document(repairs)),
+            opts=self._child,
+        )
+        aws.ssm.Association(
+            f"{self._name}-proof",
+            name=document.name,
+            association_name=bastion_proof.DOCUMENT_NAME,
+            document_version=document.document_version,
+            parameters={bastion_proof.INSTANCE: instance.id},
+            targets=[aws.ssm.AssociationTargetArgs(key="InstanceIds", values=[instance.id])],
+            wait_for_success_timeout_seconds=PROOF_SECONDS,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[*before],
+                replace_on_changes=["*"],
+                # Two of one name, document and target may be refused.
+                delete_before_replace=True,
+            ),
+        )
+
+    def _rights(self, key: str, namespace: pulumi.Input[str], rights: Sequence[ClusterRight]) -> pulumi.Resource:
         metadata = kubernetes.meta.v1.ObjectMetaArgs(name=REPAIRS_ROLE, namespace=namespace)
         role = kubernetes.rbac.v1.Role(
             f"{self._name}-{key}-role", metadata=metadata, rules=policy_rules(rights), opts=self._child
         )
-        kubernetes.rbac.v1.RoleBinding(
+        return kubernetes.rbac.v1.RoleBinding(
             f"{self._name}-{key}-binding",
             metadata=metadata,
             role_ref=kubernetes.rbac.v1.RoleRefArgs(
@@ -237,15 +302,15 @@ class Bastion(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
         )
 
-    def _cluster_rights(self, rights: Sequence[ClusterRight]) -> None:
+    def _cluster_rights(self, rights: Sequence[ClusterRight]) -> list[pulumi.Resource]:
         """Rights to what belongs to no namespace, such as nodes; none are made where no action needs any."""
         if not rights:
-            return
+            return []
         metadata = kubernetes.meta.v1.ObjectMetaArgs(name=REPAIRS_CLUSTER_ROLE)
         role = kubernetes.rbac.v1.ClusterRole(
             f"{self._name}-nodes-role", metadata=metadata, rules=policy_rules(rights), opts=self._child
         )
-        kubernetes.rbac.v1.ClusterRoleBinding(
+        binding = kubernetes.rbac.v1.ClusterRoleBinding(
             f"{self._name}-nodes-binding",
             metadata=metadata,
             role_ref=kubernetes.rbac.v1.RoleRefArgs(
@@ -256,6 +321,7 @@ class Bastion(pulumi.ComponentResource):
             ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
         )
+        return [binding]
 
 
 def policy_rules(rights: Sequence[ClusterRight]) -> list[kubernetes.rbac.v1.PolicyRuleArgs]:
@@ -269,44 +335,3 @@ def policy_rules(rights: Sequence[ClusterRight]) -> list[kubernetes.rbac.v1.Poli
         )
         for one in rights
     ]
-
-
-def user_data(settings: Settings) -> str:
-    """Return what the instance does at its first start: kubectl from a signed repository, and the way to the cluster.
-
-    The agent is updated because documents that take values as environment variables need 3.3.2746.0 or newer. What its
-    file leaves out has its own default: Amazon Linux brings a template only, and no such file. The way to the cluster
-    comes last, and is asked for until AWS tells it: rights just given take a while to hold, and this runs only once.
-    """
-    find = (
-        f"aws eks update-kubeconfig --region {settings.aws.region} --name {settings.cluster.name} "
-        f"--kubeconfig {KUBECONFIG}"
-    )
-    limits = {"CommandWorkersLimit": COMMANDS_AT_ONCE, "CommandWorkerBufferLimit": COMMANDS_WAITING}
-    packages = f"https://pkgs.k8s.io/core:/stable:/v{KUBERNETES_MINOR}/rpm/"
-    return f"""#!/bin/bash
-set -euo pipefail
-cat > /etc/yum.repos.d/kubernetes.repo <<'REPOSITORY'
-[kubernetes]
-name=Kubernetes
-baseurl={packages}
-enabled=1
-gpgcheck=1
-gpgkey={packages}repodata/repomd.xml.key
-REPOSITORY
-dnf install -y kubectl
-dnf update -y amazon-ssm-agent
-mkdir -p /etc/orion /etc/systemd/system/amazon-ssm-agent.service.d
-cat > /etc/systemd/system/amazon-ssm-agent.service.d/kubeconfig.conf <<'UNIT'
-[Service]
-Environment=KUBECONFIG={KUBECONFIG}
-UNIT
-cat > /etc/amazon/ssm/amazon-ssm-agent.json <<'AGENT'
-{json.dumps({"Mds": limits})}
-AGENT
-systemctl daemon-reload
-systemctl restart amazon-ssm-agent
-until {find}; do
-  sleep {FIND_AGAIN_SECONDS}
-done
-"""

@@ -47,6 +47,8 @@ class Registered:
     custom: bool
     secret_outputs: tuple[str, ...]
     ignored_changes: tuple[str, ...]
+    replacing_changes: tuple[str, ...]
+    deleted_first: bool
     dependencies: tuple[str, ...]
     protected: bool
     retained: bool
@@ -114,6 +116,7 @@ class _Clouds(pulumi.runtime.Mocks):
                     "endpoint": "https://cluster.example.com",
                     "certificateAuthorities": authorities,
                     "identities": identities,
+                    "version": "1.36",
                     "vpcConfig": {**PRIVATE_ENDPOINT, "vpcId": "vpc-0123456789abcdef0"},
                 }, []
             case "aws:ec2/getSubnet:getSubnet":
@@ -191,6 +194,8 @@ class _Monitor(MockMonitor):
                 custom=request.custom,
                 secret_outputs=tuple(request.additionalSecretOutputs),
                 ignored_changes=tuple(request.ignoreChanges),
+                replacing_changes=tuple(request.replaceOnChanges),
+                deleted_first=request.deleteBeforeReplace,
                 dependencies=tuple(urn.split("::")[-1] for urn in request.dependencies),
                 protected=request.protect,
                 retained=request.retainOnDelete,

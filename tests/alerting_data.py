@@ -16,6 +16,7 @@ from alerting.rules import rules_text
 from alerting.settings import (
     Addresses,
     AwsSettings,
+    BastionSettings,
     ClusterSettings,
     Endpoints,
     Environment,
@@ -24,6 +25,7 @@ from alerting.settings import (
 )
 
 ROOT = Path(__file__).parent.parent
+IMAGE = "ami-0123456789abcdef0"
 
 
 def settings(environment: Environment = Environment.PROD, *, time_scale: float = 1, paging: bool = True) -> Settings:
@@ -34,6 +36,7 @@ def settings(environment: Environment = Environment.PROD, *, time_scale: float =
         aws=AwsSettings(account_id="123456789012", region="us-east-1"),
         cluster=ClusterSettings(name="orion"),
         network=NetworkSettings(vpc_id="vpc-1", subnet_ids=("subnet-1",)),
+        bastion=BastionSettings(image=IMAGE),
         addresses=Addresses(
             alertmanager="https://alertmanager.orion.example.com", prometheus="https://prometheus.orion.example.com"
         ),

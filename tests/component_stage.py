@@ -32,8 +32,9 @@ def deployed(
     *,
     preview: bool = False,
     answers: Answers | None = None,
+    stack: Settings | None = None,
 ) -> Run:
-    stack = settings()
+    stack = stack or settings()
     return run_program(lambda: make(stack, providers(stack)), preview=preview, answers=answers)
 
 
@@ -62,7 +63,7 @@ def automation(folder: Path, *, preview: bool = False, alertmanager_api: str | N
     return deployed(make, preview=preview)
 
 
-def bastion(*, preview: bool = False, answers: Answers | None = None) -> Run:
+def bastion(*, preview: bool = False, answers: Answers | None = None, stack: Settings | None = None) -> Run:
     def make(stack: Settings, options: pulumi.ResourceOptions) -> None:
         args = BastionArgs(
             spec=BastionSpec(settings=stack, repairs=repairs()),
@@ -72,7 +73,7 @@ def bastion(*, preview: bool = False, answers: Answers | None = None) -> Run:
         )
         Bastion("bastion", args, options)
 
-    return deployed(make, preview=preview, answers=answers)
+    return deployed(make, preview=preview, answers=answers, stack=stack)
 
 
 def statements(text: str) -> Statements:

@@ -78,6 +78,13 @@ def _paged(settings: UncheckedSettings) -> Iterator[Contradiction]:
         yield _found("paging", value=False, where="in prod", allowed=True)
 
 
+def _fixed_image(settings: UncheckedSettings) -> Iterator[Contradiction]:
+    """A plan of prod is carried out after it was approved: a newer image in between would not be the approved one."""
+    if settings.environment is Environment.PROD and settings.bastion.image is None:
+        message = "found nothing; allowed in prod: an image's id, ami-... (docs/deploying.md, 9)"
+        yield Contradiction(key="bastion.image", message=message)
+
+
 def _spread(settings: UncheckedSettings) -> Iterator[Contradiction]:
     monitoring = settings.monitoring
     if settings.environment is Environment.PROD and monitoring.spread is not Spread.REQUIRED:
@@ -165,6 +172,7 @@ RULES = (
     Rule(reads=("environment", "aws"), find=_plain_http),
     Rule(reads=("environment", "aws"), find=_kept_data),
     Rule(reads=("environment", "paging"), find=_paged),
+    Rule(reads=("environment", "bastion"), find=_fixed_image),
     Rule(reads=("environment", "monitoring"), find=_spread),
     Rule(reads=("environment", "monitoring"), find=_replicas),
     Rule(reads=("monitoring",), find=_retention_size),

@@ -185,6 +185,16 @@ class ClusterSettings(_Model):
     self_managed: tuple[AddOn, ...] = ()
 
 
+class BastionSettings(_Model):
+    """Where repairs run. `image` is its machine image, of Amazon Linux 2023 for arm64.
+
+    Without one, each `up` takes the newest that there is. Another image makes another instance, which is proved before
+    the one so far goes.
+    """
+
+    image: Annotated[str, Field(pattern=r"^ami-[0-9a-f]{8,17}$", description="an image's id, ami-...")] | None = None
+
+
 class OtherStack(_Model):
     """The Pulumi stack that made the network, and what it calls its outputs: an id, and a list of ids."""
 
@@ -281,6 +291,7 @@ class UncheckedSettings(_Model):
     aws: AwsSettings
     cluster: ClusterSettings
     network: NetworkSettings
+    bastion: BastionSettings = BastionSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     addresses: Addresses
     endpoints: Endpoints = Endpoints()

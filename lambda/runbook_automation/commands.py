@@ -47,16 +47,17 @@ TRUNCATED = "--output truncated--"
 """What the agent writes in place of the end of an output of 24,000 bytes or more."""
 RESULT_CHARACTERS = 300
 DECISIVE = (
+    Status.SUCCEEDED,
     Status.FAILED,
     Status.TIMED_OUT,
     Status.REFUSED,
     Status.STOPPED,
-    Status.SUCCEEDED,
     Status.GONE,
     Status.NOTHING_DONE,
 )
-"""Where several instances took a command, the first of these that one of them ended with is how it ended: a failure is
-never hidden, and who came second to find the work done does not hide that it was done."""
+"""Where several instances took a command, as while a bastion is replaced, the first of these that one of them ended
+with is how it ended. A script that succeeds has seen the result that the repair is for, whatever became of it on
+another instance; the result names every instance. Without a success, a failure comes before "nothing to do"."""
 
 
 class NotSent(RuntimeError):

@@ -23,8 +23,8 @@ config = pulumi.Config()
 
 class File(pulumi.CustomResource):
     path: pulumi.Output[str]
-    def __init__(self, resource, /, **properties):
-        super().__init__("files:index:File", resource, {"path": None, "size": None, **properties})
+    def __init__(self, resource, /, opts=None, **properties):
+        super().__init__("files:index:File", resource, {"path": None, "size": None, **properties}, opts)
 
 def files(names):
     return pulumi.runtime.invoke("files:index:list", {"ending": names}).value

@@ -223,6 +223,19 @@ def test_what_was_made_incompletely_is_kept_and_put_right(files: Files) -> None:
     assert files.there() == {"a.txt": "whole"}
 
 
+def test_what_failed_to_prove_itself_fails_again_in_the_next_run(files: Files) -> None:
+    """The bastion's proof: an update in place would wait for nothing, and the second `up` would succeed."""
+    files.program(
+        "File('proof', name='a.txt', text='incomplete', "
+        "opts=pulumi.ResourceOptions(replace_on_changes=['*'], delete_before_replace=True))"
+    )
+    engine = files.engine()
+
+    for _ in range(2):
+        with pytest.raises(DeploymentFailed, match="made, but incomplete"):
+            engine.up()
+
+
 def test_refresh_sees_what_was_changed_or_deleted_behind_the_programs_back(files: Files) -> None:
     files.program("File('made', name='a.txt', text='one'); File('other', name='b.txt', text='one')")
     engine = files.engine()

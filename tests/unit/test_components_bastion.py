@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from components.bastion import user_data
-from components.runbook_automation import BATCH_SIZE, MAXIMUM_CONCURRENCY
-from sandbox.clouds.aws.agent import COMMANDS_AT_ONCE
+from alerting.settings import BastionSettings, Environment
+from components.bastion_user_data import RETRY_SECONDS
 from sandbox.mocked_account import fit_account
 from sandbox.mocked_program import PRIVATE_ENDPOINT, Run
+from sandbox.providers.aws.client import Aws
+from sandbox.providers.aws.table import table as aws_table
+from sandbox.providers.machine import Machine, Request
 from sandbox.providers.machine_values import UNKNOWN
+from tests.alerting_data import IMAGE
 from tests.component_data import settings
 from tests.component_stage import KEY, assert_narrow, bastion, statements
 
 CLUSTER = "aws:eks/getCluster:getCluster"
 INSTANCE = "aws:ec2/instance:Instance"
-ALERTS_OF_A_MESSAGE = 100
-"""At most, by the template of SNS messages (`alerting/alertmanager.py`)."""
+IMAGE_LOOKUP = "aws:ssm/getParameter:getParameter"
+SSM = "arn:aws:ssm:us-east-1:123456789012"
+AGENT = ("TakeCommands", "TakeTheProof")
+"""The statements for the agent itself, whose messages and associations have no ARN that is known before."""
 
 
 @pytest.fixture(params=[False, True], ids=["update", "preview"])
@@ -94,25 +96,75 @@ class TestBastion:
             {"StringEquals": {"kms:ViaService": "s3.us-east-1.amazonaws.com"}}
         ]
 
-    def test_commands_find_it_by_its_tag_and_a_new_image_does_not_replace_it(self) -> None:
+    def test_commands_find_it_by_its_tag(self) -> None:
+        assert bastion().one(INSTANCE).inputs["tags"] == {"Name": "orion-bastion", "orion:role": "bastion"}
+
+    def test_the_settings_image_is_the_only_one(self) -> None:
+        """A newer image replaces nothing, and a replacement for another reason has the same image."""
+        newer = bastion(answers={IMAGE_LOOKUP: lambda _: {"value": "ami-00000000000000002", "name": "x"}})
+
+        instance = newer.one(INSTANCE)
+        assert instance.inputs["ami"] == IMAGE
+        assert instance.inputs == bastion().one(INSTANCE).inputs
+        assert instance.ignored_changes == ()
+        assert not [call for call in newer.calls if call.token == IMAGE_LOOKUP]
+
+    def test_without_an_image_in_the_settings_it_has_the_newest(self) -> None:
+        dev = settings(Environment.DEV).model_copy(update={"bastion": BastionSettings()})
+        run = bastion(stack=dev, answers={IMAGE_LOOKUP: lambda _: {"value": "ami-00000000000000002", "name": "x"}})
+
+        assert run.one(INSTANCE).inputs["ami"] == "ami-00000000000000002"
+        assert run.one(INSTANCE).ignored_changes == ()
+        (call,) = [call for call in run.calls if call.token == IMAGE_LOOKUP]
+        assert call.provider == "providers-aws"
+
+    def test_another_image_makes_another_instance_before_the_first_one_goes(self) -> None:
+        machine = Machine(aws_table(Aws(region="us-east-1")))
         instance = bastion().one(INSTANCE)
+        changed = {**instance.inputs, "ami": "ami-00000000000000002"}
+        request = Request(token=INSTANCE, name=instance.name, id="i-1", old_inputs=instance.inputs, inputs=changed)
 
-        assert instance.inputs["tags"] == {"Name": "orion-bastion", "orion:role": "bastion"}
-        assert instance.ignored_changes == ("ami",)
+        assert machine.diff(request).replaces
+        assert not instance.deleted_first
 
-    def test_its_role_finds_the_cluster_and_writes_output(self) -> None:
+    def test_kubectl_has_the_minor_version_of_the_cluster(self) -> None:
+        def upgraded(arguments: Mapping[str, Any]) -> dict[str, Any]:
+            return {**fit_account(settings())[CLUSTER](arguments), "version": "1.37"}
+
+        run = bastion(answers={CLUSTER: upgraded})
+
+        assert "/core:/stable:/v1.37/rpm/" in run.one(INSTANCE).inputs["userData"]
+
+    def test_a_new_instance_is_proved_before_up_succeeds(self, *, preview: bool) -> None:
+        run = bastion(preview=preview)
+        proof = run.one("aws:ssm/association:Association")
+        instance = UNKNOWN if preview else "bastion-instance-id"
+
+        assert proof.inputs["targets"] == [{"key": "InstanceIds", "values": [instance]}]
+        assert proof.inputs["parameters"] == {"instance": instance}
+        assert proof.inputs["waitForSuccessTimeoutSeconds"] > RETRY_SECONDS
+        assert {"bastion-orion-binding", "bastion-nodes-binding"} <= set(proof.dependencies)
+
+    def test_every_change_of_the_proof_and_its_failure_make_another(self) -> None:
+        """pulumi-aws waits for a new association only: one that is changed may fail, and `up` succeeds."""
+        proof = bastion().one("aws:ssm/association:Association")
+
+        assert proof.replacing_changes == ("*",)
+        assert proof.deleted_first
+
+    def test_its_role_writes_output_and_reads_the_proof(self) -> None:
         run = bastion()
         allowed = statements(run.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
 
-        assert {sid: (one["Action"], one["Resource"]) for sid, one in allowed.items() if sid != "TakeCommands"} == {
-            "FindTheCluster": (["eks:DescribeCluster"], ["arn:aws:eks:us-east-1:123456789012:cluster/orion"]),
+        assert {sid: (one["Action"], one["Resource"]) for sid, one in allowed.items() if sid not in AGENT} == {
+            "ReadTheProof": (["ssm:GetDocument", "ssm:DescribeDocument"], [f"{SSM}:document/orion-prove-bastion"]),
             "WriteOutput": (
                 ["s3:PutObject", "s3:PutObjectAcl"],
                 ["arn:aws:s3:::orion-diagnostics-123456789012/commands/*"],
             ),
             "EncryptOutput": (["kms:GenerateDataKey", "kms:Decrypt"], [KEY]),
         }
-        assert_narrow(allowed, except_for=("TakeCommands",))
+        assert_narrow(allowed, except_for=AGENT)
         assert not [one for one in run.resources.values() if "PolicyAttachment" in one.type]
 
     def test_it_starts_when_it_may_do_what_it_does_first(self, *, preview: bool) -> None:
@@ -153,57 +205,3 @@ class TestBastion:
         assert [(subject["kind"], subject["name"]) for subject in binding["subjects"]] == [("Group", "orion:repairs")]
         only = {"resourceNames": ["cluster-maintenance"]}
         assert role["rules"] == [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"], **only}]
-
-    def test_the_image_is_looked_up_by_the_explicit_provider(self) -> None:
-        (call,) = [call for call in bastion().calls if call.token == "aws:ssm/getParameter:getParameter"]
-
-        assert call.provider == "providers-aws"
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Path:
-    """Return a new machine's `/etc`, and beside it what the first start calls: AWS refuses the first two calls."""
-    for name in ("etc/yum.repos.d", "etc/systemd/system", "etc/amazon/ssm", "bin"):
-        (tmp_path / name).mkdir(parents=True)
-    said = f'echo "${{0##*/}} $*" >> {tmp_path}/said'
-    for name in ("dnf", "systemctl", "sleep"):
-        write_program(tmp_path / "bin" / name, said)
-    write_program(
-        tmp_path / "bin" / "aws",
-        f"""{said}
-[ "$(grep -c '^aws' {tmp_path}/said)" -gt 2 ]
-while [ "$1" != --kubeconfig ]; do shift; done
-echo made > "$2\"""",
-    )
-    return tmp_path
-
-
-def write_program(path: Path, script: str) -> None:
-    path.write_text(f"#!/bin/bash\nset -e\n{script}\n")
-    path.chmod(0o700)
-
-
-def first_start(machine: Path) -> list[str]:
-    """Run the instance's script there, and return what it called."""
-    script = user_data(settings()).replace("/etc/", f"{machine}/etc/")
-    environment = {"PATH": f"{machine}/bin:/usr/bin:/bin"}
-    subprocess.run(["/bin/bash", "-c", script], env=environment, check=True, timeout=30)
-    return (machine / "said").read_text().splitlines()
-
-
-class TestFirstStart:
-    def test_the_agent_takes_a_storm_of_repairs_and_is_started_with_that(self, machine: Path) -> None:
-        called = first_start(machine)
-        limits = json.loads((machine / "etc/amazon/ssm/amazon-ssm-agent.json").read_text())["Mds"]
-
-        assert limits["CommandWorkersLimit"] == COMMANDS_AT_ONCE
-        assert limits["CommandWorkerBufferLimit"] >= BATCH_SIZE * MAXIMUM_CONCURRENCY * ALERTS_OF_A_MESSAGE
-        assert "systemctl restart amazon-ssm-agent" in called[called.index("dnf update -y amazon-ssm-agent") :]
-        unit = (machine / "etc/systemd/system/amazon-ssm-agent.service.d/kubeconfig.conf").read_text()
-        assert f"Environment=KUBECONFIG={machine}/etc/orion/kubeconfig" in unit
-
-    def test_the_way_to_the_cluster_is_asked_for_until_it_is_told(self, machine: Path) -> None:
-        find = f"aws eks update-kubeconfig --region us-east-1 --name orion --kubeconfig {machine}/etc/orion/kubeconfig"
-
-        assert first_start(machine)[-5:] == [find, "sleep 10", find, "sleep 10", find]
-        assert (machine / "etc/orion/kubeconfig").read_text() == "made\n"

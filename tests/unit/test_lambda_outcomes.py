@@ -259,11 +259,13 @@ def outcomes_of(statuses: dict[str, tuple[str, str]]) -> Commands:
 @pytest.mark.parametrize(
     ("first", "second", "status"),
     [
-        (("Success", "replaced"), ("Failed", "no"), Status.FAILED),
-        (("Failed", "no"), ("Success", "replaced"), Status.FAILED),
+        (("Success", "replaced"), ("Failed", "no"), Status.SUCCEEDED),
+        (("Failed", "no"), ("Success", "replaced"), Status.SUCCEEDED),
+        (("Success", "gone: no pod"), ("Failed", "no"), Status.FAILED),
         (("Success", "nothing done: another pod"), ("Success", "replaced"), Status.SUCCEEDED),
         (("Success", "gone: no pod"), ("Success", "nothing done: another pod"), Status.GONE),
-        (("Success", "replaced"), ("TimedOut", ""), Status.TIMED_OUT),
+        (("Success", "replaced"), ("TimedOut", ""), Status.SUCCEEDED),
+        (("Success", "nothing done: another pod"), ("TimedOut", ""), Status.TIMED_OUT),
         (("Success", "replaced"), ("InProgress", ""), None),
     ],
 )

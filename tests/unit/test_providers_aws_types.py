@@ -19,7 +19,11 @@ from tests.aws_account import ACCOUNT, Made, Provider, moto_account
 from tests.aws_example import Everything, Example, policy, tls_only
 from tests.aws_examples import IMAGE, examples
 
-NOT_IN_MOTO = {"aws:eks/accessEntry:AccessEntry", "aws:eks/podIdentityAssociation:PodIdentityAssociation"}
+NOT_IN_MOTO = {
+    "aws:eks/accessEntry:AccessEntry",
+    "aws:eks/podIdentityAssociation:PodIdentityAssociation",
+    "aws:ssm/association:Association",
+}
 
 
 @pytest.fixture(scope="module")

@@ -99,9 +99,9 @@ class SystemsManager:
             ]
 
     def _send(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        document = self._document(content)
+        document = self.document(content)
         parameters = parameter_values(document, content.get("Parameters", {}))
-        instances = self._instances(content.get("InstanceIds", []), content.get("Targets", []))
+        instances = self.instances(content.get("InstanceIds", []), content.get("Targets", []))
         command = Command(
             id=str(uuid.uuid4()),
             document=document,
@@ -120,7 +120,8 @@ class SystemsManager:
             agent.submit(lambda agent=agent, invocation=invocation: self._run(command, invocation, agent))
         return {"Command": described}
 
-    def _document(self, content: Mapping[str, Any]) -> Document:
+    def document(self, content: Mapping[str, Any]) -> Document:
+        """Return the document that a request names. Raises `AwsError` where there is none."""
         name = content["DocumentName"]
         wanted = {"DocumentVersion": content["DocumentVersion"]} if "DocumentVersion" in content else {}
         try:
@@ -145,7 +146,8 @@ class SystemsManager:
             return False
         return True
 
-    def _instances(self, named: Sequence[str], targets: Sequence[Mapping[str, Any]]) -> list[str]:
+    def instances(self, named: Sequence[str], targets: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Return the instances that a request is for. Raises `AwsError` where one cannot take it."""
         if bool(named) == bool(targets):
             raise AwsError("InvalidParameters", "either InstanceIds or Targets must be given")
         if named:

@@ -9,6 +9,7 @@ from pathlib import Path
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from sandbox.clouds.aws.agent import Agent
+from sandbox.clouds.aws.associations import Associations
 from sandbox.clouds.aws.clients import Clients
 from sandbox.clouds.aws.cluster_access import ClusterAccess
 from sandbox.clouds.aws.commands import SystemsManager
@@ -64,6 +65,7 @@ class Front:
             )
         )
         self._systems_manager = SystemsManager(clients, self._agent, journal)
+        self._associations = Associations(self._systems_manager, self._agent, journal)
         self.topics = Topics(journal)
         self._functions = Functions(region=clients.region, account_id=clients.account_id)
         self._agents: dict[str, Agent] = {}
@@ -107,7 +109,7 @@ class Front:
             return self._own(request)
         match request.service:
             case "ssm":
-                return self._systems_manager.answer(request)
+                return self._associations.answer(request) or self._systems_manager.answer(request)
             case "eks" if self._access is not None:
                 return self._access.answer(request)
             case "lambda":
