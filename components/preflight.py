@@ -14,6 +14,7 @@ import pulumi_aws as aws
 from alerting.settings import LOAD_BALANCER, Environment, Settings
 from components.look_ups import Unreadable, read
 from components.preflight_cluster import ClusterChecks
+from components.preflight_image import warn_of_image
 from components.preflight_network import NetworkChecks
 
 
@@ -37,6 +38,7 @@ def preflight(settings: Settings, provider: pulumi.ProviderResource) -> None:
     problems = list(_account_problems(settings, options)) or list(_problems(settings, options))
     if problems:
         raise PreflightFailed(problems)
+    warn_of_image(settings, options)
     if settings.alertmanager_api is None and settings.environment is not Environment.SANDBOX:
         pulumi.log.warn(
             "alertmanager_api: missing, so that of a group of more than 100 alerts those that a message has no room "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from itertools import cycle
 from typing import Any
 
@@ -65,6 +66,10 @@ def fit_account(settings: Settings) -> dict[str, Answer]:
             "arn": f"arn:aws:iam::{account}:oidc-provider/{arguments['url'].removeprefix('https://')}",
             "clientIdLists": ["sts.amazonaws.com"],
             "url": arguments["url"].removeprefix("https://"),
+        },
+        "aws:ec2/getAmi:getAmi": lambda _: {
+            "architecture": "arm64",
+            "creationDate": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
         },
         "aws:ec2/getVpc:getVpc": lambda arguments: {"id": arguments["id"]},
         "aws:ec2/getSubnet:getSubnet": subnet,

@@ -8,6 +8,7 @@ from tests.preflight_stage import (
     ADD_ON,
     CALLER,
     CLUSTER,
+    IMAGE,
     REGION,
     SUBNET,
     TABLE,
@@ -89,3 +90,28 @@ def test_where_the_function_cannot_ask_alertmanager_is_a_warning_with_its_fix(wa
     assert warning.startswith("alertmanager_api: missing")
     assert "pulumi config set --stack prod alertmanager_api load-balancer" in warning
     assert "docs/deploying.md" in warning
+
+
+class TestImage:
+    def test_an_old_image_is_told(self, warnings: list[str]) -> None:
+        checked(answers={IMAGE: changed(IMAGE, creationDate="2020-01-01T00:00:00.000Z")})
+
+        (said,) = warnings
+        assert said.startswith("bastion.image: ami-0123456789abcdef0 is ")
+        assert "days old" in said
+
+    def test_an_image_for_another_processor_is_told(self, warnings: list[str]) -> None:
+        checked(answers={IMAGE: changed(IMAGE, architecture="x86_64")})
+
+        assert warnings == ["bastion.image: ami-0123456789abcdef0 is for x86_64; allowed: arm64. Name another"]
+
+    def test_an_image_that_cannot_be_read_is_told(self, warnings: list[str]) -> None:
+        checked(answers={IMAGE: refused})
+
+        (said,) = warnings
+        assert "cannot be read in us-east-1 among Amazon's images" in said
+
+    def test_without_an_image_nothing_is_asked(self) -> None:
+        dev = stack(environment="dev", bastion={"image": None})
+
+        assert IMAGE not in {call.token for call in checked(dev).calls}

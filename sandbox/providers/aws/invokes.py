@@ -334,7 +334,11 @@ def invokes(aws: Aws) -> list[Invoke]:
         of("aws:index/getRegion:getRegion", _arguments(["id", "name", "region"]), _region),
         of("aws:index/getPartition:getPartition", _arguments(["id"]), _partition),
         of("aws:ssm/getParameter:getParameter", _arguments(["withDecryption"], "name"), _parameter, "value"),
-        of("aws:ec2/getAmi:getAmi", _arguments(["filters", "mostRecent", "nameRegex", "owners"]), _image),
+        of(
+            "aws:ec2/getAmi:getAmi",
+            _arguments(["filters", "includeDeprecated", "mostRecent", "nameRegex", "owners"]),
+            _image,
+        ),
         of("aws:ec2/getVpc:getVpc", _arguments(["cidrBlock", "default", "filters", "id", "tags"]), _vpc),
         of(
             "aws:ec2/getSubnet:getSubnet",
