@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import httpx
 import psutil
@@ -16,6 +20,7 @@ from sandbox import loopback
 from sandbox.clock import Clock
 from sandbox.cluster.kubectl import kubectl
 from sandbox.cluster.workloads import NAMESPACE
+from sandbox.drills.drill import DrillFailed
 from sandbox.journal import Journal
 from sandbox.population import ACCOUNT_ID, REGION
 from sandbox.stack import Sandbox
@@ -24,6 +29,7 @@ REQUEST_SECONDS = 5.0
 CHECK_SECONDS = 1.0
 """How often at most it is looked whether everything still runs: drills that wait ask many times a second."""
 KILL_AGAIN_SECONDS = 0.05
+RESTART_LOCK = Path("/tmp/orion-restart-{uid}.lock")  # noqa: S108 - as runbooks/actions/restart_pod.yaml has it
 
 
 class RunningScene:
@@ -131,6 +137,22 @@ class RunningScene:
         if process is not None:
             with suppress(psutil.NoSuchProcess):  # it is dead already, and the agent is about to see it
                 psutil.Process(process).kill()
+
+    @contextmanager
+    def restarts_held(self, service: str) -> Generator[None]:
+        """Have restarts of a service's pods wait, as if another one were under way, until the end."""
+        ask = ("get", "deployment", service, f"--namespace={NAMESPACE}", "--output=jsonpath={.metadata.uid}")
+        uid = kubectl(self._sandbox.plane.kubeconfig, *ask).strip()
+        with RESTART_LOCK.with_name(RESTART_LOCK.name.format(uid=uid)).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def orion(self, *arguments: str) -> None:
+        """Run the command `orion` as a person does. Raises `DrillFailed` with what it wrote if it fails."""
+        command = [sys.executable, "-m", "cli", *arguments]
+        done = subprocess.run(command, cwd=self._sandbox.plan.project, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise DrillFailed(f"orion {' '.join(arguments)}: {done.stdout}{done.stderr}")
 
     def publish_alerts(self, message: str, *, times: int, publishers: int) -> None:
         """Publish a message to the topic that Alertmanager publishes to, from so many clients at once."""

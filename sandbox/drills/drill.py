@@ -81,6 +81,14 @@ class Scene(Protocol):
         """
         ...
 
+    def restarts_held(self, service: str) -> AbstractContextManager[None]:
+        """Have restarts of a service's pods wait, as if another one were under way, until the end."""
+        ...
+
+    def orion(self, *arguments: str) -> None:
+        """Run the command `orion` as a person does. Raises `DrillFailed` with what it wrote if it fails."""
+        ...
+
     def publish_alerts(self, message: str, *, times: int, publishers: int) -> None:
         """Publish a message to the topic that Alertmanager publishes to, from so many clients at once."""
         ...

@@ -11,6 +11,8 @@ import pytest
 
 from alerting.names import MAINTENANCE_CONFIG_MAP, MAINTENANCE_NAMESPACE, MAINTENANCE_SECONDS
 from sandbox.clouds.aws.agent import StepResult
+from sandbox.drills.repairs import RESTARTS_AN_HOUR
+from sandbox.scene import RESTART_LOCK
 from tests.lambda_events import LABELS, ROOT, catalog, repair_actions
 from tests.repair_scripts import run_script
 
@@ -191,3 +193,13 @@ def test_the_alert_and_the_scripts_speak_of_the_same_maintenance() -> None:
 
 def _asked_is_a_failure() -> str:
     return "#!/bin/bash\necho it was asked >&2\nexit 1\n"
+
+
+def test_the_drill_holds_the_lock_that_the_script_takes() -> None:
+    script = (ROOT / "runbooks/actions/restart_pod.yaml").read_text()
+
+    assert f'exec 9>"{str(RESTART_LOCK).format(uid="$owner_uid")}"' in script
+
+
+def test_the_drill_expects_what_the_catalog_allows() -> None:
+    assert catalog().hourly_limits["restart_pod"].service == RESTARTS_AN_HOUR

@@ -68,6 +68,12 @@ class Scene:
     def held_down(self, *pods: str) -> AbstractContextManager[float]:
         pytest.fail(f"no drill of these tests does that: {pods!r}")
 
+    def restarts_held(self, service: str) -> AbstractContextManager[None]:
+        pytest.fail(f"no drill of these tests does that: {service!r}")
+
+    def orion(self, *arguments: str) -> None:
+        pytest.fail(f"no drill of these tests does that: {arguments!r}")
+
     def publish_alerts(self, message: str, *, times: int, publishers: int) -> None:
         pytest.fail(f"no drill of these tests does that: {(message, times, publishers)!r}")
 

@@ -1,0 +1,139 @@
+"""The drills of what limits repairs: a storm of alerts, and the stop. They run when time is scaled only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from alerting.names import team_topic
+from sandbox.drills.chapter import Chapter
+from sandbox.drills.drill import Drill
+from sandbox.drills.story import MINUTE
+from sandbox.journal import Event, Kind
+
+PODS = 30
+RESTARTS_AN_HOUR = 3
+"""Of one service, as catalog/remediations.yaml has it."""
+RESTART = {"document": "orion-restart-pod"}
+TEAM = {"market-data": "platform", "orders": "trading"}
+SANDBOX = ("--stack", "sandbox")
+
+
+def thirty_pods(drill: Drill) -> None:
+    """Thirty pods over their memory at once: three are restarted, one after another, and the team hears of the rest."""
+    service = "orders"
+    drill.scene.scale_deployment(service, PODS)
+    drill.wait_until("pods are ready", lambda: len(drill.scene.ready_pods(service)) == PODS)
+    pods = drill.scene.ready_pods(service)
+    for pod in pods:
+        drill.start_fault("memory leaks", service=service, pod=pod)
+    drill.expect_count(
+        f"{PODS} alerts fire",
+        PODS,
+        Kind.ALERT_FIRING,
+        ids={"alertname": "HighMemoryUsage", "service": service},
+        within=8 * MINUTE,
+    )
+    told = drill.expect(
+        "the team hears of those that are not restarted",
+        Kind.TOPIC_PUBLISHED,
+        ids={"topic": team_topic(TEAM[service])},
+        where=_says("limited", service),
+        within=2 * MINUTE,
+    )
+    drill.expect_count(
+        "restarts end", RESTARTS_AN_HOUR, Kind.COMMAND_FINISHED, ids=RESTART, where=_of(service), within=2 * MINUTE
+    )
+    drill.wait_until("every message is dealt with", lambda: drill.scene.unread_repair_messages() == 0)
+    drill.require_exactly("restarts", RESTARTS_AN_HOUR, Kind.COMMAND_STARTED, ids=RESTART, where=_of(service))
+    drill.require("the message names the limit", "an hour for orders" in json.dumps(told.details), expected=True)
+    drill.require("the fewest pods that were ready", _fewest_ready(drill, service), PODS - 1)
+    for pod in pods:
+        drill.end_fault("memory leaks", service=service, pod=pod)
+    drill.scene.scale_deployment(service, 2)
+
+
+def the_stop(drill: Drill) -> None:
+    """`orion repairs stop` ends a restart that waits for its turn and sends no other; `start` lets new ones begin."""
+    service, other = "gateway", "market-data"
+    first, second = drill.scene.ready_pods(service)[:2]
+    with drill.scene.restarts_held(service):
+        cause = drill.start_fault("memory leaks", service=service, pod=first)
+        started = drill.expect(
+            "a restart waits for its turn",
+            Kind.COMMAND_STARTED,
+            ids=RESTART,
+            where=_of(first),
+            after=cause,
+            within=8 * MINUTE,
+        )
+        drill.scene.orion("repairs", "stop", *SANDBOX, "--why", "a drill")
+        drill.expect(
+            "it is cancelled",
+            Kind.COMMAND_FINISHED,
+            ids={"command": started.ids["command"], "status": "Cancelled"},
+            after=started,
+        )
+    stopped = drill.start_fault("memory leaks", service=other)
+    drill.expect(
+        "the team hears that repairs are stopped",
+        Kind.TOPIC_PUBLISHED,
+        ids={"topic": team_topic(TEAM[other])},
+        where=_says("stopped", other),
+        after=stopped,
+        within=10 * MINUTE,
+    )
+    drill.require_exactly(f"restarts of {other}", 0, Kind.COMMAND_STARTED, ids=RESTART, where=_of(other))
+    for name in (service, other):
+        drill.require_exactly(
+            f"pods of {name} gone", 0, Kind.POD_DELETED, where=lambda event, name=name: _is_of(event, name)
+        )
+    drill.scene.orion("repairs", "start", *SANDBOX)
+    again = drill.start_fault("memory leaks", service=service, pod=second)
+    drill.expect(
+        "a new alert is answered",
+        Kind.COMMAND_FINISHED,
+        ids={**RESTART, "status": "Success"},
+        where=_of(second),
+        after=again,
+        within=10 * MINUTE,
+    )
+    drill.end_fault("memory leaks", service=service, pod=first)
+    drill.end_fault("memory leaks", service=other)
+    drill.end_fault("memory leaks", service=service, pod=second)
+
+
+def _says(status: str, service: str) -> Callable[[Event], bool]:
+    """Say which messages are about a service's repairs that ended so."""
+
+    def says(event: Event) -> bool:
+        message = str(event.details.get("message", ""))
+        return f'"status": "{status}"' in message.replace("\\", "") and service in message
+
+    return says
+
+
+def _of(name: str) -> Callable[[Event], bool]:
+    """Say which commands name a service or a pod."""
+    return lambda event: name in json.dumps(event.details.get("parameters", {}))
+
+
+def _is_of(event: Event, service: str) -> bool:
+    return event.ids["pod"].startswith(f"{service}-")
+
+
+def _fewest_ready(drill: Drill, service: str) -> int:
+    """Return how few pods were ready at once since the restarts began."""
+    events = [event for event in drill.scene.journal.events() if event.time >= drill.started]
+    begin = next(event.time for event in events if event.kind is Kind.COMMAND_STARTED and _of(service)(event))
+    ready = fewest = PODS
+    for event in events:
+        if event.time < begin or event.kind not in {Kind.POD_READY, Kind.POD_DELETED} or not _is_of(event, service):
+            continue
+        ready += 1 if event.kind is Kind.POD_READY else -1
+        fewest = min(fewest, ready)
+    return fewest
+
+
+LIMITS = Chapter(sequences=((thirty_pods, the_stop),))
+"""It comes after the story: a stop stops the story's own repair too."""
