@@ -225,7 +225,7 @@ ONE_PROBLEM = [
         "groups:\n",
         "groups:\n  - name: orion.database.alerts\n    rules: [{record: 'orion:one', expr: vector(1)}]\n",
         "",
-        'rules/database.yaml:8: groups.1.name: found "orion.database.alerts" again, first in line 3; '
+        'rules/database.yaml:8: groups.1.name: found "orion.database.alerts" again, first in line 6; '
         "allowed: once a file. Rename one",
         id="two groups of a name",
     ),
