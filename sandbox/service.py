@@ -121,16 +121,20 @@ class HttpService:
         self._socket.close()
 
 
+UNLESS_ORPHANED = '[ "$PPID" = "$0" ] && exec "$@"'
+
+
 def dying_with_its_starter(command: Sequence[str]) -> list[str]:
     """Return the command that has the kernel end the program when its starter ends, however that happens.
 
     Linux only; elsewhere the command itself. The kernel looks at the thread that started the program: start it from
-    a thread that lives as long as the program should.
+    a thread that lives as long as the program should. A starter that ended before the kernel was told is noticed by the
+    shell: the program's parent is another one then.
     """
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         return list(command)
-    return [setpriv, "--pdeathsig", "KILL", "--", *command]
+    return [setpriv, "--pdeathsig", "KILL", "--", "/bin/sh", "-c", UNLESS_ORPHANED, str(os.getpid()), *command]
 
 
 class ProcessService:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
 import yaml
 
+from sandbox import keeper
 from sandbox.ports import LOOPBACK, free_ports
 from sandbox.service import ServiceFailed, end_recorded_processes, record_process
 from tools.paths import tool, tools_folder
@@ -36,8 +38,8 @@ START_TIMEOUT_SECONDS = 60
 class ControlPlane:
     """One cluster made by `kwokctl`, in `directory` and nowhere else. Two at once don't meet.
 
-    `kwokctl` leaves daemons: their pids are recorded as they appear, so that `end_recorded_processes` ends what a
-    killed run left behind.
+    `kwokctl` leaves daemons. A keeper adopts them and ends them when this process ends, however that happens; where it
+    cannot (elsewhere than on Linux), their pids are recorded as they appear, and the next run ends them.
     """
 
     def __init__(self, name: str, directory: Path, *, node_grace_seconds: int | None = None) -> None:
@@ -51,6 +53,7 @@ class ControlPlane:
         self._workdir = self.directory / "kwok"
         self._cluster = self._workdir / "clusters" / name
         self._log_path = self.directory / "kwokctl.log"
+        self._result = self.directory / "kwokctl.code"
         self._node_grace_seconds = node_grace_seconds
         self._starter: subprocess.Popen[bytes] | None = None
         self._attempts = 0
@@ -87,7 +90,7 @@ class ControlPlane:
         if self._starter is None:
             return False
         self._record_daemons()
-        code = self._starter.poll()
+        code = self._exit_code(self._starter)
         if code is None:
             return False
         failure = self._ended_daemon()
@@ -104,10 +107,6 @@ class ControlPlane:
 
     def stop(self) -> None:
         """End every component and delete what the cluster stored."""
-        if self._starter is not None and self._starter.poll() is None:
-            self._starter.kill()
-            self._starter.wait()
-        self._starter = None
         self._is_ready = False
         self._record_daemons()
         self._end_everything()
@@ -132,16 +131,23 @@ class ControlPlane:
             *("--extra-args", f"kwok-controller=manage-nodes-with-annotation-selector={FAKE_NODE_ANNOTATION}=fake"),
         ]
         tool("kubectl")  # kwokctl downloads one when there is none on its PATH
+        self._result.unlink(missing_ok=True)
         with self._log_path.open("wb") as log:
             self._starter = subprocess.Popen(
-                [str(tool("kwokctl")), *command],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, "-P", keeper.__file__, str(self._result), "--", str(tool("kwokctl")), *command],
+                stdin=subprocess.PIPE,  # it is never written to: the keeper reads that this process has ended
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=self._environment(),
                 start_new_session=True,
             )
         record_process(self.directory / "kwokctl.pid", self._starter.pid)
+
+    def _exit_code(self, starter: subprocess.Popen[bytes]) -> int | None:
+        """Return the exit code of kwokctl, or of its keeper if that has ended; None while both run."""
+        if self._result.exists():
+            return int(self._result.read_text())
+        return starter.poll()
 
     def _environment(self) -> dict[str, str]:
         path = f"{tools_folder()}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
@@ -187,6 +193,11 @@ class ControlPlane:
         return None
 
     def _end_everything(self) -> None:
+        if self._starter is not None:
+            if self._starter.stdin is not None:
+                self._starter.stdin.close()
+            self._starter.wait()
+            self._starter = None
         # kwokctl is not asked to: it would end whatever has a pid of its files now, and keeps quiet about failures.
         shutil.rmtree(self._cluster / "pids", ignore_errors=True)
         end_recorded_processes(self.directory)
