@@ -129,6 +129,9 @@ class ControlPlane:
             # Other nodes than kwok's own belong to the node agent.
             *("--extra-args", "kwok-controller=manage-all-nodes=false"),
             *("--extra-args", f"kwok-controller=manage-nodes-with-annotation-selector={FAKE_NODE_ANNOTATION}=fake"),
+            # etcd asks nobody for a key: by its JSON gateway a web page could read Secrets and write pods and roles.
+            # Of two components with several extra arguments kwokctl takes one only: this stays the last.
+            *("--extra-args", "etcd=enable-grpc-gateway=false"),
         ]
         tool("kubectl")  # kwokctl downloads one when there is none on its PATH
         self._result.unlink(missing_ok=True)

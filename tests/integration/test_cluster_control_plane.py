@@ -7,7 +7,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
+from sandbox import loopback
 from sandbox.cluster import control_plane
 from sandbox.cluster.control_plane import COMPONENTS, ControlPlane
 from sandbox.cluster.kubectl import kubectl
@@ -39,6 +41,10 @@ def test_two_clusters_at_once_are_two_and_leave_nothing(tmp_path: Path) -> None:
         with pytest.raises(ServiceFailed, match="not found"):
             kubectl(planes[1].kubeconfig, "get", "namespace", "only-one")
         assert (planes[0].pki / "ca.key").exists()
+        etcd = yaml.safe_load((tmp_path / "one" / "kwokctl.yaml").read_text())["options"]["etcdPort"]
+        # A page in a browser may send this to anybody; whoever etcd answers has every Secret of the cluster.
+        asked = loopback.post(f"http://127.0.0.1:{etcd}/v3/kv/range", content='{"key": "L3JlZ2lzdHJ5Lw=="}')
+        assert asked.status_code == 404
         listening = {
             connection.laddr.ip
             for process in processes_of(tmp_path)
