@@ -94,6 +94,8 @@ class ControlPlane:
         if code is None:
             return False
         failure = self._ended_daemon()
+        if self._starter.poll() is not None:
+            failure = f"{self.name}: the keeper of its components has ended"
         if code != 0:
             failure = f"{self.name}: kwokctl ended with code {code}; {self._log_path} ends with:\n{self._log_tail()}"
         if failure is None:
