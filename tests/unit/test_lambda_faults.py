@@ -15,7 +15,7 @@ from runbook_automation.automation import OutOfTime
 from runbook_automation.commands import TryLater
 from runbook_automation.configuration import CLAIM_SECONDS, MAXIMUM_AGE_SECONDS
 from runbook_automation.counts import Count
-from runbook_automation.outcomes import SweepIncomplete
+from runbook_automation.outcomes import LOOK_AGAIN_SECONDS, SweepIncomplete
 from runbook_automation.repair import Ending, Repair, Status
 from tests.lambda_events import LABELS, notification
 from tests.lambda_world import NOW, SESSION, SWEEP, World, moto_world, refused_by_aws
@@ -88,10 +88,10 @@ def test_a_claim_whose_answer_is_lost_is_still_this_ones_and_sent_once(world: Wo
     def lose_the_first_answer(request: AWSPreparedRequest, **_: object) -> None:
         tries.append(request.url)
         if len(tries) == 1:
-            SESSION.client("dynamodb").put_item(**json.loads(cast("bytes", request.body)))
+            SESSION.client("dynamodb").transact_write_items(**json.loads(cast("bytes", request.body)))
             raise ReadTimeoutError(endpoint_url=request.url)
 
-    world.table.meta.client.meta.events.register_first("before-send.dynamodb.PutItem", lose_the_first_answer)
+    world.table.meta.client.meta.events.register_first("before-send.dynamodb.TransactWriteItems", lose_the_first_answer)
     world.handle(notification())
     assert len(tries) == 2
 
@@ -130,7 +130,7 @@ def test_what_a_run_has_no_time_for_is_sent_by_the_next_ones(world: World) -> No
 
 
 def test_a_claim_that_took_all_the_time_is_given_back(world: World) -> None:
-    takes_seconds(world, world.table.meta.client, "PutItem", 20)
+    takes_seconds(world, world.table.meta.client, "TransactWriteItems", 20)
     world.automation = replace(world.automation, deadline=NOW + 15)
 
     with pytest.raises(OutOfTime):
@@ -166,10 +166,10 @@ def test_one_alert_that_cannot_be_recorded_keeps_the_others_from_nothing(world: 
     other = LABELS | {"pod": "positions-2", "uid": "e7d1f7ce-0000-4000-8000-000000000002"}
 
     def fail(params: dict[str, Any], **_: object) -> None:
-        if LABELS["uid"] in str(params["Item"]):
+        if LABELS["uid"] in str(params["TransactItems"]):
             raise refused_by_aws("InternalServerError", 500)
 
-    world.table.meta.client.meta.events.register("provide-client-params.dynamodb.PutItem", fail)
+    world.table.meta.client.meta.events.register("provide-client-params.dynamodb.TransactWriteItems", fail)
     with pytest.raises(ClientError):
         world.handle(notification(LABELS, other))
 
@@ -256,6 +256,7 @@ def test_an_end_that_could_not_be_published_is_published_by_the_sweep(world: Wor
         world.handle(SWEEP)
     world.mend()
 
+    world.time += LOOK_AGAIN_SECONDS
     world.handle(SWEEP)
     world.handle(SWEEP)
 

@@ -172,7 +172,7 @@ def test_dry_run_hands_nothing_over(world: World) -> None:
     assert world.items()[0]["status"] == "dry run"
 
 
-@pytest.mark.parametrize(("said", "status"), [("Failed", "failed"), ("TimedOut", "timed out"), ("Cancelled", "failed")])
+@pytest.mark.parametrize(("said", "status"), [("Failed", "failed"), ("TimedOut", "timed out")])
 def test_a_failure_goes_to_the_team(world: World, said: str, status: str) -> None:
     world.handle(notification())
     world.answer_of("", said, "error: Forbidden\n")
