@@ -17,6 +17,7 @@ from cli.chart import choose_chart
 from sandbox.clock import Clock
 from sandbox.drills.chapter import Chapter
 from sandbox.drills.repairs import LIMITS
+from sandbox.drills.rollouts import ROLLOUTS
 from sandbox.drills.runner import Result, run_chapter
 from sandbox.drills.silence import SILENCE
 from sandbox.drills.story import STORY, STORY_IN_REAL_TIME
@@ -79,6 +80,7 @@ def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str |
         console.print("\nThe drills run side by side; what follows is what everybody sees.\n")
         results = _drill(STORY if scale > 1 else STORY_IN_REAL_TIME, sandbox, console, scale)
         if scale > 1:
+            results += _drill(ROLLOUTS, sandbox, console, scale)
             results += _drill(LIMITS, sandbox, console, scale)
         if once:
             results += _silence(sandbox, console, scale)

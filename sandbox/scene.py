@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import subprocess
 import sys
 import threading
@@ -66,6 +67,19 @@ class RunningScene:
         """Give a service's deployment so many replicas."""
         kubeconfig = self._sandbox.plane.kubeconfig
         kubectl(kubeconfig, "scale", "deployment", name, f"--namespace={NAMESPACE}", f"--replicas={replicas}")
+
+    def roll_out(self, name: str) -> None:
+        """Begin the rollout of another revision of a service's deployment."""
+        kubectl(self._sandbox.plane.kubeconfig, "rollout", "restart", f"deployment/{name}", f"--namespace={NAMESPACE}")
+
+    def rolled_out(self, name: str) -> str:
+        """Return the revision of a service's deployment; it is empty while a rollout goes on."""
+        wanted = ("get", "deployment", name, f"--namespace={NAMESPACE}", "--output=json")
+        deployment = json.loads(kubectl(self._sandbox.plane.kubeconfig, *wanted))
+        metadata, status = deployment["metadata"], deployment["status"]
+        counts = {status.get(count, 0) for count in ("replicas", "updatedReplicas", "availableReplicas")}
+        ended = counts == {deployment["spec"]["replicas"]} and status["observedGeneration"] == metadata["generation"]
+        return metadata["annotations"]["deployment.kubernetes.io/revision"] if ended else ""
 
     def ready_pods(self, service: str) -> list[str]:
         """Return the names of a service's ready pods."""

@@ -46,6 +46,14 @@ class Scene(Protocol):
         """Give a service's deployment so many replicas."""
         ...
 
+    def roll_out(self, name: str) -> None:
+        """Begin the rollout of another revision of a service's deployment."""
+        ...
+
+    def rolled_out(self, name: str) -> str:
+        """Return the revision of a service's deployment; it is empty while a rollout goes on."""
+        ...
+
     def ready_pods(self, service: str) -> list[str]:
         """Return the names of a service's ready pods."""
         ...

@@ -165,7 +165,7 @@ class TestRollbackDeployment:
 
     def test_a_deployment_that_is_being_rolled_out_is_left_alone(self, stage: Stage) -> None:
         _made(stage, "rolling")
-        patch = json.dumps({"spec": {"minReadySeconds": 3000}})  # no new pod becomes available
+        patch = json.dumps({"spec": {"minReadySeconds": 500}})  # no new pod becomes available
         stage.kubectl("patch", "deployment", "rolling", f"--namespace={NAMESPACE}", f"--patch={patch}")
         image = "rolling=registry.orion.example.com/rolling:2.0.0"
         stage.kubectl("set", "image", "deployment/rolling", image, f"--namespace={NAMESPACE}")

@@ -40,6 +40,12 @@ class Scene:
     def scale_deployment(self, name: str, replicas: int) -> None:
         pytest.fail(f"no drill of these tests does that: {(name, replicas)!r}")
 
+    def roll_out(self, name: str) -> None:
+        pytest.fail(f"no drill of these tests does that: {name!r}")
+
+    def rolled_out(self, name: str) -> str:
+        pytest.fail(f"no drill of these tests does that: {name!r}")
+
     def ready_pods(self, service: str) -> list[str]:
         return [f"{service}-0"]
 
