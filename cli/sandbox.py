@@ -10,13 +10,17 @@ from typing import Self
 
 import httpx
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from alerting.build import load_catalog
 from cli.chart import choose_chart
 from sandbox.clock import Clock
+from sandbox.cluster.node_agent.small_disk import why_no_small_disk
 from sandbox.drills.chapter import Chapter
+from sandbox.drills.full_disk import FULL_DISK
 from sandbox.drills.repairs import LIMITS
+from sandbox.drills.restart import RESTART
 from sandbox.drills.rollouts import ROLLOUTS
 from sandbox.drills.runner import Result, run_chapter
 from sandbox.drills.silence import SILENCE
@@ -101,8 +105,14 @@ def _silence(sandbox: Sandbox, console: Console, scale: float) -> list[Result]:
     if scale == 1:
         console.print("The dead man's switch takes half an hour in the story's own time: it is drilled at scale only.")
         return []
+    results = _drill(RESTART, sandbox, console, scale)
     console.print("\nNow alerting itself falls silent: only the dead man's switch can page.\n")
-    return _drill(SILENCE, sandbox, console, scale)
+    missing = why_no_small_disk()
+    if missing is None:
+        results += _drill(FULL_DISK, sandbox, console, scale)
+    else:
+        console.print(f"[yellow]![/] The full disk is not drilled: {escape(missing)}")
+    return results + _drill(SILENCE, sandbox, console, scale)
 
 
 def _drill(chapter: Chapter, sandbox: Sandbox, console: Console, scale: float) -> list[Result]:

@@ -5,6 +5,7 @@ Nothing here is secret, and nothing here is a resource: tests and reviewers read
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,17 +31,26 @@ from components.naming import (
 
 ALERTMANAGER_RETENTION = "120h"
 """How long silences and the notification log are kept: longer than the longest repeat interval."""
-MINIMUM_READY_SECONDS = 10
-"""A replica counts as updated once it has had time to join the others and to take over silences and notifications."""
+PROMETHEUS_READY_SECONDS = 10
+"""A Prometheus counts as updated once it has scraped and evaluated."""
 PEER_TIMEOUT_SECONDS = 15
 """How long a replica waits for each one before it to have notified: Alertmanager's own default, scaled here."""
-RESEND_SECONDS = 60
-"""How often Prometheus tells Alertmanager of an alert that goes on firing: its own default, scaled here.
+RESEND_SECONDS = 55
+"""How long after it has sent a firing alert Prometheus does not send it again: scaled here.
 
+It sends at evaluations only, when more than this has passed (Prometheus, `Alert.needsSending`): each 60 seconds
+with the default evaluation interval of 30, where its own default of 60 seconds would make it each 90.
 An alert outlives the Prometheus that sent it by four times as long (Prometheus, `rules.SendAlerts`).
 """
 SCALED_RESEND_SECONDS = 5
 """The least that it is scaled to: this machine may be slow, and an alert must not resolve for that."""
+DISCOVERY_SECONDS = 10
+"""How long Prometheus may take to send to an Alertmanager that has started: scaled here.
+
+It looks at what it has discovered each five seconds (Prometheus, `discovery.Manager`), after Kubernetes has told it.
+"""
+SCALED_DISCOVERY_SECONDS = 4
+"""The least that it is scaled to: in the sandbox an Alertmanager that starts again has the address that it had."""
 SCRAPE_TIMEOUT_SECONDS = 10
 """Prometheus' own."""
 SCALED_PEER_TIMEOUT_SECONDS = 1
@@ -246,7 +256,10 @@ def _alertmanager(spec: MonitoringSpec) -> dict[str, Any]:
         "version": f"v{ALERTMANAGER_VERSION}",
         "replicas": monitoring.alertmanager_replicas,
         "retention": ALERTMANAGER_RETENTION,
-        "minReadySeconds": MINIMUM_READY_SECONDS,
+        # The next replica is restarted when this one notifies again, so that two of three always do.
+        "minReadySeconds": _start_delay_seconds(settings),
+        # Newer operators derive it from minReadySeconds unless it is given; 0.85 does not.
+        "additionalArgs": [{"name": "dispatch.start-delay", "value": f"{_start_delay_seconds(settings)}s"}],
         "externalUrl": settings.addresses.alertmanager,
         "logFormat": "json",
         "securityContext": dict(SECURITY_CONTEXT),
@@ -268,14 +281,16 @@ def _prometheus(spec: MonitoringSpec) -> dict[str, Any]:
         "replicas": monitoring.prometheus_replicas,
         "retention": monitoring.retention,
         "retentionSize": _prometheus_bytes(monitoring.retention_bytes()),
-        "minReadySeconds": MINIMUM_READY_SECONDS,
+        "minReadySeconds": PROMETHEUS_READY_SECONDS,
         "externalUrl": settings.addresses.prometheus,
         "logFormat": "json",
         "securityContext": dict(SECURITY_CONTEXT),
         "scrapeInterval": _scaled(monitoring.scrape_interval_seconds, settings.time_scale),
         "scrapeTimeout": _scrape_timeout(settings),
         "evaluationInterval": _scaled(monitoring.evaluation_interval_seconds, settings.time_scale),
-        "additionalArgs": [{"name": "rules.alert.resend-delay", "value": _resend_delay(settings.time_scale)}],
+        "additionalArgs": [
+            {"name": "rules.alert.resend-delay", "value": written(round(_resend_seconds(settings) * 1000))}
+        ],
         "externalLabels": {"cluster": settings.cluster.name},
         **_selectors(settings.cluster.namespace),
         "resources": {"requests": {"cpu": "200m", "memory": "512Mi"}},
@@ -310,8 +325,19 @@ def _prometheus_bytes(count: int) -> str:
     return f"{count // 2**20}MB"
 
 
-def _resend_delay(scale: float) -> str:
-    return written(round(max(SCALED_RESEND_SECONDS, RESEND_SECONDS / scale) * 1000))
+def _resend_seconds(settings: Settings) -> float:
+    return max(SCALED_RESEND_SECONDS, RESEND_SECONDS / settings.time_scale)
+
+
+def _start_delay_seconds(settings: Settings) -> int:
+    """Return how long a restarted Alertmanager sends nothing: until Prometheus has sent it every alert again.
+
+    An inhibited alert that it hears of before the alert that inhibits it would be notified. Prometheus sends each alert
+    at the first evaluation after the resend delay, and may have done so just before it knew of this replica.
+    """
+    evaluation = settings.monitoring.evaluation_interval_seconds / settings.time_scale
+    sent_again = (math.floor(_resend_seconds(settings) / evaluation) + 1) * evaluation
+    return math.ceil(sent_again + max(SCALED_DISCOVERY_SECONDS, DISCOVERY_SECONDS / settings.time_scale))
 
 
 def _peer_timeout(scale: float) -> str:

@@ -20,10 +20,12 @@ from alerting.names import ALERT_TOPIC, REPAIR_QUEUE
 from sandbox import loopback
 from sandbox.clock import Clock
 from sandbox.cluster.kubectl import kubectl
+from sandbox.cluster.node_agent.small_disk import fill, small_disk_of
 from sandbox.cluster.workloads import NAMESPACE
 from sandbox.drills.drill import DrillFailed
 from sandbox.journal import Journal
 from sandbox.population import ACCOUNT_ID, REGION
+from sandbox.service import ServiceFailed
 from sandbox.stack import Sandbox
 
 REQUEST_SECONDS = 5.0
@@ -31,6 +33,7 @@ CHECK_SECONDS = 1.0
 """How often at most it is looked whether everything still runs: drills that wait ask many times a second."""
 KILL_AGAIN_SECONDS = 0.05
 RESTART_LOCK = Path("/tmp/orion-restart-{uid}.lock")  # noqa: S108 - as runbooks/actions/restart_pod.yaml has it
+WORKS_SECONDS = 60.0
 
 
 class RunningScene:
@@ -144,6 +147,37 @@ class RunningScene:
         finally:
             released.set()
             killer.join()
+
+    @contextmanager
+    def full_disk(self, prometheus: str) -> Generator[float]:
+        """Give a Prometheus a small disk, wait until it works there, and have the disk full until the end.
+
+        Yields when it is full. Raises `ServiceFailed` if Prometheus does not work on the small disk.
+        """
+        agent = self._sandbox.agent
+        agent.use_small_disk(prometheus, small=True)
+        self._kill(prometheus)
+        try:
+            filler = fill(self._on_small_disk(prometheus))
+            yield time.time()
+            filler.unlink(missing_ok=True)
+        finally:
+            agent.use_small_disk(prometheus, small=False)
+            self._kill(prometheus)
+
+    def _on_small_disk(self, prometheus: str) -> Path:
+        """Return the small disk of a Prometheus that stores on it and fires. Raises `ServiceFailed` if it does not."""
+        deadline = time.monotonic() + WORKS_SECONDS
+        while time.monotonic() < deadline:
+            process = self._sandbox.agent.processes().get(prometheus, {}).get("prometheus")
+            with suppress(httpx.HTTPError, KeyError):  # it is about to start
+                if process is not None and (disk := small_disk_of(process)) is not None:
+                    address = self._sandbox.prometheuses()[prometheus]
+                    answer = loopback.get(f"{address}/api/v1/alerts", timeout=REQUEST_SECONDS).raise_for_status()
+                    if any(alert["labels"]["alertname"] == "Watchdog" for alert in answer.json()["data"]["alerts"]):
+                        return disk
+            time.sleep(KILL_AGAIN_SECONDS)
+        raise ServiceFailed(f"{prometheus}: does not fire Watchdog on a small disk after {WORKS_SECONDS:.0f} s")
 
     def _kill(self, pod: str) -> None:
         """Kill a pod's main container, which is named like the pod's first word."""

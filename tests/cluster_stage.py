@@ -27,6 +27,7 @@ from components.monitoring_values import (
     selector_labels,
 )
 from components.naming import ALERTMANAGER, GRAFANA_ADMIN_SECRET, PROMETHEUS, RELEASE_LABELS
+from sandbox import loopback
 from sandbox.clock import Clock
 from sandbox.cluster.control_plane import ControlPlane
 from sandbox.cluster.kubectl import apply, kubectl
@@ -44,14 +45,16 @@ NAMESPACE = "monitoring"
 POLL_SECONDS = 0.1
 ENVIRONMENT = {"AWS_REGION": "x"}
 CHART = Path(__file__).resolve().parents[2] / "shared" / "charts" / "kube-prometheus-stack-88.5.3.tgz"
+SCALE = 10.0
+"""A restarted Alertmanager waits for a minute of the story, and takes no reload meanwhile."""
 SPEC = MonitoringSpec(
     settings=settings(
         Environment.PROD,
         admission_webhooks=False,
-        scrape_interval_seconds=1,
-        evaluation_interval_seconds=1,
+        scrape_interval_seconds=SCALE,
+        evaluation_interval_seconds=SCALE,
         extra_scrape_targets=(ScrapeTarget(job="orion", address="127.0.0.1:9"),),
-    ),
+    ).model_copy(update={"time_scale": SCALE}),
     secrets=("alertmanager-slack",),
     config_maps=("alertmanager-templates",),
 )
@@ -75,6 +78,16 @@ class Stage:
     def prometheus(self) -> str:
         """Return the base address of the first Prometheus."""
         return f"http://{self.agent.addresses()[f'prometheus-{PROMETHEUS}-0']['http-web']}"
+
+    def reloaders_watch(self) -> bool:
+        """Say whether every config reloader of Alertmanager has had its first reload, and watches for changes.
+
+        A replica that has just started answers a reload only when it notifies; what changes meanwhile is seen later.
+        """
+        found = self.agent.addresses()
+        reloaders = [found[pod]["reloader-web"] for pod in found if pod.startswith("alertmanager-")]
+        texts = [loopback.get(f"http://{reloader}/metrics").text for reloader in reloaders]
+        return bool(texts) and all("\nreloader_last_reload_successful 1\n" in text for text in texts)
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
         """Return an object of the monitoring namespace."""
@@ -108,7 +121,7 @@ def cluster(
             plane.kubeconfig,
             directory / "agent",
             journal,
-            Clock(10),
+            Clock(SCALE),
             lambda _pod: environment,
             heartbeat_seconds=HEARTBEAT_SECONDS if node_grace_seconds is None else node_grace_seconds / 5,
         )

@@ -97,6 +97,13 @@ class Scene(Protocol):
         """Run the command `orion` as a person does. Raises `DrillFailed` with what it wrote if it fails."""
         ...
 
+    def full_disk(self, prometheus: str) -> AbstractContextManager[float]:
+        """Give a Prometheus a small disk, wait until it works there, and have the disk full until the end.
+
+        Yields when it is full.
+        """
+        ...
+
     def publish_alerts(self, message: str, *, times: int, publishers: int) -> None:
         """Publish a message to the topic that Alertmanager publishes to, from so many clients at once."""
         ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from alerting.names import SILENCE_ALARM
 from sandbox.drills.chapter import Chapter
 from sandbox.drills.drill import Drill
@@ -13,8 +15,8 @@ OUTLIVED_SECONDS = 4 * MINUTE
 HEARTBEAT_SECONDS = MINUTE
 SILENCE_SECONDS = 8 * MINUTE
 """Five silent periods, two more that CloudWatch looks at, and the one that has begun."""
-GOSSIP_SECONDS = 10.0
-"""How long Alertmanagers that have started take before they send anything, in real seconds."""
+START_DELAY_SECONDS = 10.0
+"""How long Alertmanagers that have started send nothing, in real seconds at the sandbox's usual scale of 20."""
 
 
 def prometheus_falls_silent(drill: Drill) -> None:
@@ -28,9 +30,14 @@ def alertmanagers_fall_silent(drill: Drill) -> None:
 
 
 def _pages_while_down(drill: Drill, pods: list[str], *, within: float) -> None:
-    with drill.scene.held_down(*pods):
+    pages_meanwhile(drill, f"without {', '.join(pods)}", drill.scene.held_down(*pods), within=within)
+
+
+def pages_meanwhile(drill: Drill, what: str, cause: AbstractContextManager[float], *, within: float) -> None:
+    """Hold that the dead man's switch pages the person on call while a cause lasts, and ends the page after it."""
+    with cause:
         alarm = drill.expect(
-            f"without {', '.join(pods)}, the alarm on the silence goes off",
+            f"{what}, the alarm on the silence goes off",
             Kind.ALARM_CHANGED,
             ids={"alarm": SILENCE_ALARM, "state": "ALARM"},
             within=within,
@@ -47,7 +54,7 @@ def _pages_while_down(drill: Drill, pods: list[str], *, within: float) -> None:
         Kind.ALARM_CHANGED,
         ids={"alarm": SILENCE_ALARM, "state": "OK"},
         after=person,
-        within=LONGEST_BACK_OFF_SECONDS + 3 * MINUTE + drill.scene.clock.story(GOSSIP_SECONDS),
+        within=LONGEST_BACK_OFF_SECONDS + 3 * MINUTE + drill.scene.clock.story(START_DELAY_SECONDS),
     )
     drill.expect("its incident resolves", Kind.INCIDENT_RESOLVED, ids=number, after=back)
     drill.require_exactly("incidents of the silence", 1, Kind.INCIDENT_TRIGGERED, where=_about_the_silence)

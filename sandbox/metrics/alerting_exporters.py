@@ -11,7 +11,6 @@ from prometheus_client.registry import Collector
 
 from sandbox.metrics.faults import Faults
 
-CONFIGURATION_HASH = 4711.0
 RELOADS = (
     "prometheus_config_last_reload_successful",
     "alertmanager_config_last_reload_successful",
@@ -61,7 +60,6 @@ class Alerting(Collector):
         fails = bool(self._faults.active("configuration does not load"))
         for name in RELOADS:
             yield _gauge(name, float(not (fails and name.startswith("alertmanager"))))
-        yield _gauge("alertmanager_config_hash", CONFIGURATION_HASH)
         refused = bool(self._faults.active("configuration is refused"))
         syncs = GaugeMetricFamily("prometheus_operator_syncs", "By status.", labels=["status"])
         syncs.add_metric(["ok"], OPERATED)

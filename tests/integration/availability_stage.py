@@ -47,6 +47,10 @@ LABELS = {"service": "orders", "team": "trading", "severity": "critical", "clust
 """Of an alert that pages at once: its route waits for nothing."""
 SILENCED = "Silenced"
 BY_PROMETHEUS = "ZoneLost"
+INHIBITING, INHIBITED = "HighErrorRate", "CriticalLatency"
+"""Two more that Prometheus sends, and that have equal labels besides."""
+EVALUATION_SECONDS = 5.0
+"""Long enough that Alertmanager, left to itself, would notify before an alert is sent again: its gossip takes ten."""
 HEARD = "alertmanager_nflog_gossip_messages_propagated_total"
 NODE_GRACE_SECONDS = 10
 SCALE = 5.0
@@ -130,14 +134,14 @@ class Watch:
 
         until(lambda: [has_heard(one) for one in self.stage.alertmanagers()].count(True) >= 2)
 
-    def whole(self) -> None:
-        """Wait until three replicas are ready and see each other."""
+    def whole(self, pods: int = 5) -> None:
+        """Wait until three replicas are ready and see each other, with so many pods in all."""
 
         def see_each_other() -> bool:
             found = [loopback.get(f"{one}/api/v2/status").json()["cluster"] for one in self.stage.alertmanagers()]
             return [(one["status"], len(one["peers"])) for one in found] == [("ready", 3)] * 3
 
-        until(lambda: self.stage.ready_pods(5) and see_each_other(), timeout_seconds=120)
+        until(lambda: self.stage.ready_pods(pods) and see_each_other(), timeout_seconds=120)
 
     def silence(self, pattern: str, address: str) -> str:
         now = datetime.datetime.now(datetime.UTC)
@@ -162,6 +166,45 @@ class Watch:
             ]
 
         until(lambda: all(holds_back(one) for one in addresses or self.stage.alertmanagers()))
+
+    def state(self, name: str) -> set[str]:
+        """Return the states that replicas have an alert in."""
+        asked = {"filter": f'alertname="{name}"'}
+        return {
+            alert["status"]["state"]
+            for address in self.stage.alertmanagers()
+            for alert in loopback.get(f"{address}/api/v2/alerts", params=asked).json()
+        }
+
+    def seconds_since_sent(self, name: str) -> float:
+        """Return how long ago Prometheus has last sent an alert, as the replica that knows of the latest time says."""
+        asked = {"filter": f'alertname="{name}"'}
+        found = [
+            datetime.datetime.fromisoformat(alert["updatedAt"])
+            for address in self.stage.alertmanagers()
+            for alert in loopback.get(f"{address}/api/v2/alerts", params=asked).json()
+        ]
+        return (datetime.datetime.now(datetime.UTC) - max(found)).total_seconds() if found else float("inf")
+
+    def leave_one_prometheus(self) -> None:
+        """Scale Prometheus to one replica: of two, each sends at times of its own."""
+        patch = json.dumps({"spec": {"replicas": 1}})
+        names = (f"prometheus/{PROMETHEUS}", f"--namespace={NAMESPACE}")
+        kubectl(self.stage.kubeconfig, "patch", *names, "--type=merge", f"--patch={patch}")
+        self.whole(pods=4)
+
+    def was_just_sent(self, name: str) -> bool:
+        """Say whether Prometheus has sent an alert within the last second."""
+        return self.seconds_since_sent(name) < EVALUATION_SECONDS / 5
+
+    def restart_when_just_sent(self, name: str, pods: list[str]) -> None:
+        """Restart replicas just after Prometheus has sent an alert: it is sent again as late as can be."""
+        until(lambda: not self.was_just_sent(name))
+        until(lambda: self.was_just_sent(name))
+        ended = {pod: self.stage.agent.processes()[pod]["alertmanager"] for pod in pods}
+        for process in ended.values():
+            os.kill(process, signal.SIGTERM)
+        until(lambda: all(self.stage.agent.processes()[pod]["alertmanager"] != ended[pod] for pod in pods))
 
 
 def configure(watch: Watch, repeat: str) -> None:
@@ -206,12 +249,13 @@ def delivered(files: AlertmanagerFiles, texts: dict[SecretSource, str]) -> Itera
         keys = {file.key: texts[file.source] for file in files.secret_files if file.secret == name}
         yield cluster_stage.secret(name, keys)
     yield cluster_stage.namespaced("v1", "ConfigMap", files.template_config_map, data=dict(files.templates))
-    rule = {"alert": BY_PROMETHEUS, "expr": "max(zone_lost) == 1", "labels": {**LABELS}}
+    causes = {BY_PROMETHEUS: "zone_lost", INHIBITING: "errors", INHIBITED: "slow"}
+    rules = [{"alert": alert, "expr": f"max({series}) == 1", "labels": {**LABELS}} for alert, series in causes.items()]
     yield cluster_stage.namespaced(
         "monitoring.coreos.com/v1",
         "PrometheusRule",
         "pages",
-        spec={"groups": [{"name": "pages", "rules": [rule]}]},
+        spec={"groups": [{"name": "pages", "rules": rules}]},
     )
 
 
@@ -238,7 +282,7 @@ def watched(directory: Path) -> Generator[Watch]:
                 if any(one.laddr.port == port for one in psutil.Process(pid).net_connections() if one.laddr):
                     os.kill(pid, signal.SIGKILL)
 
-    feed = {"zone_lost": 0}
+    feed = {"zone_lost": 0, "errors": 0, "slow": 0}
     application = PagerDuty(
         create_application(Journal(directory / "pagerduty.jsonl"), Clock(1), token=TOKEN), kill_owner
     )
@@ -260,7 +304,7 @@ def watched(directory: Path) -> Generator[Watch]:
         monitoring = SPEC.settings.monitoring.model_copy(
             update={
                 "scrape_interval_seconds": SCALE,
-                "evaluation_interval_seconds": SCALE,
+                "evaluation_interval_seconds": EVALUATION_SECONDS * SCALE,
                 "extra_scrape_targets": (target,),
             }
         )

@@ -101,7 +101,7 @@ def test_a_changed_configuration_is_loaded_by_every_alertmanager_and_its_secret_
         loaded = [loopback.get(f"{one}/api/v2/status").json()["config"]["original"] for one in stage.alertmanagers()]
         return all(f"group_wait: {expected}" in text for text in loaded)
 
-    until(lambda: waits("1s"))
+    until(lambda: waits("1s") and stage.reloaders_watch())
     cluster_stage.change_configuration(stage, "7s")
     until(lambda: waits("7s"), timeout_seconds=20)
 

@@ -16,6 +16,9 @@ from sandbox.cluster.workloads import PodSummary
 from tests.cluster_stage import NAMESPACE, Stage, until
 from tests.integration.availability_stage import (
     BY_PROMETHEUS,
+    EVALUATION_SECONDS,
+    INHIBITED,
+    INHIBITING,
     PODS,
     PROMETHEUSES,
     SILENCED,
@@ -26,7 +29,7 @@ from tests.integration.availability_stage import (
     watched,
 )
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(480)]  # it restarts everything, one after the other
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +79,7 @@ def test_no_page_is_lost_none_doubled_and_silences_are_kept(watch: Watch) -> Non
     later = _a_zone_is_lost(watch, silence)
 
     # The configuration is rolled out.
+    until(stage.reloaders_watch)
     configure(watch, "5h")
     watch.begins("ConfigurationChanged")
     watch.has_paged("ConfigurationChanged")
@@ -97,14 +101,30 @@ def test_no_page_is_lost_none_doubled_and_silences_are_kept(watch: Watch) -> Non
     for pod in PODS:
         watch.has_paged(f"Restarted{pod[-1]}")
     watch.is_silenced(f"{SILENCED}Restarted", silence)
+
+    _restarted_while_an_alert_is_inhibited(watch)
     watch.begins("After")
     watch.has_paged("After")
 
-    alerts = {BY_PROMETHEUS, *(name for name in watch.alerts if SILENCED not in name)}
+    alerts = {BY_PROMETHEUS, INHIBITING, *(name for name in watch.alerts if SILENCED not in name)}
     assert watch.incidents() == dict.fromkeys(alerts, 1)
     # At least once, by design: the next replica could not know. PagerDuty's dedup key made one incident of it.
     assert watch.events() == {**dict.fromkeys(alerts, 1), "DiedWhileSending": 2}
     assert [silences(address) for address in stage.alertmanagers()] == [{silence, later}] * 3
+
+
+def _restarted_while_an_alert_is_inhibited(watch: Watch) -> None:
+    """Restart one replica, then all, while an alert fires that another inhibits, and that is sent again before it."""
+    watch.leave_one_prometheus()
+    watch.feed["errors"] = 1
+    watch.has_paged(INHIBITING)
+    until(lambda: EVALUATION_SECONDS < watch.seconds_since_sent(INHIBITING) < 1.2 * EVALUATION_SECONDS)
+    watch.feed["slow"] = 1
+    until(lambda: watch.state(INHIBITED) == {"suppressed"})
+    for restarted in (PODS[:1], PODS):
+        watch.restart_when_just_sent(INHIBITING, restarted)
+        watch.whole(pods=4)
+        until(lambda: watch.state(INHIBITED) == {"suppressed"})
 
 
 def _a_zone_is_lost(watch: Watch, silence: str) -> str:

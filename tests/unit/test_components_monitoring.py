@@ -71,7 +71,7 @@ def test_prod_has_three_alertmanagers_that_share_neither_node_nor_zone() -> None
         "minAvailable": 2,
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
     }
-    assert part["minReadySeconds"] == 10
+    assert part["minReadySeconds"] == 70
     assert part["storage"]["volumeClaimTemplate"]["spec"]["resources"]["requests"]["storage"] == "2Gi"
 
 
@@ -135,7 +135,7 @@ def test_intervals_are_divided_by_the_time_scale() -> None:
     assert alertmanager_resource(spec(stack))["clusterPeerTimeout"] == "1s"
     assert alertmanager_resource(spec())["clusterPeerTimeout"] == "15s"
     assert prometheus["additionalArgs"] == [{"name": "rules.alert.resend-delay", "value": "5s"}]
-    assert prometheus_resource(spec())["additionalArgs"] == [{"name": "rules.alert.resend-delay", "value": "1m"}]
+    assert prometheus_resource(spec())["additionalArgs"] == [{"name": "rules.alert.resend-delay", "value": "55s"}]
 
 
 def test_values_hold_no_secret_only_the_name_of_one() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from alerting.build import load_platform
+from alerting.durations import milliseconds
 from alerting.quantities import bytes_of
-from alerting.settings import Settings
+from alerting.settings import Environment, Settings
 from alerting.versions import ALERTMANAGER_VERSION, PROMETHEUS_VERSION
 from cli.stacks import read_settings
 from components.monitoring_values import MonitoringSpec, alertmanager_resource, chart_values, prometheus_resource
@@ -53,3 +55,28 @@ def test_what_is_deployed_is_what_rules_and_configuration_are_tested_with() -> N
     for name, (by_chart, alone, version) in parts.items():
         assert by_chart["image"]["tag"] == by_chart["version"] == alone["version"] == f"v{version}"
         assert alone["image"] == f"quay.io/prometheus/{name}:v{version}"
+
+
+@pytest.mark.parametrize("scale", [1.0, 5.0, 20.0, 60.0])
+@pytest.mark.parametrize("evaluation_seconds", [1.0, 15.0, 30.0, 55.0, 60.0])
+def test_alertmanager_waits_until_every_alert_was_sent_again(scale: float, evaluation_seconds: float) -> None:
+    """Otherwise it notifies of an inhibited alert before it hears of the alert that inhibits it."""
+    stack = settings(Environment.SANDBOX, evaluation_interval_seconds=evaluation_seconds)
+    stack = stack.model_copy(update={"time_scale": scale})
+    prometheus, alertmanager = prometheus_resource(spec(stack)), alertmanager_resource(spec(stack))
+    (resend,) = [milliseconds(one["value"]) for one in prometheus["additionalArgs"]]
+    (delay,) = [milliseconds(one["value"]) for one in alertmanager["additionalArgs"]]
+    # Prometheus sends an alert again at the first evaluation at which more than the resend delay has passed.
+    evaluations = range(0, 10**6, milliseconds(prometheus["evaluationInterval"]))
+    sent_again = next(evaluation for evaluation in evaluations if evaluation > resend)
+
+    assert delay >= sent_again + (10_000 if scale == 1 else 4_000)
+    assert alertmanager["minReadySeconds"] * 1000 == delay
+
+
+def test_every_alert_is_evaluated_at_the_interval_that_the_start_delay_counts_on() -> None:
+    groups = [group for file in load_platform(ROOT, settings()).rules for group in file.groups]
+    with_alerts = [group for group in groups if any("alert" in rule for rule in group["rules"])]
+
+    assert with_alerts
+    assert [group["name"] for group in with_alerts if "interval" in group] == []

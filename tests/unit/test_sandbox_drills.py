@@ -11,16 +11,22 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from alerting.settings import Environment
+from cli.main import STORY_SCALE
+from components.monitoring_values import MonitoringSpec, alertmanager_resource
 from sandbox.clock import Clock
 from sandbox.drills import drill as drill_module
 from sandbox.drills.chapter import Chapter
 from sandbox.drills.drill import Drill, DrillFailed
+from sandbox.drills.full_disk import FULL_DISK
+from sandbox.drills.restart import RESTART
 from sandbox.drills.runner import run_chapter
-from sandbox.drills.silence import SILENCE
+from sandbox.drills.silence import SILENCE, START_DELAY_SECONDS
 from sandbox.drills.story import STORY, STORY_IN_REAL_TIME
 from sandbox.drills.timeline import Timeline, describe, print_results
 from sandbox.journal import Event, Journal, Kind
 from sandbox.service import ServiceFailed
+from tests import component_data
 
 
 class Scene:
@@ -79,6 +85,9 @@ class Scene:
 
     def orion(self, *arguments: str) -> None:
         pytest.fail(f"no drill of these tests does that: {arguments!r}")
+
+    def full_disk(self, prometheus: str) -> AbstractContextManager[float]:
+        pytest.fail(f"no drill of these tests does that: {prometheus!r}")
 
     def publish_alerts(self, message: str, *, times: int, publishers: int) -> None:
         pytest.fail(f"no drill of these tests does that: {(message, times, publishers)!r}")
@@ -185,10 +194,10 @@ def names(*chapters: Chapter) -> list[str]:
 
 
 def test_the_storys_three_test_cases_and_every_other_drill_are_in_it() -> None:
-    drills = names(STORY, SILENCE)
+    drills = names(STORY, RESTART, FULL_DISK, SILENCE)
 
     assert {"critical_alert", "grouped_alerts", "automatic_repair"} <= set(drills)
-    assert len(drills) == len(set(drills)) == 8
+    assert len(drills) == len(set(drills)) == 10
     assert sorted(names(STORY_IN_REAL_TIME)) == sorted(names(STORY))
 
 
@@ -211,3 +220,10 @@ def test_the_timeline_tells_many_of_a_kind_as_one_and_escapes_what_it_tells(scen
 def test_what_only_machines_want_is_not_told(scene: Scene) -> None:
     assert describe(scene.journal.append("aws", Kind.FUNCTION_INVOKED, {"function": "f"})) is None
     assert describe(scene.journal.append("aws", Kind.TOPIC_PUBLISHED, {"topic": "orion-alerts"})) is None
+
+
+def test_drills_wait_as_long_as_a_restarted_alertmanager_sends_nothing() -> None:
+    stack = component_data.settings(Environment.SANDBOX).model_copy(update={"time_scale": STORY_SCALE})
+    spec = MonitoringSpec(settings=stack, secrets=(), config_maps=())
+
+    assert alertmanager_resource(spec)["minReadySeconds"] == START_DELAY_SECONDS

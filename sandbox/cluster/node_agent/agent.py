@@ -71,6 +71,7 @@ class NodeAgent:
         self._environment_for = environment_for
         self._heartbeat_seconds = heartbeat_seconds
         self._lost: frozenset[str] = frozenset()
+        self._on_small_disks: frozenset[str] = frozenset()
         self._addresses = Addresses()
         self._runners: dict[str, PodRunner] = {}
         self._finished: set[str] = set()
@@ -156,6 +157,10 @@ class NodeAgent:
         self._lost -= {node_name}
         self._wake.set()
 
+    def use_small_disk(self, pod: str, *, small: bool) -> None:
+        """Have a Prometheus' storage on a small, empty disk from its next start on, or on its volume again."""
+        self._on_small_disks = self._on_small_disks | {pod} if small else self._on_small_disks - {pod}
+
     def logs(self, namespace: str, pod: str, container: str) -> Path:
         """Return the file that a container's output goes to."""
         return self.directory / "logs" / namespace / pod / f"{container}.log"
@@ -213,6 +218,7 @@ class NodeAgent:
                 executor=executor,
                 environment_for=self._environment_for,
                 report=self._tell,
+                on_small_disk=lambda pod: pod in self._on_small_disks,
             )
             look_over = time.monotonic() + EVERY_VOLUME_SECONDS
             try:

@@ -16,6 +16,7 @@ from sandbox.cluster.node_agent.nodes import NODE_NAMES, node_address, pod_addre
 from sandbox.cluster.node_agent.probes import Probe
 from sandbox.cluster.node_agent.processes import ContainerProcess
 from sandbox.cluster.node_agent.programs import program_of
+from sandbox.cluster.node_agent.small_disk import on_small_disk
 from sandbox.cluster.node_agent.status import ContainerReport, PodReport, pod_status
 from sandbox.cluster.node_agent.supported import unsupported
 from sandbox.cluster.node_agent.translate import Untranslatable, arguments, expanded
@@ -61,6 +62,7 @@ class Surroundings:
     executor: Executor
     environment_for: EnvironmentFor
     report: Report
+    on_small_disk: Callable[[str], bool]
 
 
 class _Container:
@@ -268,6 +270,8 @@ class PodRunner:
 
     def _start(self, one: _Container, now: float) -> None:
         command, environment = self._command(one)
+        if one.specification["name"] == "prometheus" and self._around.on_small_disk(self.name):
+            command = on_small_disk(command)
         one.process.start(command, environment, folder=self.folder, now=now)
         self._around.journal.append(SOURCE, Kind.PROCESS_STARTED, {"name": one.process.name}, pid=one.process.pid)
         one.probes = {
