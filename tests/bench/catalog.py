@@ -30,6 +30,7 @@ def write_catalog(folder: Path, alerts: int) -> None:
     teams = max(1, services // SERVICES_OF_A_TEAM)
     _add_teams(folder / "catalog" / "teams.yaml", teams)
     _add_services(folder / "catalog" / "services.yaml", services, teams)
+    _group_by_severity(folder / "catalog" / "routing.yaml")
     _add_alerts(folder, alerts, services)
 
 
@@ -65,6 +66,15 @@ def _add_services(path: Path, count: int, teams: int) -> None:
     source = document["services"][COPIED_SERVICE]
     for number in range(count):
         document["services"][f"service-{number}"] = {**source, "team": f"team-{number % teams}"}
+    _save(path, document)
+
+
+def _group_by_severity(path: Path) -> None:
+    """Have Slack get a message per severity: with a group for each alert and service no channel could keep up."""
+    document = _load(path)
+    for route in document["routes"]:
+        if "page" not in document["receivers"][route["receiver"]] and "alertname" not in route["match"]:
+            route["group_by"] = ["severity"]
     _save(path, document)
 
 

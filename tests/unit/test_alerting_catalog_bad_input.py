@@ -319,7 +319,7 @@ ONE_PROBLEM = [
         "  HighMemoryUsage:\n    action: restart_pod",
         "  HighMemoryUsage: restart_pod",
         "HighMemoryUsage",
-        'remediations.HighMemoryUsage: found "restart_pod"; allowed: a mapping with action. Change it',
+        'remediations.HighMemoryUsage: found "restart_pod"; allowed: a mapping with action, triggered_by. Change it',
         id="a value where fields are wanted",
     ),
     pytest.param(

@@ -48,9 +48,9 @@ def test_a_coarser_group_by_makes_fewer_groups_and_the_notice_goes(tmp_path: Pat
     after = list(burst_notices(load_catalog(root), settings()))
 
     assert load(ROOT).groups > BURST >= load(root).groups
-    assert [notice.partition(" ")[0] for notice in before] == ["#orion-alerts"]
-    assert f"up to {load(ROOT).groups} messages at once" in before[0]
-    assert after == []
+    noted = {notice.partition(" ")[0]: notice for notice in before}
+    assert f"up to {load(ROOT).groups} messages at once" in noted["#orion-alerts"]
+    assert {notice.partition(" ")[0] for notice in after} == noted.keys() - {"#orion-alerts"}
     routes = build_platform(load_catalog(root), settings()).alertmanager.configuration["route"]["routes"]
     assert [route["group_by"] for route in routes if "group_by" in route] == [["cluster", "service", "severity"]]
 

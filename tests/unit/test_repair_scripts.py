@@ -171,7 +171,7 @@ def test_a_paused_deployment_is_not_rolled_back(tmp_path: Path) -> None:
             id="nobody knows when it ended",
         ),
         pytest.param(
-            {PROGRESSED: ago(9)},
+            {PROGRESSED: timedelta(minutes=9)},
             "has been rolled out at revision 2 for ",
             id="it ended nine minutes ago",
         ),
@@ -181,7 +181,9 @@ def test_a_revision_is_not_taken_back_before_it_can_be_judged(
     tmp_path: Path, fields: Mapping[str, Any], reason: str
 ) -> None:
     """Its hotfix was rolled back while the window still held the errors of the revision before."""
-    kubectl = deployments(tmp_path, patching='sys.exit("it was patched")', **fields)
+    # How long ago is counted from this test, and not from when the tests were collected.
+    said = {name: ago(value.seconds / 60) if isinstance(value, timedelta) else value for name, value in fields.items()}
+    kubectl = deployments(tmp_path, patching='sys.exit("it was patched")', **said)
 
     done = run_script(tmp_path, "rollback_deployment", kubectl, ROLLED_BACK)
 
