@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from sandbox.service import end_recorded_processes
 RUNS = Path("build") / "sandbox"
 """Where in a checkout the runs are."""
 ADDRESSES = "addresses.json"
+RUN_VARIABLE = "ORION_RUN"
+"""The environment variable with the name of a run's folder, such as run-k3x9."""
 _LOCK = "alive.lock"
 _ALL_LOCK = "runs.lock"
 _KEPT = "kept"
@@ -94,11 +97,12 @@ def end_stale_runs(root: Path) -> list[str]:
 
 
 def running_sandbox(root: Path) -> tuple[Path, Mapping[str, str]]:
-    """Return the folder of the newest run that is up, and its addresses.
+    """Return the folder of the newest run that is up, and its addresses. Where several are up, $ORION_RUN names one.
 
     Raises `NoSandbox` if there is none.
     """
-    up = [directory for directory in root.glob("run-*") if (directory / ADDRESSES).exists() and _lives(directory)]
+    wanted = os.environ.get(RUN_VARIABLE, "run-*")
+    up = [directory for directory in root.glob(wanted) if (directory / ADDRESSES).exists() and _lives(directory)]
     if not up:
         raise NoSandbox("no sandbox is up in this checkout. Start one with `make sandbox` and wait until it is ready")
     newest = max(up, key=lambda directory: directory.stat().st_mtime)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -25,6 +26,7 @@ from sandbox.cluster.workloads import NAMESPACE
 from sandbox.drills.drill import DrillFailed
 from sandbox.journal import Journal
 from sandbox.population import ACCOUNT_ID, REGION
+from sandbox.runs import RUN_VARIABLE
 from sandbox.service import ServiceFailed
 from sandbox.stack import Sandbox
 
@@ -196,9 +198,15 @@ class RunningScene:
             yield
 
     def orion(self, *arguments: str) -> None:
-        """Run the command `orion` as a person does. Raises `DrillFailed` with what it wrote if it fails."""
-        command = [sys.executable, "-m", "cli", *arguments]
-        done = subprocess.run(command, cwd=self._sandbox.plan.project, capture_output=True, text=True, check=False)
+        """Run the command `orion` as a person does, on this run. Raises `DrillFailed` with what it wrote if it fails."""
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", *arguments],
+            cwd=self._sandbox.plan.project,
+            env={**os.environ, RUN_VARIABLE: self._sandbox.run.directory.name},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode:
             raise DrillFailed(f"orion {' '.join(arguments)}: {done.stdout}{done.stderr}")
 

@@ -56,6 +56,16 @@ def test_a_failed_run_is_not_taken_for_one_that_is_up(tmp_path: Path) -> None:
         running_sandbox(tmp_path)
 
 
+def test_of_two_runs_a_command_is_for_the_one_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop that a drill of one run orders was carried out by the other."""
+    with Run(tmp_path) as older, Run(tmp_path) as newer:
+        older.publish({"aws": "http://127.0.0.1:1"})
+        newer.publish({"aws": "http://127.0.0.1:2"})
+        monkeypatch.setenv("ORION_RUN", older.directory.name)
+
+        assert running_sandbox(tmp_path) == (older.directory, {"aws": "http://127.0.0.1:1"})
+
+
 def test_what_the_sandbox_starts_sees_no_account_and_reaches_loopback_directly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
