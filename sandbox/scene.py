@@ -198,7 +198,7 @@ class RunningScene:
             yield
 
     def orion(self, *arguments: str) -> None:
-        """Run the command `orion` as a person does, on this run. Raises `DrillFailed` with what it wrote if it fails."""
+        """Run the command `orion` on this run, as a person does. Raises `DrillFailed` with its output if it fails."""
         done = subprocess.run(
             [sys.executable, "-m", "cli", *arguments],
             cwd=self._sandbox.plan.project,
