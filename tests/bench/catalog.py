@@ -70,8 +70,14 @@ def _add_services(path: Path, count: int, teams: int) -> None:
 
 
 def _group_by_severity(path: Path) -> None:
-    """Have Slack get a message per severity: with a group for each alert and service no channel could keep up."""
+    """Have Slack get a message per severity: with a group for each alert and service no channel could keep up.
+
+    What pages has a group for each, and goes to PagerDuty alone.
+    """
     document = _load(path)
+    for receiver in document["receivers"].values():
+        if "page" in receiver:
+            receiver.pop("slack", None)
     for route in document["routes"]:
         if "page" not in document["receivers"][route["receiver"]] and "alertname" not in route["match"]:
             route["group_by"] = ["severity"]

@@ -64,8 +64,8 @@ def test_every_series_is_watched_or_says_why_not(platform: Platform) -> None:
     assert {name for name in series if name not in watched} == {
         name for name, one in series.items() if one.not_watched is not None
     }
-    assert watched["orders_submitted_total"] == "absent(orders_submitted_total)"
-    assert watched["kube_pod_created"] == 'absent(kube_pod_created{namespace=~"orion"})'
+    assert watched["orders_submitted_total"] == 'absent(orders_submitted_total{service!=""})'
+    assert watched["kube_pod_created"] == 'absent(kube_pod_created{pod!="", uid!="", namespace=~"orion"})'
 
 
 def test_rules_and_waits_are_scaled_alike() -> None:
