@@ -7,23 +7,23 @@ from pathlib import Path
 import pulumi
 
 from alerting.build import load_platform
-from components.alarms import Alarms, AlarmsArgs
+from components.alarm_topic import Alarms, AlarmsArgs
 from components.alertmanager_identity import AlertmanagerIdentity, AlertmanagerIdentityArgs
 from components.bastion import Bastion, BastionArgs, BastionSpec
 from components.configuration import read_secrets, read_settings
 from components.event_bus import EventBus, EventBusArgs, EventBusSpec
 from components.function_package import build_function_package
-from components.keeping import know_old_names
 from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring_values import MonitoringSpec
 from components.namespace import MonitoringNamespace, MonitoringNamespaceArgs
 from components.naming import FUNCTION
-from components.network import AlertmanagerNetwork, AlertmanagerNetworkArgs
-from components.on_call import PagerDutyOnCall, PagerDutyOnCallArgs
-from components.other_stack import with_network
+from components.network_policy import AlertmanagerNetwork, AlertmanagerNetworkArgs
+from components.network_stack_reference import with_network
+from components.pagerduty import PagerDutyOnCall, PagerDutyOnCallArgs
 from components.preflight import preflight
+from components.prometheus_rules import Rules, RulesArgs
+from components.protection import know_old_names
 from components.providers import Providers, ProvidersArgs
-from components.rules import Rules, RulesArgs
 from components.runbook_automation import RunbookAutomation, RunbookAutomationArgs, RunbookAutomationSpec
 from components.secrets import Secrets, SecretsArgs
 from components.watchdog import Watchdog, WatchdogArgs

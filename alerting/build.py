@@ -10,21 +10,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from alerting import checks
-from alerting.alertmanager import alertmanager_files
 from alerting.catalog import Catalog
-from alerting.checks.alertmanager import require_accepted
-from alerting.checks.retention import require_kept
-from alerting.checks.slack_groups import require_channels_keep_up
-from alerting.dashboards import dashboards
 from alerting.loader import read_catalog
-from alerting.on_call import on_call
+from alerting.oncall.pagerduty import on_call
 from alerting.platform import Platform
-from alerting.problems import CatalogError
-from alerting.repairs import repairs
-from alerting.rules import rule_files
-from alerting.scraping import pod_monitors
+from alerting.repairs.compile import repairs
+from alerting.routing.alertmanager import alertmanager_files
+from alerting.routing.checks.accepted_configuration import require_accepted
+from alerting.routing.checks.slack_groups import require_channels_keep_up
+from alerting.rules.checks.retention import require_kept
+from alerting.rules.dashboards import dashboards
+from alerting.rules.pod_monitors import pod_monitors
+from alerting.rules.render import rule_files
 from alerting.settings import Environment, Settings
-from alerting.stack_settings import require_known_channels
+from alerting.settings.load import require_known_channels
+from alerting.source.problems import CatalogError
 
 
 def load_catalog(root: Path) -> Catalog:

@@ -8,10 +8,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from alerting.actions import ActionFile, ActionLimit, HandOverEntry, RemediationEntry
-from alerting.documents import Document
-from alerting.durations import Duration, DurationOverZero
-from alerting.fields import (
+from alerting.oncall.teams import Team
+from alerting.repairs.model import ActionFile, ActionLimit, HandOverEntry, RemediationEntry
+from alerting.rules.market_hours import MarketFile
+from alerting.source.durations import Duration, DurationOverZero
+from alerting.source.fields import (
     FIRST_KEY,
     Channel,
     ClosedModel,
@@ -22,8 +23,7 @@ from alerting.fields import (
     Severity,
     each_once,
 )
-from alerting.market import MarketFile
-from alerting.teams import Team
+from alerting.source.yaml_source import Document
 
 # Services
 

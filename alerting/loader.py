@@ -11,13 +11,13 @@ from typing import Annotated, TypeVar, Union, cast, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from alerting.actions import ActionFile, RemediationsFile
 from alerting.catalog import Catalog, Page, RoutingFile, RulesFile, ScrapedSeriesFile, ServicesFile
-from alerting.documents import Document, FieldPath, read_document, read_text
-from alerting.folders import domain_problems, folder_problems
-from alerting.market import MARKET_FILE, MarketFile
-from alerting.problems import CatalogError, Problem, listed, shown
-from alerting.teams import TeamsFile
+from alerting.oncall.teams import TeamsFile
+from alerting.repairs.model import ActionFile, RemediationsFile
+from alerting.rules.market_hours import MARKET_FILE, MarketFile
+from alerting.source.folders import domain_problems, folder_problems
+from alerting.source.problems import CatalogError, Problem, listed, shown
+from alerting.source.yaml_source import Document, FieldPath, read_document, read_text
 
 SCRAPED_SERIES = "rules/scraped_series.yaml"
 

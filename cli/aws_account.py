@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 
-from cli.stacks import read_settings
+from cli.stack_config import read_settings
 from sandbox.credentials import Credentials
 from sandbox.runs import RUNS, running_sandbox
 

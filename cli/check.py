@@ -20,15 +20,15 @@ from rich.markup import escape
 
 from alerting.build import build_platform, load_catalog
 from alerting.catalog import Catalog
-from alerting.checks.slack_groups import burst_notices
-from alerting.market import MARKET_FILE
 from alerting.platform import Platform
-from alerting.problems import listed
-from alerting.rules import rules_text
+from alerting.routing.checks.slack_groups import burst_notices
+from alerting.rules.market_hours import MARKET_FILE
+from alerting.rules.render import rules_text
 from alerting.settings import Environment
+from alerting.source.problems import listed
 from alerting.versions import ALERTMANAGER_VERSION, PROMETHEUS_VERSION
-from cli.mocked import registered
-from cli.stacks import NOT_PAGED, read_settings, stack_names
+from cli.mocked_run import registered
+from cli.stack_config import NOT_PAGED, read_settings, stack_names
 from cli.versions import differing_versions
 from sandbox.mocked_checks import checkers, refusals, resources_of
 from tools.paths import tool

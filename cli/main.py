@@ -13,20 +13,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from alerting.build import load_catalog, load_platform
-from alerting.checks.alertmanager import RefusedOption
-from alerting.orphans import Deployment
-from alerting.problems import CatalogError
+from alerting.routing.checks.accepted_configuration import RefusedOption
+from alerting.routing.orphaned_incidents import Deployment
+from alerting.source.problems import CatalogError
 from cli.aws_account import WrongAccount
 from cli.chart import ChartUnusable
 from cli.oncall import print_on_call
+from cli.oncall_arguments import QuestionUnclear, ask
 from cli.oncall_comparison import compare
-from cli.oncall_question import QuestionUnclear, ask
 from cli.orphans import print_orphans
 from cli.preview import run_preview
 from cli.render import Part, render
 from cli.repairs import show_repairs, start_repairs, stop_repairs
 from cli.sandbox import drill_by_hand, run_sandbox
-from cli.stacks import StackUnreadable, read_settings, setting
+from cli.stack_config import StackUnreadable, read_settings, setting
 from sandbox.engine import DeploymentFailed, Interrupted
 from sandbox.metrics.faults import UnknownFault
 from sandbox.runs import NoSandbox

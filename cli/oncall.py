@@ -14,9 +14,9 @@ from rich.text import Text
 
 from alerting.build import load_catalog
 from alerting.catalog import Catalog
-from cli.oncall_question import Question
+from cli.oncall_arguments import Question
 from cli.oncall_tables import Layout, calendar_table, levels_table
-from cli.stacks import read_settings
+from cli.stack_config import read_settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ from typing import Any
 import httpx
 from rich.console import Console
 
-from alerting import rota
 from alerting.build import load_catalog
 from alerting.catalog import Catalog
-from cli.oncall_question import Question, QuestionUnclear
+from alerting.oncall import shifts
+from cli.oncall_arguments import Question, QuestionUnclear
 
 TOKEN_VARIABLE = "PAGERDUTY_TOKEN"  # noqa: S105 - a variable's name
 ADDRESS_VARIABLE = "PAGERDUTY_API_URL"
@@ -101,7 +101,7 @@ def differences(
         for schedule, entry in catalog.teams[name].schedules.items():
             planned = [
                 Duty(start=shift.start, end=shift.end, person=shift.person)
-                for shift in rota.shifts(entry, since, until)
+                for shift in shifts.shifts(entry, since, until)
             ]
             yield from _differences(schedule, planned, duties.get(schedule, ()), since, until)
 

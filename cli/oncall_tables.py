@@ -12,12 +12,12 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from alerting import rota
 from alerting.catalog import Catalog
-from alerting.on_call import paged_services
-from alerting.on_call_now import LevelNow, OnDuty, levels_now
-from alerting.teams import ScheduleEntry
-from cli.oncall_question import Question, shown
+from alerting.oncall import shifts
+from alerting.oncall.current import LevelNow, OnDuty, levels_now
+from alerting.oncall.pagerduty import paged_services
+from alerting.oncall.teams import ScheduleEntry
+from cli.oncall_arguments import Question, shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ def calendar_table(name: str, schedule: ScheduleEntry, question: Question, layou
     """Return whose turns a schedule has in the weeks that are asked about, by its own clock and by the reader's."""
     until = question.at + timedelta(weeks=question.weeks)
     zone = ZoneInfo(schedule.time_zone)
-    turns = rota.turns(rota.shifts(schedule, question.at, until))
+    turns = shifts.turns(shifts.shifts(schedule, question.at, until))
     one_clock = _same_clock(turns, zone, question)
     times = [zone.key] if one_clock else layout.beside([zone.key], ["your time"])
     table = _table([*times, *layout.headings("on call", "rotation")], layout)
@@ -126,20 +126,20 @@ def calendar_table(name: str, schedule: ScheduleEntry, question: Question, layou
     return Group(_title(f"{name}, until {question.read(until)}"), table)
 
 
-def _same_clock(turns: Sequence[rota.Shift], zone: ZoneInfo, question: Question) -> bool:
+def _same_clock(turns: Sequence[shifts.Shift], zone: ZoneInfo, question: Question) -> bool:
     return all(
         turn.start.astimezone(question.zone).utcoffset() == turn.start.astimezone(zone).utcoffset() for turn in turns
     )
 
 
-def _hours(schedule: ScheduleEntry, turn: rota.Shift) -> str:
+def _hours(schedule: ScheduleEntry, turn: shifts.Shift) -> str:
     rotation = schedule.rotations[turn.rotation]
     if rotation.until is None or turn.instead_of is not None:
         return ""
     return f"\neach day {rotation.handoff:%H:%M} to {rotation.until:%H:%M}"
 
 
-def _holder(turn: rota.Shift, layout: Layout) -> RenderableType:
+def _holder(turn: shifts.Shift, layout: Layout) -> RenderableType:
     who = _who(turn.person, turn.instead_of, layout)
     return Group(who.append(":"), _Flowing(turn.reason)) if turn.reason else who
 

@@ -15,10 +15,10 @@ import httpx
 from rich.console import Console
 
 from alerting.loader import read_catalog
-from alerting.orphans import Deployment, Labels, Orphan, orphans
-from alerting.problems import CatalogError, listed
-from alerting.stack_settings import SettingsRefused, stack_file
-from cli.stacks import read_settings
+from alerting.routing.orphaned_incidents import Deployment, Labels, Orphan, orphans
+from alerting.settings.load import SettingsRefused, stack_file
+from alerting.source.problems import CatalogError, listed
+from cli.stack_config import read_settings
 
 DEPLOYED = ("origin/main", "main", "HEAD")
 """Where the deployed configuration is looked for: deploy.yml brings up what is merged."""

@@ -12,18 +12,18 @@ from rich.markup import escape
 
 from alerting.build import build_platform, load_catalog
 from alerting.catalog import Catalog
-from alerting.orphans import Deployment
+from alerting.routing.orphaned_incidents import Deployment
 from alerting.settings import Environment, Settings
-from alerting.stack_settings import SettingsRefused
+from alerting.settings.load import SettingsRefused
 from cli.chart import choose_chart
-from cli.invented import network_of, network_setting, secrets_of
 from cli.orphans import print_orphans
-from cli.stacks import NOT_PAGED, read_settings
+from cli.placeholders import network_of, network_setting, secrets_of
+from cli.stack_config import NOT_PAGED, read_settings
 from sandbox.engine import Progress
 from sandbox.engine_preview import Preview, PreviewAccount, PreviewPlan
 from sandbox.interrupts import ended_as_interrupted
+from sandbox.process_environment import forget_accounts
 from sandbox.runs import Run, end_stale_runs
-from sandbox.surroundings import forget_accounts
 
 RUNS = Path("build") / "preview"
 SIGNS = {"create": "+", "update": "~", "replace": "+-", "delete": "-", "read": ">", "same": " "}

@@ -10,7 +10,7 @@ from typing import Any, assert_never
 import yaml
 
 from alerting.platform import Platform
-from cli.stacks import NOT_PAGED
+from cli.stack_config import NOT_PAGED
 from components.monitoring_values import MonitoringSpec, chart_values
 
 

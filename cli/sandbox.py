@@ -25,17 +25,17 @@ from sandbox.drills.rollouts import ROLLOUTS
 from sandbox.drills.runner import Result, run_chapter
 from sandbox.drills.silence import SILENCE
 from sandbox.drills.story import STORY, STORY_IN_REAL_TIME
+from sandbox.drills.target import RunningScene
 from sandbox.drills.timeline import Timeline, print_results
 from sandbox.engine import Progress
 from sandbox.interrupts import ended_as_interrupted
 from sandbox.journal import Journal
 from sandbox.listening import listeners_elsewhere
 from sandbox.metrics.faults import UnknownFault, fault, fault_of_alert
-from sandbox.population import Population
+from sandbox.process_environment import forget_accounts
 from sandbox.runs import RUNS, Run, end_stale_runs, running_sandbox
-from sandbox.scene import RunningScene
+from sandbox.seed_data import Population
 from sandbox.stack import Plan, Sandbox
-from sandbox.surroundings import forget_accounts
 
 REQUEST_SECONDS = 5.0
 REFUSED = 400

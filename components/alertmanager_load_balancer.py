@@ -12,10 +12,10 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from alerting.settings import AddOn, Settings
-from components.cluster import runs_itself
+from components.eks_auto_mode import runs_itself
 from components.monitoring_values import selector_labels
 from components.naming import ALERTMANAGER, ALERTMANAGER_LOAD_BALANCER, type_token
-from components.network import WEB, subnet_networks
+from components.network_policy import WEB, subnet_networks
 from components.security_groups import let_in, let_out, security_group
 
 CONTROLLERS_CLASS = "service.k8s.aws/nlb"

@@ -9,11 +9,11 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from alerting import bastion_proof
 from alerting.platform import ClusterRight, Repairs
-from alerting.repairs import MAINTENANCE_RIGHT
+from alerting.repairs import bastion_proof
+from alerting.repairs.compile import MAINTENANCE_RIGHT
+from alerting.repairs.ssm_documents import document_text
 from alerting.settings import Settings
-from alerting.ssm_documents import document_text
 from components.bastion_user_data import ClusterAddress, user_data
 from components.naming import BASTION, BASTION_TAG, BASTION_TAG_VALUE, REPAIRS_GROUP, arn, type_token
 from components.policies import Statement, policy_document, trust_policy

@@ -15,9 +15,8 @@ import pulumi
 from pulumi.runtime.config import CONFIG, get_config, get_config_env, is_config_secret
 from pydantic import BaseModel
 
-from alerting.documents import Document
 from alerting.settings import Settings
-from alerting.stack_settings import (
+from alerting.settings.load import (
     GRAFANA_PASSWORD,
     PAGERDUTY_TOKEN,
     SECRET_KEYS,
@@ -29,6 +28,7 @@ from alerting.stack_settings import (
     settings_from,
     webhook_path,
 )
+from alerting.source.yaml_source import Document
 
 
 class ConfigurationError(pulumi.RunError):

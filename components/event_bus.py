@@ -12,7 +12,6 @@ import pulumi_aws as aws
 from alerting import names
 from alerting.platform import RepairTeam
 from alerting.settings import RetainedResource, Settings
-from components.keeping import kept
 from components.naming import (
     DEAD_LETTER_QUEUE,
     FUNCTION_TIMEOUT_SECONDS,
@@ -23,6 +22,7 @@ from components.naming import (
     type_token,
 )
 from components.policies import Statement, policy_document, refuse_plain_http
+from components.protection import kept
 from components.topics import TopicSpec, make_topic
 
 VISIBILITY_SECONDS = 6 * FUNCTION_TIMEOUT_SECONDS

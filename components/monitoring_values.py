@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from alerting import names
-from alerting.durations import written
 from alerting.settings import MonitoringSettings, RoleSource, Settings, Spread
+from alerting.source.durations import written
 from alerting.versions import (
     ALERTMANAGER_REPOSITORY,
     ALERTMANAGER_VERSION,

@@ -8,8 +8,8 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from alerting.settings import RetainedResource, Settings
-from components.keeping import kept
 from components.naming import type_token
+from components.protection import kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import pulumi
 import pulumi_aws as aws
 
 from alerting.settings import LOAD_BALANCER, Environment, Settings
-from components.look_ups import Unreadable, read
+from components.lookups import Unreadable, read
 from components.preflight_cluster import ClusterChecks
 from components.preflight_image import warn_of_image
 from components.preflight_network import NetworkChecks

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 import yaml
 
 from alerting.settings import LOAD_BALANCER, AddOn, RoleSource, Settings
-from components.look_ups import Unreadable, read
+from components.lookups import Unreadable, read
 
 LOAD_BALANCERS = "elasticloadbalancing:loadbalancer"
 CONTROLLERS_TAG = "elbv2.k8s.aws/cluster"

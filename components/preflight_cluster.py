@@ -9,8 +9,8 @@ import pulumi
 import pulumi_aws as aws
 
 from alerting.settings import RoleSource, Settings
-from components.cluster import runs_itself
-from components.look_ups import Unreadable, read
+from components.eks_auto_mode import runs_itself
+from components.lookups import Unreadable, read
 from components.naming import arn
 from components.policies import STS_AUDIENCE
 from components.preflight_add_ons import AddOnChecks

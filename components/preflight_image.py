@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from alerting.settings import Settings
-from components.look_ups import Unreadable, read
+from components.lookups import Unreadable, read
 
 ARCHITECTURE = "arm64"
 OLD = timedelta(days=90)

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from alerting.settings import LOAD_BALANCER, Settings
-from components.look_ups import Unreadable, read
+from components.lookups import Unreadable, read
 from components.security_groups import EVERYWHERE
 
 LEAST_ZONES = 2

@@ -26,7 +26,7 @@ class PrivateBucketSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateBucketArgs:
-    """What a bucket is made from. `holding` are the options that protect the bucket itself (`components.keeping`)."""
+    """What a bucket is made from. `holding` are the options that protect the bucket (`components.protection`)."""
 
     spec: PrivateBucketSpec
     key_arn: pulumi.Input[str]

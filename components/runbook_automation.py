@@ -10,12 +10,11 @@ import pulumi_aws as aws
 
 from alerting.names import STATE_TABLE
 from alerting.platform import RepairAction, Repairs
+from alerting.repairs.ssm_documents import document_text
 from alerting.settings import RetainedResource, Settings
-from alerting.ssm_documents import document_text
 from components.function_alarms import make_function_alarms
 from components.function_network import FunctionNetwork, make_function_network, network_statements
 from components.function_package import FunctionPackage
-from components.keeping import kept
 from components.naming import (
     BASTION_TAG,
     BASTION_TAG_VALUE,
@@ -30,6 +29,7 @@ from components.naming import (
 )
 from components.policies import Statement, policy_document, trust_policy
 from components.private_bucket import PrivateBucket, PrivateBucketArgs, PrivateBucketSpec
+from components.protection import kept
 
 FUNCTION_MEMORY_MEGABYTES = 256
 BATCH_SIZE = 1

@@ -2,7 +2,7 @@
 
 `Watchdog` fires always, and Alertmanager tells a topic of it every minute. CloudWatch counts what is published there:
 five to eight minutes without anything, for whatever reason (no Prometheus, no Alertmanager, no cluster, no way to AWS),
-and the alarm tells the topic that pages (`components.alarms`).
+and the alarm tells the topic that pages (`components.alarm_topic`).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 
-from sandbox.population import REGION
+from sandbox.seed_data import REGION
 
 ACCESS_KEY_VARIABLE = "AWS_ACCESS_KEY_ID"
 SECRET_KEY_VARIABLE = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - a variable's name

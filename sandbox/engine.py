@@ -18,10 +18,10 @@ from typing import Any, cast
 import yaml
 from pulumi import automation
 
-from sandbox.engine_command import PulumiCommand
 from sandbox.engine_events import Progress, Result, Watch, quiet_program
+from sandbox.process_environment import kept_variables
 from sandbox.providers.plugins import Plugin, embedded, install
-from sandbox.surroundings import kept_variables
+from sandbox.pulumi_command import PulumiCommand
 from tools.paths import tools_folder
 
 __all__ = ["DeploymentFailed", "Engine", "Interrupted", "Progress", "Result"]

@@ -12,12 +12,12 @@ from sandbox.clock import Clock
 from sandbox.cluster.control_plane import ControlPlane
 from sandbox.cluster.operator import Operator
 from sandbox.credentials import Credentials
+from sandbox.emulators import StandIns
 from sandbox.engine import Engine, Progress, Result
 from sandbox.journal import Journal
-from sandbox.population import Network, add_people
 from sandbox.runs import Run
+from sandbox.seed_data import Network, add_people
 from sandbox.service import Service, start_all
-from sandbox.services import StandIns
 
 START_SECONDS = 120.0
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from sandbox.mocked_program import Registered, Run
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.aws.table import table as aws_table
-from sandbox.providers.machine import Failure, Machine, Request
 from sandbox.providers.pagerduty.table import TABLE as PAGERDUTY_TABLE
+from sandbox.providers.provider_core import Failure, Machine, Request
 
 AWS_PROVIDER = "pulumi:providers:aws"
 

@@ -17,7 +17,7 @@ import pulumi.runtime
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs
 
 from alerting.names import PROJECT
-from sandbox.providers.machine_values import UNKNOWN, Properties, decode, dotted, leaves
+from sandbox.providers.provider_values import UNKNOWN, Properties, decode, dotted, leaves
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ISSUER = f"oidc.eks.{REGION}.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"

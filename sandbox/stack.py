@@ -21,21 +21,16 @@ from sandbox.cluster.operator import Operator
 from sandbox.cluster.workloads import NAMESPACE, SERVICES, Workloads
 from sandbox.console.application import create_application as create_console
 from sandbox.credentials import Credentials
+from sandbox.emulators import PodIdentity, StandIns, metrics_source
 from sandbox.engine import Engine, Progress, Result
 from sandbox.functions.runtime import FunctionRuntime
 from sandbox.inventory import Inventory, inventory
 from sandbox.journal import Journal
 from sandbox.metrics.targets import scrape_targets
 from sandbox.observer import AlertObserver, PodObserver
-from sandbox.population import (
-    Population,
-    add_people,
-    add_webhooks,
-    find_network,
-)
 from sandbox.runs import Run
+from sandbox.seed_data import Population, add_people, add_webhooks, find_network
 from sandbox.service import HttpService, Service, ServiceFailed, start_all
-from sandbox.services import PodIdentity, StandIns, metrics_source
 
 CLUSTER_NAME = "orion-sandbox"
 START_SECONDS = 120.0

@@ -11,8 +11,7 @@ import yaml
 
 from alerting.build import load_catalog
 from alerting.platform import AlertmanagerFiles, Platform
-from alerting.problems import CatalogError
-from alerting.rules import rules_text
+from alerting.rules.render import rules_text
 from alerting.settings import (
     Addresses,
     AwsSettings,
@@ -23,6 +22,7 @@ from alerting.settings import (
     NetworkSettings,
     Settings,
 )
+from alerting.source.problems import CatalogError
 
 ROOT = Path(__file__).parent.parent
 IMAGE = "ami-0123456789abcdef0"

@@ -12,7 +12,7 @@ from moto.server import ThreadedMotoServer
 
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.aws.table import table
-from sandbox.providers.machine import Difference, Failure, Machine, Properties, Request
+from sandbox.providers.provider_core import Difference, Failure, Machine, Properties, Request
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"

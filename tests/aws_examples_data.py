@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sandbox.providers.machine_values import Asset
+from sandbox.providers.provider_values import Asset
 from tests.aws_account import ACCOUNT, REGION
 from tests.aws_example import Example, policy, tls_only
 

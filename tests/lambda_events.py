@@ -10,12 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from alerting.actions import ActionLimit
 from alerting.build import load_catalog
 from alerting.catalog import Catalog
 from alerting.platform import HandOver, Repair, RepairAction, Repairs
-from alerting.repairs import repair_action, repairs, rights_of
-from alerting.ssm_documents import document_text
+from alerting.repairs.compile import repair_action, repairs, rights_of
+from alerting.repairs.model import ActionLimit
+from alerting.repairs.ssm_documents import document_text
 
 ROOT = Path(__file__).parents[1]
 EVENTS = ROOT / "tests" / "events"

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from sandbox.clock import Clock
 from sandbox.clouds.pagerduty import create_application
-from sandbox.clouds.pagerduty.agenda import Agenda
+from sandbox.clouds.pagerduty.scheduler import Agenda
 from sandbox.journal import Event, Journal, Kind
 
 TOKEN = "t"

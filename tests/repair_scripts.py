@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from alerting.names import MAINTENANCE_CONFIG_MAP
-from alerting.ssm_documents import document_text
-from sandbox.clouds.aws.agent import Agent, StepResult
-from sandbox.clouds.aws.documents import parameter_values, read_document, received_values
+from alerting.repairs.ssm_documents import document_text
+from sandbox.clouds.aws.ssm_agent import Agent, StepResult
+from sandbox.clouds.aws.ssm_documents import parameter_values, read_document, received_values
 from tests.lambda_events import repair_actions
 
 COMMAND = "11111111-2222-3333-4444-555555555555"

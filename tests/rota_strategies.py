@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from alerting.rota import clock_change_at
-from alerting.teams import OverrideEntry, RotationEntry, ScheduleEntry, Turn
+from alerting.oncall.shifts import clock_change_at
+from alerting.oncall.teams import OverrideEntry, RotationEntry, ScheduleEntry, Turn
 
 ZONES = ("Europe/London", "America/New_York", "Asia/Tokyo", "Australia/Lord_Howe", "America/Santiago")
 """Clock changes of an hour and of half an hour, at midnight too, on both halves of the world, and none."""

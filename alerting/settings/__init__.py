@@ -1,7 +1,7 @@
 """One stack's settings, as one closed model, made from plain data (Pulumi's configuration, a file).
 
 `parts` says what there is, `contradictions` what does not go together, and `checked` holds the one to the other.
-`alerting.stack_settings` reads them and says all that is wrong.
+`alerting.settings.load` reads them and says all that is wrong.
 """
 
 from alerting.settings.checked import Settings

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from alerting.quantities import bytes_of
 from alerting.settings.parts import (
     LOAD_BALANCER,
     MOST_RETENTION_SHARE,
@@ -18,6 +17,7 @@ from alerting.settings.parts import (
     Spread,
     UncheckedSettings,
 )
+from alerting.source.quantities import bytes_of
 
 LEAST_IN_PROD = {"alertmanager_replicas": 3, "prometheus_replicas": 2}
 """The fewest replicas in prod. With one Alertmanager lost and one being drained, there is still one that pages; with

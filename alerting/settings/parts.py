@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from alerting import fields
-from alerting.durations import Duration
-from alerting.quantities import bytes_of
+from alerting.source import fields
+from alerting.source.durations import Duration
+from alerting.source.quantities import bytes_of
 
 
 class Environment(StrEnum):
@@ -44,7 +44,7 @@ Retention = Annotated[
     Field(pattern=r"^[1-9]\d*[hdwy]$", description="a time such as 15d, in h, d, w or y, of less than 292 years"),
 ]
 _PATH = r"A-Za-z0-9._~:!$&'()*+,;=%-"
-# Links of notifications are made from these addresses: see alerting/addresses.py.
+# Links of notifications are made from these addresses: see alerting/source/addresses.py.
 _ADDRESS = rf"https?://[A-Za-z0-9._-]+(:[0-9]+)?(/[{_PATH}/]*[{_PATH}])?"
 Address = Annotated[
     str, Field(pattern=rf"^{_ADDRESS}$", description="an address, https://HOST, without a / at its end")
@@ -206,8 +206,8 @@ class OtherStack(_Model):
 class NetworkSettings(_Model):
     """Where the bastion stands. The subnets are private, with a way out through NAT.
 
-    By value, or by the outputs of another stack; `components.network` looks these up before anything else, so that
-    every other reader finds values. Until then `vpc_id` is empty.
+    By value, or by the outputs of another stack; `components.network_stack_reference` looks these up before anything
+    else, so that every other reader finds values. Until then `vpc_id` is empty.
     """
 
     vpc_id: Annotated[str, Field(pattern=r"^(vpc-\w+)?$", description="a VPC's id, vpc-...")] = ""

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from sandbox import keeper
+from sandbox import process_reaper
 from sandbox.ports import LOOPBACK, free_ports
 from sandbox.service import ServiceFailed, end_recorded_processes, record_process
 from tools.paths import tool, tools_folder
@@ -139,7 +139,15 @@ class ControlPlane:
         self._result.unlink(missing_ok=True)
         with self._log_path.open("wb") as log:
             self._starter = subprocess.Popen(
-                [sys.executable, "-P", keeper.__file__, str(self._result), "--", str(tool("kwokctl")), *command],
+                [
+                    sys.executable,
+                    "-P",
+                    process_reaper.__file__,
+                    str(self._result),
+                    "--",
+                    str(tool("kwokctl")),
+                    *command,
+                ],
                 stdin=subprocess.PIPE,  # it is never written to: the keeper reads that this process has ended
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -25,9 +25,9 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sandbox.console.outside import Addresses, Asker, Outside
-from sandbox.console.picture import Picture
-from sandbox.console.view import view
+from sandbox.console.backends import Addresses, Asker, Outside
+from sandbox.console.state import Picture
+from sandbox.console.viewmodel import view
 from sandbox.journal import Journal
 
 HERE = Path(__file__).parent

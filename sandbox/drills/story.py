@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from alerting.group_key import deduplication_key
 from alerting.names import ALERT_TOPIC, NOTIFICATION_TOPIC, REPAIR_QUEUE
+from alerting.routing.group_key import deduplication_key
 from sandbox.drills.chapter import Chapter
 from sandbox.drills.drill import PEER_SECONDS, Drill, DrillFailed
 from sandbox.journal import Event, Kind

@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox.functions.process import FunctionFailed, FunctionProcess
 from sandbox.journal import Journal, Kind
-from sandbox.population import REGION
+from sandbox.seed_data import REGION
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient

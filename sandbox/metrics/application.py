@@ -17,8 +17,8 @@ from sandbox.metrics.alerting_exporters import Alerting, KubeletVolumes
 from sandbox.metrics.cluster_exporters import ContainerAdvisor, KubeState
 from sandbox.metrics.data_exporters import CloudWatch, Kafka, Redis
 from sandbox.metrics.exporters import ClusterView, ServiceMetrics, Services
+from sandbox.metrics.fault_targets import EXPORTERS, require_place
 from sandbox.metrics.faults import FAULTS, Fault, Faults, UnknownFault, fault
-from sandbox.metrics.places import EXPORTERS, require_place
 
 
 def create_application(cluster: ClusterView, faults: Faults) -> Starlette:

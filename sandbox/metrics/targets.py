@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sandbox.metrics.places import EXPORTERS
+from sandbox.metrics.fault_targets import EXPORTERS
 
 SERVICES = "services"
 
@@ -14,7 +14,7 @@ def scrape_targets(address: str, services: Sequence[str], namespace: str) -> Ite
     """Yield `monitoring.extra_scrape_targets` for the metrics source at HOST:PORT.
 
     On an account the services are scraped pod by pod, and `up` says of which service and namespace a target is
-    (`alerting/scraping.py`). Here a service is one target, with the same labels.
+    (`alerting/rules/pod_monitors.py`). Here a service is one target, with the same labels.
     """
     for exporter in EXPORTERS:
         if exporter != SERVICES:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from alerting.build import load_platform
-from cli.stacks import read_settings
+from cli.stack_config import read_settings
 from components.function_package import build_function_package
 from tests.bench.catalog import ROOT
 from tests.bench.figures import Figure

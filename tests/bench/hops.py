@@ -12,8 +12,8 @@ from statistics import median
 import httpx
 
 from alerting.build import load_catalog
-from alerting.durations import milliseconds
 from alerting.names import ALERT_TOPIC
+from alerting.source.durations import milliseconds
 from sandbox.journal import Event, Kind
 from sandbox.stack import Sandbox
 from tests.bench.catalog import ROOT

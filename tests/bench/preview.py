@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from alerting.build import load_platform
-from alerting.rules import rules_text
-from cli.stacks import read_settings
+from alerting.rules.render import rules_text
+from cli.stack_config import read_settings
 from tests.bench.catalog import ROOT, write_catalog
 from tests.bench.figures import Figure
 from tools.paths import tool

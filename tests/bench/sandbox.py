@@ -15,8 +15,8 @@ from alerting.build import load_catalog
 from cli.chart import NONE, choose_chart
 from sandbox.clock import Clock
 from sandbox.cluster.control_plane import ControlPlane
-from sandbox.population import Population
 from sandbox.runs import Run, end_stale_runs
+from sandbox.seed_data import Population
 from sandbox.service import wait_until_ready
 from sandbox.stack import Plan, Sandbox
 from tests.bench.catalog import ROOT

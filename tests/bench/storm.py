@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from alerting.build import load_catalog
-from alerting.durations import milliseconds
+from alerting.source.durations import milliseconds
 from sandbox.journal import Event, Kind
 from sandbox.stack import Sandbox
 from tests.bench.catalog import ROOT

@@ -19,14 +19,14 @@ import pytest
 from rich.console import Console
 
 from alerting.build import load_catalog
+from cli.oncall_arguments import Question
 from cli.oncall_comparison import compare
-from cli.oncall_question import Question
 from cli.sandbox import RUNS
 from sandbox.clock import Clock
 from sandbox.cluster.kubectl import kubectl
 from sandbox.journal import Kind
-from sandbox.population import Population
 from sandbox.runs import Run
+from sandbox.seed_data import Population
 from sandbox.stack import Plan, Sandbox
 from tests.alerting_data import ROOT
 from tests.waiting import until

@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from sandbox.providers.machine import (
+from sandbox.providers.provider_core import (
     Created,
     Incomplete,
     Invoke,
@@ -20,8 +20,8 @@ from sandbox.providers.machine import (
     Table,
     by_token,
 )
-from sandbox.providers.machine_server import serve
-from sandbox.providers.machine_values import Asset
+from sandbox.providers.provider_server import serve
+from sandbox.providers.provider_values import Asset
 
 TOKEN = "files:index:File"
 

@@ -16,7 +16,7 @@ from sandbox.cluster.kubectl import kubectl
 from sandbox.cluster.workloads import SERVICES, Workloads
 from sandbox.ports import free_ports, listening_socket
 from sandbox.service import ServiceFailed, end_recorded_processes, wait_until_ready
-from tests.cluster_stage import until
+from tests.cluster_harness import until
 
 pytestmark = pytest.mark.integration
 

@@ -13,8 +13,8 @@ from components.naming import ALERTMANAGER
 from sandbox import loopback
 from sandbox.cluster.kubectl import apply, kubectl
 from sandbox.journal import Kind
-from tests import cluster_stage
-from tests.cluster_stage import NAMESPACE, Stage, until
+from tests import cluster_harness
+from tests.cluster_harness import NAMESPACE, Stage, until
 
 pytestmark = pytest.mark.integration
 
@@ -25,15 +25,15 @@ WAYS = ("custom resources", "chart")
 
 @pytest.fixture(scope="module", params=WAYS)
 def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    if request.param == "chart" and not cluster_stage.CHART.exists():
-        pytest.skip(f"no chart at {cluster_stage.CHART}")
+    if request.param == "chart" and not cluster_harness.CHART.exists():
+        pytest.skip(f"no chart at {cluster_harness.CHART}")
     directory = tmp_path_factory.mktemp("stage")
-    with cluster_stage.cluster(directory) as running:
-        apply(running.kubeconfig, cluster_stage.prerequisites())
+    with cluster_harness.cluster(directory) as running:
+        apply(running.kubeconfig, cluster_harness.prerequisites())
         if request.param == "chart":
-            cluster_stage.install_chart(running.kubeconfig, directory)
+            cluster_harness.install_chart(running.kubeconfig, directory)
         else:
-            cluster_stage.install_custom_resources(running.kubeconfig)
+            cluster_harness.install_custom_resources(running.kubeconfig)
         until(lambda: running.ready_pods(5), timeout_seconds=90)
         yield running
     assert [
@@ -102,7 +102,7 @@ def test_a_changed_configuration_is_loaded_by_every_alertmanager_and_its_secret_
         return all(f"group_wait: {expected}" in text for text in loaded)
 
     until(lambda: waits("1s") and stage.reloaders_watch())
-    cluster_stage.change_configuration(stage, "7s")
+    cluster_harness.change_configuration(stage, "7s")
     until(lambda: waits("7s"), timeout_seconds=20)
 
     assert stage.get("secret", "alertmanager-config")["metadata"]["uid"] == uid

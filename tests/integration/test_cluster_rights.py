@@ -20,7 +20,7 @@ from alerting.names import MAINTENANCE_CONFIG_MAP, MAINTENANCE_NAMESPACE
 from sandbox.cluster.kubectl import apply_files
 from sandbox.cluster.workloads import NAMESPACE
 from tests.alerting_data import ROOT
-from tests.integration.repair_stage import GROUP, rights, running_cluster
+from tests.integration.repair_harness import GROUP, rights, running_cluster
 from tests.lambda_events import catalog, function_repairs
 
 pytestmark = pytest.mark.integration

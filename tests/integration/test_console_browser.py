@@ -10,7 +10,7 @@ import pytest
 
 from tests.browser import Browser, Page, find_browser
 from tests.browser_package import NoBrowser, packaged_browser
-from tests.console_stage import ConsoleStage, console_stage, on_call, tell_a_story, tell_of_long_names
+from tests.console_harness import ConsoleStage, console_stage, on_call, tell_a_story, tell_of_long_names
 
 pytestmark = pytest.mark.integration
 

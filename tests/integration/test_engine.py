@@ -12,7 +12,7 @@ import pytest
 from pulumi.automation import CommandError
 
 from sandbox.engine import DeploymentFailed, Interrupted
-from tests.integration.file_stage import SECRET, STACK, Files
+from tests.integration.file_harness import SECRET, STACK, Files
 from tests.waiting import until
 
 pytestmark = pytest.mark.integration
@@ -357,7 +357,7 @@ def test_a_resource_that_was_left_in_the_account_is_taken_over_by_the_command_th
     files: Files,
 ) -> None:
     program = """
-        from components.keeping import kept
+        from components.protection import kept
         from tests.alerting_data import settings
         from alerting.settings import Imports, RetainedResource
 

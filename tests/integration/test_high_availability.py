@@ -13,8 +13,8 @@ import pytest
 from sandbox import loopback
 from sandbox.cluster.kubectl import kubectl
 from sandbox.cluster.workloads import PodSummary
-from tests.cluster_stage import NAMESPACE, Stage, until
-from tests.integration.availability_stage import (
+from tests.cluster_harness import NAMESPACE, Stage, until
+from tests.integration.availability_harness import (
     BY_PROMETHEUS,
     EVALUATION_SECONDS,
     INHIBITED,

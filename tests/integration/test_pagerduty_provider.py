@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from alerting import rota
 from alerting.loader import read_catalog
+from alerting.oncall import shifts
 from sandbox.clock import Clock
 from sandbox.clouds.pagerduty import create_application
 from sandbox.engine import DeploymentFailed, Engine
@@ -82,8 +82,8 @@ from pathlib import Path
 
 sys.path.insert(0, "ROOT")
 from alerting.loader import read_catalog
-from alerting.on_call import on_call
-from components.on_call import PagerDutyOnCall, PagerDutyOnCallArgs
+from alerting.oncall.pagerduty import on_call
+from components.pagerduty import PagerDutyOnCall, PagerDutyOnCallArgs
 
 args = PagerDutyOnCallArgs(on_call=on_call(read_catalog(Path("FOLDER"))), paging=True)
 made = PagerDutyOnCall("on-call", args, opts=pulumi.ResourceOptions(providers=[provider]))
@@ -288,7 +288,7 @@ def test_the_catalog_s_rotations_are_reckoned_as_it_says_before_and_after_an_ove
                 f"{min(shift.end, until):%Y-%m-%dT%H:%M:%SZ}",
                 shift.person,
             )
-            for shift in rota.shifts(schedules[name], since, until)
+            for shift in shifts.shifts(schedules[name], since, until)
         )
 
     account.engine(program).up()

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from alerting.build import load_catalog
 from alerting.settings import Settings
-from alerting.stack_settings import settings_from_file
+from alerting.settings.load import settings_from_file
 from cli.chart import FOUND_BESIDE
 from cli.preview import preview_plan, run_preview
 from sandbox import loopback

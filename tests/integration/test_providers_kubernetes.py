@@ -14,7 +14,7 @@ from sandbox.cluster.control_plane import ControlPlane
 from sandbox.cluster.kubectl import kubectl
 from sandbox.engine import DeploymentFailed
 from sandbox.service import ServiceFailed, wait_until_ready
-from tests.integration.kubernetes_stage import Stack
+from tests.integration.kubernetes_harness import Stack
 from tests.waiting import until
 
 pytestmark = pytest.mark.integration

@@ -12,7 +12,7 @@ from sandbox.cluster.kubectl import apply
 from sandbox.cluster.workloads import NAMESPACE, service_manifests
 from sandbox.journal import Journal
 from sandbox.service import ServiceFailed
-from tests.integration.repair_stage import Stage, running_aws, running_cluster
+from tests.integration.repair_harness import Stage, running_aws, running_cluster
 from tests.waiting import until
 
 pytestmark = pytest.mark.integration

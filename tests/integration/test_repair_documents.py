@@ -12,7 +12,7 @@ from alerting.names import MAINTENANCE_CONFIG_MAP, MAINTENANCE_NAMESPACE
 from sandbox.cluster.kubectl import apply
 from sandbox.cluster.workloads import NAMESPACE, SERVICE_LABEL
 from sandbox.journal import Journal, Kind
-from tests.integration.repair_stage import CLUSTER, GROUP, Stage, running_aws, running_cluster
+from tests.integration.repair_harness import CLUSTER, GROUP, Stage, running_aws, running_cluster
 from tests.waiting import until
 
 pytestmark = pytest.mark.integration

@@ -13,7 +13,7 @@ from sandbox.cluster.workloads import NAMESPACE, PodSummary
 from sandbox.functions import FunctionRuntime
 from sandbox.journal import Journal, Kind
 from sandbox.service import wait_until_ready
-from tests.integration.repair_stage import CREDENTIALS, QUEUE, Stage, running_aws, running_cluster
+from tests.integration.repair_harness import CREDENTIALS, QUEUE, Stage, running_aws, running_cluster
 from tests.waiting import until
 
 pytestmark = pytest.mark.integration

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from alerting.fields import Severity
-from alerting.group_key import deduplication_key, group_key
+from alerting.routing.group_key import deduplication_key, group_key
+from alerting.source.fields import Severity
 from runbook_automation.alertmanager import AlertmanagerApi
 from runbook_automation.configuration import HandOver
 from runbook_automation.decisions import repair_id

@@ -19,7 +19,7 @@ ALERTS_TESTED = {path.name.removesuffix("_test.yaml") for path in (ROOT / "rules
 
 SLACK_SHOWS = 200
 """The characters of a description that the template `slack.long` leaves."""
-SAID = sorted(Path(__file__).parent.glob("said_*test.yaml"))
+ANNOTATION_TESTS = sorted(Path(__file__).parent.glob("annotations_*test.yaml"))
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_alerts_fire_at_their_boundary_and_resolve(rules: Path, domain: str) -> 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("file", SAID, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", ANNOTATION_TESTS, ids=lambda file: file.stem)
 def test_alerts_say_what_was_queried(rules: Path, file: Path) -> None:
     said = shutil.copy(file, rules / "tests")
 
@@ -67,7 +67,7 @@ def test_alerts_say_what_was_queried(rules: Path, file: Path) -> None:
 
 def test_what_is_left_of_an_error_budget_is_said_before_slack_cuts() -> None:
     """The file that promtool holds has a service of the longest name, and every kind of what is left."""
-    (file,) = (one for one in SAID if "error_budget" in one.name)
+    (file,) = (one for one in ANNOTATION_TESTS if "error_budget" in one.name)
     cases = [case for test in yaml.safe_load(file.read_text())["tests"] for case in test["alert_rule_test"]]
     descriptions = [alert["exp_annotations"]["description"] for case in cases for alert in case["exp_alerts"]]
 

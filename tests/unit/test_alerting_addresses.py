@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from alerting.addresses import LINK_PATTERN, is_link
 from alerting.build import load_catalog
 from alerting.settings import Addresses
+from alerting.source.addresses import LINK_PATTERN, is_link
 from tests.alerting_data import ROOT, changed, problems
 
 RULES = "rules/latency.yaml"

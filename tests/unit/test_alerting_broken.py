@@ -19,13 +19,13 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from alerting import checks
-from alerting.actions import ActionFile, RemediationsFile
 from alerting.build import load_catalog
 from alerting.catalog import Catalog, MarketFile, RoutingFile, RulesFile, ScrapedSeriesFile, ServicesFile
-from alerting.documents import Document, FieldPath, parse_document
 from alerting.loader import SCRAPED_SERIES, validated
-from alerting.problems import CatalogError, Problem
-from alerting.teams import TeamsFile
+from alerting.oncall.teams import TeamsFile
+from alerting.repairs.model import ActionFile, RemediationsFile
+from alerting.source.problems import CatalogError, Problem
+from alerting.source.yaml_source import Document, FieldPath, parse_document
 from tests.alerting_data import ROOT
 
 MODELS: dict[str, type[BaseModel]] = {

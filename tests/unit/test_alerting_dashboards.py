@@ -10,7 +10,7 @@ import promql_parser
 import pytest
 
 from alerting.build import build_platform, load_catalog
-from alerting.dashboards import Looked, looked_at
+from alerting.rules.dashboards import Looked, looked_at
 from tests.alerting_data import ROOT
 from tests.component_data import settings
 

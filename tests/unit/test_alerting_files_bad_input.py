@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from alerting.build import load_catalog
-from alerting.documents import parse_document
+from alerting.source.yaml_source import parse_document
 from tests.alerting_data import changed, copied_root, problems
 
 

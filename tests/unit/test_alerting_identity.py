@@ -8,10 +8,10 @@ from pathlib import Path
 
 import yaml
 
-from alerting.checks.rules import alert_labels
+from alerting.rules.checks.alerts import alert_labels
 from tests.lambda_events import ROOT, catalog
 
-SAID = ROOT / "tests" / "rules" / "said_repairs_test.yaml"
+TRIGGERS_TEST = ROOT / "tests" / "rules" / "annotations_repairs_test.yaml"
 NAMES_OF_WHAT_AN_ALERT_IS_ABOUT = {
     "configmap",
     "consumer_group",
@@ -53,7 +53,7 @@ def test_no_alert_has_a_label_that_changes_while_it_lasts() -> None:
 
 
 def test_every_annotation_that_a_repair_reads_is_seen_with_a_value_that_its_pattern_takes() -> None:
-    said = yaml.safe_load(Path(SAID).read_text())["tests"]
+    said = yaml.safe_load(Path(TRIGGERS_TEST).read_text())["tests"]
     seen = {
         (case["alertname"], name, text)
         for test in said

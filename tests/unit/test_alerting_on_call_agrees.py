@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerting import rota
-from alerting.on_call_rotations import pagerduty_rotations
-from alerting.teams import ScheduleEntry
+from alerting.oncall import shifts
+from alerting.oncall.pagerduty_rotations import pagerduty_rotations
+from alerting.oncall.teams import ScheduleEntry
 from sandbox.clouds.pagerduty import oncall
 from sandbox.clouds.pagerduty.model import Assignment, Member, Rotation, RotationEvent, Schedule
 from tests.rota_strategies import CHANGES, schedules
@@ -50,11 +50,11 @@ def test_pagerduty_reckons_what_the_catalog_says(data: st.DataObject) -> None:
 
     found = oncall.shifts(told(schedule, told_at), since, until)
 
-    expected = rota.shifts(schedule, since, until)
+    expected = shifts.shifts(schedule, since, until)
     assert sorted((max(shift.start, since), shift.end, shift.member.user or "") for shift in found) == sorted(
         (max(shift.start, since), shift.end, shift.person) for shift in expected
     )
     moment = since + timedelta(minutes=data.draw(st.integers(0, 26 * 1440)))
     assert {shift.member.user for shift in oncall.on_call(told(schedule, told_at), moment)} == {
-        shift.person for shift in rota.on_call(schedule, moment)
+        shift.person for shift in shifts.on_call(schedule, moment)
     }

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerting.checks.on_call import on_call_problems
-from alerting.checks.on_call_cover import level_gaps
-from alerting.documents import parse_document
 from alerting.loader import validated
-from alerting.problems import CatalogError
-from alerting.teams import RotationEntry, ScheduleEntry, TeamsFile, Turn
+from alerting.oncall.checks.coverage import level_gaps
+from alerting.oncall.checks.rotations import on_call_problems
+from alerting.oncall.teams import RotationEntry, ScheduleEntry, TeamsFile, Turn
+from alerting.source.problems import CatalogError
+from alerting.source.yaml_source import parse_document
 from tests.rota_strategies import CHANGES, MINUTES, schedules
 
 FILE = "catalog/teams.yaml"

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.build import load_catalog, load_platform
-from alerting.checks.alertmanager import RefusedOption, require_accepted
-from alerting.checks.expressions import labels, parsed
-from alerting.group_key import group_key, matcher, route_key
 from alerting.platform import Platform, SecretSource
-from alerting.problems import shown
+from alerting.routing.checks.accepted_configuration import RefusedOption, require_accepted
+from alerting.routing.group_key import group_key, matcher, route_key
+from alerting.rules.promql import labels, parsed
 from alerting.settings import Environment
-from alerting.stack_settings import SettingsRefused
+from alerting.settings.load import SettingsRefused
+from alerting.source.problems import shown
 from tests.alerting_data import ROOT, settings
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from alerting.build import build_platform, load_catalog
-from alerting.checks.slack_groups import BURST, ChannelLoad, burst_notices, channel_loads
-from alerting.problems import CatalogError
+from alerting.routing.checks.slack_groups import BURST, ChannelLoad, burst_notices, channel_loads
 from alerting.settings import Environment
+from alerting.source.problems import CatalogError
 from tests.alerting_data import ROOT, changed, copied_root, problems, settings
 
 ROUTING = "catalog/routing.yaml"

@@ -27,10 +27,10 @@ from components.bastion_user_data import (
     user_data,
 )
 from components.runbook_automation import BATCH_SIZE, MAXIMUM_CONCURRENCY
-from sandbox.clouds.aws.agent import COMMANDS_AT_ONCE
+from sandbox.clouds.aws.ssm_agent import COMMANDS_AT_ONCE
 
 ALERTS_OF_A_MESSAGE = 100
-"""At most, by the template of SNS messages (`alerting/alertmanager.py`)."""
+"""At most, by the template of SNS messages (`alerting/routing/alertmanager.py`)."""
 CLUSTER = ClusterAddress(
     name="orion",
     region="us-east-1",

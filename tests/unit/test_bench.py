@@ -12,7 +12,7 @@ import pytest
 
 from alerting.build import load_platform
 from alerting.platform import Platform
-from cli.stacks import read_settings
+from cli.stack_config import read_settings
 from sandbox.metrics.faults import FAULT_OF_ALERT
 from tests.alerting_data import ROOT
 from tests.bench import __main__ as bench

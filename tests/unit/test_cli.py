@@ -17,7 +17,7 @@ from cli import main as command
 from cli.chart import ChartUnusable, choose_chart
 from cli.render import Part, render
 from cli.sandbox import Steps
-from cli.stacks import StackUnreadable, read_settings, stack_names
+from cli.stack_config import StackUnreadable, read_settings, stack_names
 from sandbox.service import ServiceFailed
 from tests.alerting_data import ROOT, copied_root, settings
 

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from alerting import rota
 from alerting.build import load_catalog
-from alerting.on_call_now import LONGEST_WAIT, levels_now
-from alerting.teams import EscalationEntry, LevelEntry, Team
+from alerting.oncall import shifts
+from alerting.oncall.current import LONGEST_WAIT, levels_now
+from alerting.oncall.teams import EscalationEntry, LevelEntry, Team
 from cli.oncall import print_on_call
+from cli.oncall_arguments import QuestionUnclear, ask
 from cli.oncall_comparison import compare
-from cli.oncall_question import QuestionUnclear, ask
 from tests.alerting_data import ROOT
 from tests.rota_strategies import CHANGES, PEOPLE, schedules
 
@@ -254,13 +254,13 @@ def test_until_and_then_are_what_the_following_moments_show(data: st.DataObject)
 
     (level,) = levels_now("red", {"red": team}, at)
 
-    assert [each.person for each in level.people] == [shift.person for shift in rota.on_call(schedule, at)]
+    assert [each.person for each in level.people] == [shift.person for shift in shifts.on_call(schedule, at)]
     for on_duty in level.people:
         end = at + LONGEST_WAIT - timedelta(days=8) if on_duty.until is None else on_duty.until
         for part in (0.0, data.draw(st.floats(0, 0.999)), 0.999):
-            (now,) = rota.on_call(schedule, at + part * (end - at))
+            (now,) = shifts.on_call(schedule, at + part * (end - at))
             assert now.person == on_duty.person
         if on_duty.until is not None:
-            after = [shift.person for shift in rota.on_call(schedule, on_duty.until)]
+            after = [shift.person for shift in shifts.on_call(schedule, on_duty.until)]
             assert after == ([on_duty.following] if on_duty.following else [])
             assert on_duty.following != on_duty.person

@@ -13,7 +13,7 @@ from alerting.names import REPAIR_STOP, STATE_TABLE
 from cli.repairs import PATIENCE_SECONDS, SENDING_SECONDS, Switch
 from runbook_automation.store import STOP_ID
 from tests.lambda_events import create_state_table
-from tests.lambda_world import NOW, SESSION
+from tests.lambda_harness import NOW, SESSION
 
 RESTART, SCALE = "orion-restart-pod", "orion-scale-consumers"
 

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.clock import Clock
 from sandbox.cluster.node_agent.processes import ContainerProcess, Ending
-from sandbox.cluster.node_agent.supported import unsupported
+from sandbox.cluster.node_agent.supported_fields import unsupported
 from sandbox.cluster.node_agent.volumes import swap
 from tests.waiting import until
 

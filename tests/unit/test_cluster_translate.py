@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from sandbox.cluster.node_agent.addresses import Addresses, PodPorts
-from sandbox.cluster.node_agent.discovery import targets
 from sandbox.cluster.node_agent.programs import PROGRAMS, program_of
+from sandbox.cluster.node_agent.prometheus_discovery import targets
 from sandbox.cluster.node_agent.translate import (
     DiscoveryRequest,
     Root,

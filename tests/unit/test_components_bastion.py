@@ -13,11 +13,11 @@ from sandbox.mocked_account import fit_account
 from sandbox.mocked_program import PRIVATE_ENDPOINT, Run
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.aws.table import table as aws_table
-from sandbox.providers.machine import Machine, Request
-from sandbox.providers.machine_values import UNKNOWN
+from sandbox.providers.provider_core import Machine, Request
+from sandbox.providers.provider_values import UNKNOWN
 from tests.alerting_data import IMAGE
 from tests.component_data import settings
-from tests.component_stage import KEY, assert_narrow, bastion, statements
+from tests.component_harness import KEY, assert_narrow, bastion, statements
 
 CLUSTER = "aws:eks/getCluster:getCluster"
 INSTANCE = "aws:ec2/instance:Instance"

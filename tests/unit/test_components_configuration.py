@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from alerting.settings import Environment, RepairMode, Settings
-from alerting.stack_settings import SettingsRefused, settings_from_file
+from alerting.settings.load import SettingsRefused, settings_from_file
 from components.configuration import ConfigurationError, StackSecrets, read_secrets, read_settings
 from sandbox.mocked_program import PROJECT, run_program
 from tests.alerting_data import ROOT

@@ -12,7 +12,7 @@ from components.alertmanager_identity import AlertmanagerIdentity, AlertmanagerI
 from components.naming import FUNCTION_TIMEOUT_SECONDS
 from runbook_automation.configuration import MAXIMUM_AGE_SECONDS
 from sandbox.mocked_program import ISSUER, Run
-from tests.component_stage import (
+from tests.component_harness import (
     DEAD_LETTERS,
     EVENTS,
     KEY,

@@ -9,7 +9,7 @@ import pulumi
 import pytest
 
 from alerting.build import load_platform
-from components.rules import Rules, RulesArgs
+from components.prometheus_rules import Rules, RulesArgs
 from components.secrets import Secrets, SecretsArgs
 from sandbox.mocked_program import Run, run_program
 from tests.alerting_data import ROOT

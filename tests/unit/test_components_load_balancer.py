@@ -11,7 +11,7 @@ import pytest
 from alerting.settings import AddOn, ClusterSettings, NetworkSettings
 from components.alertmanager_load_balancer import AlertmanagerLoadBalancer, AlertmanagerLoadBalancerArgs
 from sandbox.mocked_program import Answers, Run, run_program
-from sandbox.providers.machine_values import UNKNOWN
+from sandbox.providers.provider_values import UNKNOWN
 from tests.component_data import providers, settings
 
 CLUSTER = "aws:eks/getCluster:getCluster"

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from alerting.durations import milliseconds
 from alerting.settings import ChartFromFile, CustomResourcesOnly, Environment, RoleSource, ScrapeTarget, Settings
-from cli.stacks import read_settings
+from alerting.source.durations import milliseconds
+from cli.stack_config import read_settings
 from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring_values import (
     MonitoringSpec,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from alerting.build import load_platform
-from alerting.durations import milliseconds
-from alerting.quantities import bytes_of
 from alerting.settings import Environment, Settings
+from alerting.source.durations import milliseconds
+from alerting.source.quantities import bytes_of
 from alerting.versions import ALERTMANAGER_VERSION, PROMETHEUS_VERSION
-from cli.stacks import read_settings
+from cli.stack_config import read_settings
 from components.monitoring_values import MonitoringSpec, alertmanager_resource, chart_values, prometheus_resource
 from tests.alerting_data import ROOT
 from tests.component_data import settings

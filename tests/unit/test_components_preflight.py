@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.preflight_stage import (
+from tests.preflight_harness import (
     ADD_ON,
     CALLER,
     CLUSTER,

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.mocked_account import Answer
 from sandbox.mocked_program import ISSUER, PRIVATE_ENDPOINT
-from tests.preflight_stage import (
+from tests.preflight_harness import (
     ADD_ON,
     AUTO,
     AUTO_MODE,

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.mocked_account import Answer, fit_account
 from sandbox.mocked_program import PRIVATE_ENDPOINT
-from tests.preflight_stage import (
+from tests.preflight_harness import (
     ADD_ON,
     CLUSTER,
     NODES,

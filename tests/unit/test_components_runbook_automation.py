@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.component_data import DOCUMENT, package
-from tests.component_stage import FUNCTION_NAME, KEY, QUEUE, SNS, assert_narrow, automation, statements
+from tests.component_harness import FUNCTION_NAME, KEY, QUEUE, SNS, assert_narrow, automation, statements
 from tests.lambda_events import FUNCTION_OPERATIONS
 
 BALANCER = "runbook-automation-alertmanager"

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from alerting.alertmanager import alertmanager_files
 from alerting.build import load_catalog
-from alerting.durations import milliseconds
+from alerting.routing.alertmanager import alertmanager_files
 from alerting.settings import Settings
+from alerting.source.durations import milliseconds
 from components.watchdog import PERIOD_SECONDS, Watchdog, WatchdogArgs
 from sandbox.mocked_program import Run, run_program
 from tests.alerting_data import ROOT

@@ -12,12 +12,12 @@ import httpx
 import pytest
 
 from alerting.names import ALERT_TOPIC
-from sandbox.console import outside, picture
+from sandbox.console import backends, state
 from sandbox.console.application import SECTIONS
-from sandbox.console.picture import Picture
-from sandbox.console.view import view
+from sandbox.console.state import Picture
+from sandbox.console.viewmodel import view
 from sandbox.journal import Event, Journal, Kind
-from tests.console_stage import ROUTE_KEY, ConsoleStage, console_stage, tell_a_story
+from tests.console_harness import ROUTE_KEY, ConsoleStage, console_stage, tell_a_story
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -33,7 +33,7 @@ HOSTILE = (
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ConsoleStage]:
-    monkeypatch.setattr(outside, "LEAST_SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr(backends, "LEAST_SECONDS_BETWEEN", 0.0)
     with console_stage(tmp_path) as running:
         yield running
 
@@ -327,7 +327,7 @@ def test_the_pages_parts_are_marked_for_those_who_hear_them(stage: ConsoleStage)
 
 
 def test_a_long_run_does_not_grow_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture, "KEPT_PASSED", 10)
+    monkeypatch.setattr(state, "KEPT_PASSED", 10)
     journal = Journal(tmp_path / "journal.jsonl")
     seen = Picture()
     for number in range(50):
@@ -340,7 +340,7 @@ def test_a_long_run_does_not_grow_without_end(tmp_path: Path, monkeypatch: pytes
 
     assert [incident.number for incident in seen.incidents.values()] == list(range(40, 50))
     assert len(seen.alerts) == 10
-    assert len(list(seen.incidents_of(picture.Group(receiver="", labels={}, dedup_key="k")))) == 10
+    assert len(list(seen.incidents_of(state.Group(receiver="", labels={}, dedup_key="k")))) == 10
 
 
 def test_a_thousand_alerts_are_shown_in_a_moment() -> None:
@@ -348,10 +348,10 @@ def test_a_thousand_alerts_are_shown_in_a_moment() -> None:
     for number in range(1000):
         ids = {"alertname": f"A{number % 40}", "service": f"s{number % 40}", "severity": "critical", "pod": str(number)}
         seen.add(Event(time=float(number), source="prometheus", kind=Kind.ALERT_FIRING, ids=ids))
-    held = [outside.Held(labels=alert.labels, by="x") for alert in seen.alerts.values()]
+    held = [backends.Held(labels=alert.labels, by="x") for alert in seen.alerts.values()]
     began = time.process_time()
 
-    shown = view(seen, outside.Outside(active=outside.Active(held=held)))
+    shown = view(seen, backends.Outside(active=backends.Active(held=held)))
 
     assert len(shown.firing) == 40
     assert time.process_time() - began < 1

@@ -15,7 +15,7 @@ from botocore.session import Session
 from alerting.build import load_platform
 from alerting.platform import Platform
 from alerting.settings import ChartFromRepository
-from alerting.stack_settings import settings_from_file
+from alerting.settings.load import settings_from_file
 from components.naming import ALERTMANAGER, CHART, FUNCTION, PROMETHEUS
 from tests.alerting_data import ROOT, settings, write_rules
 from tools.paths import tool

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from alerting.build import load_catalog
-from alerting.rota import on_call, shifts
-from alerting.teams import ScheduleEntry
+from alerting.oncall.shifts import on_call, shifts
+from alerting.oncall.teams import ScheduleEntry
 from tests.alerting_data import ROOT, copied_root
 
 DIFF = re.compile(r"^```diff\n(diff --git .*?)^```", re.MULTILINE | re.DOTALL)

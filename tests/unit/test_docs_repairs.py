@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from alerting.build import load_catalog
-from alerting.repairs import repairs
+from alerting.repairs.compile import repairs
 from tests.alerting_data import ROOT, changed, copied_root
 
 PAGE = (ROOT / "docs" / "repairs.md").read_text()

@@ -12,10 +12,10 @@ import yaml
 
 from alerting.build import load_catalog
 from alerting.catalog import Catalog, ExporterPods, LocatedRule
-from alerting.checks import expressions
-from alerting.checks.annotations import queries
-from alerting.rules import GENERATED_SERIES, OWNER_SERIES
-from alerting.scraping import pod_monitors
+from alerting.rules import promql
+from alerting.rules.annotation_queries import queries
+from alerting.rules.pod_monitors import pod_monitors
+from alerting.rules.render import GENERATED_SERIES, OWNER_SERIES
 from components.monitoring_values import MonitoringSpec, chart_values, prometheus_resource
 from tests.alerting_data import ROOT, changed, line_of, problems, settings
 from tests.unit.test_components_monitoring import rendered_chart
@@ -156,8 +156,8 @@ def read_by(located: LocatedRule) -> Iterator[str]:
     """Yield the series that a rule's expression and its annotations read."""
     asked = [query.expression for query in queries(located.rule.annotations) if query.expression is not None]
     for text in (located.rule.expr, *asked):
-        for selector in expressions.selectors(expressions.parsed(text)):
-            name = expressions.series_name(selector)
+        for selector in promql.selectors(promql.parsed(text)):
+            name = promql.series_name(selector)
             assert name is not None
             yield name
 
@@ -208,6 +208,8 @@ def test_whatever_can_cause_a_repair_is_approved_by_security(catalog: Catalog) -
     assert others == {}
 
 
-@pytest.mark.parametrize("path", ["alerting/scraping.py", "alerting/rules.py", "alerting/checks/rules.py"])
+@pytest.mark.parametrize(
+    "path", ["alerting/rules/pod_monitors.py", "alerting/rules/render.py", "alerting/rules/checks/alerts.py"]
+)
 def test_what_decides_whose_series_count_is_approved_by_security(path: str) -> None:
     assert owners(path) == SECURITY

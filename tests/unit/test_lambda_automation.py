@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from alerting.repairs import NOT_AFTER
+from alerting.repairs.compile import NOT_AFTER
 from runbook_automation import commands
 from runbook_automation.alertmanager import AlertmanagerApi
 from runbook_automation.commands import TryLater
@@ -31,7 +31,7 @@ from tests.lambda_events import (
 
 if TYPE_CHECKING:
     pass
-from tests.lambda_world import BUCKET, NOW, SWEEP, World, moto_world, refused_by_aws
+from tests.lambda_harness import BUCKET, NOW, SWEEP, World, moto_world, refused_by_aws
 
 
 @pytest.fixture

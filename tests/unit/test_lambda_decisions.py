@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from alerting.build import load_catalog
 from alerting.platform import RepairAction
-from alerting.repairs import NOT_AFTER, repairs
+from alerting.repairs.compile import NOT_AFTER, repairs
 from runbook_automation.configuration import Remediations
 from runbook_automation.decisions import Plan, Refusal, decide, repair_id
 from runbook_automation.messages import Alert

@@ -18,7 +18,7 @@ from runbook_automation.counts import Count
 from runbook_automation.outcomes import LOOK_AGAIN_SECONDS, SweepIncomplete
 from runbook_automation.repair import Ending, Repair, Status
 from tests.lambda_events import LABELS, notification
-from tests.lambda_world import NOW, SESSION, SWEEP, World, moto_world, refused_by_aws
+from tests.lambda_harness import NOW, SESSION, SWEEP, World, moto_world, refused_by_aws
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from runbook_automation.outcomes import SweepIncomplete
 from runbook_automation.repair import Repair
 from runbook_automation.store import SWEPT_AT_ONCE, RepairStore
 from tests.lambda_events import LABELS, notification
-from tests.lambda_world import NOW, SWEEP, World, moto_world, refused_by_aws
+from tests.lambda_harness import NOW, SWEEP, World, moto_world, refused_by_aws
 
 DATABASE = {
     "alertname": "AuroraHighCPU",

@@ -18,7 +18,7 @@ from runbook_automation.limits import HOUR_SECONDS
 from runbook_automation.repair import Repair
 from runbook_automation.store import STOP_ID, Busy, RepairStore
 from tests.lambda_events import LABELS, notification
-from tests.lambda_world import NOW, SWEEP, World, moto_world, refused_by_aws
+from tests.lambda_harness import NOW, SWEEP, World, moto_world, refused_by_aws
 
 PODS = 30
 PER_SERVICE, PER_PLATFORM = 3, 5

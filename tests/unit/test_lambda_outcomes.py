@@ -17,10 +17,10 @@ from runbook_automation.configuration import Mode
 from runbook_automation.counts import Count
 from runbook_automation.outcomes import EventTooEarly
 from runbook_automation.repair import Status
-from sandbox.clouds.aws.agent import shown
 from sandbox.clouds.aws.commands import OUTPUT_BYTES
+from sandbox.clouds.aws.ssm_agent import shown
 from tests.lambda_events import LABELS, notification
-from tests.lambda_world import World, moto_world
+from tests.lambda_harness import World, moto_world
 from tests.repair_scripts import COMMAND, run_script
 
 

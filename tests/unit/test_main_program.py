@@ -13,7 +13,7 @@ import yaml
 
 from alerting.build import load_catalog
 from alerting.names import ALARM_TOPIC, PAGERDUTY_KEYS_SECRET
-from alerting.stack_settings import settings_from_file
+from alerting.settings.load import settings_from_file
 from components.configuration import ConfigurationError
 from sandbox.mocked_account import fit_account
 from sandbox.mocked_program import ISSUER, PROJECT, Run, run_program

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pulumi
 import pytest
 
-from components.keeping import know_old_names
+from components.protection import know_old_names
 from sandbox.mocked_program import Registered, Run, run_program
 from tests.unit.test_main_program import deployed
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.clock import Clock
-from sandbox.clouds.pagerduty.agenda import Agenda
+from sandbox.clouds.pagerduty.scheduler import Agenda
 from sandbox.journal import Kind
 from tests.pagerduty_account import PagerDutyAccount
 

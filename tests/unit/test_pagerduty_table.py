@@ -18,9 +18,9 @@ from sandbox.clock import Clock
 from sandbox.clouds.pagerduty import create_application
 from sandbox.clouds.pagerduty.model import Account, User
 from sandbox.journal import Journal
-from sandbox.providers.machine import Incomplete, Machine, ProviderFailed, Request
 from sandbox.providers.pagerduty.client import ADDRESS_VARIABLE, PagerDuty
 from sandbox.providers.pagerduty.table import make_table
+from sandbox.providers.provider_core import Incomplete, Machine, ProviderFailed, Request
 from sandbox.service import HttpService, wait_until_ready
 
 SDK = Path(pulumi_pagerduty.__file__).parent

@@ -11,16 +11,16 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import pytest
 from werkzeug.serving import make_server
 
-from alerting.bastion_proof import proof_document
-from alerting.ssm_documents import content_problems, document_text
-from sandbox.clouds.aws.agent import Agent
+from alerting.repairs.bastion_proof import proof_document
+from alerting.repairs.ssm_documents import content_problems, document_text
 from sandbox.clouds.aws.associations import Associations
 from sandbox.clouds.aws.commands import SystemsManager
-from sandbox.clouds.aws.documents import Document, read_document, require_valid
-from sandbox.clouds.aws.wire import AwsError, error_answer, read_request
+from sandbox.clouds.aws.protocol import AwsError, error_answer, read_request
+from sandbox.clouds.aws.ssm_agent import Agent
+from sandbox.clouds.aws.ssm_documents import Document, read_document, require_valid
 from sandbox.journal import Journal
 from sandbox.providers.aws.client import Aws
-from sandbox.providers.machine import Incomplete
+from sandbox.providers.provider_core import Incomplete
 from tests.aws_account import ACCOUNT, REGION, Provider
 from tests.component_data import repairs
 

@@ -11,9 +11,9 @@ import pytest
 from werkzeug.serving import make_server
 
 from sandbox.clouds.aws.cluster_access import ClusterAccess, ClusterDescription
-from sandbox.clouds.aws.wire import AwsError, error_answer, read_request
+from sandbox.clouds.aws.protocol import AwsError, error_answer, read_request
 from sandbox.providers.aws.client import Aws
-from sandbox.providers.machine import Properties, ProviderFailed
+from sandbox.providers.provider_core import Properties, ProviderFailed
 from tests.aws_account import ACCOUNT, REGION, Made, Provider
 
 ENTRY = "aws:eks/accessEntry:AccessEntry"

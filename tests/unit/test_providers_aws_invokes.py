@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from sandbox.credentials import Credentials
-from sandbox.population import find_network
 from sandbox.providers.aws.policy_document import policy_document
-from sandbox.providers.machine import Properties, ProviderFailed
+from sandbox.providers.provider_core import Properties, ProviderFailed
+from sandbox.seed_data import find_network
 from tests.aws_account import ACCOUNT, Provider, moto_account
 
 IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.aws.s3 import enforced
 from sandbox.providers.aws.table import TYPES
-from sandbox.providers.machine import UNKNOWN, ProviderFailed, Request
-from sandbox.providers.machine_values import Asset
+from sandbox.providers.provider_core import UNKNOWN, ProviderFailed, Request
+from sandbox.providers.provider_values import Asset
 from tests.aws_account import ACCOUNT, Made, Provider, moto_account
 from tests.aws_example import Everything, Example, policy, tls_only
 from tests.aws_examples import IMAGE, examples

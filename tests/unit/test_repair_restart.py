@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 
 from alerting.names import MAINTENANCE_CONFIG_MAP, MAINTENANCE_NAMESPACE, MAINTENANCE_SECONDS
-from sandbox.clouds.aws.agent import StepResult
+from sandbox.clouds.aws.ssm_agent import StepResult
 from sandbox.drills.repairs import RESTARTS_AN_HOUR
-from sandbox.scene import RESTART_LOCK
+from sandbox.drills.target import RESTART_LOCK
 from tests.lambda_events import LABELS, ROOT, catalog, repair_actions
 from tests.repair_scripts import run_script
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from alerting.repairs import NOT_AFTER
+from alerting.repairs.compile import NOT_AFTER
 from tests.lambda_events import LABELS, repair_actions
 from tests.repair_scripts import run_script
 

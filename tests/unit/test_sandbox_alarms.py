@@ -18,7 +18,7 @@ from sandbox.clouds.aws.clients import Clients
 from sandbox.clouds.aws.server import AwsServer, oldest_message
 from sandbox.credentials import Credentials
 from sandbox.journal import Journal, Kind
-from sandbox.population import ACCOUNT_ID, REGION
+from sandbox.seed_data import ACCOUNT_ID, REGION
 
 DESCRIBED: dict[str, Any] = {
     "AlarmName": "silent",

@@ -16,8 +16,8 @@ from starlette.testclient import TestClient
 from sandbox.journal import Journal, Kind
 from sandbox.metrics.application import create_application
 from sandbox.metrics.exporters import Deployment, Pod, StatefulSet
+from sandbox.metrics.fault_targets import EXPORTERS
 from sandbox.metrics.faults import FAULTS, Faults, UnknownFault, fault, fault_of_alert
-from sandbox.metrics.places import EXPORTERS
 from sandbox.metrics.targets import scrape_targets
 from tests.alerting_data import ROOT
 

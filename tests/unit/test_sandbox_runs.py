@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.process_environment import forget_accounts
 from sandbox.runs import NoSandbox, Run, end_stale_runs, running_sandbox
-from sandbox.surroundings import forget_accounts
 
 
 def _folders(root: Path) -> list[Path]:

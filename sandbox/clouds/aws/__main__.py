@@ -12,7 +12,7 @@ from sandbox.clouds.aws.server import AwsServer
 from sandbox.clouds.serving import clock_from_environment
 from sandbox.credentials import Credentials
 from sandbox.journal import Journal
-from sandbox.population import ACCOUNT_ID, ACCOUNT_VARIABLE, REGION
+from sandbox.seed_data import ACCOUNT_ID, ACCOUNT_VARIABLE, REGION
 from tools.paths import tool
 
 

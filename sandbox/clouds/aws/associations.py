@@ -13,10 +13,10 @@ import botocore.session
 from botocore.model import Shape
 from botocore.validate import ParamValidator
 
-from sandbox.clouds.aws.agent import Agent
 from sandbox.clouds.aws.commands import SystemsManager
-from sandbox.clouds.aws.documents import Document, parameter_values, received_values
-from sandbox.clouds.aws.wire import Answer, AwsError, Request, json_answer
+from sandbox.clouds.aws.protocol import Answer, AwsError, Request, json_answer
+from sandbox.clouds.aws.ssm_agent import Agent
+from sandbox.clouds.aws.ssm_documents import Document, parameter_values, received_values
 from sandbox.journal import Journal, Kind
 
 SOURCE = "systems manager"

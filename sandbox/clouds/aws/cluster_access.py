@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from sandbox.clouds.aws.wire import Answer, AwsError, Request, json_answer
+from sandbox.clouds.aws.protocol import Answer, AwsError, Request, json_answer
 
 STANDARD = "STANDARD"
 ADD_ONS: Mapping[str, Mapping[str, Any]] = {

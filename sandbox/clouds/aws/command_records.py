@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.clouds.aws.agent import StepResult
-from sandbox.clouds.aws.documents import Document
+from sandbox.clouds.aws.ssm_agent import StepResult
+from sandbox.clouds.aws.ssm_documents import Document
 
 PLUGIN_CHARACTERS = 2_500
 """What GetCommandInvocation and ListCommandInvocations show of a command's output."""

@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 from botocore.model import Shape
 from botocore.validate import ParamValidator
 
-from sandbox.clouds.aws.agent import Agent, StepResult, shown
 from sandbox.clouds.aws.clients import Clients
 from sandbox.clouds.aws.command_records import (
     RUNNING,
@@ -27,8 +26,9 @@ from sandbox.clouds.aws.command_records import (
     overall_status,
     stream_text,
 )
-from sandbox.clouds.aws.documents import Document, parameter_values, read_document, received_values, require_valid
-from sandbox.clouds.aws.wire import Answer, AwsError, Request, json_answer
+from sandbox.clouds.aws.protocol import Answer, AwsError, Request, json_answer
+from sandbox.clouds.aws.ssm_agent import Agent, StepResult, shown
+from sandbox.clouds.aws.ssm_documents import Document, parameter_values, read_document, received_values, require_valid
 from sandbox.journal import Journal, Kind
 
 if TYPE_CHECKING:

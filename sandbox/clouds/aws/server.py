@@ -16,14 +16,14 @@ from sandbox.clock import Clock
 from sandbox.clouds.aws.alarms import SOURCE, Alarms, Sources
 from sandbox.clouds.aws.clients import Clients
 from sandbox.clouds.aws.cluster_access import issuer_of
-from sandbox.clouds.aws.front import Front
 from sandbox.clouds.aws.identity import ClusterIdentities
+from sandbox.clouds.aws.moto_middleware import Front
 from sandbox.clouds.aws.network import make_network
 from sandbox.credentials import Credentials
 from sandbox.guard import WsgiGuard
 from sandbox.journal import Journal, Kind
-from sandbox.population import ACCOUNT_ID, REGION
 from sandbox.ports import LOOPBACK, free_port
+from sandbox.seed_data import ACCOUNT_ID, REGION
 
 STOP_SECONDS = 10.0
 ALARMS_SECONDS = 0.5

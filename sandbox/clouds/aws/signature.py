@@ -17,7 +17,7 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 
-from sandbox.clouds.aws.wire import Answer, AwsError, error_answer
+from sandbox.clouds.aws.protocol import Answer, AwsError, error_answer
 from sandbox.credentials import Credentials
 
 AUTHORIZATION = re.compile(

@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.clouds.aws.wire import Answer, Request
+from sandbox.clouds.aws.protocol import Answer, Request
 from sandbox.journal import Journal, Kind
 
 SOURCE = "sns"

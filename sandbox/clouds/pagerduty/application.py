@@ -12,16 +12,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.clock import Clock
-from sandbox.clouds.pagerduty.agenda import Agenda
 from sandbox.clouds.pagerduty.cloudwatch import CloudWatchApi
 from sandbox.clouds.pagerduty.escalation import Responders
+from sandbox.clouds.pagerduty.event_processor import Intake
 from sandbox.clouds.pagerduty.events import EVENTS_PER_MINUTE, EventsApi
-from sandbox.clouds.pagerduty.intake import Intake
 from sandbox.clouds.pagerduty.limits import RateLimit
 from sandbox.clouds.pagerduty.model import Account
 from sandbox.clouds.pagerduty.rest import incidents, people, policies, schedules, services, shifts
 from sandbox.clouds.pagerduty.rest.call import REQUESTS_PER_MINUTE, Refused, RestApi
 from sandbox.clouds.pagerduty.rest.render import Renderer
+from sandbox.clouds.pagerduty.scheduler import Agenda
 from sandbox.journal import Journal
 
 

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from sandbox.clouds.pagerduty.escalation import SOURCE, Trigger
-from sandbox.clouds.pagerduty.intake import JOURNALED_CHARACTERS, Intake
+from sandbox.clouds.pagerduty.event_processor import JOURNALED_CHARACTERS, Intake
 from sandbox.clouds.pagerduty.model import Account, Severity
 from sandbox.journal import Journal, Kind
 

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
-from sandbox.clouds.pagerduty.agenda import Agenda, Appointment
 from sandbox.clouds.pagerduty.model import (
     INCIDENT_ID_LENGTH,
     Account,
@@ -32,6 +31,7 @@ from sandbox.clouds.pagerduty.model import (
     by_id,
 )
 from sandbox.clouds.pagerduty.oncall import on_call
+from sandbox.clouds.pagerduty.scheduler import Agenda, Appointment
 from sandbox.journal import Journal, Kind
 
 SOURCE = "pagerduty"

@@ -16,10 +16,9 @@ import httpx
 
 from sandbox.clock import Clock
 from sandbox.cluster.node_agent.addresses import Addresses
-from sandbox.cluster.node_agent.api import Api, ApiRefused, JsonObject
-from sandbox.cluster.node_agent.discovery import targets
+from sandbox.cluster.node_agent.api_client import Api, ApiRefused, JsonObject
 from sandbox.cluster.node_agent.mirror import Mirror
-from sandbox.cluster.node_agent.nodes import (
+from sandbox.cluster.node_agent.node_manifests import (
     HEARTBEAT_SECONDS,
     LEASE_NAMESPACE,
     NODE_NAMES,
@@ -30,6 +29,7 @@ from sandbox.cluster.node_agent.nodes import (
     timestamp,
 )
 from sandbox.cluster.node_agent.pod_runner import SOURCE, EnvironmentFor, PodRunner, Surroundings
+from sandbox.cluster.node_agent.prometheus_discovery import targets
 from sandbox.cluster.node_agent.volumes import Sources
 from sandbox.journal import Journal, Kind
 from sandbox.service import ServiceFailed

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from sandbox.clock import Clock
 from sandbox.cluster.node_agent.addresses import Addresses, PodPorts
-from sandbox.cluster.node_agent.api import ApiRefused, JsonObject
-from sandbox.cluster.node_agent.nodes import NODE_NAMES, node_address, pod_address, timestamp
+from sandbox.cluster.node_agent.api_client import ApiRefused, JsonObject
+from sandbox.cluster.node_agent.node_manifests import NODE_NAMES, node_address, pod_address, timestamp
+from sandbox.cluster.node_agent.pod_status import ContainerReport, PodReport, pod_status
 from sandbox.cluster.node_agent.probes import Probe
 from sandbox.cluster.node_agent.processes import ContainerProcess
 from sandbox.cluster.node_agent.programs import program_of
 from sandbox.cluster.node_agent.small_disk import on_small_disk
-from sandbox.cluster.node_agent.status import ContainerReport, PodReport, pod_status
-from sandbox.cluster.node_agent.supported import unsupported
+from sandbox.cluster.node_agent.supported_fields import unsupported
 from sandbox.cluster.node_agent.translate import Untranslatable, arguments, expanded
 from sandbox.cluster.node_agent.volumes import NotMountable, Sources, Volumes
 from sandbox.journal import Journal, Kind

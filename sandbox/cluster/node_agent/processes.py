@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.clock import Clock
-from sandbox.cluster.node_agent.nodes import timestamp
+from sandbox.cluster.node_agent.node_manifests import timestamp
 from sandbox.service import dying_with_its_starter, end_process_group, record_process
 
 BACK_OFF_SECONDS = 10.0

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 import yaml
 
 from sandbox.cluster.node_agent.addresses import PodPorts
-from sandbox.cluster.node_agent.api import JsonObject
+from sandbox.cluster.node_agent.api_client import JsonObject
 from sandbox.cluster.node_agent.programs import Program
 from sandbox.ports import LOOPBACK
 

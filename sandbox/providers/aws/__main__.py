@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sandbox.providers.aws.table import table
-from sandbox.providers.machine_server import serve
+from sandbox.providers.provider_server import serve
 
 if __name__ == "__main__":
     serve(table())

@@ -12,7 +12,7 @@ from sandbox.providers.aws.client import PARTITION, Aws
 from sandbox.providers.aws.mapping import Document
 from sandbox.providers.aws.policy_document import POLICY_DOCUMENT
 from sandbox.providers.aws.resource import tags_of
-from sandbox.providers.machine import Invoke, Properties, Property, ProviderFailed
+from sandbox.providers.provider_core import Invoke, Properties, Property, ProviderFailed
 
 DNS_SUFFIX = "amazonaws.com"
 

@@ -19,7 +19,7 @@ from sandbox.providers.aws.mapping import (
     without_twin,
 )
 from sandbox.providers.aws.resource import AwsType, Found, Wanted, gone_as_none, gone_is_fine
-from sandbox.providers.machine_values import Archive
+from sandbox.providers.provider_values import Archive
 
 _GONE = ("ResourceNotFoundException",)
 _CONFIGURATION = (

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, cast
 
-from sandbox.providers.machine import Invoke, Properties, Property, ProviderFailed
+from sandbox.providers.provider_core import Invoke, Properties, Property, ProviderFailed
 
 VERSION = "2012-10-17"
 _VERSIONS = (VERSION, "2008-10-17")

@@ -20,7 +20,7 @@ from sandbox.providers.aws.mapping import (
     static_target,
     to_cloudformation,
 )
-from sandbox.providers.machine import (
+from sandbox.providers.provider_core import (
     Created,
     Failure,
     Incomplete,
@@ -30,7 +30,7 @@ from sandbox.providers.machine import (
     Request,
     ResourceType,
 )
-from sandbox.providers.machine_values import dotted
+from sandbox.providers.provider_values import dotted
 
 TAGS = "tags"
 ALL_TAGS = "tagsAll"

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.aws.mapping import ANYTHING, TEXT, TEXTS_BY_NAME, WHETHER, Mapped, properties, without_twin
 from sandbox.providers.aws.resource import AwsType, Found, Wanted, gone_as_none, gone_is_fine, tags_of
-from sandbox.providers.machine import Failure, ProviderFailed, Request
-from sandbox.providers.machine_values import Archive, Asset
+from sandbox.providers.provider_core import Failure, ProviderFailed, Request
+from sandbox.providers.provider_values import Archive, Asset
 
 _GONE = ("NoSuchBucket", "NoSuchKey", "404")
 _NO_OBJECTS = "CloudFormation has no objects"

@@ -29,7 +29,7 @@ from sandbox.providers.aws import (
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.aws.invokes import invokes
 from sandbox.providers.aws.resource import AwsType, described
-from sandbox.providers.machine import Properties, ProviderFailed, Setting, Table, by_token
+from sandbox.providers.provider_core import Properties, ProviderFailed, Setting, Table, by_token
 
 _MODULES = (
     cloudwatch,

@@ -16,7 +16,7 @@ from lightkube.config.client_adapter import Client, ConnectionParams
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.core.exceptions import ConfigError
 
-from sandbox.providers.machine import UNKNOWN, Properties, ProviderFailed
+from sandbox.providers.provider_core import UNKNOWN, Properties, ProviderFailed
 
 REQUEST_TIMEOUT_SECONDS = 30
 DEFAULT_NAMESPACE = "default"

@@ -11,7 +11,7 @@ from typing import Any
 
 from sandbox.providers.kubernetes.cluster import Cluster, KindOfObject, Manifest, Refused
 from sandbox.providers.kubernetes.waiting import NeverReady, waits_for
-from sandbox.providers.machine import (
+from sandbox.providers.provider_core import (
     UNKNOWN,
     Created,
     Difference,
@@ -24,8 +24,8 @@ from sandbox.providers.machine import (
     ResourceType,
     contains_unknown,
 )
-from sandbox.providers.machine_diff import differences
-from sandbox.providers.machine_values import value_at
+from sandbox.providers.provider_diff import differences
+from sandbox.providers.provider_values import value_at
 
 WAIT_SECONDS = 600.0
 """How long pulumi-kubernetes waits when no timeout is given."""

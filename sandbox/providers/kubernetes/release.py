@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from sandbox.providers.kubernetes.cluster import Cluster
-from sandbox.providers.machine import (
+from sandbox.providers.provider_core import (
     DEFAULTS,
     UNKNOWN,
     Created,
@@ -26,7 +26,7 @@ from sandbox.providers.machine import (
     ResourceType,
     contains_unknown,
 )
-from sandbox.providers.machine_values import Asset
+from sandbox.providers.provider_values import Asset
 from sandbox.service import dying_with_its_starter
 from tools.paths import tool
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.providers.machine_server import serve
 from sandbox.providers.pagerduty.table import TABLE
+from sandbox.providers.provider_server import serve
 
 serve(TABLE)

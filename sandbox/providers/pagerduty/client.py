@@ -11,7 +11,7 @@ from typing import Any, Literal
 import httpx
 import tenacity
 
-from sandbox.providers.machine import Properties, ProviderFailed
+from sandbox.providers.provider_core import Properties, ProviderFailed
 
 ADDRESS_VARIABLE = "ORION_PAGERDUTY_API_URL"
 TIMEOUT_SECONDS = 30.0

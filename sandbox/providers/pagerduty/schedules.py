@@ -10,9 +10,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.providers.machine import Created, Incomplete, Properties, Property, ProviderFailed, Request, ResourceType
 from sandbox.providers.pagerduty.client import PagerDuty
 from sandbox.providers.pagerduty.shapes import ROTATIONS, TEXT, Event, Rotation, has_shape
+from sandbox.providers.provider_core import (
+    Created,
+    Incomplete,
+    Properties,
+    Property,
+    ProviderFailed,
+    Request,
+    ResourceType,
+)
 
 SCHEDULE = "pagerduty:index/schedulev2:Schedulev2"
 MANAGED = "Managed by Pulumi"

@@ -8,18 +8,6 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from sandbox.providers.machine import (
-    Created,
-    Invoke,
-    Properties,
-    Property,
-    ProviderFailed,
-    Request,
-    ResourceType,
-    Setting,
-    Table,
-    by_token,
-)
 from sandbox.providers.pagerduty.client import PagerDuty
 from sandbox.providers.pagerduty.schedules import MANAGED, schedule_type
 from sandbox.providers.pagerduty.shapes import (
@@ -31,6 +19,18 @@ from sandbox.providers.pagerduty.shapes import (
     URGENCY_RULE,
     has_shape,
     is_timeout,
+)
+from sandbox.providers.provider_core import (
+    Created,
+    Invoke,
+    Properties,
+    Property,
+    ProviderFailed,
+    Request,
+    ResourceType,
+    Setting,
+    Table,
+    by_token,
 )
 
 TEAM = "pagerduty:index/team:Team"

@@ -1,0 +1,1 @@
+"""Teams, shifts and escalation, as the catalog has them and as PagerDuty is given them."""

@@ -1,0 +1,1 @@
+"""Checks of teams, rotations and escalations."""

@@ -1,0 +1,1 @@
+"""Automatic repairs: their model, SSM documents and the rights they need."""

@@ -1,0 +1,109 @@
+"""catalog/remediations.yaml and runbooks/actions/*.yaml: what answers an alert, and how far it may go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from alerting.repairs.ssm_documents import SsmDocument
+from alerting.source.fields import ClosedModel, LabelName
+
+
+class RemediationEntry(ClosedModel):
+    """Which action answers an alert.
+
+    `triggered_by` is another alert, which shows that the action is due: the action is then taken when that one fires,
+    and gets its labels and annotations.
+    """
+
+    action: str
+    triggered_by: str | None = None
+
+
+ActionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class HandOverEntry(ClosedModel):
+    """An action that runs nothing: the alert is published to a team's topic, with a link to what it is about.
+
+    `link` is an address with `{region}` and `{value}`; `value` is the alert's label `label`, which must match `pattern`
+    as a whole.
+    """
+
+    team: str
+    label: LabelName
+    pattern: str = Field(pattern=r"^\^.*\$$")
+    link: str = Field(pattern=r"^https://[^\s]+$")
+
+
+class ActionLimit(ClosedModel):
+    """How many times an action may begin within an hour: for one service, and for all of them together."""
+
+    service: int = Field(ge=1, le=50)
+    platform: int = Field(ge=1, le=200)
+
+
+class RemediationsFile(ClosedModel):
+    """catalog/remediations.yaml: alert name to what is done, and how far each action may go.
+
+    `bounds` are whole numbers, by action and name: an action's script reads them as variables. `hourly_limits` are by
+    action: the function sends no more commands than these.
+    """
+
+    remediations: Mapping[str, RemediationEntry] = Field(default_factory=dict)
+    hand_overs: Mapping[ActionName, HandOverEntry] = Field(default_factory=dict)
+    bounds: Mapping[ActionName, Mapping[ActionName, Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
+    hourly_limits: Mapping[ActionName, ActionLimit] = Field(default_factory=dict)
+
+
+class Verb(StrEnum):
+    """What may be done with a resource of the cluster. Not `deletecollection`: a repair is about one thing."""
+
+    GET = "get"
+    LIST = "list"
+    WATCH = "watch"
+    CREATE = "create"
+    UPDATE = "update"
+    PATCH = "patch"
+    DELETE = "delete"
+
+
+READING = frozenset({Verb.GET, Verb.LIST, Verb.WATCH})
+
+
+class Right(ClosedModel):
+    """What a script may do with a resource of the cluster: an API group, `pods` or `pods/log`, and verbs."""
+
+    group: str = ""
+    resource: str = Field(pattern=r"^[a-z]+(/[a-z]+)?$")
+    verbs: tuple[Verb, ...]
+
+
+class ActionFile(ClosedModel):
+    """runbooks/actions/NAME.yaml: a repair or a diagnosis.
+
+    `rights` are what its script needs in the namespaces that may be touched, `cluster_rights` what it needs of
+    resources that belong to none; the bastion gets these and no others. `bounds` names the bounds that the script
+    reads; catalog/remediations.yaml sets them.
+
+    `parameters_from_labels` are what an alert is about. `parameters_from_annotations` are what it saw that may change
+    while it fires, such as a number of replicas: as a label, each change would make another alert of it.
+    """
+
+    name: ActionName
+    document_name: str = Field(pattern=r"^orion-[a-z0-9-]{3,100}$")
+    timeout_seconds: int = Field(ge=30, le=3600)
+    parameters_from_labels: Mapping[str, LabelName] = Field(min_length=1)
+    parameters_from_annotations: Mapping[str, LabelName] = Field(default_factory=dict)
+    bounds: tuple[ActionName, ...] = ()
+    rights: tuple[Right, ...]
+    cluster_rights: tuple[Right, ...] = ()
+    document: SsmDocument
+
+    @property
+    def changes_cluster(self) -> bool:
+        """Say whether the action may do more than read: such an action does nothing during maintenance."""
+        return any(set(right.verbs) - READING for right in (*self.rights, *self.cluster_rights))

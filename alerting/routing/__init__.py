@@ -1,0 +1,1 @@
+"""Routes, Alertmanager's configuration and templates."""

@@ -1,0 +1,135 @@
+"""Open incidents that a change of the configuration would orphan.
+
+PagerDuty knows an incident by the key of Alertmanager's group (the route's static key and the group's labels) under one
+integration. When a change gives the same labels another route, another `group_by` or another integration, the resolve
+goes out under another key: the open incident stays open for ever, and an alert that still fires opens a second one.
+
+A rule that changes its own labels orphans nothing: the alert with the old labels ends by itself after a few minutes,
+and its resolve takes the old way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+from alerting.catalog import Catalog
+from alerting.oncall.pagerduty import paged_services
+from alerting.routing.group_key import deduplication_key, group_key
+from alerting.routing.routes import Route, routes, takes
+from alerting.settings import Settings
+
+Labels = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """A catalog as a stack deploys it."""
+
+    catalog: Catalog
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Where an alert's incident opens: the route's static key, what it groups by, and PagerDuty's integration."""
+
+    route: str
+    group_by: tuple[str, ...]
+    service: str
+    integration: int
+
+    def group_labels(self, labels: Labels) -> dict[str, str]:
+        """Return the labels of the group that an alert belongs to. Alertmanager leaves out what the alert lacks."""
+        return {name: labels[name] for name in self.group_by if labels.get(name)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orphan:
+    """An incident that nothing would resolve. `after` is where its resolve would go, if the alert still pages."""
+
+    labels: Labels
+    before: Incident
+    after: Incident | None
+
+    @property
+    def group_key(self) -> str:
+        """The key of Alertmanager's group."""
+        return group_key(self.before.route, self.before.group_labels(self.labels))
+
+    @property
+    def deduplication_key(self) -> str:
+        """The key that PagerDuty knows the incident by."""
+        return deduplication_key(self.before.route, self.before.group_labels(self.labels))
+
+
+def incident_of(deployment: Deployment, labels: Labels) -> Incident | None:
+    """Return where the incident of an alert with these labels opens, or None if it opens none."""
+    if not deployment.settings.paging:
+        return None
+    catalog = deployment.catalog
+    entries = zip(catalog.routing.routes, routes(catalog), strict=True)
+    route = next((route for entry, route in entries if takes(entry, labels)), None)
+    if route is None or route.paged_service is None:
+        return None
+    taken = next((child for child in route.children if child.paged_service == labels.get("service")), route)
+    return _incident(catalog, taken)
+
+
+def orphans(before: Deployment, after: Deployment, alerts: Iterable[Labels] | None = None) -> tuple[Orphan, ...]:
+    """Return the incidents that a change would orphan if they were open, each group once.
+
+    `alerts` are the labels of the alerts that fire. Without them it is every alert of every service that can page.
+    """
+    found: dict[str, Orphan] = {}
+    for labels in possible_labels(before, after) if alerts is None else alerts:
+        incident = incident_of(before, labels)
+        if incident is None:
+            continue
+        then = incident_of(after, labels)
+        if then != incident:
+            orphan = Orphan(labels=labels, before=incident, after=then)
+            found.setdefault(f"{incident.service} {incident.integration} {orphan.group_key}", orphan)
+    return tuple(found.values())
+
+
+def possible_labels(before: Deployment, after: Deployment) -> Iterator[Labels]:
+    """Yield the labels of every alert that the deployed rules can raise, for each service and for none.
+
+    Services that the change adds are among them: an alert about one of them may fire already.
+    """
+    catalog = before.catalog
+    services = dict.fromkeys((*paged_services(catalog), *paged_services(after.catalog), ""))
+    others = _other_labels(before, after)
+    for name, located in catalog.alerts().items():
+        fixed = located.rule.labels
+        for service in (fixed["service"],) if "service" in fixed else services:
+            known = service in catalog.services or service in catalog.teams
+            team = {"team": catalog.owner(service)} if known else {}
+            for values in product(*others.values()):
+                more = dict(zip(others, values, strict=True))
+                every = {**more, **team, "cluster": before.settings.cluster.name, "service": service, **fixed}
+                yield {label: value for label, value in {**every, "alertname": name}.items() if value}
+
+
+def _other_labels(before: Deployment, after: Deployment) -> dict[str, tuple[str, ...]]:
+    """Return the values that routes tell alerts apart by, of labels beside those of every alert; empty for none."""
+    usual = {"alertname", "severity", "team", "service", "cluster"}
+    found: dict[str, dict[str, None]] = {}
+    for deployment in (before, after):
+        for entry in deployment.catalog.routing.routes:
+            for label, values in entry.match.items():
+                if label not in usual:
+                    found.setdefault(label, {"": None}).update(dict.fromkeys(values))
+    return {label: tuple(values) for label, values in found.items()}
+
+
+def _incident(catalog: Catalog, route: Route) -> Incident | None:
+    service = route.paged_service
+    if service is None:
+        return None
+    entry = catalog.services[service] if service in catalog.services else catalog.teams[service]
+    return Incident(
+        route=route.key, group_by=tuple(sorted(route.group_by)), service=service, integration=entry.integration_keys[-1]
+    )

@@ -1,0 +1,1 @@
+"""Prometheus rules: reading expressions, generating recordings, rendering, dashboards and pod monitors."""

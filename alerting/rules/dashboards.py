@@ -1,0 +1,158 @@
+"""Turns rules into Grafana dashboards: one for each domain, with a panel for each of its alerts.
+
+A panel shows what the alert looks at, beside the limit that it is held to, so that whoever is woken sees how far off it
+is and since when. What an alert's text asks for besides has a panel of its own. The links of the alerts lead here
+(`alerting.rules.render`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import promql_parser as promql
+from grafana_foundation_sdk.builders import common, dashboard, prometheus, statetimeline, timeseries
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import common as common_models
+from grafana_foundation_sdk.models import dashboard as models
+
+from alerting.catalog import Catalog
+from alerting.platform import Dashboard, RuleFile
+from alerting.rules.annotation_queries import queries
+from alerting.rules.promql import parsed, selectors, series_name
+from alerting.rules.render import OWNER_SERIES
+
+JOINS = frozenset({"and", "unless", "or", "*"})
+"""What puts several conditions together, or a condition and the labels of its owner."""
+COMPARISONS = frozenset({">", "<", ">=", "<=", "==", "!="})
+SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
+WHOLE_WIDTH = 24
+HALF_WIDTH = 12
+HEIGHT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What an alert compares. `limit` is a number, an expression, or None where it compares with nothing."""
+
+    value: str
+    limit: float | str | None
+
+
+def dashboards(catalog: Catalog, files: tuple[RuleFile, ...]) -> tuple[Dashboard, ...]:
+    """Return a dashboard for each domain of rules that has alerts, from the rules as they are deployed."""
+    domains = {f"orion-{domain}": domain for domain in catalog.rules}
+    found: list[Dashboard] = []
+    for file in files:
+        alerts = [rule for group in file.groups for rule in group["rules"] if "alert" in rule]
+        if alerts and file.name in domains:
+            built = _dashboard(file.name, domains[file.name], alerts)
+            found.append(Dashboard(name=file.name, text=JSONEncoder(sort_keys=True, indent=1).encode(built)))
+    return tuple(found)
+
+
+def looked_at(expression: str) -> Looked:
+    """Return what an alert's expression compares with what: of several conditions, the first."""
+    return _compared(parsed(expression)) or Looked(expression, None)
+
+
+def _compared(expression: promql.Expr) -> Looked | None:
+    if isinstance(expression, promql.ParenExpr):
+        return _compared(expression.expr)
+    if not isinstance(expression, promql.BinaryExpr):
+        return None
+    operator = str(expression.op)
+    if operator in JOINS:
+        return _compared(expression.lhs)
+    if operator not in COMPARISONS:
+        return None
+    right = expression.rhs
+    return Looked(expression.lhs.prettify(), right.val if isinstance(right, promql.NumberLiteral) else right.prettify())
+
+
+def _dashboard(uid: str, domain: str, alerts: list[Mapping[str, Any]]) -> models.Dashboard:
+    built = (
+        dashboard.Dashboard(f"Orion: {domain}")
+        .uid(uid)
+        .tags(["orion"])
+        .readonly()
+        .time("now-3h", "now")
+        .refresh("1m")
+        .timezone("browser")
+        .with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
+        .with_variable(
+            dashboard.QueryVariable("service")
+            .label("Service")
+            .datasource(SOURCE)
+            .query(f"label_values({OWNER_SERIES}, service)")
+            .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+            .multi(True)  # noqa: FBT003  (the library's own way to switch on)
+            .include_all(True)  # noqa: FBT003  (as above)
+        )
+        .with_panel(_states(alerts))
+    )
+    for alert in alerts:
+        built = built.with_panel(_panel(alert))
+    for name, query in _told(alerts).items():
+        built = built.with_panel(_plain_panel(name).with_target(_query("A", query, "__auto")))
+    return built.build()
+
+
+def _told(alerts: list[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the series that the texts of alerts ask for, each with the query that draws it."""
+    found: dict[str, str] = {}
+    for alert in alerts:
+        asked = [query.expression for query in queries(alert["annotations"]) if query.expression is not None]
+        for selector in (selector for one in asked for selector in selectors(parsed(one))):
+            if (name := series_name(selector)) is not None:
+                found.setdefault(name, _of_the_service(name, alert))
+    return found
+
+
+def _states(alerts: list[Mapping[str, Any]]) -> statetimeline.Panel:
+    """Return when which alert fired, and for which service."""
+    names = "|".join(alert["alert"] for alert in alerts)
+    firing = f'ALERTS{{alertstate="firing", alertname=~"{names}", service=~"$service|"}}'
+    return (
+        statetimeline.Panel()
+        .title("Firing")
+        .datasource(SOURCE)
+        .span(WHOLE_WIDTH)
+        .height(HEIGHT)
+        .with_target(_query("A", f"max by (alertname, service) ({firing})", "{{alertname}} {{service}}"))
+    )
+
+
+def _panel(alert: Mapping[str, Any]) -> timeseries.Panel:
+    looked = looked_at(alert["expr"])
+    annotations = alert["annotations"]
+    panel = (
+        _plain_panel(alert["alert"])
+        .description(f"{annotations['summary']}\n\n[Runbook]({annotations['runbook_url']})")
+        .with_target(_query("A", _of_the_service(looked.value, alert), "__auto"))
+    )
+    if isinstance(looked.limit, str):
+        return panel.with_target(_query("B", _of_the_service(looked.limit, alert), "limit {{service}}"))
+    if looked.limit is None:
+        return panel
+    # Only the line is drawn: which side of it is the wrong one is the alert's to say.
+    steps = [models.Threshold(value=None, color="transparent"), models.Threshold(value=looked.limit, color="red")]
+    return panel.thresholds(
+        dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps)
+    ).thresholds_style(common.GraphThresholdsStyleConfig().mode(common_models.GraphTresholdsStyleMode.LINE))
+
+
+def _plain_panel(title: str) -> timeseries.Panel:
+    return timeseries.Panel().title(title).datasource(SOURCE).span(HALF_WIDTH).height(HEIGHT)
+
+
+def _of_the_service(expression: str, alert: Mapping[str, Any]) -> str:
+    """Keep to the service that is chosen, unless the rule itself names one: its series tell none apart."""
+    if "service" in alert.get("labels", {}):
+        return expression
+    return f'({expression}) and on (service) {OWNER_SERIES}{{service=~"$service"}}'
+
+
+def _query(reference: str, expression: str, legend: str) -> prometheus.Dataquery:
+    return prometheus.Dataquery().ref_id(reference).expr(expression).legend_format(legend)

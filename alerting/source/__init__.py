@@ -1,0 +1,1 @@
+"""Reading YAML: values with their lines, problems, durations and other fields that files share."""

@@ -1,0 +1,68 @@
+"""What may lie in catalog/, rules/ and runbooks/. Anything else is refused: nothing would read it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from alerting.rules.render import GENERATED_DOMAINS
+from alerting.source.problems import Place, Problem, listed
+
+LONGEST_DOMAIN = 34
+"""A domain's dashboard is `orion-DOMAIN`, and Grafana takes at most 40 characters as a dashboard's `uid`."""
+_DOMAIN = re.compile(rf"[a-z]([a-z0-9-]{{0,{LONGEST_DOMAIN - 2}}}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folder:
+    """What a folder may hold: files of these names, or any with `suffix`, and `folders`."""
+
+    path: str
+    names: frozenset[str] = frozenset()
+    suffix: str | None = None
+    folders: frozenset[str] = frozenset()
+
+    def allowed(self) -> str:
+        files = [*sorted(self.names), *([f"NAME{self.suffix}"] if self.suffix else [])]
+        return listed([*files, *(f"{name}/" for name in sorted(self.folders))])
+
+    def allows(self, entry: Path) -> bool:
+        if entry.is_dir():
+            return entry.name in self.folders
+        named = entry.name in self.names or (self.suffix is not None and entry.suffix == self.suffix)
+        return named and entry.is_file()
+
+
+_CATALOG = frozenset({"services.yaml", "teams.yaml", "routing.yaml", "remediations.yaml", "market.yaml"})
+_FOLDERS = (
+    _Folder(path="catalog", names=_CATALOG),
+    _Folder(path="rules", suffix=".yaml", folders=frozenset({"tests"})),
+    _Folder(path="rules/tests", suffix=".yaml"),
+    _Folder(path="runbooks", suffix=".md", folders=frozenset({"actions"})),
+    _Folder(path="runbooks/actions", suffix=".yaml"),
+)
+
+
+def folder_problems(root: Path) -> Iterator[Problem]:
+    """Yield the files and folders below `root` that nothing reads, but for hidden ones, and rules of a wrong name."""
+    for folder in _FOLDERS:
+        if not (root / folder.path).is_dir():
+            yield Problem(Place(file=folder.path), "the folder is not there. Make it")
+            continue
+        for entry in sorted((root / folder.path).iterdir()):
+            if not entry.name.startswith(".") and not folder.allows(entry):
+                message = f"nothing reads it; allowed in {folder.path}/: {folder.allowed()}. Rename, move or remove it"
+                yield Problem(Place(file=f"{folder.path}/{entry.name}"), message)
+
+
+def domain_problems(file: str) -> Iterator[Problem]:
+    """Yield why a file of rules cannot have its name: its domain is part of a name in Kubernetes and in Grafana."""
+    domain = Path(file).stem
+    if domain in GENERATED_DOMAINS:
+        message = f"is the name of rules that are made from the catalog; allowed: any but {listed(GENERATED_DOMAINS)}"
+        yield Problem(Place(file=file), f"{message}. Rename the file")
+    elif not _DOMAIN.fullmatch(domain):
+        message = f"allowed as a name: lower-case letters, digits and `-`, at most {LONGEST_DOMAIN}, a letter first"
+        yield Problem(Place(file=file), f"{message}. Rename the file")

@@ -1,0 +1,224 @@
+"""YAML files read with the line of every value, so that an error can name it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from yaml.composer import Composer
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
+
+from alerting.source.problems import CatalogError, Place, Problem, shown
+
+MOST_REPEATED = 10_000
+"""How many values aliases may stand for, all together: aliases of aliases are quickly more than a machine can hold."""
+MOST_BITS = 64
+"""A number with more of them is none that a tool reads."""
+_TEXT = "tag:yaml.org,2002:str"
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+_NULL = "tag:yaml.org,2002:null"
+_COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+
+FieldPath = tuple[str | int, ...]
+"""Where a value stands in a document: keys of mappings and positions in lists."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One YAML file. `data` is plain data; `lines` has the line of every value in it."""
+
+    file: str
+    data: object
+    lines: Mapping[FieldPath, int]
+
+    def place(self, path: FieldPath = ()) -> Place:
+        """Return where a value stands; of one that is not there, where the nearest thing around it stands."""
+        known = path
+        while known and known not in self.lines:
+            known = known[:-1]
+        return Place(file=self.file, line=self.lines.get(known, 1), field=".".join(str(part) for part in path))
+
+
+def read_document(root: Path, file: str) -> Document:
+    """Read `file`, relative to `root`.
+
+    Raises `CatalogError` if it cannot be read, is not UTF-8 or YAML, holds a key twice, a tag or more aliases than
+    `MOST_REPEATED`, or is not a mapping.
+    """
+    return parse_document(file, read_text(root, file))
+
+
+def read_text(root: Path, file: str) -> str:
+    """Return the text of `file`, relative to `root`. Raises `CatalogError` if it cannot be read, or is not UTF-8."""
+    try:
+        return (root / file).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise CatalogError([Problem(Place(file=file), "the file is not there. Write it")]) from None
+    except OSError as error:
+        raise CatalogError([Problem(Place(file=file), f"cannot be read: {error.strerror}. Put that right")]) from None
+    except UnicodeDecodeError as error:
+        message = f"is not UTF-8 at byte {error.start}. Save it as UTF-8"
+        raise CatalogError([Problem(Place(file=file), message)]) from None
+
+
+def parse_document(file: str, text: str) -> Document:
+    """Parse the text of `file`, with the errors of `read_document`."""
+    lines: dict[FieldPath, int] = {}
+    problems: list[Problem] = []
+    try:
+        loader, node = _composed(text)
+        reading = _Reading(file, loader, lines, problems)
+        data = {} if node is None else reading.value(node, ())
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = error.problem or error.context or "unknown error"
+        place = Place(file=file, line=1 if mark is None else mark.line + 1)
+        raise CatalogError([Problem(place, f"is not YAML: {what}. Put the YAML right")]) from None
+    except yaml.reader.ReaderError as error:
+        # The library's type says bytes; for text it is the character's number.
+        message = f"is not YAML: character #x{int(error.character):04x} is not allowed. Remove it"
+        line = text.count("\n", 0, error.position) + 1
+        raise CatalogError([Problem(Place(file=file, line=line), message)]) from None
+    except (ValueError, OverflowError) as error:  # an escape that stands for no character
+        raise CatalogError([Problem(Place(file=file), f"is not YAML: {error}. Put the YAML right")]) from None
+    except RecursionError:
+        raise CatalogError([Problem(Place(file=file), "is nested too deeply. Flatten it")]) from None
+    if not isinstance(data, dict) and not problems:
+        problems.append(Problem(Place(file=file), "found no mapping at the top. Write `key: value` lines"))
+    if problems:
+        raise CatalogError(problems)
+    return Document(file=file, data=data, lines=lines)
+
+
+@cache
+def _fast_loader() -> type[yaml.SafeLoader] | None:
+    """Return a loader on libyaml's parser, several times as fast as Python's; None where there is no libyaml.
+
+    Nodes are put together in Python: libyaml's own way ends the whole process at a text that is nested deeply.
+    """
+    if not yaml.__with_libyaml__:
+        return None
+    parser: Any = importlib.import_module("yaml.cyaml").CParser
+
+    class Loader(Composer, parser, SafeConstructor, Resolver):
+        def __init__(self, text: str) -> None:
+            parser.__init__(self, text)
+            Composer.__init__(self)
+            SafeConstructor.__init__(self)
+            Resolver.__init__(self)
+
+    return cast("type[yaml.SafeLoader]", Loader)
+
+
+def _composed(text: str) -> tuple[yaml.SafeLoader, yaml.Node | None]:
+    """Return the node that a text is. What libyaml refuses is read again in Python, whose messages say more."""
+    fast = _fast_loader()
+    if fast is not None:
+        loader = fast(text)
+        try:
+            return loader, loader.get_single_node()
+        except (yaml.YAMLError, ValueError):
+            pass
+    loader = yaml.SafeLoader(text)
+    return loader, loader.get_single_node()
+
+
+class _Reading:
+    """Turns YAML nodes into plain data, and keeps their lines."""
+
+    def __init__(
+        self, file: str, loader: yaml.SafeLoader, lines: dict[FieldPath, int], problems: list[Problem]
+    ) -> None:
+        self.file = file
+        self.loader = loader
+        self.lines = lines
+        self.problems = problems
+        self._above: list[yaml.Node] = []
+        self._read: set[yaml.Node] = set()
+        self._repeated = 0
+
+    def value(self, node: yaml.Node, path: FieldPath) -> object:
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        self._count(node)
+        if node in self._above:
+            raise yaml.MarkedYAMLError(problem="an alias holds itself", problem_mark=node.start_mark)
+        if isinstance(node, yaml.CollectionNode) and node.tag not in _COLLECTIONS:
+            self._wrong(node, path, f"has the tag {shown(node.tag)}; allowed: no tag. Remove it")
+            return None
+        if isinstance(node, yaml.MappingNode):
+            self._above.append(node)
+            result = self._mapping(node, path)
+            self._above.pop()
+            return result
+        if isinstance(node, yaml.SequenceNode):
+            self._above.append(node)
+            items = [self.value(item, (*path, position)) for position, item in enumerate(node.value)]
+            self._above.pop()
+            return items
+        return self._scalar(node, path)
+
+    def _count(self, node: yaml.Node) -> None:
+        """Count the values that are read again, by an alias. Raises `MarkedYAMLError` where there are too many."""
+        self._repeated += node in self._read
+        if self._repeated > MOST_REPEATED:
+            what = f"aliases stand for more than {MOST_REPEATED} values; write the values out"
+            raise yaml.MarkedYAMLError(problem=what, problem_mark=node.start_mark)
+        self._read.add(node)
+
+    def _wrong(self, node: yaml.Node, path: FieldPath, message: str) -> None:
+        place = Place(file=self.file, line=node.start_mark.line + 1, field=".".join(map(str, path)))
+        self.problems.append(Problem(place, message))
+
+    def _scalar(self, node: yaml.Node, path: FieldPath) -> object:
+        """Return a single value; of one that a tag says to be what its text is not, keep the problem."""
+        if node.tag == _TEXT:
+            return node.value
+        if node.tag != self.loader.resolve(yaml.ScalarNode, node.value, (True, False)):
+            self._wrong(node, path, f"has the tag {shown(node.tag)}; allowed: no tag. Remove it")
+            return None
+        # A date stays the text that was written: a model says what it takes.
+        if node.tag == _TIMESTAMP:
+            return node.value
+        try:
+            value = self.loader.construct_object(node, deep=True)
+        except (ValueError, OverflowError):  # what looks like a number and is none, or is too large for one
+            value = None
+        too_large = isinstance(value, int) and value.bit_length() > MOST_BITS
+        if too_large or (value is None and node.tag != _NULL):
+            message = f"found {shown(node.value)}; allowed: a number of at most {MOST_BITS} bits. Change or quote it"
+            self._wrong(node, path, message)
+            return None
+        return value
+
+    def _mapping(self, node: yaml.MappingNode, path: FieldPath) -> dict[str, object]:
+        result: dict[str, object] = {}
+        first: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                place = Place(file=self.file, line=line, field=".".join(map(str, path)))
+                self.problems.append(Problem(place, "found a key that is not a text. Write a text as key"))
+                continue
+            key = key_node.value
+            here = (*path, key)
+            if not key.isprintable():
+                place = Place(file=self.file, line=line, field=".".join(map(str, path)))
+                message = f"found the key {shown(key)}; allowed: a key on one line that can be seen whole. Change it"
+                self.problems.append(Problem(place, message))
+                continue
+            if key in first:
+                place = Place(file=self.file, line=line, field=".".join(map(str, here)))
+                self.problems.append(
+                    Problem(place, f"found twice, first in line {first[key]}; allowed: once. Remove one of them")
+                )
+                continue
+            first[key] = line
+            self.lines[here] = line
+            result[key] = self.value(value_node, here)
+        return result

@@ -1,0 +1,237 @@
+"""What the page shows: rows made from the picture and from what was asked, ready for the templates."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from urllib.parse import urlsplit
+
+from sandbox.console.backends import Active, Held, OnCall, Outside
+from sandbox.console.state import Alert, Group, Incident, Message, Picture, Repair
+
+SHOWN_RESOLVED = 5
+SHOWN_INCIDENTS = 40
+SHOWN_REPAIRS = 40
+SHOWN_ALERTS_OF_A_ROW = 30
+SEVERITIES = ("critical", "high", "warning", "info", "none")
+"""From the worst on; whatever else an alert says comes last."""
+_SHOWN_ELSEWHERE = {"alertname", "service", "severity", "team"}
+_NAMES = {
+    "prometheus": "Prometheus",
+    "alertmanager": "Alertmanager",
+    "pagerduty": "PagerDuty",
+    "slack": "Slack",
+    "aws": "AWS",
+    "metrics": "The metrics source",
+}
+_LINKED = ("prometheus", "alertmanager")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Went:
+    """Where a group of alerts went: its receiver, what that tells, and the incidents that came of it."""
+
+    receiver: str
+    targets: Sequence[str]
+    incidents: Sequence[Incident]
+    messages: Sequence[Message]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """Alerts of one name, service and severity. `resolved` is when the last of them did, None while one fires.
+
+    `waiting` are the receivers whose routes have taken them.
+    """
+
+    name: str
+    service: str
+    severity: str
+    team: str
+    since: float
+    resolved: float | None
+    alerts: Sequence[tuple[Mapping[str, str], Mapping[str, str]]]
+    more: int
+    count: int
+    summary: str
+    links: Sequence[tuple[str, str]]
+    held: Sequence[str]
+    waiting: Sequence[str]
+    went: Sequence[Went]
+
+    @property
+    def key(self) -> str:
+        """What the row is known by on the page, whatever else changes in it."""
+        return f"{'firing' if self.resolved is None else 'resolved'}:{self.name}:{self.service}:{self.severity}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Everything that the templates show."""
+
+    firing: Sequence[Row]
+    resolved: Sequence[Row]
+    incidents: Sequence[Incident]
+    repairs: Sequence[Repair]
+    messages: Sequence[Message]
+    on_call: Sequence[tuple[str, Sequence[OnCall]]]
+    outside: Outside
+    picture: Picture
+    links: Sequence[tuple[str, str]]
+
+    @property
+    def title(self) -> str:
+        """What a tab of the browser says."""
+        return f"{self.firing_count} firing, {self.open_count} open · Orion Alerting"
+
+    @property
+    def silent(self) -> Sequence[str]:
+        """The names of the back ends that do not answer."""
+        return [_named(one.name) for one in self.outside.back_ends if not one.answers]
+
+    @property
+    def faults(self) -> Sequence[tuple[str, str, int]]:
+        """What is broken on purpose: the fault, in which service, and in how many places."""
+        counts = Counter((event.ids["fault"], event.ids.get("service", "")) for event in self.picture.faults.values())
+        return [(fault, service, count) for (fault, service), count in counts.items()]
+
+    @property
+    def firing_count(self) -> int:
+        """How many alerts fire that say that something is wrong."""
+        return sum(row.count for row in self.firing if row.severity != "none")
+
+    @property
+    def open_count(self) -> int:
+        """How many incidents are not resolved."""
+        return sum(incident.status != "resolved" for incident in self.picture.incidents.values())
+
+    @property
+    def running_count(self) -> int:
+        """How many repairs run."""
+        return sum(repair.finished is None for repair in self.picture.repairs.values())
+
+    def at(self, receiver: str) -> Mapping[str, int]:
+        """Return how many alerts of each name are with a receiver now."""
+        return self.outside.active.by_receiver.get(receiver, {}) if self.outside.active else {}
+
+
+def view(picture: Picture, outside: Outside) -> View:
+    """Return what the page shows."""
+    maker = _RowMaker(picture, outside)
+    firing = maker.rows(alert for alert in picture.alerts.values() if alert.resolved is None)
+    resolved = maker.rows(alert for alert in picture.alerts.values() if alert.resolved is not None)
+    return View(
+        firing=sorted(firing, key=lambda row: (_rank(row.severity), -row.since)),
+        resolved=sorted(resolved, key=lambda row: row.resolved or 0.0, reverse=True)[:SHOWN_RESOLVED],
+        incidents=sorted(
+            picture.incidents.values(), key=lambda one: (one.status == "resolved", -one.opened, -one.number)
+        )[:SHOWN_INCIDENTS],
+        repairs=sorted(picture.repairs.values(), key=lambda one: one.started, reverse=True)[:SHOWN_REPAIRS],
+        messages=list(reversed(picture.messages)),
+        on_call=_on_call(outside.on_call or ()),
+        outside=outside,
+        picture=picture,
+        links=[
+            (_named(one.name), one.address)
+            for one in outside.back_ends
+            if one.name.startswith(_LINKED) and is_link(one.address)
+        ],
+    )
+
+
+def _named(back_end: str) -> str:
+    """Return the name of a back end as its maker writes it, with its number if it has one."""
+    kind, space, number = back_end.partition(" ")
+    return _NAMES.get(kind, kind) + space + number
+
+
+def is_link(address: str) -> bool:
+    """Say whether an address may stand in a link: no script, no local file."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.netloc)
+
+
+def _rank(severity: str) -> int:
+    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
+
+
+class _RowMaker:
+    """Puts alerts of a kind together, with where they went."""
+
+    def __init__(self, picture: Picture, outside: Outside) -> None:
+        self._picture = picture
+        self._outside = outside
+        self._held: dict[tuple[str, str], list[Held]] = defaultdict(list)
+        self._active = outside.active or Active()
+        for one in self._active.held:
+            self._held[one.labels.get("alertname", ""), one.labels.get("service", "")].append(one)
+
+    def rows(self, alerts: Iterable[Alert]) -> list[Row]:
+        """Return a row for each name, service and severity."""
+        ordered = sorted(alerts, key=lambda alert: (alert.row, alert.since))
+        return [self._row(key, list(members)) for key, members in groupby(ordered, lambda alert: alert.row)]
+
+    def _row(self, key: tuple[str, str, str], alerts: list[Alert]) -> Row:
+        first = alerts[0]
+        groups = {group.dedup_key: group for alert in (first, alerts[-1]) for group in self._picture.groups_of(alert)}
+        resolved = [alert.resolved for alert in alerts if alert.resolved is not None]
+        annotated = (("Runbook", "runbook_url"), ("Dashboard", "dashboard_url"))
+        return Row(
+            name=key[0],
+            service=key[1],
+            severity=key[2] or "none",
+            team=first.labels.get("team", ""),
+            since=first.since,
+            resolved=max(resolved) if len(resolved) == len(alerts) else None,
+            alerts=[
+                (
+                    {name: value for name, value in sorted(one.labels.items()) if name not in _SHOWN_ELSEWHERE},
+                    one.annotations,
+                )
+                for one in alerts[:SHOWN_ALERTS_OF_A_ROW]
+            ],
+            more=max(0, len(alerts) - SHOWN_ALERTS_OF_A_ROW),
+            count=len(alerts),
+            summary=first.annotations.get("summary", ""),
+            links=[
+                (text, first.annotations[name]) for text, name in annotated if is_link(first.annotations.get(name, ""))
+            ],
+            held=sorted({one.by for one in self._held[key[0], key[1]] if any(_is(one, alert) for alert in alerts)}),
+            waiting=sorted(self._active.taken.get(key, ())),
+            went=[self._went(group, first) for group in groups.values()],
+        )
+
+    def _went(self, group: Group, alert: Alert) -> Went:
+        routing = self._outside.routing
+        targets = routing.targets(group.receiver) if routing else ()
+        channels = {target.removeprefix("Slack ") for target in targets if target.startswith("Slack ")}
+        name, service = alert.labels.get("alertname", ""), alert.labels.get("service", "")
+        return Went(
+            receiver=group.receiver,
+            targets=targets,
+            incidents=[
+                one
+                for one in self._picture.incidents_of(group)
+                if one.status != "resolved" or one.changed >= alert.since
+            ],
+            messages=[
+                one
+                for one in self._picture.messages
+                if one.channel in channels and one.time >= alert.since and name in one.title and service in one.text
+            ],
+        )
+
+
+def _is(held: Held, alert: Alert) -> bool:
+    """Say whether Alertmanager's alert is Prometheus': the first has the labels of the second, and some more."""
+    return alert.resolved is None and all(held.labels.get(name) == value for name, value in alert.labels.items())
+
+
+def _on_call(entries: Sequence[OnCall]) -> list[tuple[str, list[OnCall]]]:
+    ordered = sorted(entries, key=lambda one: (one.policy, one.level, one.person))
+    return [(policy, list(people)) for policy, people in groupby(ordered, lambda one: one.policy)]
