@@ -95,10 +95,17 @@ def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str |
                 f"[red]{len(failed)} of {len(results)} drills failed[/]; logs and the journal stay in {run.directory}"
             )
         if audit is not None:
-            return 0 if audit.close() and not failed else 1
+            held = audit.close()
+            _name_failures(console, failed)  # once more and last, where the end of a long log is all that is shown
+            return 0 if held and not failed else 1
         _say_what_to_try(console, sandbox)
         while True:
             time.sleep(1)
+
+
+def _name_failures(console: Console, failed: list[Result]) -> None:
+    for result in failed:
+        console.print(f"[red]drill failed:[/] {result.name}: {escape(result.failure or '')}")
 
 
 def _silence(sandbox: Sandbox, console: Console, scale: float) -> list[Result]:

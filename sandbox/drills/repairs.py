@@ -47,7 +47,8 @@ def thirty_pods(drill: Drill) -> None:
     drill.wait_until("every message is dealt with", lambda: drill.scene.unread_repair_messages() == 0)
     drill.require_exactly("restarts", RESTARTS_AN_HOUR, Kind.COMMAND_STARTED, ids=RESTART, where=_of(service))
     drill.require("the message names the limit", "an hour for orders" in json.dumps(told.details), expected=True)
-    drill.require("the fewest pods that were ready", _fewest_ready(drill, service), PODS - 1)
+    fewest = fewest_ready(drill, service)
+    drill.require(f"at least {PODS - 1} pods are ready at any time, {fewest} were", fewest >= PODS - 1, expected=True)
     for pod in pods:
         drill.end_fault("memory leaks", service=service, pod=pod)
     drill.scene.scale_deployment(service, 2)
@@ -122,8 +123,11 @@ def _is_of(event: Event, service: str) -> bool:
     return event.ids["pod"].startswith(f"{service}-")
 
 
-def _fewest_ready(drill: Drill, service: str) -> int:
-    """Return how few pods were ready at once since the restarts began."""
+def fewest_ready(drill: Drill, service: str) -> int:
+    """Return the smallest number of ready pods since the restarts began.
+
+    A pod that ends and its successor that is ready may be seen in one look of the observer: then nothing is missing.
+    """
     events = [event for event in drill.scene.journal.events() if event.time >= drill.started]
     begin = next(event.time for event in events if event.kind is Kind.COMMAND_STARTED and _of(service)(event))
     ready = fewest = PODS

@@ -19,6 +19,7 @@ from sandbox.drills import drill as drill_module
 from sandbox.drills.chapter import Chapter
 from sandbox.drills.drill import Drill, DrillFailed
 from sandbox.drills.full_disk import FULL_DISK
+from sandbox.drills.repairs import PODS, fewest_ready
 from sandbox.drills.restart import RESTART
 from sandbox.drills.runner import run_chapter
 from sandbox.drills.silence import SILENCE, START_DELAY_SECONDS
@@ -227,3 +228,24 @@ def test_drills_wait_as_long_as_a_restarted_alertmanager_sends_nothing() -> None
     spec = MonitoringSpec(settings=stack, secrets=(), config_maps=())
 
     assert alertmanager_resource(spec)["minReadySeconds"] == START_DELAY_SECONDS
+
+
+def _pods_of_a_storm(scene: Scene, *events: tuple[Kind, str]) -> Drill:
+    drill = Drill(name="thirty pods", scene=scene)
+    command = {"command": "1", "document": "orion-restart-pod"}
+    scene.journal.append("aws", Kind.COMMAND_STARTED, command, parameters={"pod": "orders-0"})
+    for kind, pod in events:
+        scene.journal.append("kubernetes", kind, {"namespace": "orion", "pod": pod, "uid": pod})
+    return drill
+
+
+def test_a_pod_and_its_successor_seen_in_one_look_leave_no_pod_missing(tmp_path: Path) -> None:
+    drill = _pods_of_a_storm(Scene(tmp_path), (Kind.POD_READY, "orders-30"), (Kind.POD_DELETED, "orders-0"))
+
+    assert fewest_ready(drill, "orders") == PODS
+
+
+def test_two_pods_gone_at_once_are_counted(tmp_path: Path) -> None:
+    events = ((Kind.POD_DELETED, "orders-0"), (Kind.POD_DELETED, "orders-1"), (Kind.POD_READY, "orders-30"))
+
+    assert fewest_ready(_pods_of_a_storm(Scene(tmp_path), *events), "orders") == PODS - 2
