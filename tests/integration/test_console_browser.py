@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from playwright.sync_api import Browser, Page
 
-from tests.browser import Browser, Page, find_browser
-from tests.browser_package import NoBrowser, packaged_browser
+from tests.browser import PageProblems, accessible_parts, chromium, open_page, wait_for
+from tests.browser_package import NoBrowser
 from tests.console_harness import ConsoleStage, console_stage, on_call, tell_a_story, tell_of_long_names
 
 pytestmark = pytest.mark.integration
@@ -79,18 +80,13 @@ HOSTILE = (
 )
 
 
-def a_browser() -> str:
-    """Return the browser on PATH, or the packaged one."""
-    try:
-        return find_browser() or str(packaged_browser())
-    except NoBrowser as reason:
-        pytest.skip(f"no chromium or google-chrome on PATH to show the page in, and {reason}")
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with Browser(a_browser()) as running:
-        yield running
+    try:
+        with chromium() as running:
+            yield running
+    except NoBrowser as reason:
+        pytest.skip(f"no chromium or google-chrome on PATH to show the page in, and {reason}")
 
 
 @pytest.fixture
@@ -100,19 +96,33 @@ def stage(tmp_path: Path) -> Iterator[ConsoleStage]:
 
 
 @pytest.fixture
-def page(browser: Browser, stage: ConsoleStage) -> Page:
+def opened(browser: Browser, stage: ConsoleStage) -> Iterator[tuple[Page, PageProblems]]:
     tell_a_story(stage)
-    return browser.open(f"{stage.address}/")
+    page, problems = open_page(browser, f"{stage.address}/")
+    yield page, problems
+    page.context.close()
+
+
+@pytest.fixture
+def page(opened: tuple[Page, PageProblems]) -> Page:
+    return opened[0]
+
+
+@pytest.fixture
+def problems(opened: tuple[Page, PageProblems]) -> PageProblems:
+    return opened[1]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 900, 360])
-def test_it_can_be_read_by_day_and_by_night_on_wide_and_narrow_windows(page: Page, scheme: str, width: int) -> None:
-    page.prefer(scheme)
-    page.resize(width, 1000)
+def test_it_can_be_read_by_day_and_by_night_on_wide_and_narrow_windows(
+    page: Page, problems: PageProblems, scheme: Literal["light", "dark"], width: int
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 1000})
     page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
 
-    page.screenshot(PICTURES / f"{scheme}-{width}.png")
+    page.screenshot(path=PICTURES / f"{scheme}-{width}.png", full_page=True)
 
     contrasts: list[dict[str, Any]] = page.evaluate(CONTRASTS)
     assert len(contrasts) > 60
@@ -120,36 +130,38 @@ def test_it_can_be_read_by_day_and_by_night_on_wide_and_narrow_windows(page: Pag
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 28)"
     assert dark == (scheme == "dark")
-    assert page.problems == []
+    assert problems.found == []
 
 
 def test_no_word_is_broken_or_leaves_its_place(page: Page, stage: ConsoleStage) -> None:
     tell_of_long_names(stage)
-    page.wait_for("document.querySelector('#firing').textContent.includes('held back by KafkaConsumerLagCritical')")
+    wait_for(page, "document.querySelector('#firing').textContent.includes('held back by KafkaConsumerLagCritical')")
     page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
 
     for width in (1700, 1400, 1150, 1149, 900, 760, 700, 480, 400, 360, 320):
-        page.resize(width, 1000)
-        page.screenshot(PICTURES / f"long-names-{width}.png")
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.screenshot(path=PICTURES / f"long-names-{width}.png", full_page=True)
         assert (width, page.evaluate(MISPLACED)) == (width, [])
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_what_happens_is_shown_and_the_reader_keeps_the_place(page: Page, stage: ConsoleStage) -> None:
-    page.resize(1400, 500)
+def test_what_happens_is_shown_and_the_reader_keeps_the_place(
+    page: Page, problems: PageProblems, stage: ConsoleStage
+) -> None:
+    page.set_viewport_size({"width": 1400, "height": 500})
     page.evaluate("document.querySelector('#repairs summary').focus()")
-    page.press("Enter", 13, "\r")
+    page.keyboard.press("Enter")
     page.evaluate("getSelection().selectAllChildren(document.querySelector('#repairs pre'))")
     page.evaluate("document.querySelector('#repairs summary').scrollIntoView({ block: 'center' })")
     place = "Math.round(document.querySelector('#repairs tbody tr:last-child summary').getBoundingClientRect().top)"
-    page.wait_for("document.querySelector('#repairs details').open && scrollY > 0")
+    wait_for(page, "document.querySelector('#repairs details').open && scrollY > 0")
     before = page.evaluate(place)
 
     for number in range(5):
         stage.fire("HighErrorBudgetBurn", f"service-{number}")
     stage.repair("command-2", pod="orders-2", output="another")
-    page.wait_for("document.querySelectorAll('#repairs tbody tr').length === 2")
-    page.wait_for("document.querySelectorAll('#firing table:first-of-type tbody tr').length === 9")
+    wait_for(page, "document.querySelectorAll('#repairs tbody tr').length === 2")
+    wait_for(page, "document.querySelectorAll('#firing table:first-of-type tbody tr').length === 9")
 
     assert page.evaluate("document.title").startswith("9 firing")
     old, new = "#repairs tbody tr:last-child", "#repairs tbody tr:first-child"
@@ -158,59 +170,59 @@ def test_what_happens_is_shown_and_the_reader_keeps_the_place(page: Page, stage:
     assert page.evaluate(f"document.activeElement === document.querySelector('{old} summary')")
     assert page.evaluate("getSelection().toString()") == "pod orders-1 deleted"
     assert abs(page.evaluate(place) - before) <= 1
-    assert page.problems == []
+    assert problems.found == []
 
 
 def test_without_a_focus_the_row_at_the_top_of_the_window_stays_there(page: Page, stage: ConsoleStage) -> None:
-    page.resize(1400, 400)
+    page.set_viewport_size({"width": 1400, "height": 400})
     row = "document.querySelector('[data-key=\"incident:Q7\"]').getBoundingClientRect().top"
     page.evaluate("document.querySelector('[data-key=\"incident:Q7\"]').scrollIntoView()")
     assert page.evaluate(row) == pytest.approx(0, abs=1)
 
     for number in range(5):
         stage.fire("HighErrorBudgetBurn", f"service-{number}")
-    page.wait_for("document.querySelectorAll('#firing table:first-of-type tbody tr').length === 9")
+    wait_for(page, "document.querySelectorAll('#firing table:first-of-type tbody tr').length === 9")
 
     assert page.evaluate(row) == pytest.approx(0, abs=1)
 
 
 def test_what_ends_goes_to_where_it_belongs(page: Page, stage: ConsoleStage) -> None:
     labels = stage.fire("HighMemoryUsage", "positions")
-    page.wait_for("document.querySelector('#firing tbody').textContent.includes('HighMemoryUsage')")
+    wait_for(page, "document.querySelector('#firing tbody').textContent.includes('HighMemoryUsage')")
 
     stage.resolve(labels)
 
-    page.wait_for("!document.querySelector('#firing tbody').textContent.includes('HighMemoryUsage')")
+    wait_for(page, "!document.querySelector('#firing tbody').textContent.includes('HighMemoryUsage')")
     assert page.evaluate("document.querySelector('#firing h3 + table').textContent.includes('HighMemoryUsage')")
 
 
 def test_a_link_leads_from_an_alert_to_its_incident_and_its_route(page: Page) -> None:
-    page.resize(1400, 500)
+    page.set_viewport_size({"width": 1400, "height": 500})
     for target in ("incident-Q7", "route-pagerduty-critical-orders"):
         page.evaluate(f"document.querySelector('a[href=\"#{target}\"]').click()")
 
-        page.wait_for(f"document.querySelector(':target').id === '{target}'")
-        page.wait_for("document.querySelector(':target').getBoundingClientRect().top < innerHeight")
+        wait_for(page, f"document.querySelector(':target').id === '{target}'")
+        wait_for(page, "document.querySelector(':target').getBoundingClientRect().top < innerHeight")
         assert page.evaluate("document.querySelector(':target').getBoundingClientRect().bottom") > 0
 
 
 def test_it_can_be_used_with_the_keyboard_alone(page: Page) -> None:
-    page.press("Tab", 9)
+    page.keyboard.press("Tab")
 
     assert page.evaluate("document.activeElement.textContent") == "Skip to what fires"
     assert page.evaluate("document.activeElement.getBoundingClientRect().left") >= 0
-    page.press("Enter", 13, "\r")
-    page.wait_for("document.activeElement.id === 'main'")
-    page.press("Tab", 9)
+    page.keyboard.press("Enter")
+    wait_for(page, "document.activeElement.id === 'main'")
+    page.keyboard.press("Tab")
     assert page.evaluate("document.querySelector('#firing').contains(document.activeElement)")
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
 @pytest.mark.parametrize("width", [1400, 360])
 def test_a_screen_reader_is_given_headings_and_tables_with_headers(page: Page, width: int) -> None:
-    page.resize(width, 1000)
+    page.set_viewport_size({"width": width, "height": 1000})
 
-    parts = page.accessible()
+    parts = accessible_parts(page)
 
     headings = [part["name"] for part in parts if part["role"] == "heading"]
     assert headings[0] == "Orion Alerting sandbox"
@@ -223,8 +235,8 @@ def test_a_screen_reader_is_given_headings_and_tables_with_headers(page: Page, w
 
 
 def test_text_of_others_does_nothing_and_breaks_nothing(browser: Browser, stage: ConsoleStage) -> None:
-    page = browser.open(f"{stage.address}/", width=360)
-    page.evaluate("window.hurt = () => { window.harmed = true; }")
+    page, problems = open_page(browser, f"{stage.address}/", width=360)
+    page.evaluate("void (window.hurt = () => { window.harmed = true; })")  # a function would be called
     for number, text in enumerate(HOSTILE):
         labels = stage.fire(text, text, text, pod=text)
         key = stage.notify(labels, text, "{}")
@@ -233,36 +245,34 @@ def test_text_of_others_does_nothing_and_breaks_nothing(browser: Browser, stage:
         stage.repair(text, pod=text, output=text, errors=text, status=text)
     stage.back_ends.on_call = [on_call(text, 1, text, "2026-11-30T14:00:00Z") for text in HOSTILE]
 
-    page.wait_for(f"document.querySelectorAll('#oncall tbody').length === {len(HOSTILE)}")
-    page.wait_for(f"document.querySelectorAll('#repairs tbody tr').length === {len(HOSTILE)}")
-    page.screenshot(PICTURES / "hostile-360.png")
+    wait_for(page, f"document.querySelectorAll('#oncall tbody').length === {len(HOSTILE)}")
+    wait_for(page, f"document.querySelectorAll('#repairs tbody tr').length === {len(HOSTILE)}")
+    page.screenshot(path=PICTURES / "hostile-360.png", full_page=True)
 
     assert page.evaluate("window.harmed") is None
-    assert page.problems == []
+    assert problems.found == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert page.evaluate("document.querySelector('#firing').textContent").count(HOSTILE[0])
 
 
 def test_it_says_when_nobody_answers_any_more(page: Page, stage: ConsoleStage) -> None:
     stage.stop_answering("alertmanager 0", "alertmanager 1", "pagerduty")
-    page.wait_for("document.querySelector('#oncall .silent') !== null")
-    page.screenshot(PICTURES / "back-ends-down.png")
+    wait_for(page, "document.querySelector('#oncall .silent') !== null")
+    page.screenshot(path=PICTURES / "back-ends-down.png", full_page=True)
     assert page.evaluate("document.querySelector('#oncall').textContent.includes('Ada')")
     assert not page.evaluate("document.querySelector('#gone').checkVisibility()")
 
     stage.stop()
 
-    page.wait_for("document.querySelector('#gone').checkVisibility()")
+    wait_for(page, "document.querySelector('#gone').checkVisibility()")
     assert page.evaluate("document.querySelector('#oncall').textContent.includes('Ada')")
 
 
 def test_it_is_whole_where_scripts_are_off(browser: Browser, stage: ConsoleStage) -> None:
     tell_a_story(stage)
-    page = browser.open("about:blank")
-    page.command("Emulation.setScriptExecutionDisabled", value=True)
-    page.command("Page.navigate", url=f"{stage.address}/")
-    page.wait_for("document.readyState === 'complete' && document.querySelector('#firing tbody tr') !== null")
+    page, _ = open_page(browser, f"{stage.address}/", scripts=False)
+    wait_for(page, "document.readyState === 'complete' && document.querySelector('#firing tbody tr') !== null")
     assert not page.evaluate("document.querySelector('#firing tbody').textContent.includes('HighMemoryUsage')")
     stage.fire("HighMemoryUsage", "positions")
 
-    page.wait_for("document.querySelector('#firing tbody')?.textContent.includes('HighMemoryUsage')")
+    wait_for(page, "document.querySelector('#firing tbody')?.textContent.includes('HighMemoryUsage')")
