@@ -16,7 +16,7 @@ from alerting.oncall.pagerduty import on_call
 from alerting.platform import Platform
 from alerting.repairs.compile import repairs
 from alerting.routing.alertmanager import alertmanager_files
-from alerting.routing.checks.accepted_configuration import require_accepted
+from alerting.routing.checks.accepted_configuration import require_accepted, require_templates_defined
 from alerting.routing.checks.slack_groups import require_channels_keep_up
 from alerting.rules.checks.retention import require_kept
 from alerting.rules.dashboards import dashboards
@@ -50,6 +50,7 @@ def build_platform(catalog: Catalog, settings: Settings) -> Platform:
     require_channels_keep_up(catalog, settings)
     alertmanager = alertmanager_files(catalog, settings)
     require_accepted(alertmanager.configuration, oldest=settings.environment is Environment.SANDBOX)
+    require_templates_defined(alertmanager.configuration, alertmanager.templates)
     rules = rule_files(catalog, settings)
     return Platform(
         settings=settings,

@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 
 from alerting.build import load_catalog, load_platform
 from alerting.platform import Platform, SecretSource
-from alerting.routing.checks.accepted_configuration import RefusedOption, require_accepted
+from alerting.routing.checks.accepted_configuration import (
+    RefusedOption,
+    require_accepted,
+    require_templates_defined,
+)
 from alerting.routing.group_key import group_key, matcher, route_key
 from alerting.rules.promql import labels, parsed
 from alerting.settings import Environment
@@ -289,3 +293,13 @@ def test_whatever_was_found_is_shown_on_one_short_line(text: str) -> None:
     assert "\n" not in result
     assert result.isprintable()
     assert len(result) < 200
+
+
+@pytest.mark.parametrize("name", ["pagerduty.tmpl", "slack.tmpl", "sns.tmpl", "links.tmpl"])
+def test_a_template_that_is_executed_and_not_defined_is_refused(platform: Platform, name: str) -> None:
+    files = platform.alertmanager
+    without = {file: text for file, text in files.templates.items() if file != name}
+
+    require_templates_defined(files.configuration, files.templates)
+    with pytest.raises(RefusedOption, match=rf"found .*\b{name.partition('.')[0][:4]}"):
+        require_templates_defined(files.configuration, without)

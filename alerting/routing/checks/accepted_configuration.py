@@ -6,6 +6,8 @@ Alertmanager's. Options that we have no use for are left out: adding one means l
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
@@ -91,6 +93,24 @@ def refused_options(configuration: Mapping[str, Any], *, oldest: bool = True) ->
         for kind in ("pagerduty", "slack", "sns"):
             for index, entry in enumerate(receiver.get(f"{kind}_configs", ())):
                 yield from _refused(f"{kind}_config", f"{where}.{kind}_configs[{index}]", entry, oldest=oldest)
+
+
+_EXECUTED = re.compile(r'\{\{-?\s*template\s+\\?"([^"\\]+)')
+_DEFINED = re.compile(r'\{\{-?\s*define\s+"([^"]+)"')
+
+
+def require_templates_defined(configuration: Mapping[str, Any], templates: Mapping[str, str]) -> None:
+    """Do nothing if every template that a configuration or another template executes is defined.
+
+    Alertmanager finds out when it notifies: it starts, is ready, and tells nobody. Raises `RefusedOption`.
+    """
+    defined = {name for text in templates.values() for name in _DEFINED.findall(text)}
+    executed = {name for text in (json.dumps(configuration), *templates.values()) for name in _EXECUTED.findall(text)}
+    missing = sorted(executed - defined)
+    if missing:
+        raise RefusedOption(
+            f"templates: found {', '.join(missing)}, which is executed; allowed: {listed(sorted(defined))}. Define it"
+        )
 
 
 def _refused_routes(where: str, route: Mapping[str, Any]) -> Iterator[str]:
