@@ -25,12 +25,12 @@ class Listener:
 
 def listeners_elsewhere(directory: Path) -> list[Listener]:
     """Return what of this process, its children and those recorded below `directory` listens beyond loopback."""
-    return [
-        listener
-        for process in _processes(directory)
-        for listener in _listeners(process)
-        if listener.address not in LOOPBACK_ADDRESSES
-    ]
+    return [listener for listener in listeners(directory) if listener.address not in LOOPBACK_ADDRESSES]
+
+
+def listeners(directory: Path) -> list[Listener]:
+    """Return what of this process, its children and those recorded below `directory` takes connections or datagrams."""
+    return [listener for process in _processes(directory) for listener in _listeners(process)]
 
 
 def _processes(directory: Path) -> Iterator[psutil.Process]:

@@ -25,6 +25,7 @@ from cli.sandbox import RUNS
 from sandbox.clock import Clock
 from sandbox.cluster.kubectl import kubectl
 from sandbox.journal import Kind
+from sandbox.listening import listeners
 from sandbox.runs import Run
 from sandbox.seed_data import Population
 from sandbox.stack import Plan, Sandbox
@@ -32,6 +33,10 @@ from tests.alerting_data import ROOT
 from tests.waiting import until
 
 WAIT_SECONDS = 60.0
+OF_ANOTHER_SITE = {"Host": "rebound.example.com", "Origin": "http://rebound.example.com"}
+"""What a browser sends for a page whose name was made to resolve to 127.0.0.1."""
+OPEN_TO_PAGES = {"prometheus", "alertmanager", "etcd", "operator"}
+"""Programs that cannot refuse by `Host` (docs/security.md): what they hold is the sandbox's own and ends with it."""
 DRILL = """
 import signal, sys
 from pathlib import Path
@@ -87,6 +92,7 @@ def test_a_changed_route_updates_the_secret_in_place_and_reaches_every_alertmana
     sandbox: Sandbox, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox.deploy()
+    _no_page_of_another_site_is_answered(sandbox)
     _pagerduty_is_held_against_the_catalog(sandbox, project, monkeypatch)
     uid = config_secret_uid(sandbox)
     assert all("repeat_interval: 1m6s" not in text for text in loaded(sandbox))
@@ -107,6 +113,24 @@ def test_a_changed_route_updates_the_secret_in_place_and_reaches_every_alertmana
     )
     assert sandbox.alertmanagers_ready() == 3
     _an_alert_can_be_set_off_by_hand(sandbox, project)
+
+
+def _no_page_of_another_site_is_answered(sandbox: Sandbox) -> None:
+    """Every address at which anything of a running sandbox listens refuses what a web page could send it."""
+    found = {(listener.program, listener.port) for listener in listeners(sandbox.run.directory)}
+    answering = {program for program, port in found if _answers_a_page(port)}
+
+    assert {"prometheus", "alertmanager", "kube-apiserver"} <= {program for program, _ in found}
+    assert answering <= OPEN_TO_PAGES
+
+
+def _answers_a_page(port: int) -> bool:
+    """Say whether what listens on a port answers another site's page with success, in plain HTTP."""
+    try:
+        answer = httpx.get(f"http://127.0.0.1:{port}/", headers=OF_ANOTHER_SITE, follow_redirects=False)
+    except httpx.HTTPError:
+        return False  # it speaks TLS, gRPC or a protocol of its own, or closes the connection
+    return answer.is_success or answer.is_redirect
 
 
 def _pagerduty_is_held_against_the_catalog(sandbox: Sandbox, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +171,11 @@ def _an_alert_can_be_set_off_by_hand(sandbox: Sandbox, project: Path) -> None:
         text=True,
     )
     try:
-        until("the incident is there", lambda: sandbox.journal.find(Kind.INCIDENT_TRIGGERED, service="gateway") != [])
+        until(
+            "the incident is there",
+            lambda: sandbox.journal.find(Kind.INCIDENT_TRIGGERED, service="gateway") != [],
+            otherwise=lambda: [(event.kind.value, dict(event.ids)) for event in sandbox.journal.events()][-10:],
+        )
         drill.send_signal(signal.SIGINT)
         said, _ = drill.communicate(timeout=WAIT_SECONDS)
     finally:
