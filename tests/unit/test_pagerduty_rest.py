@@ -361,3 +361,31 @@ def test_an_open_incident_escalates_by_the_policy_as_it_was(account: PagerDutyAc
     account.pass_time(5 * 60)
 
     assert account.notified() == [("ann", "1"), ("bob", "2")]
+
+
+def test_the_official_client_makes_an_orchestration_that_pages(served: HttpService) -> None:
+    client = PlainHttp(TOKEN, default_from="ann@example.com")
+    client.url = served.address
+    ann = client.rpost("users", json={"type": "user", "name": "ann", "email": "ann@example.com"})
+    rule = {"escalation_delay_in_minutes": 5, "targets": [{"id": ann["id"], "type": "user_reference"}]}
+    policy = client.rpost("escalation_policies", json={"name": "trading", "escalation_rules": [rule]})
+    reference = {"id": policy["id"], "type": REFERENCE}
+    service = client.rpost("services", json={"type": "service", "name": "orders", "escalation_policy": reference})
+    # The client has another wrapper than the published schema for this one.
+    body = {"orchestration": {"name": "Orion"}}
+    orchestration = client.jpost("event_orchestrations", json=body)["orchestration"]
+    path = f"event_orchestrations/{orchestration['id']}"
+    integration = client.rpost(f"{path}/integrations", json={"label": "Alertmanager 1"})
+    route = {
+        "conditions": [{"expression": "event.component matches 'orders'"}],
+        "actions": {"route_to": service["id"]},
+    }
+    client.rput(f"{path}/router", json={"sets": [{"id": "start", "rules": [route]}]})
+    events = PlainHttpEvents(integration["parameters"]["routing_key"])
+    events.url = served.address
+    key = events.trigger("Down", "prometheus", severity="critical", payload={"component": "orders"})
+    (incident,) = client.list_all("incidents", params={"statuses[]": ["triggered"]})
+
+    assert [each["name"] for each in client.list_all("event_orchestrations")] == ["Orion"]
+    assert incident["service"]["id"] == service["id"]
+    assert incident["incident_key"] == key

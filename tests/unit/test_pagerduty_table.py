@@ -30,8 +30,17 @@ TOKENS = {
     "Service": "pagerduty:index/service:Service",
     "ServiceIntegration": "pagerduty:index/serviceIntegration:ServiceIntegration",
     "Team": "pagerduty:index/team:Team",
+    "EventOrchestration": "pagerduty:index/eventOrchestration:EventOrchestration",
+    "EventOrchestrationIntegration": "pagerduty:index/eventOrchestrationIntegration:EventOrchestrationIntegration",
+    "EventOrchestrationRouter": "pagerduty:index/eventOrchestrationRouter:EventOrchestrationRouter",
 }
-MODULES = {"EscalationPolicy": "escalation_policy.py", "ServiceIntegration": "service_integration.py"}
+MODULES = {
+    "EscalationPolicy": "escalation_policy.py",
+    "ServiceIntegration": "service_integration.py",
+    "EventOrchestration": "event_orchestration.py",
+    "EventOrchestrationIntegration": "event_orchestration_integration.py",
+    "EventOrchestrationRouter": "event_orchestration_router.py",
+}
 EVENT: dict[str, Any] = {
     "name": "weekly",
     "startTime": "2026-01-05T09:00:00Z",
@@ -102,6 +111,16 @@ def checked(machine: Machine, kind: str, **inputs: Any) -> dict[str, Any]:
             "EscalationPolicy",
             {"rules": [{"escalationDelayInMinutes": 5, "targets": [], "loops": 3}]},
             ["0.loops: Extra inputs"],
+        ),
+        ("EventOrchestrationIntegration", {"label": "a"}, ["needs the property eventOrchestration"]),
+        (
+            "EventOrchestrationRouter",
+            {
+                "eventOrchestration": "O",
+                "catchAll": {"actions": {"routeTo": "unrouted"}},
+                "set": {"id": "start", "rules": [{"actions": {"dynamicRouteTos": []}}]},
+            },
+            ["rules.0.actions.routeTo", "rules.0.actions.dynamicRouteTos"],
         ),
         ("Schedulev2", {"rotations": []}, ["needs the property timeZone"]),
         (
@@ -206,7 +225,7 @@ def test_rotations_that_mean_the_same_are_no_change(machine: Machine) -> None:
 
 def test_what_is_gone_reads_as_gone_and_deletes_as_done(machine: Machine) -> None:
     for kind, token in TOKENS.items():
-        request = Request(token=token, name="x", id="PNONE", inputs={"service": "PNONE"})
+        request = Request(token=token, name="x", id="PNONE", inputs={"service": "PNONE", "eventOrchestration": "PNONE"})
         assert machine.read(request) is None, kind
         machine.delete(request)
 

@@ -92,7 +92,7 @@ class Responders:
         """
         with self.account.lock:
             agent = Agent(kind="integration", id=integration.id)
-            known = self.account.open_alert(integration.id, trigger.key)
+            known = self.account.open_alert(integration, trigger.key)
             channel = {"type": "api", "summary": trigger.summary, "client": trigger.client, "details": trigger.details}
             if known is not None:
                 incident = self.account.incidents[known.incident]
@@ -220,8 +220,7 @@ class Responders:
                 service = self.account.services.get(agent.id)
                 return service.name if service else agent.id
             case "integration":
-                integration = self.account.integrations.get(agent.id)
-                return integration.name if integration else agent.id
+                return self.account.integration_name(agent.id) or agent.id
             case _:
                 assert_never(agent.kind)
 

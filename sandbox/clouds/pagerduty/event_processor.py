@@ -53,7 +53,7 @@ class Intake:
         if isinstance(event, Trigger):
             opened = self.responders.trigger(integration, event)
             return "" if opened is not None else "nobody is on call on any level of the escalation policy"
-        alert = self.responders.account.open_alert(integration.id, key)
+        alert = self.responders.account.open_alert(integration, key)
         if alert is None:
             return "no open alert with this key came from this integration"
         incident = self.responders.account.incidents[alert.incident]

@@ -20,7 +20,8 @@ from starlette.routing import Route
 from sandbox.clouds.pagerduty.escalation import SOURCE, Responders, Trigger
 from sandbox.clouds.pagerduty.event_processor import JOURNALED_CHARACTERS, Intake
 from sandbox.clouds.pagerduty.limits import RateLimit
-from sandbox.clouds.pagerduty.model import Severity
+from sandbox.clouds.pagerduty.model import Account, Integration, Severity
+from sandbox.clouds.pagerduty.orchestrations import GlobalIntegration, Orchestration
 from sandbox.journal import Journal, Kind
 
 EVENT_BYTES = 512 * 1024
@@ -74,6 +75,8 @@ class _TriggerEvent(_Event):
 
 class _FollowUpEvent(_Event):
     dedup_key: str = Field(min_length=1, max_length=DEDUP_KEY_CHARACTERS)
+    # Optional here: an orchestration's router reads it, a service's integration does not.
+    payload: Any = None
 
 
 class EventRefused(ValueError):
@@ -151,8 +154,10 @@ class EventsApi:
         body = await request.body()
         try:
             event = read_event(body)
-            integration = self.responders.account.integration_by_key(event.routing_key)
-            if integration is None:
+            account = self.responders.account
+            orchestration = account.orchestration_by_key(event.routing_key)
+            integration = account.integration_by_key(event.routing_key)
+            if integration is None and orchestration is None:
                 raise _invalid(["Invalid routing key"])
         except EventRefused as refused:
             self._note(body, 400, str(refused))
@@ -172,8 +177,23 @@ class EventsApi:
         key = event.dedup_key or self.responders.account.new_key()
         self._note(body, 202, "")
         found = _trigger(event, key) if isinstance(event, _TriggerEvent) else _follow_up(event)
-        self.intake.take(integration, key, found, request="POST /v2/enqueue")
+        if orchestration is not None:
+            integration = _routed(account, *orchestration, event)
+        if integration is None:
+            self._refuse_quietly(event, key)
+        else:
+            self.intake.take(integration, key, found, request="POST /v2/enqueue")
         return JSONResponse({"status": "success", "message": "Event processed", "dedup_key": key}, 202)
+
+    def _refuse_quietly(self, event: _TriggerEvent | _FollowUpEvent, key: str) -> None:
+        """Journal an event that an orchestration routes to no service, which PagerDuty tells nobody."""
+        self.journal.append(
+            SOURCE,
+            Kind.REQUEST_REFUSED,
+            {"request": "POST /v2/enqueue", "dedup_key": key},
+            action=event.event_action,
+            reason="the router of the event orchestration routes it to no service",
+        )
 
     def _note(self, body: bytes, status: int, reason: str) -> None:
         text = body[: EVENT_BYTES + 1].decode(errors="replace")
@@ -191,6 +211,29 @@ class EventsApi:
                 reason=reason,
                 body=text[:JOURNALED_CHARACTERS],
             )
+
+
+def _routed(
+    account: Account,
+    orchestration: Orchestration,
+    integration: GlobalIntegration,
+    event: _TriggerEvent | _FollowUpEvent,
+) -> Integration | None:
+    """Return the integration as one of the service that the router picks, or None if that is no service."""
+    payload = event.payload
+    if isinstance(payload, _Payload):
+        payload = payload.model_dump(mode="json", by_alias=True, exclude_none=True)
+    service = orchestration.router.service_for(payload if isinstance(payload, dict) else {})
+    if service is None or service not in account.services:
+        return None
+    return Integration(
+        id=integration.id,
+        service=service,
+        name=integration.label,
+        type="events_api_v2_inbound_integration",
+        key=integration.key,
+        created_at=orchestration.created_at,
+    )
 
 
 def _trigger(event: _TriggerEvent, key: str) -> Trigger:

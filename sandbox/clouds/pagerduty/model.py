@@ -12,6 +12,8 @@ from datetime import datetime, time
 from enum import StrEnum
 from typing import Any, Literal, Protocol, TypeVar
 
+from sandbox.clouds.pagerduty.orchestrations import GlobalIntegration, Orchestration
+
 Stored = TypeVar("Stored")
 ID_LETTERS = string.digits + string.ascii_uppercase
 RESOURCE_ID_LENGTH = 7
@@ -360,6 +362,7 @@ class Account:
         self.teams: dict[str, Team] = {}
         self.services: dict[str, Service] = {}
         self.integrations: dict[str, Integration] = {}
+        self.orchestrations: dict[str, Orchestration] = {}
         self.policies: dict[str, EscalationPolicy] = {}
         self.schedules: dict[str, Schedule] = {}
         self.incidents: dict[str, Incident] = {}
@@ -396,15 +399,38 @@ class Account:
         """Return the integration that a routing key belongs to."""
         return next((each for each in self.integrations.values() if each.key == key), None)
 
-    def open_alert(self, integration: str, key: str) -> Alert | None:
-        """Return the unresolved alert that an event with this key of this integration is about."""
+    def orchestration_by_key(self, key: str) -> tuple[Orchestration, GlobalIntegration] | None:
+        """Return the orchestration and its integration that a routing key belongs to."""
+        return next(
+            (
+                (orchestration, integration)
+                for orchestration in self.orchestrations.values()
+                for integration in orchestration.integrations.values()
+                if integration.key == key
+            ),
+            None,
+        )
+
+    def integration_name(self, integration: str) -> str | None:
+        """Return the name of a service's integration or of an orchestration's, or None if it is gone."""
+        if integration in self.integrations:
+            return self.integrations[integration].name
+        labels = {
+            each.id: each.label
+            for orchestration in self.orchestrations.values()
+            for each in orchestration.integrations.values()
+        }
+        return labels.get(integration)
+
+    def open_alert(self, integration: Integration, key: str) -> Alert | None:
+        """Return the unresolved alert of a service that an event with this key of this integration is about."""
         return next(
             (
                 alert
                 for incident in self.incidents.values()
-                if incident.status is not Status.RESOLVED
+                if incident.status is not Status.RESOLVED and incident.service == integration.service
                 for alert in incident.alerts
-                if alert.integration == integration and alert.key == key and not alert.resolved
+                if alert.integration == integration.id and alert.key == key and not alert.resolved
             ),
             None,
         )

@@ -99,6 +99,43 @@ class Rotation(_Shape):
     events: tuple[Event, ...] = ()
 
 
+class RouteTo(_Shape):
+    """The service that a router's rule sends events to, or `unrouted`."""
+
+    route_to: str
+
+
+class Condition(_Shape):
+    """A condition of a router's rule."""
+
+    expression: str
+
+
+class RouterRule(_Shape):
+    """A rule of an orchestration's router."""
+
+    id: str | None = None
+    label: str | None = None
+    conditions: tuple[Condition, ...] = ()
+    actions: RouteTo
+    disabled: bool = False
+
+
+class RouterSet(_Shape):
+    """The one set of rules that a router has."""
+
+    id: Literal["start"]
+    rules: tuple[RouterRule, ...] = ()
+
+
+class CatchAll(_Shape):
+    """What a router does with events that no rule takes."""
+
+    actions: RouteTo
+
+
+ROUTER_SET = TypeAdapter(RouterSet)
+CATCH_ALL = TypeAdapter(CatchAll)
 RULES = TypeAdapter(tuple[Rule, ...])
 URGENCY_RULE = TypeAdapter(UrgencyRule)
 SUPPORT_HOURS = TypeAdapter(SupportHours)

@@ -9,6 +9,11 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from sandbox.providers.pagerduty.client import PagerDuty
+from sandbox.providers.pagerduty.orchestrations import (
+    orchestration_integration_type,
+    orchestration_type,
+    router_type,
+)
 from sandbox.providers.pagerduty.schedules import MANAGED, schedule_type
 from sandbox.providers.pagerduty.shapes import (
     COUNT,
@@ -353,7 +358,14 @@ def make_table(api: PagerDuty) -> Table:
         name="pagerduty",
         version=version("pulumi-pagerduty"),
         resources=by_token(
-            team_type(api), schedule_type(api), policy_type(api), service_type(api), integration_type(api)
+            team_type(api),
+            schedule_type(api),
+            policy_type(api),
+            service_type(api),
+            integration_type(api),
+            orchestration_type(api),
+            orchestration_integration_type(api),
+            router_type(api),
         ),
         invokes=by_token(user_invoke(api)),
         settings={

@@ -93,7 +93,7 @@ class Renderer:
                     "integration_reference",
                     f"/services/{service}/integrations/{agent.id}",
                     agent.id,
-                    integration.name if integration else None,
+                    self.account.integration_name(agent.id),
                 )
 
     def user(self, user: User) -> Json:
