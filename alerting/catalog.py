@@ -1,4 +1,4 @@
-"""What teams write, as closed and frozen models: services, routing and rules; and all of it together, the catalog."""
+"""Closed and frozen models of the catalog's files: services, routing and rules, and the catalog as a whole."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class PageEntry(ClosedModel):
 
 
 class Receiver(ClosedModel):
-    """Who hears of an alert. `publish` sends the notification to the alert topic too, where repairs listen.
+    """The destinations of an alert. `publish` sends the notification to the alert topic too, where repairs listen.
 
     `heartbeat` sends it to the topic of the dead man's switch, which only counts.
     """
@@ -85,7 +85,7 @@ class Receiver(ClosedModel):
 
 
 class Timings(ClosedModel):
-    """How long Alertmanager gathers alerts and how often it repeats. What is not set is the default route's.
+    """The waits and intervals of a route. A field that is not set takes the default route's value.
 
     Alertmanager takes no interval of 0 (its `config.go`, `Route`).
     """
@@ -116,7 +116,7 @@ def _has_severity(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class RouteEntry(Timings):
-    """Which alerts go to a receiver: those whose every label named in `match` has one of the values.
+    """A route: takes the alerts whose every label named in `match` has one of the values.
 
     `group_by` replaces the default route's, for a channel that cannot take as many messages. A route that pages has
     none: each incident is about one alert of one service.
@@ -128,7 +128,7 @@ class RouteEntry(Timings):
 
 
 class DefaultRoute(ClosedModel):
-    """Where an alert goes that no route takes, and the timings of all routes that set none of their own.
+    """The default route: takes the alerts that no other route takes, and gives the other routes their timings.
 
     Alertmanager takes each label of `group_by` once (its `config.go`, `Route`).
     """
@@ -205,7 +205,7 @@ class RulesFile(ClosedModel):
 
 
 class SeriesParts(ClosedModel):
-    """What an exporter serves a series of: one per Redis, per broker, per pod. `labels` tell the parts apart.
+    """The parts that an exporter serves a series of: one per Redis, per broker, per pod. `labels` distinguish them.
 
     ExporterPartSilent fires when one of them has no series while others have. `expected` is PromQL whose series are the
     parts that ought to be there; without it those are the parts that were there within a day. `name` is what one of
@@ -261,7 +261,7 @@ class ExporterPods(ClosedModel):
 
 
 class Exporter(ClosedModel):
-    """Who serves series. What has no `pods` the chart brings and scrapes by itself."""
+    """An exporter of series. Without `pods`, the chart installs and scrapes it."""
 
     description: str = Field(min_length=1)
     pods: ExporterPods | None = None

@@ -24,7 +24,7 @@ class RuleFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodMonitor:
-    """What Prometheus scrapes beside what the chart brings: the operator's PodMonitor of this name."""
+    """A PodMonitor of the operator: a scrape target that the chart does not bring."""
 
     name: str
     spec: Mapping[str, Any]
@@ -39,7 +39,7 @@ class Dashboard:
 
 
 class SecretSource(StrEnum):
-    """Where the text of a mounted secret file comes from."""
+    """The source of a mounted secret file's text."""
 
     PAGERDUTY_INTEGRATION = "pagerduty integration"  # `reference` is the service's name in the catalog
     SLACK_WEBHOOK = "slack webhook"  # `reference` is the channel, with its #
@@ -56,13 +56,13 @@ class SecretFile:
 
     @property
     def path(self) -> str:
-        """Where the operator mounts it."""
+        """The path at which the operator mounts the file."""
         return f"/etc/alertmanager/secrets/{self.secret}/{self.key}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertmanagerFiles:
-    """What Alertmanager is given. `configuration` holds no secret; `templates` maps a file's name to its text."""
+    """Alertmanager's files. `configuration` holds no secret; `templates` maps a file's name to its text."""
 
     configuration: Mapping[str, Any]
     templates: Mapping[str, str]
@@ -95,7 +95,7 @@ class Rotation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """Who is on call when: the rotations cover every hour. `time_zone` is an IANA name."""
+    """An on-call schedule: the rotations cover every hour. `time_zone` is an IANA name."""
 
     name: str
     team: str
@@ -113,7 +113,7 @@ class PagedTeam:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EscalationLevel:
-    """Who is notified, and after how many minutes without an acknowledgement the next level is."""
+    """A level of an escalation policy: the people notified, and the minutes without acknowledgement until the next."""
 
     schedules: tuple[str, ...]
     people: tuple[str, ...]
@@ -213,7 +213,7 @@ class HandOver:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class ClusterRight:
-    """What the bastion may do with one resource of the cluster. `names` are the only objects, unless there are none."""
+    """The bastion's rights on one resource of the cluster. `names` are the only objects, unless there are none."""
 
     group: str
     resource: str
@@ -223,7 +223,7 @@ class ClusterRight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """Which alert is answered by which action, and the team that hears of a failure."""
+    """A repair: the alert, the action that runs on it, and the team that is told of a failure."""
 
     alert: str
     action: str

@@ -21,7 +21,7 @@ class WrongAccount(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Where a stack's clients come from, and who asks (an ARN)."""
+    """The source of a stack's AWS clients, and the caller's identity (an ARN)."""
 
     session: boto3.Session
     endpoint: str | None

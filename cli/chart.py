@@ -1,4 +1,4 @@
-"""Which chart the sandbox installs: the registry's, else a file's, else none, and it says which."""
+"""Chooses the chart that the sandbox installs: the registry's, else a file's, else none."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Linter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Done:
-    """How a linter ended, and all that it said."""
+    """The result of a linter: its exit code and its output."""
 
     refused: bool
     said: str

@@ -21,7 +21,7 @@ from cli.stack_config import read_settings
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Who is on call, for each team that is asked about, and the calendar of their schedules.
+    """Print who is on call for each team asked about, and the calendar of their schedules.
 
     Rich prints it in the roomiest layout that the console has room for, so that no word is folded. What is not a
     terminal has room for everything.

@@ -1,4 +1,4 @@
-"""What a person asks `orion oncall`: when, for which team, how far ahead, and by whose clock."""
+"""The arguments of `orion oncall`: the moment, the team, the weeks ahead, and the time zone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class QuestionUnclear(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a person asks. `zone` is the reader's time zone, this machine's where it is None."""
+    """The parsed arguments. `zone` is the reader's time zone, this machine's where it is None."""
 
     at: datetime
     zone: ZoneInfo | None

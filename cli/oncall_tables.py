@@ -22,7 +22,7 @@ from cli.oncall_arguments import Question, shown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """How the tables use the room that there is.
+    """The layout of the tables for the width of the terminal.
 
     `domain` is left off the addresses that end in it, unless it is empty. With `apart`, what is said of a person and
     the reader's time have columns of their own; else they share that of the person and of the schedule's time. With
@@ -35,7 +35,7 @@ class Layout:
 
     @property
     def gap(self) -> str:
-        """What stands between two things that are beside each other where there is room."""
+        """The separator of two parts that stand side by side where the width allows."""
         return "\n" if self.stacked else " "
 
     def address(self, address: str) -> str:

@@ -1,4 +1,4 @@
-"""What a stack takes from an account that is not asked: invented secrets, and a network where another stack has it."""
+"""Placeholders for what a stack would read from its account: secrets, and another stack's network."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from components.monitoring_values import MonitoringSpec, chart_values
 
 
 class Part(StrEnum):
-    """What can be printed."""
+    """The parts of a platform that can be printed."""
 
     ALERTMANAGER = "alertmanager"
     TEMPLATES = "templates"

@@ -140,7 +140,7 @@ def _drill(chapter: Chapter, sandbox: Sandbox, console: Console, scale: float) -
 
 
 class Audit:
-    """What is held besides the drills: a preview makes nothing, a second up changes nothing, destroy leaves nothing.
+    """Checks besides the drills: a preview creates nothing, a second up changes nothing, destroy leaves nothing.
 
     What there is, is asked of the back ends, and not of the engine's state.
     """

@@ -30,7 +30,7 @@ PAGERDUTY = "https://events.pagerduty.com"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmsArgs:
-    """What they are made from: PagerDuty's services, and the team whose service pages."""
+    """Arguments of the alarm topic: PagerDuty's services, and the team whose service pages."""
 
     settings: Settings
     service_ids: Mapping[str, pulumi.Input[str]]

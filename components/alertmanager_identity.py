@@ -15,7 +15,7 @@ from components.policies import Statement, policy_document, service_account_trus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertmanagerIdentityArgs:
-    """What the role is made from: settings are known now, the topics and their key are other components' outputs."""
+    """Arguments of the role: settings are known now, the topics and their key are outputs of other components."""
 
     settings: Settings
     alert_topic_arn: pulumi.Input[str]

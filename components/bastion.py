@@ -1,4 +1,4 @@
-"""Where repairs run: an instance that nobody logs in to, whose role may do in the cluster only what repairs need."""
+"""The bastion: an instance without logins on which repairs run, with only the rights that repairs need."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REPAIRS_CLUSTER_ROLE = "orion-repairs-nodes"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BastionSpec:
-    """What is known now: `repairs` says which namespaces may be touched, and which rights that takes."""
+    """Plain data of the bastion: `repairs` has the namespaces that may be changed and the rights that this takes."""
 
     settings: Settings
     repairs: Repairs
@@ -41,7 +41,7 @@ class BastionSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BastionArgs:
-    """What the bastion is made from: its spec, Alertmanager's namespace, and the bucket and key of commands' output.
+    """Arguments of the bastion: its spec, Alertmanager's namespace, and the bucket and key of commands' output.
 
     The key is its disk's too.
     """

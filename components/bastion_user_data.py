@@ -37,7 +37,7 @@ MOST_BYTES = 16 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterAddress:
-    """How the bastion reaches the cluster, as EKS describes it. `version` is that of Kubernetes, such as 1.36."""
+    """The cluster's endpoint as EKS describes it. `version` is that of Kubernetes, such as 1.36."""
 
     name: str
     region: str

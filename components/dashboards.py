@@ -1,4 +1,4 @@
-"""What Grafana shows: a ConfigMap per dashboard, which the chart's Grafana takes up by its label."""
+"""Grafana dashboards: a ConfigMap per dashboard, which the chart's Grafana finds by its label."""
 
 from __future__ import annotations
 

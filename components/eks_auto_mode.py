@@ -1,4 +1,4 @@
-"""What a cluster's description says of it."""
+"""Tells from a cluster's description whether it runs EKS Auto Mode."""
 
 from __future__ import annotations
 

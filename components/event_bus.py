@@ -1,4 +1,4 @@
-"""What carries alerts and outcomes to the functions: topics, the queue with its dead-letter queue, and event rules."""
+"""Topics, queues with dead-letter queues, and event rules that carry alerts and outcomes to functions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OUTCOME_DETAIL_TYPE = "EC2 Command Invocation Status-change Notification"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventBusSpec:
-    """What is known now: the teams that hear of failures, and the documents whose outcomes are wanted."""
+    """Plain data of the event bus: the teams that are told of failures, and the documents whose outcomes are wanted."""
 
     settings: Settings
     teams: tuple[RepairTeam, ...]
@@ -44,7 +44,7 @@ class EventBusSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventBusArgs:
-    """What the event bus is made from."""
+    """Arguments of the event bus."""
 
     spec: EventBusSpec
 
@@ -189,7 +189,7 @@ class EventBus(pulumi.ComponentResource):
         )
 
     def _queue_policies(self, queue: aws.sqs.Queue, dead_letters: aws.sqs.Queue) -> aws.sqs.QueuePolicy:
-        """What SNS and EventBridge cannot deliver goes to the dead-letter queue too, so both policies let them in."""
+        """Allow SNS and EventBridge on both queues: what they cannot deliver goes to the dead-letter queue."""
         policies: list[aws.sqs.QueuePolicy] = []
         for key, one in (("queue", queue), ("dead-letters", dead_letters)):
             statements = [

@@ -1,4 +1,4 @@
-"""Where the repair function stands so that it reaches Alertmanager: in the settings' subnets, in a group of its own.
+"""The repair function's network: the settings' subnets and a security group of its own, to reach Alertmanager.
 
 Where the settings have it ask nobody, it stands outside of every network and needs none of this.
 """

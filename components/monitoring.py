@@ -38,7 +38,7 @@ RBAC_API_GROUP = "rbac.authorization.k8s.io"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitoringArgs:
-    """What is known now, and the namespace. `root` is the folder that a chart's path is relative to."""
+    """Plain data of the monitoring stack, and its namespace. A chart's path is relative to `root`."""
 
     spec: MonitoringSpec
     root: Path

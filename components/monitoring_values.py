@@ -74,7 +74,7 @@ SCRAPE_SECRET_KEY = "extra-targets.yaml"  # noqa: S105  (the name of a key)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitoringSpec:
-    """What the monitoring stack is made from. `secrets` and `config_maps` are mounted into Alertmanager."""
+    """Arguments of the monitoring stack's values. `secrets` and `config_maps` are mounted into Alertmanager."""
 
     settings: Settings
     secrets: tuple[str, ...]

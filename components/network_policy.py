@@ -1,4 +1,4 @@
-"""Who may reach Alertmanager over the cluster's network."""
+"""The NetworkPolicy that limits who reaches Alertmanager."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class AlertmanagerNetworkArgs:
 
 
 class AlertmanagerNetwork(pulumi.ComponentResource):
-    """Who may reach Alertmanager: what sends it alerts, what shows it, its own replicas, and its load balancer.
+    """Allows Prometheus, Grafana, Alertmanager's own replicas and its load balancer to reach Alertmanager.
 
     Nobody else does. It is there before Alertmanager is. Where no add-on enforces it, it does nothing; preflight says
     so.

@@ -24,7 +24,7 @@ class PagerDutyOnCallArgs:
 
 
 class PagerDutyOnCall(pulumi.ComponentResource):
-    """Who is on call, who is next, and the integration keys by service, which are secret.
+    """Schedules, escalation policies, services and their integration keys in PagerDuty. The keys are secret.
 
     Without `paging` there is nothing of it. Names are PagerDuty's account's own: two stacks that made all of this would
     need an account each.

@@ -1,4 +1,4 @@
-"""What has to be there before anything is made: account, cluster and network are looked at, and found fit or refused.
+"""Preflight: checks account, cluster and network before anything is created, and reports every problem at once.
 
 Only AWS' reading calls are used. Each refusal says what to do; all of them come at once, and nothing has been made.
 What AWS cannot be asked about is a warning, or is believed where `cluster.self_managed` names it.

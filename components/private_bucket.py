@@ -14,7 +14,7 @@ from components.policies import policy_document, refuse_plain_http
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateBucketSpec:
-    """What is known now. `expire_days` removes an object, `old_versions_days` a version that was replaced."""
+    """Plain data of a bucket. `expire_days` removes an object, `old_versions_days` a version that was replaced."""
 
     bucket: str
     account_id: str
@@ -26,7 +26,7 @@ class PrivateBucketSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateBucketArgs:
-    """What a bucket is made from. `holding` are the options that protect the bucket (`components.protection`)."""
+    """Arguments of a bucket. `holding` are the options that protect the bucket (`components.protection`)."""
 
     spec: PrivateBucketSpec
     key_arn: pulumi.Input[str]

@@ -1,4 +1,4 @@
-"""What Prometheus evaluates and scrapes: a PrometheusRule per file of rules, a PodMonitor per exporter that is pods."""
+"""A PrometheusRule for each file of rules, and a PodMonitor for each exporter that runs as pods."""
 
 from __future__ import annotations
 

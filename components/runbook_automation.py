@@ -1,4 +1,4 @@
-"""What answers alerts by itself: the function with its code, role and queue, its state, documents and diagnostics."""
+"""Automatic repairs: the function with its code, role and queue, its state, SSM documents and diagnostics."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ UNREADABLE_PREFIX = "unreadable/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunbookAutomationSpec:
-    """What is known now."""
+    """Plain data, known before the deployment."""
 
     settings: Settings
     repairs: Repairs
@@ -54,7 +54,7 @@ class RunbookAutomationSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunbookAutomationArgs:
-    """What it is made from: its spec, Alertmanager's namespace, the event bus' outputs, and the topic of its alarm."""
+    """Arguments: its spec, Alertmanager's namespace, the event bus' outputs, and the topic of its alarms."""
 
     spec: RunbookAutomationSpec
     namespace: pulumi.Input[str]

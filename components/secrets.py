@@ -1,4 +1,4 @@
-"""What Alertmanager reads from files: its configuration, its templates, and its secrets, a file a key."""
+"""Secrets and ConfigMaps that Alertmanager mounts: its configuration, its templates, and a file for each key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GRAFANA_USER = "admin"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretsArgs:
-    """What is written: the files, known now, and the values that they name, which are secret outputs.
+    """Arguments: the files, known now, and the values that they name, which are secret outputs.
 
     `integration_keys` maps a service to its routing key, `slack_webhooks` a channel, with its #, to its address.
     """

@@ -35,7 +35,7 @@ guide, "Alarm warm-up periods"). An `up` that fails half-way, and leaves nothing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchdogArgs:
-    """What the switch is made from: the key of its topic, and the topic that its alarm tells."""
+    """Arguments of the dead man's switch: the key of its topic, and the topic that its alarm notifies."""
 
     settings: Settings
     key_arn: pulumi.Input[str]

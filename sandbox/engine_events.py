@@ -1,4 +1,4 @@
-"""What the engine tells of a run while it goes on, and what is worth a person's reading of it."""
+"""Reads the engine's events during a run, and keeps what a person should read."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a run came to. `changes` counts resources by operation."""
+    """The result of a run. `changes` counts resources by operation."""
 
     changes: Mapping[str, int]
     outputs: Mapping[str, Any] = field(default_factory=dict[str, Any])

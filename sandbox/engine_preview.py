@@ -43,7 +43,7 @@ class PreviewPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What a preview said: every step in its order, and the counts."""
+    """The result of a preview: every step in its order, and the counts."""
 
     steps: tuple[Progress, ...]
     result: Result

@@ -1,4 +1,4 @@
-"""What there is in the back ends, asked of themselves and not of the engine's state."""
+"""Lists the resources in the back ends, by asking them and not the engine's state."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ POLL_SECONDS = 0.05
 
 
 class Kind(StrEnum):
-    """What can be seen. The comment names the ids that an event of the kind carries."""
+    """The kinds of events. The comment names the ids that an event of the kind carries."""
 
     FAULT_STARTED = "fault started"  # fault, and its labels
     FAULT_ENDED = "fault ended"  # fault, and its labels

@@ -1,4 +1,4 @@
-"""Where a run's processes listen, so that it can be held that nothing of a sandbox is reachable from outside."""
+"""Finds the addresses at which a run's processes listen, to check that none is reachable from outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What AWS tells of an account, a cluster and a network that the program can be deployed to."""
+"""AWS' answers for an account, a cluster and a network that the program can be deployed to."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Registered:
 
 @dataclass(kw_only=True)
 class Run:
-    """What a program did: resources by name, lookups, which components said that they were finished, and warnings."""
+    """The result of a program: resources by name, lookups, components that registered outputs, and warnings."""
 
     resources: dict[str, Registered] = field(default_factory=dict[str, Registered])
     calls: list[MockCallArgs] = field(default_factory=list[MockCallArgs])

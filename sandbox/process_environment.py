@@ -1,4 +1,4 @@
-"""Which of a person's environment variables the sandbox's processes see: enough to run, and no account of theirs."""
+"""Filters a person's environment variables for the sandbox's processes: enough to run, and no credentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a run of the sandbox keeps its state, and how what a killed run left is found and ended."""
+"""The folder of a sandbox run, and the clean-up of what a killed run left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What exists before the program is deployed: people in PagerDuty, channels in Slack, a network in AWS."""
+"""Seed data, created before the program is deployed: people in PagerDuty, channels in Slack, a network in AWS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sandbox starts: each thing has the same four members, whether it is a thread or a process."""
+"""Services that the sandbox starts: each has start, ready, address and stop, whether thread or process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Service(Protocol):
 
     @property
     def address(self) -> str:
-        """Where it is: an `http://127.0.0.1:PORT` address, or a file's path."""
+        """The address: `http://127.0.0.1:PORT`, or a file's path."""
         ...
 
     def stop(self) -> None:
@@ -168,7 +168,7 @@ class ProcessService:
 
     @property
     def address(self) -> str:
-        """Where the program was told to listen."""
+        """The address at which the program listens."""
         return self._address
 
     @property

@@ -42,7 +42,7 @@ ALERTMANAGERS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What one sandbox is to be. `chart` is the program's own setting of where its chart comes from."""
+    """The plan of one sandbox. `chart` is the program's own setting of where its chart comes from."""
 
     project: Path
     population: Population

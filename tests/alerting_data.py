@@ -1,4 +1,4 @@
-"""What several tests of the model share: settings, a copy of the repository's data, and rendered files."""
+"""Shared data of the model's tests: settings, a copy of the repository's data, and rendered files."""
 
 from __future__ import annotations
 

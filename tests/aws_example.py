@@ -1,4 +1,4 @@
-"""What an example of a type of AWS is, and the policies that examples are made with."""
+"""Example resources of AWS types, and the policies that they use."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ SPEC = MonitoringSpec(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """What runs."""
+    """The running cluster."""
 
     kubeconfig: Path
     operator: Operator

@@ -56,7 +56,7 @@ LONGEST_ADDRESS = "platform-americas-secondary@orion.example.com"
 
 @dataclass(slots=True)
 class BackEnds:
-    """What the back ends say. Change it, and the page says otherwise a second later."""
+    """The back ends' answers. A change shows on the page a second later."""
 
     configuration: str = CONFIGURATION
     alerts: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])

@@ -47,7 +47,7 @@ SESSION = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key=
 
 @dataclass(slots=True)
 class Seen:
-    """What the automation counted and said."""
+    """The counts and messages of the automation."""
 
     counts: Counter[Count] = field(default_factory=Counter[Count])
     texts: list[str] = field(default_factory=list[str])

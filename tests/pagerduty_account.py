@@ -1,4 +1,4 @@
-"""What several tests of the stand-in for PagerDuty share: one in this process, on a clock that the test moves."""
+"""Shared account of the PagerDuty stand-in's tests: in this process, on a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class PagerDutyAccount:
         return [event for event in self.journal.events() if event.matches(kind, ids)]
 
     def notified(self) -> list[tuple[str, str]]:
-        """Who was notified, and from which level, in order."""
+        """Returns the people notified, and their levels, in order."""
         return [(event.ids["person"].split("@")[0], event.ids["level"]) for event in self.found(Kind.PERSON_NOTIFIED)]
 
 

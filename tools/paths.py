@@ -1,4 +1,4 @@
-"""Where the external binaries are: the ones that were built, in the cache folder."""
+"""Finds the external binaries that were built into the cache folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How each external binary comes to be: its module, package and flags, and which versions on PATH will do."""
+"""Build recipes of the external binaries: module, package and flags, and the versions on PATH that serve instead."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OPERATOR_MODULE = "github.com/prometheus-operator/prometheus-operator"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnPath:
-    """When a binary on PATH is used instead: `arguments` print its version, which must be in `versions` (PEP 440)."""
+    """Accepts a binary on PATH: `arguments` print its version, which must be in `versions` (PEP 440)."""
 
     arguments: tuple[str, ...]
     versions: str

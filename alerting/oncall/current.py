@@ -1,4 +1,4 @@
-"""Whom an incident reaches at a moment: level by level, and who has the duty after them."""
+"""Returns the people whom an incident reaches at a moment, level by level, and who is on call after them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is on call when, reckoned from the catalog alone, without PagerDuty.
+"""Computes on-call shifts from the catalog alone, without PagerDuty.
 
 Turns begin and end by the wall clock of the schedule's time zone, so that a handoff at nine is at nine on either side
 of a clock change, and a turn across one is an hour longer or shorter. Of a time that a clock change repeats, the first

@@ -52,7 +52,7 @@ TimeOfDay = Annotated[time, BeforeValidator(_a_time_of_day)]
 
 
 class Turn(StrEnum):
-    """How long one person has the duty. Whoever takes two turns in a row is named twice."""
+    """The length of one person's turn. A person who takes two turns in a row is listed twice."""
 
     DAILY = "daily"
     WEEKLY = "weekly"

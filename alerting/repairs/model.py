@@ -13,7 +13,7 @@ from alerting.source.fields import ClosedModel, LabelName
 
 
 class RemediationEntry(ClosedModel):
-    """Which action answers an alert.
+    """The action that runs when an alert fires.
 
     `triggered_by` is another alert, which shows that the action is due: the action is then taken when that one fires,
     and gets its labels and annotations.
@@ -40,7 +40,7 @@ class HandOverEntry(ClosedModel):
 
 
 class ActionLimit(ClosedModel):
-    """How many times an action may begin within an hour: for one service, and for all of them together."""
+    """The limits of an action: how often it may begin within an hour, per service and in all."""
 
     service: int = Field(ge=1, le=50)
     platform: int = Field(ge=1, le=200)
@@ -60,7 +60,7 @@ class RemediationsFile(ClosedModel):
 
 
 class Verb(StrEnum):
-    """What may be done with a resource of the cluster. Not `deletecollection`: a repair is about one thing."""
+    """Verbs on a resource of the cluster. `deletecollection` is not among them: a repair is about one object."""
 
     GET = "get"
     LIST = "list"
@@ -75,7 +75,7 @@ READING = frozenset({Verb.GET, Verb.LIST, Verb.WATCH})
 
 
 class Right(ClosedModel):
-    """What a script may do with a resource of the cluster: an API group, `pods` or `pods/log`, and verbs."""
+    """A script's rights on a resource of the cluster: an API group, `pods` or `pods/log`, and verbs."""
 
     group: str = ""
     resource: str = Field(pattern=r"^[a-z]+(/[a-z]+)?$")

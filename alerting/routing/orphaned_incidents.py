@@ -33,7 +33,7 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """Where an alert's incident opens: the route's static key, what it groups by, and PagerDuty's integration."""
+    """The place where an alert's incident opens: the route's key, its group labels, and PagerDuty's integration."""
 
     route: str
     group_by: tuple[str, ...]

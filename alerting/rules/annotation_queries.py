@@ -1,4 +1,4 @@
-"""What the annotations of an alert ask Prometheus for (`query`), and whether its addresses can be linked to."""
+"""Reads the queries in an alert's annotations, and checks the addresses that they link to."""
 
 from __future__ import annotations
 

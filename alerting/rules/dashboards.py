@@ -34,7 +34,7 @@ HEIGHT = 8
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What an alert compares. `limit` is a number, an expression, or None where it compares with nothing."""
+    """An alert's comparison. `limit` is a number, an expression, or None where it compares with nothing."""
 
     value: str
     limit: float | str | None

@@ -1,4 +1,4 @@
-"""When the market is open: the model of catalog/market.yaml, and the PromQL that says so at any moment.
+"""Market hours: the model of catalog/market.yaml, and the PromQL that is 1 while the market is open.
 
 PromQL knows neither time zones nor holidays. So the exchange's clock is recorded first, as UTC plus the offset that the
 time zone database gives, with a term for each change of summer time; then whether the market is open, by that clock.

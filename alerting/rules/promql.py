@@ -1,4 +1,4 @@
-"""What a PromQL expression reads, and which labels every series of its result is sure to carry."""
+"""Parses PromQL, and returns the series that an expression reads and the labels that its result carries."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def parsed(expression: str) -> promql.Expr:
 
 
 class ValueKind(StrEnum):
-    """What an expression gives, as Prometheus calls it."""
+    """The type of an expression's result, as Prometheus names it."""
 
     VECTOR = "an instant vector"
     SCALAR = "a scalar"

@@ -1,4 +1,4 @@
-"""What one stack's settings are made of: closed models, part by part, each value held to what it may be by itself.
+"""Closed models of the parts of a stack's settings. Each value is validated by itself.
 
 A field's description is what errors call allowed. What may not stand beside what is in `contradictions`.
 """
@@ -17,7 +17,7 @@ from alerting.source.quantities import bytes_of
 
 
 class Environment(StrEnum):
-    """Where a stack runs. Not a tier of importance: prod is where people are paged for customers."""
+    """The environment of a stack. It is no tier of importance: prod is where people are paged for customers."""
 
     DEV = "dev"
     PROD = "prod"
@@ -64,7 +64,7 @@ Replicas = Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
 
 
 class RepairMode(StrEnum):
-    """What automatic repairs do. `dry-run` says what it would do and touches nothing."""
+    """The mode of automatic repairs. `dry-run` reports what it would do and changes nothing."""
 
     DRY_RUN = "dry-run"
     ON = "on"
@@ -153,7 +153,7 @@ class Imports(_Model):
 
 
 class AddOn(StrEnum):
-    """What the cluster has to have. EKS' own names of them; the last is none of its add-ons."""
+    """The add-ons that the cluster needs, by EKS' names; the last is no EKS add-on."""
 
     EBS_CSI_DRIVER = "aws-ebs-csi-driver"
     POD_IDENTITY_AGENT = "eks-pod-identity-agent"
@@ -162,7 +162,7 @@ class AddOn(StrEnum):
 
 
 class RoleSource(StrEnum):
-    """How a service account gets its AWS role: by EKS pod identity, or by IRSA (IAM roles for service accounts)."""
+    """The way a service account gets its AWS role: EKS pod identity, or IRSA (IAM roles for service accounts)."""
 
     POD_IDENTITY = "pod-identity"
     IRSA = "irsa"
@@ -186,7 +186,7 @@ class ClusterSettings(_Model):
 
 
 class BastionSettings(_Model):
-    """Where repairs run. `image` is its machine image, of Amazon Linux 2023 for arm64.
+    """The bastion, on which repairs run. `image` is its machine image, of Amazon Linux 2023 for arm64.
 
     Without one, each `up` takes the newest that there is. Another image makes another instance, which is proved before
     the one so far goes.
@@ -204,7 +204,7 @@ class OtherStack(_Model):
 
 
 class NetworkSettings(_Model):
-    """Where the bastion stands. The subnets are private, with a way out through NAT.
+    """The bastion's network. The subnets are private, with a way out through NAT.
 
     By value, or by the outputs of another stack; `components.network_stack_reference` looks these up before anything
     else, so that every other reader finds values. Until then `vpc_id` is empty.
@@ -216,14 +216,14 @@ class NetworkSettings(_Model):
 
 
 class Spread(StrEnum):
-    """How strictly replicas are kept on nodes and in zones of their own. `required` leaves one pending instead."""
+    """The strictness with which replicas are spread over nodes and zones. `required` leaves one pending instead."""
 
     REQUIRED = "required"
     PREFERRED = "preferred"
 
 
 class MonitoringSettings(_Model):
-    """How the monitoring stack is run. Storage sizes are Kubernetes quantities, durations Prometheus ones.
+    """Settings of the monitoring stack. Storage sizes are Kubernetes quantities, durations Prometheus ones.
 
     Scrape and evaluation interval are the story's: they are divided by `time_scale` like every other interval.
     `retention` is as long as the longest window of the rules or longer; `prometheus_storage` is that of each replica.
@@ -260,7 +260,7 @@ class MonitoringSettings(_Model):
 
 
 class Addresses(_Model):
-    """What links in notifications point at."""
+    """Base addresses of the links in notifications."""
 
     alertmanager: Address
     prometheus: Address

@@ -1,4 +1,4 @@
-"""What the models of several files share: how names are written, how severe an alert is, and no unknown fields."""
+"""Field types that the models of several files share: names, severities, and a base model without unknown fields."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def require_known_year(year: int) -> None:
 
 
 class Severity(StrEnum):
-    """How fast a person has to act. It says nothing of which service, team or environment is concerned.
+    """The urgency of an alert. It does not depend on the service, team or environment concerned.
 
     `none` is for alerts that say nothing is wrong, such as `Watchdog`.
     """

@@ -1,4 +1,4 @@
-"""What may lie in catalog/, rules/ and runbooks/. Anything else is refused: nothing would read it."""
+"""Checks which files lie in catalog/, rules/ and runbooks/, and rejects those that nothing would read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DOMAIN = re.compile(rf"[a-z]([a-z0-9-]{{0,{LONGEST_DOMAIN - 2}}}[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Folder:
-    """What a folder may hold: files of these names, or any with `suffix`, and `folders`."""
+    """The contents allowed in a folder: files of these names, or any with `suffix`, and `folders`."""
 
     path: str
     names: frozenset[str] = frozenset()

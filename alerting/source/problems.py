@@ -1,4 +1,4 @@
-"""What is wrong with what a team wrote, said so that it can be put right: where, what was found, what is allowed."""
+"""Problems in what a team wrote: the place, what was found, what is allowed, and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens with each message: alerts are claimed and sent, outcomes are published, and the sweep finds the rest.
+"""Handles each message: claims and sends repairs, publishes outcomes, and sweeps for lost ones.
 
 A repair is claimed by a conditional write, then sent, then its command is recorded: nothing here waits for a command.
 Its end is written down before it is published, and it stays open until it was; whatever dies in between is found by

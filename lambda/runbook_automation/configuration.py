@@ -1,4 +1,4 @@
-"""What the function is told: its environment, and the remediations that lie in its zip."""
+"""Reads the function's configuration: its environment, and the remediations in its zip."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ the script then refuses. One that Systems Manager still calls running when this 
 
 
 class Mode(StrEnum):
-    """What repairs do. `dry-run` says what it would do and touches nothing."""
+    """The mode of repairs. `dry-run` reports what it would do and changes nothing."""
 
     DRY_RUN = "dry-run"
     ON = "on"
@@ -71,7 +71,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandOver:
-    """What runs nothing: the alert goes to a team's topic. `link` holds `{region}` and `{value}`, the label's."""
+    """Publishes the alert to a team's topic and runs nothing. `link` holds `{region}` and `{value}`, the label's."""
 
     name: str
     team: str
@@ -82,7 +82,7 @@ class HandOver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remediation:
-    """What answers an alert, and the team that hears of a failure when the alert names none."""
+    """The action for an alert, and the team that is told of a failure when the alert names none."""
 
     action: Action | HandOver
     team: str
@@ -90,7 +90,7 @@ class Remediation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployedDocument:
-    """Which document an action is: this version of it, with this hash (SHA-256). Any other is not run."""
+    """The version and hash (SHA-256) of an action's document. No other version is run."""
 
     version: str
     hash: str
@@ -98,7 +98,7 @@ class DeployedDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remediations:
-    """What may be done: a remediation by alert, in these namespaces."""
+    """The remediations by alert, and the namespaces in which they may act."""
 
     by_alert: Mapping[str, Remediation]
     namespaces: frozenset[str]

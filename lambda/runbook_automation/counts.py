@@ -1,4 +1,4 @@
-"""What is counted, and who is told of it."""
+"""Counts what the function does, as metrics and log lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runbook_automation.repair import Status
 
 
 class Count(StrEnum):
-    """What is counted; each is a metric."""
+    """The counters of the function. Each is a metric."""
 
     HANDLED = "MessagesHandled"
     SENT = "RepairsSent"
@@ -57,7 +57,7 @@ def count_of(status: Status) -> Count:
 
 
 class Observer(Protocol):
-    """Who is told what happens: counts become metrics, and what is said a log line."""
+    """Reports what happens: counts become metrics, and messages become log lines."""
 
     def count(self, what: Count, number: int = 1) -> None:
         """Count something."""

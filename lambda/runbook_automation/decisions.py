@@ -1,4 +1,4 @@
-"""What is to be done about one alert: pure, so that every hostile value can be tried on it."""
+"""Decides what to do about one alert. Pure, so that tests can try every hostile value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many commands an action may send within an hour: for one service, and in all. Pure; the store keeps it."""
+"""Limits the commands that an action sends within an hour, per service and in all. Pure; the store keeps the state."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def limits_of(alert: Alert, plan: Plan) -> tuple[Limit, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """Which repairs have taken a place of a limit, and when (Unix seconds). Each change has a `version` of its own.
+    """The repairs that count towards a limit, with their times (Unix seconds). Each change gets a new `version`.
 
     A place is a repair's: one that was given back and is claimed again takes no second one.
     """

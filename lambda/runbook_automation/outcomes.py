@@ -1,4 +1,4 @@
-"""What becomes of repairs that were claimed: ends are written down, then published, and the sweep finds the rest."""
+"""Handles outcomes of claimed repairs: records them, publishes them, and sweeps for those never heard of."""
 
 from __future__ import annotations
 

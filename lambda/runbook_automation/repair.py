@@ -17,7 +17,7 @@ MAXIMUM_LABELS = 64
 
 
 class Status(StrEnum):
-    """Where a repair stands. The first three are on the way, the others final."""
+    """The status of a repair. The first three are in progress, the others final."""
 
     CLAIMED = "claimed"
     RELEASED = "released"  # nothing was sent; whoever comes next may claim it
@@ -45,7 +45,7 @@ UNDER_WAY = frozenset({Status.CLAIMED, Status.RELEASED, Status.SENT})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a repair ended.
+    """The outcome of a repair.
 
     `output` and `errors` are what the command wrote, `location` where all of it is kept; `link` is for a person.
     """

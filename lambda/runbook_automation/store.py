@@ -40,7 +40,7 @@ class Busy(TryLater):
 
 
 class Claim(Enum):
-    """What became of a claim that needs nobody to be told."""
+    """The result of a claim that needs no notification."""
 
     MADE = auto()
     DUPLICATE = auto()
@@ -63,7 +63,7 @@ class Full:
 
 
 class RepairStore:
-    """What is known of repairs."""
+    """The stored records of repairs."""
 
     def __init__(self, table: Table) -> None:
         self._table = table

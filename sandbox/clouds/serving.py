@@ -1,4 +1,4 @@
-"""How a stand-in becomes a process: a loopback port, the journal and the time scale from the environment."""
+"""Serves a stand-in as a process: a loopback port, the journal and the time scale from the environment."""
 
 from __future__ import annotations
 

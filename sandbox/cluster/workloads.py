@@ -1,4 +1,4 @@
-"""What the cluster holds besides monitoring: kwok's nodes, the services' Deployments, storage for claims."""
+"""The cluster's objects besides monitoring: kwok's nodes, the services' Deployments, storage for claims."""
 
 from __future__ import annotations
 

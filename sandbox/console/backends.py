@@ -1,4 +1,4 @@
-"""What the journal does not hold: who answers, who is on call, Alertmanager's routes and held back alerts."""
+"""Asks the back ends for what the journal lacks: who is on call, Alertmanager's routes and suppressed alerts."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Active:
-    """What Alertmanager has now: alerts held back, and of the others how many of each name are with each receiver.
+    """Alertmanager's current alerts: those suppressed, and the counts of the others by name and receiver.
 
     `taken` says by which receivers' routes alerts of a name, service and severity are taken.
     """
@@ -89,7 +89,7 @@ class Active:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnCall:
-    """Who is on call for an escalation policy on one level. `until` is empty for one who always is."""
+    """A person on call on one level of an escalation policy. `until` is empty for one who always is."""
 
     policy: str
     level: int
@@ -100,7 +100,7 @@ class OnCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """What was found when asking. What could not be asked now is as it was when last asked; None if it never was."""
+    """The last answers of the back ends. Without an answer now, the last one stays; None if there never was one."""
 
     back_ends: Sequence[BackEnd] = ()
     scale: str = ""

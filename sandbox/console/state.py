@@ -1,4 +1,4 @@
-"""What the journal amounts to: alerts and where they went, incidents, repairs, messages. Events are added in order."""
+"""The state that the journal's events add up to: alerts, notifications, incidents, repairs and messages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Alert:
 
     @property
     def row(self) -> tuple[str, str, str]:
-        """What alerts that are shown together have in common: name, service and severity."""
+        """The labels that alerts in one row share: name, service and severity."""
         labels = self.labels
         return labels.get("alertname", ""), labels.get("service", ""), labels.get("severity", "")
 
@@ -117,7 +117,7 @@ class Refusal:
 
 
 class _Notification(BaseModel):
-    """What a message to the alert topic holds of Alertmanager's own."""
+    """Alertmanager's part of a message to the alert topic."""
 
     receiver: str
     status: str = ""
@@ -133,7 +133,7 @@ class _Told(BaseModel):
 
 
 class _Result(BaseModel):
-    """What the repair function says of a command."""
+    """The repair function's report on a command."""
 
     command_id: str
     alert: str = ""

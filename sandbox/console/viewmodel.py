@@ -1,4 +1,4 @@
-"""What the page shows: rows made from the picture and from what was asked, ready for the templates."""
+"""The page's view model: rows made from the state and the back ends' answers, ready for the templates."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LINKED = ("prometheus", "alertmanager")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Went:
-    """Where a group of alerts went: its receiver, what that tells, and the incidents that came of it."""
+    """The notifications of a group of alerts: its receiver, its destinations, and the incidents that it opened."""
 
     receiver: str
     targets: Sequence[str]
@@ -63,7 +63,7 @@ class Row:
 
     @property
     def key(self) -> str:
-        """What the row is known by on the page, whatever else changes in it."""
+        """The key of the row on the page, which never changes."""
         return f"{'firing' if self.resolved is None else 'resolved'}:{self.name}:{self.service}:{self.severity}"
 
 
@@ -83,7 +83,7 @@ class View:
 
     @property
     def title(self) -> str:
-        """What a tab of the browser says."""
+        """The title of the page."""
         return f"{self.firing_count} firing, {self.open_count} open · Orion Alerting"
 
     @property
@@ -93,23 +93,23 @@ class View:
 
     @property
     def faults(self) -> Sequence[tuple[str, str, int]]:
-        """What is broken on purpose: the fault, in which service, and in how many places."""
+        """The faults switched on: each fault, its service, and the number of places."""
         counts = Counter((event.ids["fault"], event.ids.get("service", "")) for event in self.picture.faults.values())
         return [(fault, service, count) for (fault, service), count in counts.items()]
 
     @property
     def firing_count(self) -> int:
-        """How many alerts fire that say that something is wrong."""
+        """The number of firing alerts, heartbeats excluded."""
         return sum(row.count for row in self.firing if row.severity != "none")
 
     @property
     def open_count(self) -> int:
-        """How many incidents are not resolved."""
+        """The number of incidents that are not resolved."""
         return sum(incident.status != "resolved" for incident in self.picture.incidents.values())
 
     @property
     def running_count(self) -> int:
-        """How many repairs run."""
+        """The number of running repairs."""
         return sum(repair.finished is None for repair in self.picture.repairs.values())
 
     def at(self, receiver: str) -> Mapping[str, int]:

@@ -1,4 +1,4 @@
-"""Which drills run side by side, and which after one another."""
+"""A chapter: the drills that run side by side, and those that run one after another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a drill is made of: causes, expectations of the journal, and the times between them."""
+"""A drill: causes, expectations of the journal, and the times between them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DrillFailed(AssertionError):
 
 
 class Scene(Protocol):
-    """What a drill may do to the running sandbox, besides reading its journal."""
+    """The actions of a drill on the running sandbox, besides reading its journal."""
 
     journal: Journal
     clock: Clock

@@ -17,7 +17,7 @@ from sandbox.service import ServiceFailed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How one drill went. `failure` is None if it held; `seconds` are real ones."""
+    """The result of one drill. `failure` is None if it held; `seconds` are real ones."""
 
     name: str
     promise: str

@@ -1,4 +1,4 @@
-"""What the drills do to the running sandbox, and ask of it besides its journal."""
+"""Acts on the running sandbox for the drills, and answers their questions about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs inside a function's process: answers one event after another, a JSON object a line.
+"""The program in a function's process: answers one event after another, a JSON object a line.
 
 Run by `python -I -S bootstrap.py TASK_ROOT RUNTIME_LIBRARIES`: of this machine's packages it sees only what Lambda's
 runtime has too. Whatever the function prints goes to its log, never among the answers.
@@ -16,7 +16,7 @@ from typing import Any
 
 
 class Context:
-    """What Lambda tells a handler about its invocation."""
+    """The context that Lambda passes to a handler."""
 
     def __init__(self, request_id: str, deadline: float) -> None:
         self.function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]

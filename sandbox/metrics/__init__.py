@@ -1,1 +1,1 @@
-"""What the exporters say of the cluster, the services and the database, and the faults that can be switched on."""
+"""Exporters' metrics of the cluster, the services and the database, and the faults that can be switched on."""

@@ -1,4 +1,4 @@
-"""What the kubelet's cAdvisor and kube-state-metrics say of the services' pods, containers and deployments."""
+"""Metrics of the kubelet's cAdvisor and kube-state-metrics for the services' pods, containers and deployments."""
 
 from __future__ import annotations
 

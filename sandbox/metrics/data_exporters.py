@@ -1,4 +1,4 @@
-"""What the exporters of CloudWatch, Redis and Kafka say of the services' data."""
+"""Metrics of the CloudWatch, Redis and Kafka exporters for the services' data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the services' own exporter says, and how every exporter here learns of the cluster.
+"""Metrics of the services themselves, and the view of the cluster that every exporter reads.
 
 `cluster_exporters` and `data_exporters` hold the others of `rules/scraped_series.yaml`. What they say of pods and
 deployments is read off the real cluster; what they say of requests, memory and databases is made up, and steady unless
@@ -89,7 +89,7 @@ class StatefulSet:
 
 
 class ClusterView(Protocol):
-    """Where the exporters learn of the cluster."""
+    """The source from which the exporters read the cluster."""
 
     def pods(self) -> Sequence[Pod]:
         """Return the services' pods."""

@@ -1,4 +1,4 @@
-"""Where a fault can be: only at a service, a pod or a database instance that is there."""
+"""Validates a fault's target: an existing service, pod or database instance."""
 
 from __future__ import annotations
 

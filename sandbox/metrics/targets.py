@@ -1,4 +1,4 @@
-"""What Prometheus scrapes in the sandbox: a target per exporter, and one per service with its PodMonitor's labels."""
+"""Prometheus' scrape targets in the sandbox: one per exporter, and one per service with its PodMonitor's labels."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ class Incomplete(ProviderFailed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """What is wrong with one property (its path, or empty)."""
+    """A problem with one property (its path, or empty)."""
 
     property: str
     reason: str
@@ -132,7 +132,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a function of a table is asked to do.
+    """The request to a function of a table.
 
     `inputs` is what the program says (for `read` and `delete`: said), `old_inputs` what it said before, `state` the
     outputs so far, `id` the resource's own; `seed` is for making up a name in `check` or `prepare`. `cancelled` is set

@@ -1,4 +1,4 @@
-"""What differs between two values, as Pulumi's previews show it: a path and what happened there."""
+"""Compares two values as Pulumi's previews do: paths and the change at each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sandbox.providers.provider_values import Path
 
 
 class Kind(Enum):
-    """What happened at a path."""
+    """The change at a path."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -20,7 +20,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """What a change of a resource comes to. `replaces` are those of `changes` that only another resource can have."""
+    """The difference between two states of a resource. `replaces` are the `changes` that force a replacement."""
 
     changes: dict[Path, Kind] = field(default_factory=dict[Path, Kind])
     replaces: frozenset[Path] = frozenset()

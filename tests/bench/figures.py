@@ -1,4 +1,4 @@
-"""What a measurement says, as a row of the table and as an entry of bench.json."""
+"""A measurement, as a row of the table and as an entry of bench.json."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """How many times the peer's value ours is."""
+        """Returns the ratio of our value to the peer's."""
         return round(self.value / self.peer_value, 3) if self.peer_value else None
 
     def entry(self) -> dict[str, object]:

@@ -90,7 +90,7 @@ class PagerDuty:
 
 @dataclass(slots=True)
 class Watch:
-    """What Alertmanager is sent, as Prometheus does: all alerts, to every replica, again and again; and what came."""
+    """Sends alerts to every replica again and again, as Prometheus does, and counts what PagerDuty got."""
 
     stage: Stage
     pagerduty: PagerDuty

@@ -65,7 +65,7 @@ CREDENTIALS = Credentials.new()
 
 
 def rights(kind: str) -> list[Manifest]:
-    """What the program lets the bastion's group do, in the services' namespace or in the whole cluster."""
+    """The rights of the bastion's group, in the services' namespace or in the whole cluster."""
     wanted = function_repairs({})
     return _role(kind, NAMESPACE, wanted.rights if kind == "Role" else wanted.cluster_rights)
 
@@ -129,7 +129,7 @@ def _answers(address: str) -> bool:
 
 
 class Stage:
-    """What is deployed, and the means to act on it and look at it."""
+    """The deployed objects, and the means to act on them and read them."""
 
     def __init__(self, address: str, plane: ControlPlane) -> None:
         self.address = address

@@ -1,4 +1,4 @@
-"""Who may do what in the cluster, by the API server's own answer.
+"""Rights in the cluster, by the API server's own answer.
 
 The bastion may do what the actions say that they need, a preview of a pull request ask what there is; no more.
 """

@@ -1,4 +1,4 @@
-"""What a real Alertmanager sends with the rendered configuration and templates, with hostile labels too."""
+"""A real Alertmanager's notifications with the rendered configuration and templates, with hostile labels too."""
 
 from __future__ import annotations
 
@@ -245,7 +245,7 @@ def test_long_alerts_are_fewer_and_the_message_stays_whole(sink: Sink, alertmana
 def test_an_alert_whose_annotations_are_long_leaves_the_message_whole(
     sink: Sink, alertmanager: str, name: str, characters: int, alerts: int
 ) -> None:
-    """What one alert says is said twice, in what all have in common: each character here is six bytes, each time."""
+    """The text of a single alert is sent twice, since it is common to all: each character is six bytes, each time."""
     labels = {"alertname": name, "severity": "info", "service": "orders", "team": "trading"}
     fire(alertmanager, labels, summary="<" * characters)
 

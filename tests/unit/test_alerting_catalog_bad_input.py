@@ -1,4 +1,4 @@
-"""What a team can get wrong in catalog/: each is told with its file, line, field, what is allowed and what to do."""
+"""Mistakes in catalog/: each is reported with its file, line, field, what is allowed and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be written wrong about the limits of repairs: each action has some, of at least one."""
+"""Mistakes in the limits of repairs: each action has limits, of at least one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the catalog says of who is on call is what PagerDuty reckons from what it is told, across clock changes too."""
+"""Shifts from the catalog equal those that PagerDuty computes from the deployed schedules, across clock changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be wrong with rotations, overrides and escalations, and that nothing else is called wrong."""
+"""Mistakes in rotations, overrides and escalations are reported, and nothing else is."""
 
 from __future__ import annotations
 

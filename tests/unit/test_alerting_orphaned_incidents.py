@@ -1,4 +1,4 @@
-"""Which open incidents a change orphans, and that the command names them by the keys that PagerDuty has."""
+"""Incidents that a change orphans are found, and named by the keys that PagerDuty has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be written wrong about the alert that triggers another alert's action."""
+"""Mistakes in the alert that triggers another alert's action."""
 
 from __future__ import annotations
 

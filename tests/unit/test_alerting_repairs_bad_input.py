@@ -1,4 +1,4 @@
-"""What can be written wrong about repairs, and that each mistake is one error: file, line, field, what is allowed."""
+"""Mistakes in repairs: each is one error with file, line, field and what is allowed."""
 
 from __future__ import annotations
 

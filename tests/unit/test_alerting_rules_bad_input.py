@@ -1,4 +1,4 @@
-"""What a team can get wrong in rules/ and runbooks/: each is told with its place, what is allowed and what to do."""
+"""Mistakes in rules/ and runbooks/: each is reported with its place, what is allowed and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rules and the texts of alerts read: how far back, and that a stack keeps it for so long."""
+"""Rules and annotations read existing series, and look back no further than a stack keeps them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many messages a channel may get at once, and which catalogs are refused or noted for it."""
+"""Limits of messages to a channel, and the catalogs that are rejected or noted for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What kubectl says, and what is said of one that says nothing."""
+"""kubectl's errors are passed on, and one without a message is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What keeps Prometheus and Alertmanager able to work: disk space, the versions tested, the wait after a restart."""
+"""Operation of Prometheus and Alertmanager: disk space, tested versions, the wait after a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What another stack gives as the network, and what is said where it does not."""
+"""The network from another stack's outputs, and the error where it is missing."""
 
 from __future__ import annotations
 

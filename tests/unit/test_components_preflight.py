@@ -1,4 +1,4 @@
-"""What preflight says of an account that is not fit: every problem at once, each with what to do; and of a fit one."""
+"""Preflight reports every problem of an account at once, each with what to do, and none of a fit one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What preflight says of a cluster: itself, and what it has; each problem with what to do."""
+"""Preflight reports the problems of a cluster and its add-ons, each with what to do."""
 
 from __future__ import annotations
 

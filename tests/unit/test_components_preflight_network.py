@@ -1,4 +1,4 @@
-"""What preflight says of a network, and of the load balancer that is to stand in it; each problem with what to do."""
+"""Preflight reports the problems of a network and of its load balancer, each with what to do."""
 
 from __future__ import annotations
 

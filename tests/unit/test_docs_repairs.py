@@ -1,4 +1,4 @@
-"""What docs/repairs.md says is so: the table of actions, and the action that it adds."""
+"""docs/repairs.md is true: the table of actions, and the action that it adds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of a failed run: its reasons, and never only that the program noticed."""
+"""A failed run is reported with its reasons, never only with the program's exit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who can have Prometheus believe a series, and so cause a repair or a page: only whoever is meant to."""
+"""Forged series: only the intended exporters can make Prometheus store a series that causes a repair or a page."""
 
 from __future__ import annotations
 

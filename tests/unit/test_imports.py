@@ -1,4 +1,4 @@
-"""What import-linter cannot see: the program's own file, and the function, which is never imported by name."""
+"""Import rules that import-linter cannot check: the program's own file, and the function's source root."""
 
 from __future__ import annotations
 

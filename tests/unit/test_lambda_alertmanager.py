@@ -1,4 +1,4 @@
-"""What the function makes of Alertmanager's answers, wrong ones above all: each is one clear refusal."""
+"""Alertmanager's answers as the function reads them: each wrong one is one clear error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a message makes the function do, on moto: once, refused, dry, or nothing."""
+"""The function's reactions to a message, on moto: acts once, rejects, runs dry, or does nothing."""
 
 from __future__ import annotations
 

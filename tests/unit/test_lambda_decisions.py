@@ -1,4 +1,4 @@
-"""What is done about an alert, above all when its labels are hostile."""
+"""Decisions about an alert, above all with hostile labels."""
 
 from __future__ import annotations
 

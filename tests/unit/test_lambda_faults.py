@@ -1,4 +1,4 @@
-"""What becomes of a repair when AWS fails, time runs out or nothing is heard of it, on moto: sent once, never lost."""
+"""Repairs when AWS fails, time runs out or the outcome is lost, on moto: sent once, never lost."""
 
 from __future__ import annotations
 

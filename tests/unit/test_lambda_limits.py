@@ -147,7 +147,7 @@ def test_a_dry_run_takes_no_place(world: World) -> None:
 
 
 def test_a_place_that_another_function_takes_meanwhile_is_not_given_twice(world: World) -> None:
-    """What was read is over when it is written: only the condition of the write holds."""
+    """A value that was read may be stale when written: only the condition of the write holds."""
     reading, others = RepairStore.read_items, list[int]()
 
     def read_before_another(store: RepairStore, *ids: str) -> Any:

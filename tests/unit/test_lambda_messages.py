@@ -1,4 +1,4 @@
-"""What arrives in the queue is read strictly: recorded events, and everything that can be wrong with them."""
+"""Messages in the queue are read strictly: recorded events, and everything that can be wrong with them."""
 
 from __future__ import annotations
 

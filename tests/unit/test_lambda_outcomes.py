@@ -1,4 +1,4 @@
-"""What becomes of a repair that was sent, on moto: how its command ended, and who is told what."""
+"""Outcomes of repairs that were sent, on moto: the command's end, and the notifications."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds for the whole of prod, whichever component makes it: nothing public, all encrypted, what matters kept."""
+"""Security of the whole of prod: nothing public, everything encrypted, data and keys protected."""
 
 from __future__ import annotations
 

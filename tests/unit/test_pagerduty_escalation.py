@@ -1,4 +1,4 @@
-"""Who is notified of an incident, when, and what timers do to it: on a clock that the test moves."""
+"""Notifications of an incident and the effects of its timers, on a clock that the test moves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What PagerDuty documents as refused, with the status that it names: 401, 413, and 400 for a resolved incident."""
+"""Requests that PagerDuty documents as rejected, with their status: 401, 413, and 400 for a resolved incident."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ REFUSED = '#!/bin/bash\n[ "$1" != auth ]\n'
 
 
 class Commands:
-    """What associations ask of Systems Manager: a document, and the instances."""
+    """Systems Manager for associations: a document, and the instances."""
 
     def document(self, content: Mapping[str, Any]) -> Document:
         return read_document(content["DocumentName"], content["DocumentVersion"], DOCUMENT)

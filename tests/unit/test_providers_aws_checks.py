@@ -1,4 +1,4 @@
-"""What the embedded AWS provider refuses before anything is made, and with which words. No account is needed."""
+"""Inputs that the embedded AWS provider rejects before anything is created, and its messages. No account is needed."""
 
 from __future__ import annotations
 

@@ -294,7 +294,7 @@ class TestInvokeAndSettings:
 
 
 class Wire:
-    """What gRPC gives a handler, and what the handler says to it."""
+    """The context that gRPC passes to a handler, and the handler's answers."""
 
     def __init__(self) -> None:
         self.code: grpc.StatusCode | None = None

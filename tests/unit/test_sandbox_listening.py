@@ -1,4 +1,4 @@
-"""What listens beyond loopback is found, and what does not is left alone."""
+"""A process that listens beyond loopback is found, and no other."""
 
 from __future__ import annotations
 

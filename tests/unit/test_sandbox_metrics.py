@@ -1,4 +1,4 @@
-"""What the exporters say, with and without faults, and that it is exactly what the rules may read."""
+"""Exporters' metrics with and without faults are exactly those that the rules may read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is watched may be away for a moment: an observer goes on when it is back."""
+"""An observer goes on when the watched program is back after a moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a program leaves behind ends with whoever started it, at whatever moment that ends."""
+"""Daemons that a program leaves behind end with their starter, at whatever moment that ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which binaries are used, and what is said of one that is not there."""
+"""The binaries used, and the error for a missing one."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def test_a_token_that_can_write_or_sign_in_is_given_job_by_job_and_never_to_a_fo
 
 
 def test_code_under_review_shares_no_job_with_a_token_that_writes() -> None:
-    """What signs in (id-token) is held by the role that it gets: one that only reads."""
+    """A job that signs in (id-token) gets a role that only reads."""
     for file, name, job in jobs():
         if "pull-requests" in job.get("permissions", {}):
             used = [step.get("uses", "").partition("@")[0] for step in job["steps"]]

@@ -1,4 +1,4 @@
-"""How many messages a Slack channel may get at once, against what Slack takes.
+"""Checks how many messages a Slack channel may get at once against Slack's rate limit.
 
 Alertmanager posts one message per group, all groups of a route at the same time, and gives up a message that Slack
 answers with 429: the group is told at the next `group_interval`, or never if it has ended by then.
@@ -33,7 +33,7 @@ class ChannelLoad:
 
     @property
     def sustainable(self) -> int:
-        """How many messages Slack takes in an interval."""
+        """Returns how many messages Slack accepts in an interval."""
         return int(self.interval_seconds * MESSAGES_A_SECOND)
 
 

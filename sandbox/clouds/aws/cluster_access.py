@@ -31,7 +31,7 @@ def issuer_of(cluster_name: str, region: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterDescription:
-    """What EKS says of a cluster. `authority` is its certificate in base64, as a kubeconfig has it."""
+    """EKS' description of a cluster. `authority` is its certificate in base64, as a kubeconfig has it."""
 
     name: str
     endpoint: str

@@ -1,4 +1,4 @@
-"""What the bastion is to the cluster: a certificate for the groups that its role's access entry names."""
+"""The bastion's identity in the cluster: a certificate for the groups that its role's access entry names."""
 
 from __future__ import annotations
 

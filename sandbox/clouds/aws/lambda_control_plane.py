@@ -1,4 +1,4 @@
-"""What moto forgets of functions: where their code lies, and how they log."""
+"""Lambda's control plane where moto keeps too little: a function's code location and logging settings."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ Status = Literal["Success", "Failed", "TimedOut"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """What one step did. Times are Unix seconds."""
+    """The result of one step. Times are Unix seconds."""
 
     step: str
     status: Status

@@ -1,4 +1,4 @@
-"""What topics were told: every publication that was taken, for the journal and for a person to read."""
+"""Records every publication that a topic accepted, for the journal and for a person to read."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class _Part(BaseModel):
 
 
 class _Envelope(_Part):
-    """What SNS delivers. A subscription's confirmation has another type."""
+    """A message as SNS delivers it. A subscription's confirmation has another type."""
 
     type_: Literal["Notification"] = Field(alias="Type")
     subject: str = Field(alias="Subject", min_length=1)
@@ -38,7 +38,7 @@ class _Envelope(_Part):
 
 
 class _Alarm(_Part):
-    """What CloudWatch says of an alarm that has changed its state."""
+    """A CloudWatch alarm's change of state."""
 
     name: str = Field(alias="AlarmName", min_length=1)
     arn: str = Field(alias="AlarmArn", min_length=1)

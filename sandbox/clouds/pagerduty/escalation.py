@@ -1,4 +1,4 @@
-"""What happens to an incident: who is told, who is told next, and what a timer does to it.
+"""Escalation of incidents: notifies people level by level, and applies the timers of services.
 
 Timers are in the story's seconds, on the sandbox's clock; time stamps and schedules are in real time. Methods take the
 account's lock themselves, so that an appointment may call them.
@@ -56,7 +56,7 @@ class Trigger:
 
 @dataclass(slots=True)
 class _Timers:
-    """What is to happen to one incident unless something else does first."""
+    """The pending timer of one incident."""
 
     escalate: Appointment | None = None
     unacknowledge: Appointment | None = None

@@ -1,4 +1,4 @@
-"""What an accepted event does, whichever API it came by."""
+"""Applies an accepted event to the account, whichever API it came by."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many requests a key may make in a minute."""
+"""Rate limit: the requests that a key may make in a minute."""
 
 from __future__ import annotations
 

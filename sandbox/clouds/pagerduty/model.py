@@ -1,4 +1,4 @@
-"""What a PagerDuty account holds. All of it is in memory, behind the account's one lock."""
+"""The state of a PagerDuty account. All of it is in memory, behind the account's one lock."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ V3_ID_LENGTH = 26
 
 
 class Status(StrEnum):
-    """Where an incident is in its life."""
+    """The status of an incident."""
 
     TRIGGERED = "triggered"
     ACKNOWLEDGED = "acknowledged"
@@ -30,7 +30,7 @@ class Status(StrEnum):
 
 
 class Severity(StrEnum):
-    """What an event says of itself. PagerDuty has no others."""
+    """The severities of an event. PagerDuty has no others."""
 
     CRITICAL = "critical"
     ERROR = "error"
@@ -39,14 +39,14 @@ class Severity(StrEnum):
 
 
 class Urgency(StrEnum):
-    """How people are notified of an incident. Only a high one escalates."""
+    """The urgency of an incident. Only a high one escalates."""
 
     HIGH = "high"
     LOW = "low"
 
 
 class Named(Protocol):
-    """What has an id and a text by which people know it."""
+    """An object with an id and a summary for people."""
 
     @property
     def id(self) -> str:
@@ -113,7 +113,7 @@ UrgencyChoice = Literal["high", "low", "severity_based"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupportHours:
-    """When a service is supported. `days` are ISO weekdays, Monday is 1."""
+    """The support hours of a service. `days` are ISO weekdays, Monday is 1."""
 
     time_zone: str
     start: time
@@ -123,7 +123,7 @@ class SupportHours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UrgencyRule:
-    """How urgent a service's incidents are; `outside` counts outside of the support hours, where there are any."""
+    """The urgency rule of a service's incidents; `outside` counts outside of the support hours, where there are any."""
 
     during: UrgencyChoice
     outside: UrgencyChoice | None = None
@@ -131,7 +131,7 @@ class UrgencyRule:
 
 @dataclass(slots=True, kw_only=True)
 class Service:
-    """What incidents are about. Timeouts are in seconds of the story; None is never."""
+    """A service. Timeouts are in seconds of the story; None is never."""
 
     id: str
     name: str
@@ -153,7 +153,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Whom a level of an escalation policy reaches: a person, or who is on call on a schedule."""
+    """A target of an escalation level: a person, or whoever is on call on a schedule."""
 
     kind: Literal["user", "schedule"]
     id: str
@@ -171,7 +171,7 @@ class EscalationRule:
 
 @dataclass(slots=True, kw_only=True)
 class EscalationPolicy:
-    """Who is told of an incident, level by level, `num_loops` times more after the last."""
+    """An escalation policy: its levels are notified in order, `num_loops` times more after the last."""
 
     id: str
     name: str
@@ -196,7 +196,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """Who covers an event's occurrences. With `shifts_per_member` None, all members cover each."""
+    """The assignment of an event's occurrences to members. With `shifts_per_member` None, all members cover each."""
 
     members: tuple[Member, ...]
     shifts_per_member: int | None
@@ -270,7 +270,7 @@ class Schedule:
 
 @dataclass(slots=True, kw_only=True)
 class Alert:
-    """What an integration's trigger events with one key became, until it is resolved."""
+    """An open alert: the trigger events of one integration with one key, until it is resolved."""
 
     id: str
     key: str
@@ -287,7 +287,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """Who did something: a person, an integration, or a service, which stands for its timers too."""
+    """The actor of a change: a person, an integration, or a service, which stands for its timers too."""
 
     kind: Literal["user", "service", "integration"]
     id: str
@@ -309,7 +309,7 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """What a person wrote about an incident."""
+    """A person's note on an incident."""
 
     id: str
     incident: str

@@ -1,4 +1,4 @@
-"""Who is on call: shifts of a schedule, counted from its rotations, custom shifts and overrides.
+"""Computes on-call shifts of a schedule from its rotations, custom shifts and overrides.
 
 Recurrences are counted in the event's own time zone, so that a shift that begins at nine begins at nine on either side
 of a clock change. PagerDuty does not document which occurrence is a rotation's first; here it is the first one that

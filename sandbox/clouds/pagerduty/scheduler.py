@@ -1,4 +1,4 @@
-"""What is to happen later: one list of appointments, kept by one thread, or step by step by a test."""
+"""Runs calls at set times, by one thread, or step by step by a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a message says: read from the payload of an incoming webhook, and written as plain text."""
+"""Reads a message from the payload of an incoming webhook, and renders it as plain text."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Attachment(_Part):
 
 
 class Payload(_Part):
-    """What is posted to an incoming webhook."""
+    """The payload of an incoming webhook."""
 
     text: str | None = None
     attachments: tuple[Attachment, ...] | None = None

@@ -1,4 +1,4 @@
-"""What a Slack workspace holds: channels, their incoming webhooks, and the messages that were posted."""
+"""The state of a Slack workspace: channels, their incoming webhooks, and the messages that were posted."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Message:
 
 @dataclass(slots=True)
 class Bucket:
-    """How much a channel may still take now: it fills by `POSTS_A_SECOND` of the story's seconds, up to `BURST`."""
+    """A channel's rate limit, a token bucket: it fills by `POSTS_A_SECOND` of the story's seconds, up to `BURST`."""
 
     clock: Clock
     now: Callable[[], float]

@@ -1,4 +1,4 @@
-"""Which loopback port stands for which port of which pod: a name keeps its ports for as long as the agent runs."""
+"""Maps pods' ports to loopback ports. A pod's name keeps its ports for as long as the agent runs."""
 
 from __future__ import annotations
 

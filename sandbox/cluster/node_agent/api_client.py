@@ -37,7 +37,7 @@ class ApiRefused(RuntimeError):
 
     @property
     def is_passing(self) -> bool:
-        """Whether the same request may well succeed a moment later."""
+        """True if the same request may succeed a moment later."""
         return self.code >= HTTPStatus.INTERNAL_SERVER_ERROR or self.code == HTTPStatus.TOO_MANY_REQUESTS
 
 

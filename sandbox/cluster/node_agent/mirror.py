@@ -37,7 +37,7 @@ class Mirror:
 
     @property
     def is_filled(self) -> bool:
-        """Whether the collection has been read once."""
+        """True once the collection has been read."""
         return self._listed.is_set()
 
     def stop(self) -> None:

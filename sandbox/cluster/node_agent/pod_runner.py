@@ -52,7 +52,7 @@ class _Stage(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What every pod of the agent is given."""
+    """The environment that all pods of the agent share."""
 
     directory: Path
     sources: Sources
@@ -119,12 +119,12 @@ class PodRunner:
 
     @property
     def is_gone(self) -> bool:
-        """Whether nothing is left to do: the API server may forget the pod."""
+        """True when nothing is left to do and the API server may delete the pod."""
         return self._stage is _Stage.GONE
 
     @property
     def is_refused(self) -> bool:
-        """Whether the pod holds something that the agent does not carry out."""
+        """True if the pod uses a feature that the agent does not support."""
         return self._stage is _Stage.REFUSED
 
     def processes(self) -> dict[str, int]:

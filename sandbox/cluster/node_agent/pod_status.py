@@ -12,7 +12,7 @@ from sandbox.cluster.node_agent.processes import ContainerProcess
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerReport:
-    """What there is to say of one container. `waiting` is a reason, used when there is no process."""
+    """The state of one container. `waiting` is a reason, used when there is no process."""
 
     specification: JsonObject
     process: ContainerProcess
@@ -25,7 +25,7 @@ class ContainerReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodReport:
-    """What there is to say of a pod."""
+    """The state of a pod."""
 
     host_address: str
     pod_address: str

@@ -21,7 +21,7 @@ BACK_OFF_FORGOTTEN_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a process ended. `code` is 128 + the signal's number for one that was killed, as in Kubernetes."""
+    """The exit of a process. `code` is 128 + the signal's number for one that was killed, as in Kubernetes."""
 
     code: int
     started: str
@@ -47,7 +47,7 @@ class ContainerProcess:
 
     @property
     def is_running(self) -> bool:
-        """Whether there is a process, as far as was seen."""
+        """True if the process runs, as last seen."""
         return self._process is not None
 
     @property

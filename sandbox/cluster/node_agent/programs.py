@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What a program's flags hold. `listens` maps a flag to the container port it has when it is not given."""
+    """The meaning of a program's flags. `listens` maps a flag to the container port it has when it is not given."""
 
     binary: str
     listens: Mapping[str, int]

@@ -1,4 +1,4 @@
-"""What Prometheus' Kubernetes discovery would find, for the pods that the agent runs, as files that Prometheus reads.
+"""Writes the agent's pods as service discovery files, in place of Prometheus' Kubernetes discovery.
 
 Labels are the documented `__meta_kubernetes_*` ones, so that the operator's own relabelling decides, as it would in a
 cluster. Nothing else of the cluster can be scraped here: it has no process.

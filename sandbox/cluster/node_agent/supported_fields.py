@@ -1,4 +1,4 @@
-"""What of a pod the agent carries out, and what it knows to mean nothing for a process. The rest is refused by name."""
+"""The fields of a pod that the agent supports or may ignore. Any other is rejected by name."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Root:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoveryRequest:
-    """What one of Prometheus' discovery configurations asks Kubernetes for. No namespaces means all of them."""
+    """One Kubernetes discovery configuration of Prometheus. No namespaces means all of them."""
 
     role: str
     namespaces: tuple[str, ...]

@@ -28,7 +28,7 @@ class NotMountable(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Where volumes' contents come from."""
+    """The sources of volumes' contents."""
 
     api: Api
     secrets: Mirror

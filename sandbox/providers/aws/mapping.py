@@ -1,4 +1,4 @@
-"""How pulumi-aws' properties are called and shaped in CloudFormation, and back.
+"""Translates pulumi-aws' properties to CloudFormation's names and shapes, and back.
 
 A table of properties says for each where it stands in CloudFormation's resource: `properties("displayName",
 name="TopicName")` is read as DisplayName and TopicName. Numbers in such a place are positions in a list:
@@ -124,7 +124,7 @@ TAGS = pairs("Tags")
 
 @dataclass(slots=True)
 class Translation:
-    """What came of turning properties into CloudFormation's."""
+    """The result of translating properties to CloudFormation's."""
 
     document: Document = field(default_factory=dict[str, Any])
     sources: dict[Path, Path] = field(default_factory=dict[Path, Path])

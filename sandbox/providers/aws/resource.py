@@ -1,4 +1,4 @@
-"""What a type of pulumi-aws is made of, and how the machine sees it."""
+"""Resource types of pulumi-aws, as the provider's core sees them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ALL_TAGS = "tagsAll"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a resource shall be (for `delete` and `read`: was), under Pulumi's names and as CloudFormation writes it.
+    """The desired resource (for `delete` and `read`: the recorded one), under Pulumi's and CloudFormation's names.
 
     `document` is without tags; `old` is what it was so far (for `update`), or None.
     """
@@ -63,7 +63,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a resource is: as CloudFormation writes it, and what only Pulumi has. What is not said is kept."""
+    """The actual resource: CloudFormation's properties, and those that only Pulumi has. A missing one is kept."""
 
     document: Document = field(default_factory=dict[str, Any])
     outputs: Properties = field(default_factory=dict[str, Any])

@@ -65,7 +65,7 @@ def _find_bucket(aws: Aws, wanted: Wanted) -> Found:
 
 
 def _nothing(_aws: Aws, _wanted: Wanted) -> None:
-    """What pulumi-aws itself goes by needs no call."""
+    """Properties that only pulumi-aws reads need no call."""
 
 
 @gone_is_fine(*_GONE)

@@ -1,4 +1,4 @@
-"""What nested properties look like, under the names that pulumi_pagerduty 4.37 sends. Anything else is refused."""
+"""Shapes of nested properties, under the names that pulumi_pagerduty 4.37 sends. Any other is rejected."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class _Shape(BaseModel):
 
 
 class Target(_Shape):
-    """Whom an escalation rule reaches."""
+    """A target of an escalation rule."""
 
     id: str
     type: Literal["user_reference", "schedule_reference"] = "user_reference"
 
 
 class Strategy(_Shape):
-    """How a rule's targets share incidents."""
+    """The strategy by which a rule's targets share incidents."""
 
     type: Literal["round_robin", "assign_to_everyone"] = "assign_to_everyone"
 
@@ -46,7 +46,7 @@ class Urgency(_Shape):
 
 
 class UrgencyRule(_Shape):
-    """How urgent a service's incidents are."""
+    """The urgency rule of a service's incidents."""
 
     type: Literal["constant", "use_support_hours"]
     urgency: Literal["low", "high", "severity_based"] | None = None
@@ -55,7 +55,7 @@ class UrgencyRule(_Shape):
 
 
 class SupportHours(_Shape):
-    """When a service is supported."""
+    """The support hours of a service."""
 
     type: Literal["fixed_time_per_day"] = "fixed_time_per_day"
     time_zone: str
@@ -72,7 +72,7 @@ class Member(_Shape):
 
 
 class Assignment(_Shape):
-    """Who covers an event's occurrences."""
+    """The assignment of an event's occurrences."""
 
     type: Literal["rotating_member_assignment_strategy", "every_member_assignment_strategy"]
     shifts_per_member: int | None = None

@@ -1,4 +1,4 @@
-"""What every request to the REST API has in common: authentication, rate, errors, bodies, pages."""
+"""Shared handling of REST requests: authentication, rate limit, errors, bodies and pages."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Call:
 
     @property
     def render(self) -> Renderer:
-        """What turns things into JSON."""
+        """A function that renders an object as JSON."""
         return Renderer(self.account, str(self.request.base_url).rstrip("/"))
 
     def named(self, name: str, stored: Mapping[str, Stored]) -> Stored:

@@ -29,7 +29,7 @@ class AssignmentBody(Body):
 
 
 class IncidentBody(Body):
-    """What an incident is changed to."""
+    """The body of an incident's update."""
 
     type: Literal["incident", "incident_reference"]
     status: Status | None = None
@@ -47,13 +47,13 @@ class IncidentInListBody(IncidentBody):
 
 
 class NoteBody(Body):
-    """What a note is made from."""
+    """The body of a new note."""
 
     content: str = Field(min_length=1)
 
 
 class AlertBody(Body):
-    """What an alert is changed to."""
+    """The body of an alert's update."""
 
     status: Literal["resolved"]
 

@@ -26,7 +26,7 @@ ROLES = (
 
 
 class UserBody(Body):
-    """What a person is made from."""
+    """The body of a new user."""
 
     name: str = Field(min_length=1, max_length=100)
     email: str = Field(min_length=6, max_length=100, pattern=r"^[^@\s]+@[^@\s]+$")
@@ -38,7 +38,7 @@ class UserBody(Body):
 
 
 class TeamBody(Body):
-    """What a team is made from."""
+    """The body of a new team."""
 
     name: str = Field(min_length=1, max_length=100)
     description: str | None = Field(default=None, max_length=1024)

@@ -20,13 +20,13 @@ MAXIMUM_RULES = 20
 
 
 class StrategyBody(Body):
-    """How a level's targets share its incidents."""
+    """The strategy by which a level's targets share its incidents."""
 
     type: Literal["assign_to_everyone", "round_robin"] = "assign_to_everyone"
 
 
 class TargetBody(Reference):
-    """Whom a level reaches."""
+    """A target of an escalation level."""
 
     type: Literal["user", "user_reference", "schedule", "schedule_reference", "schedule_v3_reference"]
 
@@ -42,7 +42,7 @@ class RuleBody(Body):
 
 
 class PolicyBody(Body):
-    """What an escalation policy is made from, or changed to."""
+    """The body of a new or updated escalation policy."""
 
     name: str = Field(min_length=1, max_length=255)
     description: str | None = None

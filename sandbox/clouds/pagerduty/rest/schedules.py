@@ -30,7 +30,7 @@ class MemberBody(Body):
 
 
 class ScheduleBody(Body):
-    """What a schedule is made from, or changed to."""
+    """The body of a new or updated schedule."""
 
     name: str | None = Field(default=None, min_length=1, max_length=255)
     time_zone: str | None = None
@@ -46,7 +46,7 @@ class ZonedTimeBody(Body):
 
 
 class AssignmentBody(Body):
-    """Who covers the occurrences."""
+    """The assignment of occurrences to members."""
 
     type: Literal["rotating_member_assignment_strategy", "every_member_assignment_strategy"]
     shifts_per_member: int | None = Field(default=None, ge=1)
@@ -54,7 +54,7 @@ class AssignmentBody(Body):
 
 
 class EventChangeBody(Body):
-    """What an event is changed to."""
+    """The body of an event's update."""
 
     name: str | None = Field(default=None, min_length=1, max_length=255)
     start_time: ZonedTimeBody | None = None
@@ -66,7 +66,7 @@ class EventChangeBody(Body):
 
 
 class EventBody(Body):
-    """What an event is made from."""
+    """The body of a new event."""
 
     name: str = Field(min_length=1, max_length=255)
     start_time: ZonedTimeBody

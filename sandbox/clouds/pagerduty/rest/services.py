@@ -32,7 +32,7 @@ class UrgencyTypeBody(Body):
 
 
 class UrgencyRuleBody(UrgencyTypeBody):
-    """How urgent incidents are."""
+    """The urgency rule of incidents."""
 
     type: Literal["constant", "use_support_hours"] = "constant"
     during_support_hours: UrgencyTypeBody | None = None
@@ -40,7 +40,7 @@ class UrgencyRuleBody(UrgencyTypeBody):
 
 
 class SupportHoursBody(Body):
-    """When the service is supported."""
+    """The support hours of the service."""
 
     type: Literal["fixed_time_per_day"] = "fixed_time_per_day"
     time_zone: str
@@ -50,21 +50,21 @@ class SupportHoursBody(Body):
 
 
 class AlertGroupingBody(Body):
-    """How alerts are grouped. Only none: what feeds these services has grouped already."""
+    """Alert grouping. Only none is accepted: Alertmanager has grouped the alerts already."""
 
     type: None = None
     config: None = None
 
 
 class AutoPauseBody(Body):
-    """Whether notifications wait for transient alerts. They do not."""
+    """The pause for transient alerts. It is off."""
 
     enabled: Literal[False] = False
     timeout: Literal[0] | None = None
 
 
 class ServiceBody(Body):
-    """What a service is made from, or changed to."""
+    """The body of a new or updated service."""
 
     name: str | None = Field(default=None, min_length=1, max_length=255)
     description: str | None = None
@@ -90,7 +90,7 @@ class ServiceBody(Body):
 
 
 class IntegrationBody(Body):
-    """What an integration is made from, or changed to."""
+    """The body of a new or updated integration."""
 
     type: (
         Literal[

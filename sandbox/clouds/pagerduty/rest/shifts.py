@@ -18,14 +18,14 @@ Part = TypeVar("Part", CustomShift, Override)
 
 
 class ShiftAssignmentBody(Body):
-    """Who covers a custom shift."""
+    """The member who covers a custom shift."""
 
     type: Literal["shift_assignment"]
     member: MemberBody
 
 
 class CustomShiftBody(Body):
-    """What a custom shift is made from."""
+    """The body of a new custom shift."""
 
     type: Literal["custom_shift"] = "custom_shift"
     start_time: AwareDatetime
@@ -34,7 +34,7 @@ class CustomShiftBody(Body):
 
 
 class OverrideBody(Body):
-    """What an override is made from."""
+    """The body of a new override."""
 
     type: Literal["override_shift"] = "override_shift"
     rotation_id: str | None = None
@@ -46,7 +46,7 @@ class OverrideBody(Body):
 
 
 class OverrideChangeBody(Body):
-    """What an override is changed to."""
+    """The body of an override's update."""
 
     start_time: AwareDatetime | None = None
     end_time: AwareDatetime | None = None
