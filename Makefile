@@ -28,7 +28,8 @@ tools: setup ## Find or build the external programs (Pulumi, Prometheus, Alertma
 sandbox: tools ## Run everything on this machine and watch the drills. ONCE=1: stop after them; REALTIME=1: unscaled
 	@$(ORION) sandbox $(if $(filter-out 0 no false,$(ONCE)),--once) $(if $(filter-out 0 no false,$(REALTIME)),--realtime)
 
-check: setup ## Format, lint, types and import rules
+check: setup ## Format, lint, types, import rules, workflows, spelling and prose
+	@$(RUN) -m tools actionlint
 	@$(RUN) -m tests.checks
 
 test: tools ## Run every check: format, types, unit, rules, routing, infrastructure and the drills, in real time too

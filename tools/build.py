@@ -41,27 +41,27 @@ class BuildFailed(RuntimeError):
     """A tool could not be built; the message ends with what the build printed."""
 
 
-def build_all(console: Console) -> Path:
-    """Make every tool available and return the folder that holds them.
+def build_all(console: Console, names: Sequence[str] = ()) -> Path:
+    """Make the named tools available, or every one where none is named, and return the folder that holds them.
 
     Raises `BuildFailed` with the output of the build that failed. Two runs at once wait for each other.
     """
     folder = tools_folder()
     folder.mkdir(parents=True, exist_ok=True)
+    recipes = [recipe for recipe in RECIPES if not names or recipe.name in names]
     lock = FileLock(cache_folder() / "tools.lock")
-    if _complete(folder):
-        return folder
-    with lock:
-        missing = [recipe for recipe in RECIPES if not (folder / recipe.name).exists()]
-        for number, recipe in enumerate(missing, start=1):
-            _provide(recipe, folder, console, f"{number} of {len(missing)}")
-        if not _crds(folder).exists():
-            _copy_custom_resource_definitions(folder)
+    if _missing(recipes, folder) or not (names or _crds(folder).exists()):
+        with lock:
+            missing = _missing(recipes, folder)
+            for number, recipe in enumerate(missing, start=1):
+                _provide(recipe, folder, console, f"{number} of {len(missing)}")
+            if not (names or _crds(folder).exists()):
+                _copy_custom_resource_definitions(folder)
     return folder
 
 
-def _complete(folder: Path) -> bool:
-    return all((folder / recipe.name).exists() for recipe in RECIPES) and _crds(folder).exists()
+def _missing(recipes: Sequence[Recipe], folder: Path) -> list[Recipe]:
+    return [recipe for recipe in recipes if not (folder / recipe.name).exists()]
 
 
 def _crds(folder: Path) -> Path:

@@ -133,4 +133,11 @@ RECIPES: tuple[Recipe, ...] = (
         variables=(("main.version", "0.87.0"),),
         on_path=OnPath(arguments=("version",), versions=">=0.80,<1"),
     ),
+    # The linter of the workflows: `make check` builds it and nothing else.
+    Recipe(
+        name="actionlint",
+        module="actionlint",
+        package="github.com/rhysd/actionlint/cmd/actionlint",
+        on_path=OnPath(arguments=("-version",), versions=">=1.7.12,<2"),
+    ),
 )
