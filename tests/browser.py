@@ -38,7 +38,7 @@ def chromium() -> Generator[Browser]:
 
 
 class PageProblems:
-    """What a page's console and scripts complain of, and the dialogs that they open."""
+    """Warnings and errors of a page's console and scripts, and the dialogs that they open."""
 
     def __init__(self, page: Page) -> None:
         self.found: list[str] = []

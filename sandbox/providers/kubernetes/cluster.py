@@ -77,7 +77,7 @@ class Cluster:
 
     @property
     def namespace(self) -> str:
-        """Where namespaced objects go that name none."""
+        """The namespace of objects that name none."""
         return self._settings.get("namespace") or self._loaded().context.namespace or DEFAULT_NAMESPACE
 
     @property

@@ -1,4 +1,4 @@
-"""When an object is ready, by its own status, as pulumi-kubernetes waits for it."""
+"""Tells from an object's status whether it is ready, as pulumi-kubernetes waits for it."""
 
 from __future__ import annotations
 

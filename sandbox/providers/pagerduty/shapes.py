@@ -129,7 +129,7 @@ class RouterSet(_Shape):
 
 
 class CatchAll(_Shape):
-    """What a router does with events that no rule takes."""
+    """The actions on events that no rule of a router takes."""
 
     actions: RouteTo
 
