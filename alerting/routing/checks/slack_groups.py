@@ -17,6 +17,8 @@ from alerting.source.durations import milliseconds
 from alerting.source.problems import CatalogError, Problem
 
 ROUTING = "catalog/routing.yaml"
+_Group = tuple[int, tuple[str, ...]]
+"""A route's position, and the values of the labels that it groups by."""
 MESSAGES_A_SECOND = 1
 """What Slack documents for a channel."""
 BURST = 30
@@ -39,19 +41,24 @@ class ChannelLoad:
 
 def channel_loads(catalog: Catalog, settings: Settings) -> tuple[ChannelLoad, ...]:
     """Return the load of each channel if every alert of every service fires at once, as a stack posts them."""
-    groups: dict[str, set[tuple[object, ...]]] = {}
+    groups: dict[str, dict[_Group, int]] = {}
     intervals: dict[str, float] = {}
-    for labels in _possible(catalog):
-        taken = next(
-            ((index, one) for index, one in enumerate(catalog.routing.routes) if takes(one, labels)), (-1, None)
-        )
-        for channel in _channels(catalog, settings, taken[1]):
-            groups.setdefault(channel, set()).add((taken[0], *_group(catalog, taken[1], labels)))
-            interval = (taken[1].group_interval if taken[1] else None) or catalog.routing.default.group_interval
+    routes = catalog.routing.routes
+    for alike in _alike(catalog):
+        for service in (alike.labels["service"],) if "service" in alike.labels else paged_services(catalog):
+            labels = {"team": catalog.owner(service), "service": service, **alike.labels}
+            index, entry = next(((index, one) for index, one in enumerate(routes) if takes(one, labels)), (-1, None))
+            group, each = _group(catalog, entry, labels)
+            interval = (entry.group_interval if entry else None) or catalog.routing.default.group_interval
             seconds = milliseconds(interval) / 1000
-            intervals[channel] = min(seconds, intervals.get(channel, seconds))
+            for channel in _channels(catalog, settings, entry):
+                if each:  # the alerts' names are part of the group: there are as many groups as alerts
+                    groups.setdefault(channel, {})[index, (alike.names[0], *group)] = len(alike.names)
+                else:
+                    groups.setdefault(channel, {})[index, group] = 1
+                intervals[channel] = min(seconds, intervals.get(channel, seconds))
     return tuple(
-        ChannelLoad(channel=channel, groups=len(found), interval_seconds=intervals[channel])
+        ChannelLoad(channel=channel, groups=sum(found.values()), interval_seconds=intervals[channel])
         for channel, found in sorted(groups.items())
     )
 
@@ -93,11 +100,26 @@ ADVICE = (
 )
 
 
-def _possible(catalog: Catalog) -> Iterator[Mapping[str, str]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Alike:
+    """Alerts that every route takes or leaves together: they differ in their names alone.
+
+    `labels` are those that their rules set, and the name where a route asks for it.
+    """
+
+    names: tuple[str, ...]
+    labels: Mapping[str, str]
+
+
+def _alike(catalog: Catalog) -> Iterator[_Alike]:
+    """Yield the alerts in groups of those that are alike. There are thousands of alerts, and few of these groups."""
+    asked = {name for route in catalog.routing.routes for name in route.match.get("alertname", ())}
+    classes: dict[frozenset[tuple[str, str]], list[str]] = {}
     for name, located in catalog.alerts().items():
-        fixed = located.rule.labels
-        for service in (fixed["service"],) if "service" in fixed else paged_services(catalog):
-            yield {"team": catalog.owner(service), "service": service, **fixed, "alertname": name}
+        known = {"alertname": name} if name in asked else {}
+        classes.setdefault(frozenset({**located.rule.labels, **known}.items()), []).append(name)
+    for labels, names in classes.items():
+        yield _Alike(names=tuple(names), labels=dict(labels))
 
 
 def _channels(catalog: Catalog, settings: Settings, entry: RouteEntry | None) -> set[str]:
@@ -110,9 +132,12 @@ def _channels(catalog: Catalog, settings: Settings, entry: RouteEntry | None) ->
     return {settings.channel(one.channel) for one in posted}
 
 
-def _group(catalog: Catalog, entry: RouteEntry | None, labels: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the group of an alert. Of a label whose value only the series know there is one value for each alert."""
+def _group(catalog: Catalog, entry: RouteEntry | None, labels: Mapping[str, str]) -> tuple[tuple[str, ...], bool]:
+    """Return the group of an alert, and whether each alert that is alike has one of its own.
+
+    Of a label whose value only the series know there is one value for each alert.
+    """
     group_by = (entry.group_by if entry is not None else None) or catalog.routing.default.group_by
-    known = {"cluster", *labels}
-    names = group_by if known >= set(group_by) else (*group_by, "alertname", "service")
-    return tuple(labels.get(name, "") for name in sorted(set(names)))
+    known = {"cluster", "alertname", *labels}
+    names = set(group_by if known >= set(group_by) else (*group_by, "alertname", "service"))
+    return tuple(labels.get(name, "") for name in sorted(names - {"alertname"})), "alertname" in names
