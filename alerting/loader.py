@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from alerting.catalog import Catalog, Page, RoutingFile, RulesFile, ScrapedSeriesFile, ServicesFile
+from alerting.catalog import Catalog, Page, RoutingFile, Service, ServicesFile
 from alerting.oncall.teams import TeamsFile
 from alerting.repairs.model import ActionFile, RemediationsFile
-from alerting.rules.market_hours import MARKET_FILE, MarketFile
+from alerting.rules.compile import compile_rules
+from alerting.rules.market_calendar import MARKET_FILE, MarketFile
+from alerting.rules.model import SCRAPED_SERIES, RulesFile, RuleSource, ScrapedSeriesFile
+from alerting.rules.sources import files, market_hours, missing_series
+from alerting.rules.sources import services as service_rules
 from alerting.source.folders import domain_problems, folder_problems
 from alerting.source.problems import CatalogError, Problem, listed, shown
 from alerting.source.yaml_source import Document, FieldPath, read_document, read_text
 
-SCRAPED_SERIES = "rules/scraped_series.yaml"
+SERVICES = "catalog/services.yaml"
+GENERATED_DOMAINS = (service_rules.DOMAIN, market_hours.DOMAIN, missing_series.DOMAIN)
+"""The rules that are generated: no file of rules/ may have their names."""
 
 ModelType = TypeVar("ModelType", bound=BaseModel)
 
@@ -91,19 +97,26 @@ def read_catalog(root: Path) -> Catalog:
     """
     collector = _Collector(root)
     collector.problems += folder_problems(root)
-    services = collector.read("catalog/services.yaml", ServicesFile)
+    services = collector.read(SERVICES, ServicesFile)
     teams = collector.read("catalog/teams.yaml", TeamsFile)
     routing = collector.read("catalog/routing.yaml", RoutingFile)
     remediations = collector.read("catalog/remediations.yaml", RemediationsFile)
     series = collector.read(SCRAPED_SERIES, ScrapedSeriesFile)
     market = collector.read(MARKET_FILE, MarketFile)
     rules_files = [file for file in collector.files("rules", ".yaml") if file != SCRAPED_SERIES]
-    collector.problems += [problem for file in rules_files for problem in domain_problems(file)]
+    collector.problems += [problem for file in rules_files for problem in domain_problems(file, GENERATED_DOMAINS)]
     rules = {Path(file).stem: collector.read(file, RulesFile) for file in rules_files}
     actions = [collector.read(file, ActionFile) for file in collector.files("runbooks/actions", ".yaml")]
     pages = {Path(file).stem: collector.page(file) for file in collector.files("runbooks", ".md")}
     if collector.problems or None in (services, teams, routing, remediations, series, market):
         raise CatalogError(collector.problems)
+    sources = _sources(
+        collector.documents,
+        cast(ServicesFile, services).services,
+        cast(MarketFile, market),
+        cast(ScrapedSeriesFile, series),
+        {domain: file for domain, file in rules.items() if file is not None},
+    )
     return Catalog(
         services=cast(ServicesFile, services).services,
         teams=cast(TeamsFile, teams).teams,
@@ -114,12 +127,27 @@ def read_catalog(root: Path) -> Catalog:
         bounds=cast(RemediationsFile, remediations).bounds,
         hourly_limits=cast(RemediationsFile, remediations).hourly_limits,
         actions={action.name: action for action in actions if action is not None},
-        rules={domain: file for domain, file in rules.items() if file is not None},
+        rules=compile_rules(sources, cast(ScrapedSeriesFile, series)),
         series=cast(ScrapedSeriesFile, series),
         market=cast(MarketFile, market),
         pages={alert: page for alert, page in pages.items() if page is not None},
         documents=collector.documents,
     )
+
+
+def _sources(
+    documents: Mapping[str, Document],
+    services: Mapping[str, Service],
+    market: MarketFile,
+    series: ScrapedSeriesFile,
+    rules: Mapping[str, RulesFile],
+) -> Iterator[RuleSource]:
+    """Yield the sources of all rules: first those that are generated, then the files by name."""
+    yield service_rules.services_source(documents[SERVICES], services)
+    yield market_hours.market_source(documents[MARKET_FILE], market)
+    yield missing_series.missing_series_source(documents[SCRAPED_SERIES], series, services)
+    for domain, file in rules.items():
+        yield files.file_source(domain, documents[f"rules/{domain}.yaml"], file)
 
 
 def _page(text: str) -> Page:

@@ -22,7 +22,7 @@ from alerting.build import build_platform, load_catalog
 from alerting.catalog import Catalog
 from alerting.platform import Platform
 from alerting.routing.checks.slack_groups import burst_notices
-from alerting.rules.market_hours import MARKET_FILE
+from alerting.rules.market_calendar import MARKET_FILE
 from alerting.rules.render import rules_text
 from alerting.settings import Environment
 from alerting.source.problems import listed
@@ -101,7 +101,7 @@ def untested_alerts(root: Path, catalog: Catalog) -> list[str]:
     """Return the alerts that no test of promtool's names."""
     tests = "\n".join(path.read_text(encoding="utf-8") for path in (root / TESTS).glob("*.yaml"))
     tested = set(re.findall(r"""alertname(?:=|:\s*)["']?(\w+)""", tests))
-    return [alert for alert in catalog.alerts() if alert not in tested]
+    return [alert for alert in catalog.rules.alerts if alert not in tested]
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from alerting.catalog import Catalog
 from alerting.repairs.compile import NAMESPACE, NOT_AFTER, repair_action
 from alerting.repairs.model import ActionFile, HandOverEntry, RemediationEntry
 from alerting.repairs.ssm_documents import VARIABLE_PREFIX, content_problems
-from alerting.rules.checks.alerts import alert_labels
 from alerting.source.problems import Place, Problem, listed, not_allowed
 from alerting.source.yaml_source import Document, FieldPath
 
@@ -32,12 +31,12 @@ def repair_problems(catalog: Catalog) -> Iterator[Problem]:
 
 def _remediation_problems(catalog: Catalog) -> Iterator[Problem]:
     document = catalog.documents[REMEDIATIONS]
-    labels = alert_labels(catalog)
+    labels = catalog.rules.alert_labels
     actions = [*catalog.actions, *catalog.hand_overs]
     for alert, entry in catalog.remediations.items():
         path = ("remediations", alert)
-        if alert not in catalog.alerts():
-            yield not_allowed(document.place(path), alert, catalog.alerts(), "Name an alert of rules/")
+        if alert not in catalog.rules.alerts:
+            yield not_allowed(document.place(path), alert, catalog.rules.alerts, "Name an alert of rules/")
         if entry.action not in actions:
             advice = "Name an action of runbooks/actions or `hand_overs`, or write it"
             yield not_allowed(document.place((*path, "action")), entry.action, actions, advice)
@@ -60,8 +59,8 @@ def _trigger_problems(catalog: Catalog, alert: str, entry: RemediationEntry, pla
     trigger = entry.triggered_by
     if trigger is None:
         return
-    if trigger not in catalog.alerts():
-        yield not_allowed(place, trigger, catalog.alerts(), "Name an alert of rules/")
+    if trigger not in catalog.rules.alerts:
+        yield not_allowed(place, trigger, catalog.rules.alerts, "Name an alert of rules/")
     others = [other for other, one in catalog.remediations.items() if trigger in {other, one.triggered_by}]
     if others != [alert]:
         message = f"{trigger} has an action already ({listed(others)}); allowed: one for each alert. Name another alert"
@@ -70,9 +69,9 @@ def _trigger_problems(catalog: Catalog, alert: str, entry: RemediationEntry, pla
 
 def _annotation_problems(catalog: Catalog, alert: str, action: str, place: Place) -> Iterator[Problem]:
     """Yield the annotations that an action reads and that the alert which it answers does not have."""
-    if action not in catalog.actions or alert not in catalog.alerts():
+    if action not in catalog.actions or alert not in catalog.rules.alerts:
         return
-    written = catalog.alerts()[alert].rule.annotations
+    written = catalog.rules.alerts[alert].rule.annotations
     for annotation in catalog.actions[action].parameters_from_annotations.values():
         if annotation not in written:
             message = (

@@ -175,4 +175,4 @@ def _begun(step: Mapping[str, Any], beginning: str) -> dict[str, Any]:
 
 def _team(catalog: Catalog, alert: str) -> str:
     """Return who hears of a failure when the alert itself does not carry its team."""
-    return catalog.alerts()[alert].rule.labels.get("team", catalog.routing.fallback_team)
+    return catalog.rules.alerts[alert].rule.labels.get("team", catalog.routing.fallback_team)

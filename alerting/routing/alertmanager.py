@@ -25,8 +25,8 @@ from alerting.catalog import Catalog, Inhibition, PageEntry, RoutingFile, Select
 from alerting.oncall.pagerduty import paged_services
 from alerting.platform import AlertmanagerFiles, SecretFile, SecretSource
 from alerting.routing.routes import Route, default_route, label_matcher, routes
-from alerting.rules.time_scale import scaled_duration
 from alerting.settings import Environment, Settings
+from alerting.source.durations import scaled_duration
 
 PAGERDUTY_EVENTS = "https://events.pagerduty.com/v2/enqueue"
 TEMPLATES_FOLDER = "/etc/alertmanager/configmaps"

@@ -102,7 +102,7 @@ def possible_labels(before: Deployment, after: Deployment) -> Iterator[Labels]:
     catalog = before.catalog
     services = dict.fromkeys((*paged_services(catalog), *paged_services(after.catalog), ""))
     others = _other_labels(before, after)
-    for name, located in catalog.alerts().items():
+    for name, located in catalog.rules.alerts.items():
         fixed = located.rule.labels
         for service in (fixed["service"],) if "service" in fixed else services:
             known = service in catalog.services or service in catalog.teams

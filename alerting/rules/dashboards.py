@@ -19,9 +19,10 @@ from grafana_foundation_sdk.models import dashboard as models
 
 from alerting.catalog import Catalog
 from alerting.platform import Dashboard, RuleFile
-from alerting.rules.annotation_queries import queries
-from alerting.rules.promql import parsed, selectors, series_name
-from alerting.rules.render import OWNER_SERIES
+from alerting.rules.model import CompiledRule
+from alerting.rules.promql import Expression, compiled
+from alerting.rules.render import object_name
+from alerting.rules.series import ALERTS, SERVICE, SERVICE_OWNER
 
 JOINS = frozenset({"and", "unless", "or", "*"})
 """What puts several conditions together, or a condition and the labels of its owner."""
@@ -42,19 +43,42 @@ class Looked:
 
 def dashboards(catalog: Catalog, files: tuple[RuleFile, ...]) -> tuple[Dashboard, ...]:
     """Return a dashboard for each domain of rules that has alerts, from the rules as they are deployed."""
-    domains = {f"orion-{domain}": domain for domain in catalog.rules}
-    found: list[Dashboard] = []
-    for file in files:
-        alerts = [rule for group in file.groups for rule in group["rules"] if "alert" in rule]
-        if alerts and file.name in domains:
-            built = _dashboard(file.name, domains[file.name], alerts)
-            found.append(Dashboard(name=file.name, text=JSONEncoder(sort_keys=True, indent=1).encode(built)))
-    return tuple(found)
+    rendered = {file.name: [rule for group in file.groups for rule in group["rules"]] for file in files}
+    result: list[Dashboard] = []
+    for domain, groups in catalog.rules.groups.items():
+        name = object_name(domain)
+        rules = [rule for group in groups for rule in group.rules]
+        alerts = [
+            _Alert(rule=rule, deployed=deployed)
+            for rule, deployed in zip(rules, rendered[name], strict=True)
+            if rule.rule.alert is not None
+        ]
+        if alerts:
+            built = _dashboard(name, domain, alerts)
+            result.append(Dashboard(name=name, text=JSONEncoder(sort_keys=True).encode(built)))
+    return tuple(result)
 
 
-def looked_at(expression: str) -> Looked:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Alert:
+    """An alert, and the rule that is deployed of it: scaled, and with its links."""
+
+    rule: CompiledRule
+    deployed: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.deployed["alert"])
+
+    def expression(self) -> Expression:
+        """Return what is deployed: where nothing is scaled, that is parsed already."""
+        text = str(self.deployed["expr"])
+        return self.rule.expression if text == self.rule.expression.text else compiled(text)
+
+
+def looked_at(expression: Expression) -> Looked:
     """Return what an alert's expression compares with what: of several conditions, the first."""
-    return _compared(parsed(expression)) or Looked(expression, None)
+    return (None if expression.tree is None else _compared(expression.tree)) or Looked(expression.text, None)
 
 
 def _compared(expression: promql.Expr) -> Looked | None:
@@ -71,7 +95,7 @@ def _compared(expression: promql.Expr) -> Looked | None:
     return Looked(expression.lhs.prettify(), right.val if isinstance(right, promql.NumberLiteral) else right.prettify())
 
 
-def _dashboard(uid: str, domain: str, alerts: list[Mapping[str, Any]]) -> models.Dashboard:
+def _dashboard(uid: str, domain: str, alerts: list[_Alert]) -> models.Dashboard:
     built = (
         dashboard.Dashboard(f"Orion: {domain}")
         .uid(uid)
@@ -85,7 +109,7 @@ def _dashboard(uid: str, domain: str, alerts: list[Mapping[str, Any]]) -> models
             dashboard.QueryVariable("service")
             .label("Service")
             .datasource(SOURCE)
-            .query(f"label_values({OWNER_SERIES}, service)")
+            .query(f"label_values({SERVICE_OWNER}, service)")
             .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
             .multi(True)  # noqa: FBT003  (the library's own way to switch on)
             .include_all(True)  # noqa: FBT003  (as above)
@@ -99,21 +123,20 @@ def _dashboard(uid: str, domain: str, alerts: list[Mapping[str, Any]]) -> models
     return built.build()
 
 
-def _told(alerts: list[Mapping[str, Any]]) -> dict[str, str]:
+def _told(alerts: list[_Alert]) -> dict[str, str]:
     """Return the series that the texts of alerts ask for, each with the query that draws it."""
     found: dict[str, str] = {}
     for alert in alerts:
-        asked = [query.expression for query in queries(alert["annotations"]) if query.expression is not None]
-        for selector in (selector for one in asked for selector in selectors(parsed(one))):
-            if (name := series_name(selector)) is not None:
+        for query in alert.rule.queries:
+            for name in () if query.expression is None else query.expression.series:
                 found.setdefault(name, _of_the_service(name, alert))
     return found
 
 
-def _states(alerts: list[Mapping[str, Any]]) -> statetimeline.Panel:
+def _states(alerts: list[_Alert]) -> statetimeline.Panel:
     """Return when which alert fired, and for which service."""
-    names = "|".join(alert["alert"] for alert in alerts)
-    firing = f'ALERTS{{alertstate="firing", alertname=~"{names}", service=~"$service|"}}'
+    names = "|".join(alert.name for alert in alerts)
+    firing = f'{ALERTS}{{alertstate="firing", alertname=~"{names}", service=~"$service|"}}'
     return (
         statetimeline.Panel()
         .title("Firing")
@@ -124,11 +147,11 @@ def _states(alerts: list[Mapping[str, Any]]) -> statetimeline.Panel:
     )
 
 
-def _panel(alert: Mapping[str, Any]) -> timeseries.Panel:
-    looked = looked_at(alert["expr"])
-    annotations = alert["annotations"]
+def _panel(alert: _Alert) -> timeseries.Panel:
+    looked = looked_at(alert.expression())
+    annotations = alert.deployed["annotations"]
     panel = (
-        _plain_panel(alert["alert"])
+        _plain_panel(alert.name)
         .description(f"{annotations['summary']}\n\n[Runbook]({annotations['runbook_url']})")
         .with_target(_query("A", _of_the_service(looked.value, alert), "__auto"))
     )
@@ -147,11 +170,11 @@ def _plain_panel(title: str) -> timeseries.Panel:
     return timeseries.Panel().title(title).datasource(SOURCE).span(HALF_WIDTH).height(HEIGHT)
 
 
-def _of_the_service(expression: str, alert: Mapping[str, Any]) -> str:
+def _of_the_service(expression: str, alert: _Alert) -> str:
     """Keep to the service that is chosen, unless the rule itself names one: its series tell none apart."""
-    if "service" in alert.get("labels", {}):
+    if SERVICE in alert.rule.rule.labels:
         return expression
-    return f'({expression}) and on (service) {OWNER_SERIES}{{service=~"$service"}}'
+    return f'({expression}) and on (service) {SERVICE_OWNER}{{service=~"$service"}}'
 
 
 def _query(reference: str, expression: str, legend: str) -> prometheus.Dataquery:

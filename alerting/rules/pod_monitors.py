@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from alerting.catalog import Catalog, ExporterPods
+from alerting.catalog import Catalog
 from alerting.platform import PodMonitor
+from alerting.rules.model import ExporterPods
 
 SERVICES = "services"
 """The exporter that every service of the catalog is."""

@@ -1,4 +1,4 @@
-"""Turns rules and services into PrometheusRules: scaled, and with what every alert has."""
+"""Turns the rules of all sources into PrometheusRules: scaled, and with what every alert has."""
 
 from __future__ import annotations
 
@@ -6,42 +6,26 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from alerting.catalog import Catalog, Rule, RuleGroup
+from alerting.catalog import Catalog
 from alerting.platform import RuleFile
-from alerting.rules.market_hours import MARKET_SERIES, market_rules
-from alerting.rules.missing_series import MISSING_PART_SERIES, MISSING_SERIES, missing_series_rules
-from alerting.rules.time_scale import scaled_duration, scaled_expression
+from alerting.rules.model import CompiledGroup, Rule
+from alerting.rules.promql.scaling import scaled_expression
+from alerting.rules.series import MARKET_OPEN, SERVICE
+from alerting.rules.sources.market_hours import ALWAYS_OPEN
 from alerting.settings import Environment, Settings
-
-OWNER_SERIES = "orion:service:owner"
-ERROR_BUDGET_SERIES = "orion:service:error_budget"
-EXPECTED_SERIES = "orion:service:expected"
-SERVICES_DOMAIN, MARKET_DOMAIN, SERIES_DOMAIN = GENERATED_DOMAINS = ("services", "market", "series")
-"""The rules that are made here: no file of rules/ may have their names."""
-GENERATED_SERIES: Mapping[str, frozenset[str]] = {
-    OWNER_SERIES: frozenset({"service", "team"}),
-    ERROR_BUDGET_SERIES: frozenset({"service", "team"}),
-    EXPECTED_SERIES: frozenset({"namespace", "service", "team"}),
-    MISSING_SERIES: frozenset({"exporter", "series"}),
-    MISSING_PART_SERIES: frozenset({"exporter", "series", "part"}),
-    **MARKET_SERIES,
-}
-"""The series recorded from the catalog's services and market and from rules/scraped_series.yaml, and their labels."""
+from alerting.source.durations import scaled_duration
 
 
 def rule_files(catalog: Catalog, settings: Settings) -> tuple[RuleFile, ...]:
-    """Return one PrometheusRule per domain, and those made from the services, the market's calendar and the series."""
-    domains = [
-        RuleFile(
-            name=_name(domain),
-            groups=tuple(_group(group, domain, settings) for group in file.groups),
-        )
-        for domain, file in catalog.rules.items()
-    ]
-    return (_services(catalog), _market(catalog, settings), _missing(catalog, settings), *domains)
+    """Return one PrometheusRule per domain."""
+    return tuple(
+        RuleFile(name=object_name(domain), groups=tuple(_group(group, domain, settings) for group in groups))
+        for domain, groups in catalog.rules.groups.items()
+    )
 
 
-def _name(domain: str) -> str:
+def object_name(domain: str) -> str:
+    """Return the name of a domain's PrometheusRule and the uid of its dashboard."""
     return f"orion-{domain}"
 
 
@@ -50,32 +34,18 @@ def rules_text(file: RuleFile) -> str:
     return json.dumps({"groups": file.groups}, indent=2, ensure_ascii=False) + "\n"
 
 
-def _services(catalog: Catalog) -> RuleFile:
-    """Return the series that say whose a service is, where it is to run, and which share of its requests may fail."""
-    rules: list[Mapping[str, Any]] = []
-    for name, service in catalog.services.items():
-        labels = {"service": name, "team": service.team}
-        budget = f"{1 - service.objective:.10g}"
-        rules.append({"record": OWNER_SERIES, "expr": "vector(1)", "labels": labels})
-        rules.append({"record": ERROR_BUDGET_SERIES, "expr": f"vector({budget})", "labels": labels})
-        expected = {"namespace": service.namespace, **labels}
-        rules.append({"record": EXPECTED_SERIES, "expr": "vector(1)", "labels": expected})
-    return RuleFile(name=_name(SERVICES_DOMAIN), groups=({"name": "orion.services", "rules": rules},))
+def deployed_expression(rule: Rule, settings: Settings) -> str:
+    """Return a rule's PromQL as a stack evaluates it.
+
+    In the sandbox the market is always open: no drill waits for Monday.
+    """
+    if settings.environment is Environment.SANDBOX and rule.record == MARKET_OPEN:
+        return ALWAYS_OPEN
+    return scaled_expression(rule.expr, settings.time_scale)
 
 
-def _market(catalog: Catalog, settings: Settings) -> RuleFile:
-    """Return the series that say whether the market is open. In the sandbox it always is: no drill waits for Monday."""
-    rules = market_rules(catalog.market, always_open=settings.environment is Environment.SANDBOX)
-    return RuleFile(name=_name(MARKET_DOMAIN), groups=({"name": "orion.market", "rules": rules},))
-
-
-def _missing(catalog: Catalog, settings: Settings) -> RuleFile:
-    """Return the series that say which scraped series are missing, as a whole or of one part."""
-    rules = missing_series_rules(catalog, settings.time_scale)
-    return RuleFile(name=_name(SERIES_DOMAIN), groups=({"name": "orion.series", "rules": rules},))
-
-
-def _group(group: RuleGroup, domain: str, settings: Settings) -> Mapping[str, Any]:
+def _group(compiled: CompiledGroup, domain: str, settings: Settings) -> Mapping[str, Any]:
+    group = compiled.source
     result: dict[str, Any] = {"name": group.name}
     if group.interval is not None:
         result["interval"] = scaled_duration(group.interval, settings.time_scale)
@@ -83,13 +53,13 @@ def _group(group: RuleGroup, domain: str, settings: Settings) -> Mapping[str, An
         result["query_offset"] = scaled_duration(group.query_offset, settings.time_scale)
     if group.limit is not None:
         result["limit"] = group.limit
-    result["rules"] = [_rule(rule, domain, settings) for rule in group.rules]
+    result["rules"] = [_rule(one.rule, domain, settings) for one in compiled.rules]
     return result
 
 
 def _rule(rule: Rule, domain: str, settings: Settings) -> Mapping[str, Any]:
     result: dict[str, Any] = {"alert": rule.alert} if rule.alert is not None else {"record": rule.record}
-    result["expr"] = scaled_expression(rule.expr, settings.time_scale)
+    result["expr"] = deployed_expression(rule, settings)
     if rule.for_ is not None:
         result["for"] = scaled_duration(rule.for_, settings.time_scale)
     if rule.keep_firing_for is not None:
@@ -108,10 +78,10 @@ def _annotations(rule: Rule, domain: str, settings: Settings) -> dict[str, str]:
     a service that the rule gives is not among them, so that its name is written out.
     """
     addresses = settings.addresses
-    given = rule.labels.get("service", "{{")
+    given = rule.labels.get(SERVICE, "{{")
     service = "{{ $labels.service | urlquery }}" if "{{" in given else given
     links = {
         "runbook_url": f"{addresses.runbooks}/{rule.alert}",
-        "dashboard_url": f"{addresses.grafana}/d/orion-{domain}?var-service={service}",
+        "dashboard_url": f"{addresses.grafana}/d/{object_name(domain)}?var-service={service}",
     }
     return links | dict(rule.annotations)

@@ -55,6 +55,21 @@ def written(duration_milliseconds: int) -> str:
     return "".join(parts) or "0s"
 
 
+def scaled_duration(text: str, scale: float) -> str:
+    """Return a duration divided by `scale`, to a millisecond, never shortened to nothing. 1 changes nothing."""
+    return text if scale == 1 else divided(milliseconds(text), scale)
+
+
+def divided(duration_milliseconds: float, scale: float) -> str:
+    """Return the text of a duration divided by `scale`, as `scaled_duration` does."""
+    return written(scaled_milliseconds(duration_milliseconds, scale))
+
+
+def scaled_milliseconds(duration_milliseconds: float, scale: float) -> int:
+    """Return a duration divided by `scale`: whole milliseconds, at least one, and 0 for 0."""
+    return max(1, round(duration_milliseconds / scale)) if duration_milliseconds else 0
+
+
 def _checked(text: str) -> str:
     milliseconds(text)
     return text

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from alerting.rules.render import GENERATED_DOMAINS
 from alerting.source.problems import Place, Problem, listed
 
 LONGEST_DOMAIN = 34
@@ -57,11 +56,14 @@ def folder_problems(root: Path) -> Iterator[Problem]:
                 yield Problem(Place(file=f"{folder.path}/{entry.name}"), message)
 
 
-def domain_problems(file: str) -> Iterator[Problem]:
-    """Yield why a file of rules cannot have its name: its domain is part of a name in Kubernetes and in Grafana."""
+def domain_problems(file: str, generated: Collection[str]) -> Iterator[Problem]:
+    """Yield why a file of rules cannot have its name: its domain is part of a name in Kubernetes and in Grafana.
+
+    `generated` are the domains of the rules that are generated.
+    """
     domain = Path(file).stem
-    if domain in GENERATED_DOMAINS:
-        message = f"is the name of rules that are made from the catalog; allowed: any but {listed(GENERATED_DOMAINS)}"
+    if domain in generated:
+        message = f"is the name of rules that are made from the catalog; allowed: any but {listed(generated)}"
         yield Problem(Place(file=file), f"{message}. Rename the file")
     elif not _DOMAIN.fullmatch(domain):
         message = f"allowed as a name: lower-case letters, digits and `-`, at most {LONGEST_DOMAIN}, a letter first"

@@ -20,10 +20,12 @@ from pydantic.fields import FieldInfo
 
 from alerting import checks
 from alerting.build import load_catalog
-from alerting.catalog import Catalog, MarketFile, RoutingFile, RulesFile, ScrapedSeriesFile, ServicesFile
-from alerting.loader import SCRAPED_SERIES, validated
+from alerting.catalog import Catalog, RoutingFile, ServicesFile
+from alerting.loader import validated
 from alerting.oncall.teams import TeamsFile
 from alerting.repairs.model import ActionFile, RemediationsFile
+from alerting.rules.market_calendar import MarketFile
+from alerting.rules.model import SCRAPED_SERIES, RulesFile, ScrapedSeriesFile
 from alerting.source.problems import CatalogError, Problem
 from alerting.source.yaml_source import Document, FieldPath, parse_document
 from tests.alerting_data import ROOT

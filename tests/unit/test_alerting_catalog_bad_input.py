@@ -9,7 +9,7 @@ import pytest
 from alerting.build import load_catalog
 from tests.alerting_data import ROOT, assert_told, changed, copied_root, line_of
 
-ALERTS = ", ".join(load_catalog(ROOT).alerts())
+ALERTS = ", ".join(load_catalog(ROOT).rules.alerts)
 TEAMS = "trading, platform, database"
 
 ONE_PROBLEM = [

@@ -11,6 +11,7 @@ import pytest
 
 from alerting.build import build_platform, load_catalog
 from alerting.rules.dashboards import Looked, looked_at
+from alerting.rules.promql import compiled
 from tests.alerting_data import ROOT
 from tests.component_data import settings
 
@@ -67,7 +68,7 @@ def test_a_dashboard_is_small_enough_for_a_config_map() -> None:
     ],
 )
 def test_what_an_alert_compares_is_found_in_its_expression(expression: str, looked: Looked) -> None:
-    assert looked_at(expression) == looked
+    assert looked_at(compiled(expression)) == looked
 
 
 def test_a_panel_draws_the_limit_and_keeps_to_the_chosen_service() -> None:

@@ -172,7 +172,7 @@ def test_the_longest_name_of_rules_is_allowed(tmp_path: Path) -> None:
     root = copied_root(tmp_path / "root")
     (root / "rules" / "slo.yaml").rename(root / "rules" / f"{'r' * 34}.yaml")
 
-    assert "r" * 34 in load_catalog(root).rules
+    assert "r" * 34 in load_catalog(root).rules.groups
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import yaml
 
-from alerting.rules.checks.alerts import alert_labels
 from tests.lambda_events import ROOT, catalog
 
 TRIGGERS_TEST = ROOT / "tests" / "rules" / "annotations_repairs_test.yaml"
@@ -43,7 +42,7 @@ ALSO = {"HighErrorRateAfterRollout": {"revision"}}
 
 def test_no_alert_has_a_label_that_changes_while_it_lasts() -> None:
     """Each label that is new here: does its value stay for as long as the alert's cause does? Else: an annotation."""
-    labels = {alert: {*carried.fixed, *carried.read} for alert, carried in alert_labels(catalog()).items()}
+    labels = {alert: {*carried.fixed, *carried.read} for alert, carried in catalog().rules.alert_labels.items()}
 
     changing = {
         alert: names - NAMES_OF_WHAT_AN_ALERT_IS_ABOUT - ALSO.get(alert, set()) for alert, names in labels.items()

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.build import load_catalog
-from alerting.rules.market_hours import MarketFile, clock_expression, market_rules
+from alerting.build import load_catalog, load_platform
+from alerting.rules.market_calendar import MarketFile
+from alerting.rules.sources.market_hours import clock_expression
+from alerting.settings import Environment
 from alerting.source.problems import CatalogError
-from tests.alerting_data import ROOT, copied_root
+from tests.alerting_data import ROOT, copied_root, settings
 
 MARKET = load_catalog(ROOT).market
 NEW_YORK = zoneinfo.ZoneInfo(MARKET.time_zone)
@@ -48,7 +50,10 @@ def test_every_holiday_and_early_close_that_is_listed_is_a_weekday() -> None:
 
 
 def test_in_the_sandbox_the_market_is_always_open() -> None:
-    rules = {rule["record"]: rule["expr"] for rule in market_rules(MARKET, always_open=True)}
+    platform = load_platform(ROOT, settings(Environment.SANDBOX))
+    rules = {
+        rule.get("record"): rule["expr"] for file in platform.rules for one in file.groups for rule in one["rules"]
+    }
 
     assert rules["orion:market:open"] == "vector(1)"
 

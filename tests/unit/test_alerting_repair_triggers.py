@@ -10,7 +10,7 @@ from tests.alerting_data import changed, line_of, problems
 from tests.lambda_events import catalog
 
 REMEDIATIONS = "catalog/remediations.yaml"
-ALERTS = ", ".join(catalog().alerts())
+ALERTS = ", ".join(catalog().rules.alerts)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ STEP = "document.mainSteps.0"
 CATALOG = load_catalog(ROOT)
 ACTIONS = ", ".join(CATALOG.actions)
 ALL_ACTIONS = ", ".join([*CATALOG.actions, *CATALOG.hand_overs])
-ALERTS = ", ".join(CATALOG.alerts())
+ALERTS = ", ".join(CATALOG.rules.alerts)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from alerting.build import load_platform
-from alerting.rules.annotation_queries import Query, queries
 from alerting.rules.promql import parsed, reach
+from alerting.rules.promql.annotation_queries import Query, queries
 from alerting.settings import Environment, Settings
 from alerting.source.problems import CatalogError
 from tests.alerting_data import ROOT, changed, line_of, problems, settings

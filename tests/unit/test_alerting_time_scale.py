@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from alerting.rules.time_scale import scaled_duration, scaled_expression
-from alerting.source.durations import milliseconds, written
+from alerting.rules.promql.scaling import scaled_expression
+from alerting.source.durations import milliseconds, scaled_duration, written
 
 
 @pytest.mark.parametrize(

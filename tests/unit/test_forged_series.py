@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,10 @@ import pytest
 import yaml
 
 from alerting.build import load_catalog
-from alerting.catalog import Catalog, ExporterPods, LocatedRule
-from alerting.rules import promql
-from alerting.rules.annotation_queries import queries
+from alerting.catalog import Catalog
+from alerting.rules.model import ExporterPods
 from alerting.rules.pod_monitors import pod_monitors
-from alerting.rules.render import GENERATED_SERIES, OWNER_SERIES
+from alerting.rules.series import SERVICE_OWNER
 from components.monitoring_values import MonitoringSpec, chart_values, prometheus_resource
 from tests.alerting_data import ROOT, changed, line_of, problems, settings
 from tests.unit.test_components_monitoring import rendered_chart
@@ -138,7 +136,7 @@ BUSINESS = f"rules/business.yaml:{ADDED_LINE}"
         ),
         ("http_requests_total", f"{BUSINESS}: groups.0.rules.0.record: http_requests_total is scraped from services"),
         ("up", f"{BUSINESS}: groups.0.rules.0.record: up is made by the program"),
-        (OWNER_SERIES, f"{BUSINESS}: groups.0.rules.0.record: {OWNER_SERIES} is made by the program"),
+        (SERVICE_OWNER, f"{BUSINESS}: groups.0.rules.0.record: {SERVICE_OWNER} is made by the program"),
     ],
 )
 def test_a_file_adds_nothing_to_anothers_series(tmp_path: Path, name: str, told: str) -> None:
@@ -152,33 +150,18 @@ def test_a_file_adds_nothing_to_anothers_series(tmp_path: Path, name: str, told:
         assert any(SCRAPED in problem for problem in found), found
 
 
-def read_by(located: LocatedRule) -> Iterator[str]:
-    """Yield the series that a rule's expression and its annotations read."""
-    asked = [query.expression for query in queries(located.rule.annotations) if query.expression is not None]
-    for text in (located.rule.expr, *asked):
-        for selector in promql.selectors(promql.parsed(text)):
-            name = promql.series_name(selector)
-            assert name is not None
-            yield name
-
-
 def sources(catalog: Catalog, alert: str) -> dict[str, set[str]]:
     """Return the files that decide whether an alert fires, each with the series by which it does."""
     found: dict[str, set[str]] = {}
-    recordings: dict[str, list[LocatedRule]] = {}
-    for located in catalog.located_rules():
-        recordings.setdefault(located.rule.record or "", []).append(located)
-    waiting, seen = [catalog.alerts()[alert]], set[str]()
+    waiting, seen = [catalog.rules.alerts[alert]], set[str]()
     while waiting:
         located = waiting.pop()
-        found.setdefault(f"rules/{located.domain}.yaml", set()).add(located.rule.record or alert)
-        for name in set(read_by(located)) - seen:
+        found.setdefault(located.document.file, set()).add(located.rule.record or alert)
+        for name in set(located.series_read()) - seen:
             seen.add(name)
-            waiting += recordings.get(name, [])
+            waiting += catalog.rules.recordings.get(name, ())
             if name in catalog.series.series:
                 found.setdefault("rules/scraped_series.yaml", set()).add(name)
-            if name in GENERATED_SERIES:
-                found.setdefault("catalog/services.yaml", set()).add(name)
     return found
 
 
@@ -209,7 +192,13 @@ def test_whatever_can_cause_a_repair_is_approved_by_security(catalog: Catalog) -
 
 
 @pytest.mark.parametrize(
-    "path", ["alerting/rules/pod_monitors.py", "alerting/rules/render.py", "alerting/rules/checks/alerts.py"]
+    "path",
+    [
+        "alerting/rules/pod_monitors.py",
+        "alerting/rules/render.py",
+        "alerting/rules/checks/alerts.py",
+        "alerting/rules/compile.py",
+    ],
 )
 def test_what_decides_whose_series_count_is_approved_by_security(path: str) -> None:
     assert owners(path) == SECURITY

@@ -183,7 +183,7 @@ def test_maintenance_ends_after_four_hours(tmp_path: Path) -> None:
 
 
 def test_the_alert_and_the_scripts_speak_of_the_same_maintenance() -> None:
-    expression = str(catalog().alerts()["ClusterMaintenance"].rule.expr)
+    expression = str(catalog().rules.alerts["ClusterMaintenance"].rule.expr)
 
     assert f'namespace="{MAINTENANCE_NAMESPACE}", configmap="{MAINTENANCE_CONFIG_MAP}"' in expression
     assert expression.rstrip().endswith(f"< {MAINTENANCE_SECONDS // 3600} * 3600")

@@ -21,7 +21,7 @@ _NAMESPACE = re.compile(r'\bnamespace="([^"]+)"')
 
 def _watched_namespaces(catalog: Catalog) -> list[str]:
     """Return the namespaces whose pods the rules select: of a service in another one they would see nothing."""
-    rules = [located.rule for located in catalog.located_rules() if located.domain == POD_RULES]
+    rules = [located.rule for located in catalog.rules.rules if located.domain == POD_RULES]
     return sorted({found for rule in rules for found in _NAMESPACE.findall(rule.expr)})
 
 

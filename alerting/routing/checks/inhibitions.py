@@ -15,7 +15,7 @@ Silences = dict[str, set[str]]
 
 def inhibition_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
     """Yield the inhibitions that lose a page, and the first that closes a circle."""
-    severities = {name: located.rule.labels.get("severity", "") for name, located in catalog.alerts().items()}
+    severities = {name: located.rule.labels.get("severity", "") for name, located in catalog.rules.alerts.items()}
     for index, inhibition in enumerate(catalog.routing.inhibitions):
         yield from _lost_page_problems(document, index, inhibition, severities)
     yield from _circle_problems(document, catalog.routing.inhibitions, severities)

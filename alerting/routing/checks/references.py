@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from alerting.catalog import Catalog
 from alerting.oncall.pagerduty import paged_services
 from alerting.routing.checks.inhibitions import inhibition_problems
 from alerting.routing.checks.route_coverage import reach_problems
 from alerting.routing.routes import child_receiver
-from alerting.rules.checks.alerts import AlertLabels, alert_labels
+from alerting.rules.model import AlertLabels
 from alerting.source.fields import Severity
 from alerting.source.problems import Problem, listed, not_allowed
 from alerting.source.yaml_source import Document, FieldPath
@@ -43,7 +43,7 @@ def _name_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
     yield from _receiver_problems(catalog, document)
     yield from _match_problems(catalog, document)
     yield from _grouping_problems(catalog, document)
-    labels = alert_labels(catalog)
+    labels = catalog.rules.alert_labels
     for index, inhibition in enumerate(routing.inhibitions):
         for side, selector in (("source", inhibition.source), ("target", inhibition.target)):
             path = ("inhibitions", index, side)
@@ -84,7 +84,7 @@ def _receiver_problems(catalog: Catalog, document: Document) -> Iterator[Problem
 
 def _grouping_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
     """Yield the routes that page and group alerts in a way of their own, and group labels that no alert carries."""
-    carried = {label for one in alert_labels(catalog).values() for label in one.names()} | ON_EVERY_ALERT
+    carried = {label for one in catalog.rules.alert_labels.values() for label in one.names()} | ON_EVERY_ALERT
     for index, route in enumerate(catalog.routing.routes):
         if route.group_by is None:
             continue
@@ -118,9 +118,9 @@ def _match_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
         "severity": tuple(Severity),
         "team": tuple(catalog.teams),
         "service": (*catalog.services, *catalog.teams),
-        "alertname": (*catalog.alerts(), *sorted(WITHOUT_A_RULE)),
+        "alertname": (*catalog.rules.alerts, *sorted(WITHOUT_A_RULE)),
     }
-    carried = {label for one in alert_labels(catalog).values() for label in one.names()} | ON_EVERY_ALERT
+    carried = {label for one in catalog.rules.alert_labels.values() for label in one.names()} | ON_EVERY_ALERT
     for index, route in enumerate(catalog.routing.routes):
         for label, values in route.match.items():
             path = ("routes", index, "match", label)
@@ -140,10 +140,10 @@ def _inhibited_problems(
     index: int,
     alert: str,
     equal: tuple[str, ...],
-    labels: dict[str, AlertLabels],
+    labels: Mapping[str, AlertLabels],
     catalog: Catalog,
 ) -> Iterator[Problem]:
-    alerts = catalog.alerts()
+    alerts = catalog.rules.alerts
     if alert not in alerts:
         yield not_allowed(document.place(path), alert, alerts, "Name an alert of rules/")
         return

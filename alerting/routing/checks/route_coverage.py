@@ -57,7 +57,7 @@ def _both(catalog: Catalog, one: Matched, other: Matched) -> Matched | None:
     for label, values in other.items():
         result[label] = tuple(value for value in result.get(label, values) if value in values)
     if "alertname" in result:
-        alerts = catalog.alerts()
+        alerts = catalog.rules.alerts
         result["alertname"] = tuple(
             name for name in result["alertname"] if name not in alerts or _may_carry(alerts[name].rule.labels, result)
         )
@@ -101,7 +101,7 @@ def _page_problems(catalog: Catalog, document: Document, severity: Severity, ser
 
 def _unpaged_problems(catalog: Catalog, document: Document, index: int, route: RouteEntry) -> Iterator[Problem]:
     """Yield that a route which does not page takes alerts that have to, by their name or another of their labels."""
-    alerts = catalog.alerts()
+    alerts = catalog.rules.alerts
     named = [name for name in route.match.get("alertname", tuple(alerts)) if name in alerts]
     lost = [name for name in named if _is_unpaged(catalog, index, route, name, alerts[name].rule.labels)]
     if lost:

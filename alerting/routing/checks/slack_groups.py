@@ -115,7 +115,7 @@ def _alike(catalog: Catalog) -> Iterator[_Alike]:
     """Yield the alerts in groups of those that are alike. There are thousands of alerts, and few of these groups."""
     asked = {name for route in catalog.routing.routes for name in route.match.get("alertname", ())}
     classes: dict[frozenset[tuple[str, str]], list[str]] = {}
-    for name, located in catalog.alerts().items():
+    for name, located in catalog.rules.alerts.items():
         known = {"alertname": name} if name in asked else {}
         classes.setdefault(frozenset({**located.rule.labels, **known}.items()), []).append(name)
     for labels, names in classes.items():

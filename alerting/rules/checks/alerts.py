@@ -4,92 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
-from alerting.catalog import Catalog, LocatedRule
-from alerting.loader import SCRAPED_SERIES
+from alerting.catalog import Catalog
 from alerting.oncall.pagerduty import paged_services
-from alerting.rules import promql
-from alerting.rules.annotation_queries import address_problems
+from alerting.rules.checks.annotation_addresses import address_problems
 from alerting.rules.checks.series_references import part_problems, reading_problems, series_problems
-from alerting.rules.promql import ValueKind
-from alerting.rules.render import GENERATED_SERIES
+from alerting.rules.compile import MADE_BY_PROMETHEUS
+from alerting.rules.model import SCRAPED_SERIES, AlertLabels, CompiledRule
+from alerting.rules.promql import ValueKind, value_kind
+from alerting.rules.series import SERVICE, SEVERITY, TEAM
 from alerting.source.fields import Severity
 from alerting.source.problems import Place, Problem, listed, not_allowed, shown
 
 PAGE_HEADINGS = ("Meaning", "Impact", "Diagnosis", "Mitigation", "Escalation", "After the incident")
-ADDED_BY_PROMETHEUS = frozenset({"job", "instance"})
-MADE_BY_PROMETHEUS: Mapping[str, frozenset[str]] = {"up": ADDED_BY_PROMETHEUS}
-"""The series that Prometheus itself has of every target, and their labels."""
 _LABEL_OF_TEXT = re.compile(r"\$labels\.([A-Za-z_][A-Za-z0-9_]*)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertLabels:
-    """The labels that an alert is sure to carry: those that its rule sets, and those of its expression."""
-
-    fixed: Mapping[str, str]
-    read: frozenset[str]
-
-    def __contains__(self, label: object) -> bool:
-        return label == "alertname" or label in self.fixed or label in self.read
-
-    def names(self) -> list[str]:
-        """Return their names, sorted."""
-        return sorted({"alertname", *self.fixed, *self.read})
-
-
-def series_labels(catalog: Catalog) -> dict[str, frozenset[str]]:
-    """Return every series that is scraped, recorded or generated, with the labels that it is sure to carry."""
-    known = {name: frozenset(one.labels) | ADDED_BY_PROMETHEUS for name, one in catalog.series.series.items()}
-    known |= GENERATED_SERIES
-    known |= MADE_BY_PROMETHEUS
-    recordings: dict[str, list[LocatedRule]] = {}
-    for located in catalog.located_rules():
-        if located.rule.record is not None:
-            recordings.setdefault(located.rule.record, []).append(located)
-    known |= {name: frozenset() for name in recordings}
-    # A recording may read another: as many rounds as there are recordings reach every one of them.
-    for _ in recordings:
-        before = dict(known)
-        for name, rules in recordings.items():
-            each = [_recorded(located, known) for located in rules]
-            known[name] = frozenset.intersection(*each)
-        if known == before:
-            break
-    return known
-
-
-def _recorded(located: LocatedRule, known: Mapping[str, frozenset[str]]) -> frozenset[str]:
-    try:
-        expression = promql.parsed(located.rule.expr)
-    except ValueError:
-        return frozenset(located.rule.labels)
-    return promql.labels(expression, known) | frozenset(located.rule.labels)
-
-
-def alert_labels(catalog: Catalog) -> dict[str, AlertLabels]:
-    """Return the labels of every alert whose expression parses, by the alert's name."""
-    known = series_labels(catalog)
-    result: dict[str, AlertLabels] = {}
-    for name, located in catalog.alerts().items():
-        try:
-            expression = promql.parsed(located.rule.expr)
-        except ValueError:
-            continue
-        result[name] = AlertLabels(fixed=located.rule.labels, read=promql.labels(expression, known))
-    return result
-
-
 def rule_problems(catalog: Catalog) -> Iterator[Problem]:
-    """Yield what is wrong with rules and runbook pages."""
-    known = series_labels(catalog)
-    labels = alert_labels(catalog)
-    seen: dict[str, LocatedRule] = {}
-    recorded: dict[str, LocatedRule] = {}
-    for located in catalog.located_rules():
+    """Yield what is wrong with rules, written or generated, and with runbook pages."""
+    known = catalog.rules.series
+    labels = catalog.rules.alert_labels
+    seen: dict[str, CompiledRule] = {}
+    recorded: dict[str, CompiledRule] = {}
+    for located in catalog.rules.rules:
         rule = located.rule
-        place = located.document.place(located.path)
+        place = located.place()
         if (rule.alert is None) == (rule.record is None):
             yield Problem(place, "found neither or both of `alert` and `record`; allowed: one of them. Keep one")
             continue
@@ -102,9 +41,9 @@ def rule_problems(catalog: Catalog) -> Iterator[Problem]:
             continue
         if rule.alert in seen:
             first = seen[rule.alert]
-            where = first.document.place((*first.path, "alert"))
+            where = first.place("alert")
             message = f"alert {rule.alert} is there already ({where.file}:{where.line}); allowed: once. Rename one"
-            yield Problem(located.document.place((*located.path, "alert")), message, comes_first=True)
+            yield Problem(located.place("alert"), message, comes_first=True)
             continue
         seen[rule.alert] = located
         yield from _alert_problems(catalog, located, rule.alert, labels.get(rule.alert))
@@ -116,100 +55,100 @@ def rule_problems(catalog: Catalog) -> Iterator[Problem]:
     yield from part_problems(catalog, known)
 
 
-def _recording_problems(catalog: Catalog, located: LocatedRule, recorded: dict[str, LocatedRule]) -> Iterator[Problem]:
+def _recording_problems(
+    catalog: Catalog, located: CompiledRule, recorded: dict[str, CompiledRule]
+) -> Iterator[Problem]:
     """Yield that a recording adds to a series that is another's: who approves the one does not approve the other.
 
     `recorded` are the first recordings so far, by name; the rule's is added.
     """
     name = located.rule.record
-    if name is None:
+    if name is None or located.generated:
         return
-    place = located.document.place((*located.path, "record"))
+    place = located.place("record")
     if (scraped := catalog.series.series.get(name)) is not None:
         where = catalog.documents[SCRAPED_SERIES].place(("series", name))
         message = (
             f"{name} is scraped from {scraped.exporter} ({where.file}:{where.line}); allowed: names that nobody serves"
         )
         yield Problem(place, f"{message}. Record it under another name")
-    elif name in GENERATED_SERIES or name in MADE_BY_PROMETHEUS:
+    elif catalog.rules.is_generated(name) or name in MADE_BY_PROMETHEUS:
         yield Problem(place, f"{name} is made by the program; allowed: other names. Record it under another name")
     first = recorded.setdefault(name, located)
     if first.domain != located.domain:
-        where = first.document.place((*first.path, "record"))
+        where = first.place("record")
         message = (
             f"{name} is recorded in another file too ({where.file}:{where.line}); allowed: one file for each series"
         )
         yield Problem(place, f"{message}. Record one of them under another name, or move it to the other's file")
 
 
-def _kind_problems(located: LocatedRule) -> Iterator[Problem]:
+def _kind_problems(located: CompiledRule) -> Iterator[Problem]:
     """Yield that an expression gives what Prometheus makes nothing of, or an alert that fires whatever the number is.
 
     A rule's evaluation takes vectors and scalars (`rules/manager.go`, `EngineQueryFunc`); a scalar is one sample more,
     so that an alert on `1 > bool 2` fires for ever.
     """
-    try:
-        kind = promql.value_kind(promql.parsed(located.rule.expr))
-    except ValueError:  # which is said already
+    if located.expression.tree is None:  # which is said already
         return
+    kind = value_kind(located.expression.tree)
     allowed = [ValueKind.VECTOR] if located.rule.alert is not None else [ValueKind.VECTOR, ValueKind.SCALAR]
     if kind not in allowed:
-        place = located.document.place((*located.path, "expr"))
+        place = located.place("expr")
         what = "an alert" if located.rule.alert is not None else "a recording"
         message = f"gives {kind}; allowed for {what}: {' or '.join(allowed)}. Put the expression right"
         yield Problem(place, message)
 
 
-def _prometheus_problems(located: LocatedRule) -> Iterator[Problem]:
+def _prometheus_problems(located: CompiledRule) -> Iterator[Problem]:
     """Yield what else Prometheus refuses of a rule (`rulefmt.go`, `RuleNode.Validate`)."""
-    rule, document = located.rule, located.document
+    rule = located.rule
     if "__name__" in rule.labels:
         message = "is the series' own name, which no rule may set. Remove the label"
-        yield Problem(document.place((*located.path, "labels", "__name__")), message)
+        yield Problem(located.place("labels", "__name__"), message)
     if rule.record is not None:
         given = {"for": rule.for_, "keep_firing_for": rule.keep_firing_for, "annotations": rule.annotations}
         for field, value in given.items():
             if value:
                 message = "belongs to an alert, and this is a recording. Remove it"
-                yield Problem(document.place((*located.path, field)), message)
+                yield Problem(located.place(field), message)
 
 
 def _group_problems(catalog: Catalog) -> Iterator[Problem]:
     """Yield the groups that have the name of another one of their file, which Prometheus refuses."""
-    for domain, file in catalog.rules.items():
-        document = catalog.documents[f"rules/{domain}.yaml"]
+    for source in catalog.rules.sources:
         first: dict[str, int] = {}
-        for index, group in enumerate(file.groups):
-            line = document.place(("groups", index, "name")).line
+        for group in source.groups:
+            place = source.document.place(group.path if source.generated else (*group.path, "name"))
             if group.name in first:
                 message = f"found {shown(group.name)} again, first in line {first[group.name]}; allowed: once a file"
-                yield Problem(document.place(("groups", index, "name")), f"{message}. Rename one")
-            first.setdefault(group.name, line)
+                yield Problem(place, f"{message}. Rename one")
+            first.setdefault(group.name, place.line)
 
 
 def _alert_problems(
-    catalog: Catalog, located: LocatedRule, alert: str, labels: AlertLabels | None
+    catalog: Catalog, located: CompiledRule, alert: str, labels: AlertLabels | None
 ) -> Iterator[Problem]:
-    rule, document = located.rule, located.document
-    severity = rule.labels.get("severity")
+    rule = located.rule
+    severity = rule.labels.get(SEVERITY)
     if severity is None:
-        place = document.place((*located.path, "labels"))
+        place = located.place("labels")
         yield Problem(place, f"alert {alert} has no severity; allowed: {listed(Severity)}. Add `severity:`")
     elif severity not in set(Severity):
-        yield not_allowed(document.place((*located.path, "labels", "severity")), severity, Severity, "Change it")
+        yield not_allowed(located.place("labels", "severity"), severity, Severity, "Change it")
     for annotation in ("summary", "description"):
         if not rule.annotations.get(annotation, "").strip():
-            place = document.place((*located.path, "annotations", annotation))
+            place = located.place("annotations", annotation)
             yield Problem(place, f"alert {alert} has no {annotation}. Add `{annotation}:`")
     yield from address_problems(located)
     yield from _owner_problems(catalog, located, alert, labels)
-    yield from _page_problems(catalog, document.place((*located.path, "alert")), alert)
+    yield from _page_problems(catalog, located.place("alert"), alert)
 
 
-def _text_problems(located: LocatedRule, labels: AlertLabels) -> Iterator[Problem]:
+def _text_problems(located: CompiledRule, labels: AlertLabels) -> Iterator[Problem]:
     """Yield the labels that an alert's texts show and that it does not carry: Prometheus shows nothing there."""
     for annotation, text in located.rule.annotations.items():
-        place = located.document.place((*located.path, "annotations", annotation))
+        place = located.place("annotations", annotation)
         for label in sorted(set(_LABEL_OF_TEXT.findall(text))):
             if label not in labels:
                 allowed = listed(labels.names())
@@ -242,13 +181,13 @@ def _page_problems(catalog: Catalog, place: Place, alert: str) -> Iterator[Probl
 
 
 def _owner_problems(
-    catalog: Catalog, located: LocatedRule, alert: str, labels: AlertLabels | None
+    catalog: Catalog, located: CompiledRule, alert: str, labels: AlertLabels | None
 ) -> Iterator[Problem]:
     if labels is None:  # the expression does not parse, which is said already
         return
-    allowed = {"team": tuple(catalog.teams), "service": paged_services(catalog)}
+    allowed = {TEAM: tuple(catalog.teams), SERVICE: paged_services(catalog)}
     for label, names in allowed.items():
-        place = located.document.place((*located.path, "labels", label))
+        place = located.place("labels", label)
         value = labels.fixed.get(label)
         if value is not None and value not in names:
             yield not_allowed(place, value, names, "Change it")
@@ -258,7 +197,7 @@ def _owner_problems(
             yield Problem(place, message)
 
 
-def _orphan_pages(catalog: Catalog, alerts: Mapping[str, LocatedRule]) -> Iterator[Problem]:
+def _orphan_pages(catalog: Catalog, alerts: Mapping[str, CompiledRule]) -> Iterator[Problem]:
     for name in sorted(set(catalog.pages) - set(alerts)):
         message = f"there is no alert {shown(name)}; allowed: {listed(sorted(alerts))}. Rename or remove the page"
         yield Problem(Place(file=f"runbooks/{name}.md"), message)

@@ -8,6 +8,7 @@ import promql_parser
 
 from alerting.catalog import Catalog
 from alerting.rules import promql
+from alerting.rules.model import RuleSet
 from alerting.source.problems import Problem
 
 _COUNTS_EVENTS = frozenset({"rate", "irate", "increase", "delta", "idelta"})
@@ -20,33 +21,25 @@ def minimum_problems(catalog: Catalog) -> Iterator[Problem]:
     A share is a quotient of two counts of events (`rate`, `increase`). A minimum is a count of events, compared with a
     number of at least 1 and joined by `and` to what it limits. Each side of an `or` needs one of its own.
     """
-    shares = _Shares(catalog)
-    for name, located in catalog.alerts().items():
-        try:
-            expression = promql.parsed(located.rule.expr)
-        except ValueError:  # reported by the check of what a rule reads
-            continue
-        if not shares.has_minimum(expression):
+    shares = _Shares(catalog.rules)
+    for name, located in catalog.rules.alerts.items():
+        expression = located.expression.tree
+        if expression is not None and not shares.has_minimum(expression):
             message = (
                 f"alert {name} reads a share of events or a percentile: where there are few events, one sets it off; "
                 "allowed: with a minimum, such as `and on (service) orion:http_failures:increase1h > 4.5`. Add one"
             )
-            yield Problem(located.document.place((*located.path, "expr")), message)
+            yield Problem(located.place("expr"), message)
 
 
 class _Shares:
     """Follows expressions into the recordings that they read."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, rules: RuleSet) -> None:
+        self._rules = rules
         self._following: set[str] = set()
-        self._recordings: dict[str, list[promql_parser.Expr]] = {}
-        for located in catalog.located_rules():
-            if located.rule.record is not None:
-                try:
-                    expression = promql.parsed(located.rule.expr)
-                except ValueError:
-                    continue
-                self._recordings.setdefault(located.rule.record, []).append(expression)
+        self._known: dict[tuple[Question, str], bool] = {}
+        self._went_in_a_circle = False
 
     def has_minimum(self, expression: promql_parser.Expr) -> bool:
         """Say whether an expression reads no share, or each of its alternatives also has a minimum of events."""
@@ -65,11 +58,14 @@ class _Shares:
                     case _:
                         return self.has_minimum(left) and self.has_minimum(right)
             case promql_parser.VectorSelector() | promql_parser.MatrixSelector():
-                return not self._any_recording(expression, lambda recorded: not self.has_minimum(recorded))
+                return not self._any_recording(expression, _Shares._lacks_minimum)
             case promql_parser.Call() if expression.func.name in _SHARES:
                 return False
             case _:
                 return all(self.has_minimum(part) for part in promql.parts(expression))
+
+    def _lacks_minimum(self, expression: promql_parser.Expr) -> bool:
+        return not self.has_minimum(expression)
 
     def _limits_share(self, expression: promql_parser.Expr) -> bool:
         return self._reads_share(expression) and self.has_minimum(expression)
@@ -92,7 +88,7 @@ class _Shares:
             case promql_parser.BinaryExpr():
                 return self._combines_to_share(expression)
             case promql_parser.VectorSelector() | promql_parser.MatrixSelector():
-                return self._any_recording(expression, self._reads_share)
+                return self._any_recording(expression, _Shares._reads_share)
             case _:
                 return any(self._reads_share(part) for part in promql.parts(expression))
 
@@ -114,25 +110,41 @@ class _Shares:
             case promql_parser.Call() if expression.func.name in _COUNTS_EVENTS:
                 return True
             case promql_parser.VectorSelector() | promql_parser.MatrixSelector():
-                return self._any_recording(expression, self._counts)
+                return self._any_recording(expression, _Shares._counts)
             case _:
                 return any(self._counts(part) for part in promql.parts(expression))
 
     def _any_recording(
-        self,
-        selector: promql_parser.VectorSelector | promql_parser.MatrixSelector,
-        holds: Callable[[promql_parser.Expr], bool],
+        self, selector: promql_parser.VectorSelector | promql_parser.MatrixSelector, question: Question
     ) -> bool:
-        """Say whether a recording that a selector reads is made so. One that reads itself is followed once."""
+        """Say whether a recording that a selector reads is made so. One that reads itself is followed once.
+
+        An answer is kept for the alerts that read the same recording, unless a recording was cut off in it.
+        """
         vector = selector.vector_selector if isinstance(selector, promql_parser.MatrixSelector) else selector
         name = promql.series_name(vector)
-        if name is None or name in self._following:
+        if name is None or name not in self._rules.recordings:
             return False
+        if name in self._following:
+            self._went_in_a_circle = True
+            return False
+        if (question, name) in self._known:
+            return self._known[question, name]
+        if not self._following:
+            self._went_in_a_circle = False
         self._following.add(name)
         try:
-            return any(holds(recorded) for recorded in self._recordings.get(name, []))
+            trees = (rule.expression.tree for rule in self._rules.recordings[name])
+            answer = any(question(self, tree) for tree in trees if tree is not None)
         finally:
             self._following.remove(name)
+        if not self._went_in_a_circle:
+            self._known[question, name] = answer
+        return answer
+
+
+Question = Callable[[_Shares, promql_parser.Expr], bool]
+"""A method of `_Shares` that says how an expression is made."""
 
 
 def _operation(expression: promql_parser.BinaryExpr) -> str:

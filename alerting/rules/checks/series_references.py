@@ -6,82 +6,80 @@ from collections.abc import Iterator, Mapping
 
 import promql_parser
 
-from alerting.catalog import Catalog, LocatedRule
-from alerting.loader import SCRAPED_SERIES
+from alerting.catalog import Catalog
 from alerting.rules import promql
-from alerting.rules.annotation_queries import Query, queries, sample_labels
-from alerting.rules.missing_series import expected_parts
+from alerting.rules.model import SCRAPED_SERIES, AnnotationQuery, CompiledRule
+from alerting.rules.promql import Expression
+from alerting.rules.promql.annotation_queries import sample_labels
+from alerting.rules.series import SERIES_MISSING
 from alerting.source.problems import Place, Problem, listed, not_allowed, shown
 
 
-def reading_problems(located: LocatedRule, known: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
+def reading_problems(located: CompiledRule, known: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
     """Yield what a rule reads that is not there. `known` are the series, each with the labels that it carries."""
-    place = located.document.place((*located.path, "expr"))
-    try:
-        expression = promql.parsed(located.rule.expr)
-    except ValueError as error:
-        yield _not_promql(place, error)
-    else:
-        yield from _selector_problems(place, expression, known)
-    for query in queries(located.rule.annotations):
-        place = located.document.place((*located.path, "annotations", query.annotation))
-        yield from _query_problems(place, query, known)
+    yield from _expression_problems(located.place("expr"), located.expression, known)
+    for query in located.queries:
+        yield from _query_problems(located.place("annotations", query.annotation), query, known)
     yield from _sample_problems(located, known)
 
 
-def _sample_problems(located: LocatedRule, known: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
+def _expression_problems(
+    place: Place, expression: Expression, known: Mapping[str, frozenset[str]]
+) -> Iterator[Problem]:
+    if expression.error is not None:
+        yield _not_promql(place, expression.error)
+    for selector in expression.selectors:
+        yield from _selector_problems(place, selector, known)
+
+
+def _sample_problems(located: CompiledRule, known: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
     """Yield the labels that annotations read of a query and that no series of it carries: Prometheus shows nothing."""
     for annotation, text in located.rule.annotations.items():
         wanted = sorted(set(sample_labels(text)))
         if not wanted:
             continue
-        carried: frozenset[str] = frozenset()
-        for query in queries({annotation: text}):
-            try:
-                carried |= promql.labels(promql.parsed(query.expression or ""), known)
-            except ValueError:  # which is said already
-                return
-        place = located.document.place((*located.path, "annotations", annotation))
+        trees = [
+            None if query.expression is None else query.expression.tree
+            for query in located.queries
+            if query.annotation == annotation
+        ]
+        carried = frozenset[str]().union(*(promql.labels(tree, known) for tree in trees if tree is not None))
+        if None in trees:  # which is said already
+            return
+        place = located.place("annotations", annotation)
         for label in wanted:
             if label not in carried:
                 yield not_allowed(place, f'label "{label}"', sorted(carried), "Name a label of what it queries")
 
 
-def _query_problems(place: Place, query: Query, known: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
-    if query.expression is None:
+def _query_problems(place: Place, query: AnnotationQuery, known: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
+    expression = query.expression
+    if expression is None:
         message = 'has a query that is not written out; allowed: `query "PROMQL"`, `query (printf "PROMQL" …)`'
         yield Problem(place, f"{message}. Write it so, or nobody knows what it reads")
         return
-    try:
-        expression = promql.parsed(query.expression)
-    except ValueError as error:
-        yield _not_promql(place, error)
-        return
-    yield from _selector_problems(place, expression, known)
-    if promql.reach(expression):
+    yield from _expression_problems(place, expression, known)
+    if expression.tree is not None and promql.reach(expression.tree):
         # A text is not scaled: in the sandbox it would look back too far.
-        message = (
-            f"queries the past, {shown(query.expression)}; allowed: no range, no offset. Record it, and query that"
-        )
+        message = f"queries the past, {shown(expression.text)}; allowed: no range, no offset. Record it, and query that"
         yield Problem(place, message)
 
 
-def _not_promql(place: Place, error: ValueError) -> Problem:
+def _not_promql(place: Place, error: str) -> Problem:
     return Problem(place, f"is not PromQL: {error}. Put the expression right")
 
 
 def _selector_problems(
-    place: Place, expression: promql_parser.Expr, known: Mapping[str, frozenset[str]]
+    place: Place, selector: promql_parser.VectorSelector, known: Mapping[str, frozenset[str]]
 ) -> Iterator[Problem]:
-    for selector in promql.selectors(expression):
-        name = promql.series_name(selector)
-        if name is None:
-            yield Problem(place, f"{selector} reads series by a pattern; allowed: by name. Name the series")
-        elif name not in known:
-            advice = f"Add it to {SCRAPED_SERIES} with its exporter, or record it"
-            yield Problem(place, f"series {name} is neither scraped nor recorded. {advice}")
-        else:
-            yield from _label_problems(place, name, selector, known[name])
+    name = promql.series_name(selector)
+    if name is None:
+        yield Problem(place, f"{selector} reads series by a pattern; allowed: by name. Name the series")
+    elif name not in known:
+        advice = f"Add it to {SCRAPED_SERIES} with its exporter, or record it"
+        yield Problem(place, f"series {name} is neither scraped nor recorded. {advice}")
+    else:
+        yield from _label_problems(place, name, selector, known[name])
 
 
 def _label_problems(
@@ -95,7 +93,10 @@ def _label_problems(
 
 
 def part_problems(catalog: Catalog, known: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
-    """Yield what is wrong with the parts of scraped series: labels that they lack, and what `expected` reads."""
+    """Yield what is wrong with the parts of scraped series: labels that they lack.
+
+    What `expected` reads is checked with the rule that is generated from it.
+    """
     document = catalog.documents[SCRAPED_SERIES]
     for name, series in catalog.series.series.items():
         if series.parts is None:
@@ -107,13 +108,11 @@ def part_problems(catalog: Catalog, known: Mapping[str, frozenset[str]]) -> Iter
         if series.parts.expected is None:
             continue
         place = document.place((*path, "expected"))
-        try:
-            expression = promql.parsed(series.parts.expected)
-        except ValueError as error:
-            yield _not_promql(place, error)
+        expression = promql.compiled(series.parts.expected)
+        if expression.tree is None:
+            yield _not_promql(place, str(expression.error))
             continue
-        yield from _selector_problems(place, expression, known)
-        carried = promql.labels(expression, known)
+        carried = promql.labels(expression.tree, known)
         missing = sorted(set(series.parts.labels) - carried)
         if missing:
             message = f"has no label {listed(missing)}, by which the parts of {name} are told apart"
@@ -121,14 +120,16 @@ def part_problems(catalog: Catalog, known: Mapping[str, frozenset[str]]) -> Iter
 
 
 def series_problems(catalog: Catalog) -> Iterator[Problem]:
-    """Yield the series that are recorded or scraped and that no rule reads, and those of no exporter."""
-    read = {name for located in catalog.located_rules() for name in _read_by(located)}
-    read |= {name for series in catalog.series.series for name in _read_for_parts(catalog, series)}
-    for located in catalog.located_rules():
+    """Yield the series that are recorded or scraped and that no rule reads, and those of no exporter.
+
+    A rule that says that a series is missing is no reader of it.
+    """
+    rules = [rule for rule in catalog.rules.rules if rule.rule.record != SERIES_MISSING]
+    read = {name for rule in rules for name in rule.series_read()}
+    for located in catalog.rules.rules:
         name = located.rule.record
-        if name is not None and name not in read:
-            place = located.document.place((*located.path, "record"))
-            yield Problem(place, f"no rule reads {name}. Read it, or remove the recording")
+        if name is not None and name not in read and not located.generated:
+            yield Problem(located.place("record"), f"no rule reads {name}. Read it, or remove the recording")
     document = catalog.documents[SCRAPED_SERIES]
     for name, series in catalog.series.series.items():
         if name not in read:
@@ -136,27 +137,3 @@ def series_problems(catalog: Catalog) -> Iterator[Problem]:
         if series.exporter not in catalog.series.exporters:
             place = document.place(("series", name, "exporter"))
             yield not_allowed(place, series.exporter, catalog.series.exporters, "Name an exporter of this file")
-
-
-def _read_for_parts(catalog: Catalog, series: str) -> Iterator[str]:
-    """Yield what the rule reads that is generated from the parts of a series: the series itself too."""
-    expected = expected_parts(catalog, series)
-    if expected is not None:
-        yield series
-        yield from _names_in(expected)
-
-
-def _read_by(located: LocatedRule) -> Iterator[str]:
-    asked = (query.expression for query in queries(located.rule.annotations) if query.expression is not None)
-    for text in (located.rule.expr, *asked):
-        yield from _names_in(text)
-
-
-def _names_in(text: str) -> Iterator[str]:
-    try:
-        expression = promql.parsed(text)
-    except ValueError:  # which is said already
-        return
-    for selector in promql.selectors(expression):
-        if (name := promql.series_name(selector)) is not None:
-            yield name

@@ -1,4 +1,4 @@
-"""Reads the queries in an alert's annotations, and checks the addresses that they link to."""
+"""Finds the queries and the labels in the templates of an alert's annotations."""
 
 from __future__ import annotations
 
@@ -8,18 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from alerting.catalog import LocatedRule
-from alerting.source.addresses import LINK_IS, is_link
-from alerting.source.problems import Problem, shown
-
 _STRING = r'"(?:\\.|[^"\\])*"|`[^`]*`'
-_ACTION = re.compile(rf"\{{\{{((?:{_STRING}|[^\"`])*?)\}}\}}", re.DOTALL)
+ACTION = re.compile(rf"\{{\{{((?:{_STRING}|[^\"`])*?)\}}\}}", re.DOTALL)
 _TOKEN = re.compile(rf"(?P<string>{_STRING})|(?P<word>[\w.$]+)|(?P<other>\S)", re.DOTALL)
 _ASKS = re.compile(r"\bquery\b")
-_ESCAPED = re.compile(r"\|\s*urlquery\s*-?$")
-_HOST = re.compile(r"https?://[^/?#]+[/?#]")
-_HOST_ALONE = re.compile(r"https?://[^/?#{]+")
-_ADDRESS_SUFFIX = "_url"
 _VERB = re.compile(r"%[qsv]")
 
 
@@ -42,37 +34,18 @@ def queries(annotations: Mapping[str, str]) -> Iterator[Query]:
     for name, text in annotations.items():
         if not _ASKS.search(text):  # most do not, and there may be thousands
             continue
-        for action in _ACTION.findall(text):
+        for action in ACTION.findall(text):
             tokens = _tokens(action)
             for position, token in enumerate(tokens):
                 if token == ("word", "query"):
                     yield Query(annotation=name, expression=_asked(tokens[position + 1 :]))
 
 
-def address_problems(located: LocatedRule) -> Iterator[Problem]:
-    """Yield the annotations called `*_url` that are no address, or that a label's value could make into none.
-
-    Slack refuses the whole message for one button with such an address.
-    """
-    for name, text in located.rule.annotations.items():
-        if not name.endswith(_ADDRESS_SUFFIX):
-            continue
-        place = located.document.place((*located.path, "annotations", name))
-        if not is_link(_ACTION.sub("x", text)):
-            advice = "Write the whole address, or remove it where the one that is made by default will do"
-            yield Problem(place, f"found {shown(text)}; allowed: {LINK_IS}. {advice}")
-        elif not _HOST_ALONE.fullmatch(text) and not _HOST.match(text.partition("{{")[0]):
-            yield Problem(place, f"found {shown(text)}; allowed: a host that is written out. Write it out")
-        elif any(not _ESCAPED.search(action.strip()) for action in _ACTION.findall(text)):
-            advice = "Write {{ $labels.NAME | urlquery }}"
-            yield Problem(place, f"found {shown(text)}; allowed: values that are percent-encoded. {advice}")
-
-
 def sample_labels(annotation: str) -> Iterator[str]:
     """Yield the labels that an annotation reads of what it queried: `label "NAME"`."""
     if not _ASKS.search(annotation):
         return
-    for action in _ACTION.findall(annotation):
+    for action in ACTION.findall(annotation):
         for token, (kind, text) in pairwise(_tokens(action)):
             if token == ("word", "label") and kind == "string" and (name := _unquoted(text)) is not None:
                 yield name

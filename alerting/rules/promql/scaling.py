@@ -1,4 +1,4 @@
-"""Time run faster: every wait, interval and window of rules and routes divided by one factor.
+"""Divides the durations of a PromQL expression by a time scale.
 
 The durations of a PromQL expression stand inside `[…]` and after `offset`; nothing else in it is time. A number that a
 function takes as seconds (`predict_linear(x[1h], 14400)`), and a threshold, mean what they say at any scale.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from alerting.source.durations import milliseconds, written
+from alerting.source.durations import divided, milliseconds
 
 _TOKEN = re.compile(
     r"""
@@ -23,17 +23,6 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _SECOND = 1000
-
-
-def scaled_duration(text: str, scale: float) -> str:
-    """Return a duration divided by `scale`, to a millisecond, never shortened to nothing. 1 changes nothing."""
-    return text if scale == 1 else _divided(milliseconds(text), scale)
-
-
-def _divided(duration_milliseconds: float, scale: float) -> str:
-    if duration_milliseconds == 0:
-        return "0s"
-    return written(max(1, round(duration_milliseconds / scale)))
 
 
 def scaled_expression(expression: str, scale: float) -> str:
@@ -66,6 +55,6 @@ def _scaled_tokens(expression: str, scale: float) -> Iterator[str]:
 
 def _scaled_token(kind: str, text: str, scale: float) -> str:
     if kind == "duration":
-        return _divided(milliseconds(text), scale)
+        return divided(milliseconds(text), scale)
     seconds = float(int(text.replace("_", ""), 16) if text[:2] in {"0x", "0X"} else text.replace("_", ""))
-    return _divided(seconds * _SECOND, scale)
+    return divided(seconds * _SECOND, scale)

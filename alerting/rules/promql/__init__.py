@@ -1,0 +1,27 @@
+"""PromQL: parsing, what an expression reads, its labels, its durations at a time scale, queries in annotations."""
+
+from alerting.rules.promql.expression import (
+    Expression,
+    ValueKind,
+    compiled,
+    parsed,
+    parts,
+    reach,
+    selectors,
+    series_name,
+    value_kind,
+)
+from alerting.rules.promql.labels import labels
+
+__all__ = [
+    "Expression",
+    "ValueKind",
+    "compiled",
+    "labels",
+    "parsed",
+    "parts",
+    "reach",
+    "selectors",
+    "series_name",
+    "value_kind",
+]

@@ -1,0 +1,1 @@
+"""Sources of rules: the files of rules/, and what is generated from other parts of the catalog."""

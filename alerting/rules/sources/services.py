@@ -1,0 +1,31 @@
+"""Generates the recordings that tell rules whose a service is, where it runs and what its error budget is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from alerting.catalog import Service
+from alerting.rules.model import Rule, RuleSource, SourceGroup, SourceRule
+from alerting.rules.series import NAMESPACE, SERVICE, SERVICE_ERROR_BUDGET, SERVICE_EXPECTED, SERVICE_OWNER, TEAM
+from alerting.source.yaml_source import Document
+
+DOMAIN = "services"
+
+
+def services_source(document: Document, services: Mapping[str, Service]) -> RuleSource:
+    """Return the recordings of each service of the catalog."""
+    rules = tuple(
+        SourceRule(rule=rule, path=("services", name))
+        for name, service in services.items()
+        for rule in _rules(name, service)
+    )
+    group = SourceGroup(name="orion.services", path=("services",), rules=rules)
+    return RuleSource(domain=DOMAIN, document=document, groups=(group,), generated=True)
+
+
+def _rules(name: str, service: Service) -> Iterator[Rule]:
+    labels = {SERVICE: name, TEAM: service.team}
+    budget = f"{1 - service.objective:.10g}"
+    yield Rule(record=SERVICE_OWNER, expr="vector(1)", labels=labels)
+    yield Rule(record=SERVICE_ERROR_BUDGET, expr=f"vector({budget})", labels=labels)
+    yield Rule(record=SERVICE_EXPECTED, expr="vector(1)", labels={NAMESPACE: service.namespace, **labels})
