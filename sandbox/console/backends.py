@@ -55,7 +55,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
-    """The routes that an Alertmanager runs, and what holds back what."""
+    """The routes that an Alertmanager runs, and what suppresses what."""
 
     tree: Route
     inhibitions: Sequence[str] = ()
@@ -233,7 +233,7 @@ def _all_routes(route: Route) -> list[Route]:
 def _inhibition(rule: Mapping[str, Any]) -> str:
     source, target = (", ".join(rule.get(f"{side}_matchers") or []) for side in ("source", "target"))
     equal = " and ".join(rule.get("equal") or [])
-    return f"{source} holds back {target}" + (f" of the same {equal}" if equal else "")
+    return f"{source} suppresses {target}" + (f" of the same {equal}" if equal else "")
 
 
 def _active(alerts: Sequence[Mapping[str, Any]]) -> Active:

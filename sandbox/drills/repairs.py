@@ -20,7 +20,7 @@ SANDBOX = ("--stack", "sandbox")
 
 
 def thirty_pods(drill: Drill) -> None:
-    """Thirty pods over their memory at once: three are restarted, one after another, and the team hears of the rest."""
+    """Of thirty pods over their memory, three are restarted one after another; the team is notified of the rest."""
     service = "orders"
     drill.scene.scale_deployment(service, PODS)
     drill.wait_until("pods are ready", lambda: len(drill.scene.ready_pods(service)) == PODS)
@@ -35,7 +35,7 @@ def thirty_pods(drill: Drill) -> None:
         within=8 * MINUTE,
     )
     told = drill.expect(
-        "the team hears of those that are not restarted",
+        "the team is notified of those that are not restarted",
         Kind.TOPIC_PUBLISHED,
         ids={"topic": team_topic(TEAM[service])},
         where=_says("limited", service),
@@ -77,7 +77,7 @@ def the_stop(drill: Drill) -> None:
         )
     stopped = drill.start_fault("memory leaks", service=other)
     drill.expect(
-        "the team hears that repairs are stopped",
+        "the team is notified that repairs are stopped",
         Kind.TOPIC_PUBLISHED,
         ids={"topic": team_topic(TEAM[other])},
         where=_says("stopped", other),

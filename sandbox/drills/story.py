@@ -239,7 +239,7 @@ def channels_and_inhibition(drill: Drill) -> None:
     )
     silenced = _fires(drill, is_down, "PodNotReady", down)
     drill.expect(
-        f"Slack hears of the pod of {other}",
+        f"Slack is notified of the pod of {other}",
         Kind.MESSAGE_POSTED,
         ids={"channel": "#orion-alerts"},
         where=_mentions("PodNotReady", sound_pod),
@@ -256,7 +256,7 @@ def channels_and_inhibition(drill: Drill) -> None:
     back = drill.end_fault("service is down", service=down)
     drill.require("PodNotReady fired before the service came back", silenced.time < back.time, expected=True)
     drill.expect(
-        "with the service back, Slack hears of its pods",
+        "with the service back, Slack is notified of its pods",
         Kind.MESSAGE_POSTED,
         ids={"channel": "#orion-alerts"},
         where=_mentions("PodNotReady", down),
@@ -272,7 +272,7 @@ def channels_and_inhibition(drill: Drill) -> None:
     )
     for channel in ("#orion-alerts", "#orion-database-team"):
         drill.expect(
-            f"{channel} hears of the database",
+            f"{channel} is notified of the database",
             Kind.MESSAGE_POSTED,
             ids={"channel": channel},
             where=_mentions("AuroraHighCPU"),

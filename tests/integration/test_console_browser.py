@@ -135,7 +135,7 @@ def test_it_can_be_read_by_day_and_by_night_on_wide_and_narrow_windows(
 
 def test_no_word_is_broken_or_leaves_its_place(page: Page, stage: ConsoleStage) -> None:
     tell_of_long_names(stage)
-    wait_for(page, "document.querySelector('#firing').textContent.includes('held back by KafkaConsumerLagCritical')")
+    wait_for(page, "document.querySelector('#firing').textContent.includes('suppressed by KafkaConsumerLagCritical')")
     page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
 
     for width in (1700, 1400, 1150, 1149, 900, 760, 700, 480, 400, 360, 320):

@@ -61,7 +61,7 @@ def test_alerts_that_silence_each_other_are_refused(
     """Alertmanager would send none of them: it was asked, and said of both that they are inhibited by the other."""
     (problem,) = problems(with_inhibitions(tmp_path / "root", *(inhibition(*one) for one in written)))
 
-    assert f"closes a circle: {circle}. While all fire nobody hears of any; remove one" in problem
+    assert f"closes a circle: {circle}. While all fire, none of them notifies; remove one" in problem
 
 
 def test_alerts_on_both_sides_of_one_inhibition_are_no_circle(tmp_path: Path) -> None:

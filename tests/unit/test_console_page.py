@@ -97,7 +97,7 @@ def test_an_alert_is_followed_to_its_incident_its_person_and_its_route(stage: Co
     assert "critical CriticalLatency CriticalLatency of orders" in firing
     assert "PagerDuty incident 7, triggered; notified: primary@example.com" in firing
     assert "by route pagerduty-critical-orders to PagerDuty orders, SNS orion-alerts" in firing
-    assert "held back by another alert" in firing
+    assert "suppressed by another alert" in firing
     assert firing.index("Resolved") < firing.index("AuroraHighCPU")
     assert "7 critical CriticalLatency: slow orders triggered" in words(sections["incidents"])
     assert "primary@example.com level 1" in words(sections["incidents"])
@@ -120,9 +120,9 @@ def test_the_tree_shows_which_route_an_alert_has_taken(stage: ConsoleStage) -> N
     taken = [one for one in routes.split("<li ") if "now:" in one]
     assert [one.split('"')[1] for one in taken] == ["route-pagerduty-critical-orders", "route-slack-warning"]
     assert words(taken[1]).split("now:")[1].split()[0] == "KafkaConsumerLag"
-    assert "KafkaConsumerLag, PodNotReady" not in words(routes)  # it is held back, and so with nobody
+    assert "KafkaConsumerLag, PodNotReady" not in words(routes)  # it is suppressed, so no receiver has it
     assert 'severity="critical"' in words(routes)
-    assert 'alertname="ServiceDown" holds back alertname="PodNotReady" of the same service' in words(routes)
+    assert 'alertname="ServiceDown" suppresses alertname="PodNotReady" of the same service' in words(routes)
     assert 'href="#route-pagerduty-critical-orders"' in stage.sections()["firing"]
 
 
@@ -131,7 +131,7 @@ def test_an_alert_is_on_its_route_before_anybody_is_told(stage: ConsoleStage) ->
 
     [row] = [row for row in stage.sections()["firing"].split("<tr ") if "KafkaConsumerLag" in row]
 
-    assert "nobody is told yet, on route slack-warning" in words(row)
+    assert "not notified yet, on route slack-warning" in words(row)
     assert 'href="#route-slack-warning"' in row
 
 
@@ -139,7 +139,7 @@ def test_the_alert_that_holds_another_back_is_named(stage: ConsoleStage) -> None
     tell_a_story(stage)
     stage.back_ends.alerts[-1]["status"]["inhibitedBy"] = [stage.back_ends.alerts[0]["fingerprint"]]
 
-    assert "held back by CriticalLatency" in words(stage.sections()["firing"])
+    assert "suppressed by CriticalLatency" in words(stage.sections()["firing"])
 
 
 def test_many_alerts_of_a_kind_are_one_row(stage: ConsoleStage) -> None:

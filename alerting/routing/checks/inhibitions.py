@@ -45,7 +45,7 @@ def _circle_problems(
             silences.setdefault(source, set()).add(target)
         circle = next((one for source in inhibition.source.alerts if (one := _circle(source, silences))), None)
         if circle is not None:
-            message = f"closes a circle: {' silences '.join(circle)}. While all fire nobody hears of any; remove one"
+            message = f"closes a circle: {' silences '.join(circle)}. While all fire, none of them notifies; remove one"
             yield Problem(document.place(("inhibitions", index)), message)
             return
 
