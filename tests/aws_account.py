@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import threading
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import httpx
+import pytest
 from moto.server import ThreadedMotoServer
+from werkzeug.serving import make_server
 
+from sandbox.clouds.aws.protocol import Answer, AwsError, error_answer, read_request
+from sandbox.clouds.aws.protocol import Request as AwsRequest
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.aws.table import table
 from sandbox.providers.provider_core import Difference, Failure, Machine, Properties, Request
@@ -43,6 +49,32 @@ def moto_account() -> Generator[dict[str, str]]:
         server.stop()
         os.environ.clear()
         os.environ.update(before)
+
+
+@contextmanager
+def served(answer: Callable[[AwsRequest], Answer | None], monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """Serve answers of the stand-in for AWS without moto, and set the environment so that clients ask there."""
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            answered = answer(read_request(environ))
+        except AwsError as error:
+            answered = error_answer(error)
+        assert answered is not None
+        return answered.send(start_response)
+
+    server = make_server("127.0.0.1", 0, application, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.port}")
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @dataclass(slots=True)

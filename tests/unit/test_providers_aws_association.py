@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
-from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
-from werkzeug.serving import make_server
 
 from alerting.repairs.bastion_proof import proof_document
 from alerting.repairs.ssm_documents import content_problems, document_text
 from sandbox.clouds.aws.associations import Associations
 from sandbox.clouds.aws.commands import SystemsManager
-from sandbox.clouds.aws.protocol import AwsError, error_answer, read_request
 from sandbox.clouds.aws.ssm_agent import Agent
 from sandbox.clouds.aws.ssm_documents import Document, read_document, require_valid
 from sandbox.journal import Journal
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.provider_core import Incomplete
-from tests.aws_account import ACCOUNT, REGION, Provider
+from tests.aws_account import ACCOUNT, REGION, Provider, served
 from tests.component_data import repairs
 
 PROOF = "aws:ssm/association:Association"
@@ -63,26 +59,9 @@ def provider(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kubectl: Path) -> 
     agent = Agent(INSTANCE, kubectl=kubectl, kubeconfig=lambda: "", region=REGION)
     manager = cast("SystemsManager", Commands())
     associations = Associations(manager, lambda _: agent, Journal(tmp_path / "journal.jsonl"))
-
-    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        try:
-            answer = associations.answer(read_request(environ))
-        except AwsError as error:
-            answer = error_answer(error)
-        assert answer is not None
-        return answer.send(start_response)
-
-    server = make_server("127.0.0.1", 0, application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.port}")
     monkeypatch.setattr(Aws, "account_id", ACCOUNT)
-    yield Provider(Aws(region=REGION))
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(associations.answer, monkeypatch):
+        yield Provider(Aws(region=REGION))
     agent.stop()
 
 

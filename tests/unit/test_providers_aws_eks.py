@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterable, Iterator
-from wsgiref.types import StartResponse, WSGIEnvironment
+from collections.abc import Iterator
 
 import pytest
-from werkzeug.serving import make_server
 
 from sandbox.clouds.aws.cluster_access import ClusterAccess, ClusterDescription
-from sandbox.clouds.aws.protocol import AwsError, error_answer, read_request
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.provider_core import Properties, ProviderFailed
-from tests.aws_account import ACCOUNT, REGION, Made, Provider
+from tests.aws_account import ACCOUNT, REGION, Made, Provider, served
 
 ENTRY = "aws:eks/accessEntry:AccessEntry"
 ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
@@ -29,25 +25,8 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
         account_id=ACCOUNT,
         vpc_id=lambda: "vpc-1",
     )
-
-    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        try:
-            answer = access.answer(read_request(environ))
-        except AwsError as error:
-            answer = error_answer(error)
-        assert answer is not None
-        return answer.send(start_response)
-
-    server = make_server("127.0.0.1", 0, application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.port}")
-    yield Provider(Aws(region=REGION, default_tags={"project": "orion"}))
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(access.answer, monkeypatch):
+        yield Provider(Aws(region=REGION, default_tags={"project": "orion"}))
 
 
 def read_again(provider: Provider, made: Made) -> Properties:

@@ -7,11 +7,9 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import botocore.session
-from botocore.model import Shape
-from botocore.validate import ParamValidator
 
 from sandbox.clouds.aws.commands import SystemsManager
 from sandbox.clouds.aws.protocol import Answer, AwsError, Request, json_answer
@@ -52,11 +50,7 @@ class Associations:
         operation = request.target.removeprefix(TARGET_PREFIX)
         if operation not in OPERATIONS:
             return None
-        content = request.json()
-        shape = cast("Shape", self._model.operation_model(operation).input_shape)  # none of these takes nothing
-        report = ParamValidator().validate(content, shape)
-        if report.has_errors():
-            raise AwsError("ValidationException", report.generate_report())
+        content = request.input(self._model, operation)
         if operation == "CreateAssociation":
             association = Association(id=str(uuid.uuid4()), request=dict(content))
             self._run(association)

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session
 from botocore.exceptions import ClientError
-from botocore.model import Shape
-from botocore.validate import ParamValidator
 
 from sandbox.clouds.aws.clients import Clients
 from sandbox.clouds.aws.command_records import (
@@ -76,11 +74,7 @@ class SystemsManager:
                 answer = self._cancel
             case _:
                 return None
-        content = request.json()
-        shape = cast("Shape", self._model.operation_model(operation).input_shape)  # none of these takes nothing
-        report = ParamValidator().validate(content, shape)
-        if report.has_errors():
-            raise AwsError("ValidationException", report.generate_report())
+        content = request.input(self._model, operation)
         return json_answer(answer(content), kind=JSON)
 
     def commands(self) -> list[dict[str, Any]]:

@@ -7,9 +7,12 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, unquote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from botocore.model import ServiceModel, Shape
+from botocore.validate import ParamValidator
 
 READ_SERVICES = frozenset({"sns", "ssm", "eks", "lambda"})
 """Services whose bodies are small and read here; the others' pass through untouched."""
@@ -44,6 +47,15 @@ class Request:
             raise AwsError("SerializationException", f"not JSON: {error}") from error
         if not isinstance(content, dict):
             raise AwsError("SerializationException", "not a JSON object")
+        return content
+
+    def input(self, model: ServiceModel, operation: str) -> dict[str, Any]:
+        """Return the input of an operation that has one. Raises `AwsError` where the service's model refuses it."""
+        content = self.json()
+        shape = cast("Shape", model.operation_model(operation).input_shape)
+        report = ParamValidator().validate(content, shape)
+        if report.has_errors():
+            raise AwsError("ValidationException", report.generate_report())
         return content
 
     def form(self) -> dict[str, str]:
