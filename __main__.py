@@ -12,11 +12,9 @@ from components.alertmanager_identity import AlertmanagerIdentity, AlertmanagerI
 from components.bastion import Bastion, BastionArgs, BastionSpec
 from components.configuration import read_secrets, read_settings
 from components.event_bus import EventBus, EventBusArgs, EventBusSpec
-from components.function_package import build_function_package
 from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring_values import MonitoringSpec
 from components.namespace import MonitoringNamespace, MonitoringNamespaceArgs
-from components.naming import FUNCTION
 from components.network_policy import AlertmanagerNetwork, AlertmanagerNetworkArgs
 from components.network_stack_reference import with_network
 from components.pagerduty import PagerDutyOnCall, PagerDutyOnCallArgs
@@ -24,7 +22,12 @@ from components.preflight import preflight
 from components.prometheus_rules import Rules, RulesArgs
 from components.protection import know_old_names
 from components.providers import Providers, ProvidersArgs
-from components.runbook_automation import RunbookAutomation, RunbookAutomationArgs, RunbookAutomationSpec
+from components.runbook_automation import (
+    RunbookAutomation,
+    RunbookAutomationArgs,
+    RunbookAutomationSpec,
+    build_repair_package,
+)
 from components.secrets import Secrets, SecretsArgs
 from components.watchdog import Watchdog, WatchdogArgs
 
@@ -42,11 +45,7 @@ secrets = read_secrets(
     grafana=settings.monitoring.grafana,
     paging=settings.paging,
 )
-package = build_function_package(
-    ROOT / "lambda" / "runbook_automation",
-    ROOT / "build" / stack / f"{FUNCTION}.zip",
-    data=platform.repairs.as_function_data(),
-)
+package = build_repair_package(ROOT / "lambda", ROOT / "build" / stack, platform.repairs.as_function_data())
 
 providers = Providers(
     "providers",

@@ -15,9 +15,10 @@ from alerting.repairs.compile import MAINTENANCE_RIGHT
 from alerting.repairs.ssm_documents import document_text
 from alerting.settings import Settings
 from components.bastion_user_data import ClusterAddress, user_data
-from components.naming import BASTION, BASTION_TAG, BASTION_TAG_VALUE, REPAIRS_GROUP, arn, type_token
+from components.naming import BASTION, BASTION_TAG_VALUE, REPAIRS_GROUP, arn, type_token
 from components.policies import Statement, policy_document, trust_policy
 from components.security_groups import HTTPS_PORT, let_in, let_out, security_group
+from orion_common.names import BASTION_TAG, COMMANDS_PREFIX
 
 INSTANCE_TYPE = "t4g.small"
 """Two gigabytes: each command that runs at once is a worker of the agent and a kubectl, some 100 MB."""
@@ -25,8 +26,6 @@ ROOT_VOLUME_GIGABYTES = 10
 IMAGE_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
 PROOF_SECONDS = 1200
 """How long `up` waits for a new instance to prove itself: to start, to install, and to be asked by Systems Manager."""
-OUTPUT_PREFIX = "commands/"
-"""Where the function has commands write their output."""
 REPAIRS_ROLE = "orion-repairs"
 REPAIRS_CLUSTER_ROLE = "orion-repairs-nodes"
 
@@ -146,7 +145,7 @@ class Bastion(pulumi.ComponentResource):
                 Statement(
                     sid="WriteOutput",
                     actions=["s3:PutObject", "s3:PutObjectAcl"],
-                    resources=[pulumi.Output.format("{0}/{1}*", args.diagnostics_bucket_arn, OUTPUT_PREFIX)],
+                    resources=[pulumi.Output.format("{0}/{1}*", args.diagnostics_bucket_arn, COMMANDS_PREFIX)],
                 ),
                 # A file of more than 5 MB is uploaded in parts, which S3 decrypts to put them together.
                 Statement(

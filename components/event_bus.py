@@ -24,13 +24,13 @@ from components.naming import (
 from components.policies import Statement, policy_document, refuse_plain_http
 from components.protection import kept
 from components.topics import TopicSpec, make_topic
+from orion_common.names import OUTCOME_DETAIL_TYPE, SWEEP_SOURCE
 
 VISIBILITY_SECONDS = 6 * FUNCTION_TIMEOUT_SECONDS
 """AWS asks for at least six times the function's timeout, so that a throttled batch is not handed out twice."""
 MAXIMUM_RECEIVES = 5
 DAY_SECONDS = 24 * 60 * 60
-SWEEP_INPUT = {"source": "orion.sweep"}
-OUTCOME_DETAIL_TYPE = "EC2 Command Invocation Status-change Notification"
+SWEEP_INPUT = {"source": SWEEP_SOURCE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,6 @@ EARLIEST_TIME = (1980, 1, 1, 0, 0, 0)
 """The earliest that a zip can say."""
 FILE_MODE = 0o100644
 RUNTIME_LIBRARIES = ("aws-lambda-powertools",)
-REMEDIATIONS = "remediations.json"
 COMPILED = frozenset({".so", ".pyd", ".dll", ".dylib"})
 LEFT_OUT = frozenset({"__pycache__", ".pytest_cache", "tests"})
 _UNIX = 3
@@ -48,23 +47,30 @@ class FunctionPackage:
 
 
 def build_function_package(
-    source: Path,
+    root: Path,
+    packages: Sequence[str],
     target: Path,
     *,
     data: Mapping[str, Any],
     libraries: Sequence[str] = RUNTIME_LIBRARIES,
 ) -> FunctionPackage:
-    """Build the zip of the package folder `source` at `target`, with `data` as `remediations.json` at its root.
+    """Build the zip of `packages`, folders of the source root `root`, at `target`.
 
-    Raises `FileNotFoundError` if there is no such package, `NotPurePython` if a library holds compiled code, and
+    `data` is written as JSON into files at the zip's root, by their names.
+
+    Raises `FileNotFoundError` if a package does not exist, `NotPurePython` if a library holds compiled code, and
     `importlib.metadata.PackageNotFoundError` if one is not installed.
     """
-    if not (source / "__init__.py").is_file():
-        raise FileNotFoundError(f"{source}: found no __init__.py; a package of the function's code is expected there")
-    contents = dict(_package_files(source))
+    contents: dict[str, bytes] = {}
+    for package in packages:
+        source = root / package
+        if not (source / "__init__.py").is_file():
+            raise FileNotFoundError(f"{source}: found no __init__.py; a package of a function's code is expected there")
+        contents |= _package_files(source)
     for library in sorted(_with_requirements(libraries)):
         contents |= _library_files(library)
-    contents[REMEDIATIONS] = json.dumps(data, sort_keys=True, indent=2).encode() + b"\n"
+    for name, value in data.items():
+        contents[name] = json.dumps(value, sort_keys=True, indent=2).encode() + b"\n"
 
     target.parent.mkdir(parents=True, exist_ok=True)
     # Written beside and moved, so that nobody ever reads half a zip.

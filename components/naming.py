@@ -29,7 +29,6 @@ SWEEP_RULE = "orion-repair-sweep"
 KEY_ALIAS = "alias/orion-alerting"
 
 BASTION = "orion-bastion"
-BASTION_TAG = "orion:role"
 BASTION_TAG_VALUE = "bastion"
 REPAIRS_GROUP = "orion:repairs"
 """The Kubernetes group that the bastion's role belongs to, by its access entry."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -14,9 +16,8 @@ from alerting.repairs.ssm_documents import document_text
 from alerting.settings import RetainedResource, Settings
 from components.function_alarms import make_function_alarms
 from components.function_network import FunctionNetwork, make_function_network, network_statements
-from components.function_package import FunctionPackage
+from components.function_package import FunctionPackage, build_function_package
 from components.naming import (
-    BASTION_TAG,
     BASTION_TAG_VALUE,
     FUNCTION,
     FUNCTION_HANDLER,
@@ -30,6 +31,19 @@ from components.naming import (
 from components.policies import Statement, policy_document, trust_policy
 from components.private_bucket import PrivateBucket, PrivateBucketArgs, PrivateBucketSpec
 from components.protection import kept
+from orion_common.names import (
+    BASTION_TAG,
+    BY_COMMAND,
+    BY_STATUS,
+    COMMAND_ID,
+    DUE_AT,
+    EXPIRES_AT,
+    KEY,
+    OPEN,
+    REMEDIATIONS_FILE,
+    UNREADABLE_PREFIX,
+    Variable,
+)
 
 FUNCTION_MEMORY_MEGABYTES = 256
 BATCH_SIZE = 1
@@ -39,8 +53,15 @@ MAXIMUM_CONCURRENCY = 2
 LOG_DAYS = 30
 DIAGNOSTICS_DAYS = 90
 OLD_CODE_DAYS = 90
-UNREADABLE_PREFIX = "unreadable/"
-"""Where the function keeps, as they came, messages that it cannot read."""
+
+
+PACKAGES = ("orion_common", "runbook_automation")
+"""The packages of `lambda/` that the function's zip holds."""
+
+
+def build_repair_package(source_root: Path, folder: Path, data: Mapping[str, Any]) -> FunctionPackage:
+    """Build the repair function's zip in `folder`, with `data` as the remediations that it reads."""
+    return build_function_package(source_root, PACKAGES, folder / f"{FUNCTION}.zip", data={REMEDIATIONS_FILE: data})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,19 +187,19 @@ class RunbookAutomation(pulumi.ComponentResource):
             f"{self._name}-state",
             name=STATE_TABLE,
             billing_mode="PAY_PER_REQUEST",
-            hash_key="id",
+            hash_key=KEY,
             attributes=[
-                aws.dynamodb.TableAttributeArgs(name="id", type="S"),
-                aws.dynamodb.TableAttributeArgs(name="command_id", type="S"),
-                aws.dynamodb.TableAttributeArgs(name="open", type="S"),
-                aws.dynamodb.TableAttributeArgs(name="due_at", type="N"),
+                aws.dynamodb.TableAttributeArgs(name=KEY, type="S"),
+                aws.dynamodb.TableAttributeArgs(name=COMMAND_ID, type="S"),
+                aws.dynamodb.TableAttributeArgs(name=OPEN, type="S"),
+                aws.dynamodb.TableAttributeArgs(name=DUE_AT, type="N"),
             ],
             global_secondary_indexes=[
                 # Only repairs that have the attribute are in an index: those sent, and those still open.
-                _index("by-command", hash_key="command_id"),
-                _index("by-status", hash_key="open", range_key="due_at"),
+                _index(BY_COMMAND, hash_key=COMMAND_ID),
+                _index(BY_STATUS, hash_key=OPEN, range_key=DUE_AT),
             ],
-            ttl=aws.dynamodb.TableTtlArgs(attribute_name="expires_at", enabled=True),
+            ttl=aws.dynamodb.TableTtlArgs(attribute_name=EXPIRES_AT, enabled=True),
             point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(enabled=True),
             server_side_encryption=aws.dynamodb.TableServerSideEncryptionArgs(
                 enabled=True, kms_key_arn=self._args.key_arn
@@ -232,8 +253,8 @@ class RunbookAutomation(pulumi.ComponentResource):
                 sid="FindState",
                 actions=["dynamodb:Query"],
                 resources=[
-                    pulumi.Output.format("{0}/index/by-command", table.arn),
-                    pulumi.Output.format("{0}/index/by-status", table.arn),
+                    pulumi.Output.format("{0}/index/{1}", table.arn, BY_COMMAND),
+                    pulumi.Output.format("{0}/index/{1}", table.arn, BY_STATUS),
                 ],
             ),
             Statement(
@@ -312,21 +333,23 @@ class RunbookAutomation(pulumi.ComponentResource):
             logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="JSON", log_group=log_group.name),
             environment=aws.lambda_.FunctionEnvironmentArgs(
                 variables={
-                    "REPAIR_TABLE": table.name,
-                    "NOTIFICATION_TOPIC_ARN": args.notification_topic_arn,
-                    "TEAM_TOPIC_ARNS": pulumi.Output.json_dumps(dict(args.team_topic_arns), sort_keys=True),
-                    "BASTION_TAG_VALUE": BASTION_TAG_VALUE,
-                    "DIAGNOSTICS_BUCKET": diagnostics.name,
-                    "REPAIR_MODE": self._settings.repairs.value,
+                    Variable.REPAIR_TABLE.value: table.name,
+                    Variable.NOTIFICATION_TOPIC_ARN.value: args.notification_topic_arn,
+                    Variable.TEAM_TOPIC_ARNS.value: pulumi.Output.json_dumps(
+                        dict(args.team_topic_arns), sort_keys=True
+                    ),
+                    Variable.BASTION_TAG_VALUE.value: BASTION_TAG_VALUE,
+                    Variable.DIAGNOSTICS_BUCKET.value: diagnostics.name,
+                    Variable.REPAIR_MODE.value: self._settings.repairs.value,
                     # A document that was changed since is not run.
-                    "REPAIR_DOCUMENTS": pulumi.Output.json_dumps(
+                    Variable.REPAIR_DOCUMENTS.value: pulumi.Output.json_dumps(
                         {
                             action: {"version": document.document_version, "hash": document.hash}
                             for action, document in documents.items()
                         },
                         sort_keys=True,
                     ),
-                    **({} if network is None else {"ALERTMANAGER_API": network.alertmanager_api}),
+                    **({} if network is None else {Variable.ALERTMANAGER_API.value: network.alertmanager_api}),
                 }
             ),
             vpc_config=None if network is None else network.vpc_config,

@@ -16,10 +16,11 @@ from botocore.exceptions import ClientError
 from botocore.model import OperationModel
 from moto import mock_aws
 
-from runbook_automation.alertmanager import AlertmanagerApi
+from orion_common.alertmanager import AlertmanagerApi
+from orion_common.names import Mode
 from runbook_automation.automation import Automation
 from runbook_automation.commands import Commands
-from runbook_automation.configuration import DeployedDocument, Mode, Remediations
+from runbook_automation.configuration import DeployedDocument, Remediations
 from runbook_automation.counts import Count
 from runbook_automation.publisher import Publisher
 from runbook_automation.store import RepairStore

@@ -15,8 +15,11 @@ from typing import assert_never
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runbook_automation.alertmanager import AlertmanagerApi, NotFetched
-from runbook_automation.commands import Commands, NotSent, TryLater
+from orion_common.alertmanager import AlertmanagerApi, NotFetched
+from orion_common.deadlines import TryLater, need_time
+from orion_common.envelope import Alert, Notification, NotOurs, Unreadable
+from orion_common.names import Mode
+from runbook_automation.commands import Commands, NotSent
 from runbook_automation.configuration import (
     BEGIN_SECONDS,
     CLAIM_SECONDS,
@@ -24,21 +27,12 @@ from runbook_automation.configuration import (
     GRACE_SECONDS,
     MAXIMUM_AGE_SECONDS,
     Action,
-    Mode,
     Remediations,
 )
 from runbook_automation.counts import Count, Observer
 from runbook_automation.decisions import Handing, Plan, Refusal, decide, repair_id
 from runbook_automation.limits import limits_of
-from runbook_automation.messages import (
-    Alert,
-    CommandEvent,
-    Notification,
-    NotOurs,
-    Sweep,
-    Unreadable,
-    read_message,
-)
+from runbook_automation.messages import CommandEvent, Sweep, read_message
 from runbook_automation.outcomes import Outcomes
 from runbook_automation.publisher import Publisher
 from runbook_automation.repair import Ending, Repair, Status, shown_labels, time_text
@@ -47,10 +41,6 @@ from runbook_automation.store import Claim, Full, RepairStore, Stopped
 MAXIMUM_RESULT = 500
 MAXIMUM_NAME = 200
 """How much of an alert's name is kept."""
-
-
-class OutOfTime(TryLater):
-    """The function's time is nearly over, so nothing more is begun; the queue brings the message again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +95,7 @@ class Automation:
         )
 
     def _need_time(self) -> None:
-        if self.now() > self.deadline:
-            raise OutOfTime("the function's time is nearly over")
+        need_time(self.now(), self.deadline)
 
     def _keep(self, what: Count, body: str, message_id: str, reason: str) -> None:
         key = self.publisher.keep_unreadable(message_id, body, reason)

@@ -1,7 +1,7 @@
 """Sends documents by Systems Manager and reads what became of them.
 
     NotSent     Systems Manager refused the command: nothing ran
-    TryLater    it did not take the command now: nothing ran
+    TryLater    it did not take the command now: nothing ran (`orion_common.deadlines`)
 
 `SendCommand` takes no client token, so nothing here ever sends twice: any other error leaves open whether it ran.
 """
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
 
+from orion_common.deadlines import TryLater
+from orion_common.names import BASTION_TAG, COMMANDS_PREFIX, NOT_AFTER
 from runbook_automation.configuration import DELIVERY_SECONDS, DeployedDocument
 from runbook_automation.decisions import Plan
 from runbook_automation.repair import Ending, Status
@@ -22,9 +24,6 @@ from runbook_automation.repair import Ending, Status
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
-BASTION_TAG = "orion:role"
-NOT_AFTER = "notAfter"
-"""The parameter that every document has beside those from labels: when it is too late to begin, in Unix seconds."""
 THROTTLED = frozenset({"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded"})
 RUNNING = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
 SAID: Mapping[str, Status] = {"nothing done:": Status.NOTHING_DONE, "gone:": Status.GONE}
@@ -64,10 +63,6 @@ class NotSent(RuntimeError):
     """Systems Manager refused the command; the text is its own."""
 
 
-class TryLater(RuntimeError):
-    """Systems Manager did not take the command now."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commands:
     """Systems Manager, for the bastion. The client must not retry: a second try may be a second command."""
@@ -96,7 +91,7 @@ class Commands:
                 TimeoutSeconds=DELIVERY_SECONDS,
                 Comment=comment[:100],
                 OutputS3BucketName=self.output_bucket,
-                OutputS3KeyPrefix=f"commands/{plan.action.name}",
+                OutputS3KeyPrefix=f"{COMMANDS_PREFIX}{plan.action.name}",
             )
         except (EndpointConnectionError, ConnectTimeoutError) as error:
             raise TryLater(str(error)) from error

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from orion_common.names import Mode, Variable
+
 DELIVERY_SECONDS = 60
 """How long a command may wait for the bastion. A repair that comes later may meet another state than the one seen."""
 GRACE_SECONDS = 60
 """How long after a command must have ended its event may take."""
 CLAIM_SECONDS = 120
 """After this, whoever claimed a repair has ended: a function lives for 30 seconds."""
-MARGIN_SECONDS = 8
-"""How long before its end the function begins nothing more: `SendCommand`, tried once, takes seven seconds at most (two
-to connect, five to answer), and its command is written down after it.
-"""
 MAXIMUM_AGE_SECONDS = 15 * 60
 """How old a notification may be to be acted on, by its topic's time. It is as long as the queue itself tries a message:
 five receives, three minutes apart (`VISIBILITY_SECONDS` and `MAXIMUM_RECEIVES` of the event bus). What is older was
@@ -28,13 +26,6 @@ BEGIN_SECONDS = 15 * 60
 """How long after its claim a command may still begin: the agent keeps what it has no place for, over a restart too, and
 the script then refuses. One that Systems Manager still calls running when this and its time-out are over is given up.
 """
-
-
-class Mode(StrEnum):
-    """The mode of repairs. `dry-run` reports what it would do and changes nothing."""
-
-    DRY_RUN = "dry-run"
-    ON = "on"
 
 
 class Source(StrEnum):
@@ -160,16 +151,16 @@ class Configuration:
     def from_environment(cls, environment: Mapping[str, str]) -> Configuration:
         """Read it. Raises `KeyError` or `ValueError` naming the variable that is missing or wrong."""
         return cls(
-            table=environment["REPAIR_TABLE"],
-            notification_topic_arn=environment["NOTIFICATION_TOPIC_ARN"],
-            team_topic_arns=json.loads(environment["TEAM_TOPIC_ARNS"]),
-            bastion_tag_value=environment["BASTION_TAG_VALUE"],
-            diagnostics_bucket=environment["DIAGNOSTICS_BUCKET"],
-            mode=Mode(environment["REPAIR_MODE"]),
+            table=environment[Variable.REPAIR_TABLE],
+            notification_topic_arn=environment[Variable.NOTIFICATION_TOPIC_ARN],
+            team_topic_arns=json.loads(environment[Variable.TEAM_TOPIC_ARNS]),
+            bastion_tag_value=environment[Variable.BASTION_TAG_VALUE],
+            diagnostics_bucket=environment[Variable.DIAGNOSTICS_BUCKET],
+            mode=Mode(environment[Variable.REPAIR_MODE]),
             documents={
                 action: DeployedDocument(version=one["version"], hash=one["hash"])
-                for action, one in json.loads(environment["REPAIR_DOCUMENTS"]).items()
+                for action, one in json.loads(environment[Variable.REPAIR_DOCUMENTS]).items()
             },
             region=environment["AWS_REGION"],
-            alertmanager=environment.get("ALERTMANAGER_API"),
+            alertmanager=environment.get(Variable.ALERTMANAGER_API),
         )

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from orion_common.envelope import Alert
+from orion_common.names import NAMESPACE
 from runbook_automation.configuration import Action, HandOver, Remediations, Source
-from runbook_automation.messages import Alert
 
 MAXIMUM_LENGTH = 253
 """The longest name that Kubernetes allows."""
-NAMESPACE = "namespace"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from orion_common.envelope import Alert
+from orion_common.names import EXPIRES_AT
 from runbook_automation.decisions import Plan
-from runbook_automation.messages import Alert
 
 HOUR_SECONDS = 60 * 60
 KEEP_SECONDS = 2 * HOUR_SECONDS
@@ -69,7 +70,7 @@ class Ledger:
             "id": self.id,
             "version": self.version,
             "taken": dict(self.taken),
-            "expires_at": now + KEEP_SECONDS,
+            EXPIRES_AT: now + KEEP_SECONDS,
         }
 
     @classmethod

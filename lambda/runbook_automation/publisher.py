@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from orion_common.names import UNREADABLE_PREFIX
 from runbook_automation.repair import RESULTS, Repair, Status
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
 
-UNREADABLE_PREFIX = "unreadable/"
 MAXIMUM_BYTES = 255 * 1024
 """SNS takes 256 KiB, of which the message's attributes are a part."""
 OUTPUT_CHARACTERS = (24_000, 12_000, 6_000, 3_000, 1_000)

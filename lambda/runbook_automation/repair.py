@@ -9,8 +9,10 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import uuid4
 
-OPEN = "repair"
-"""The value of the attribute `open`, which only a repair that still has to be looked after has."""
+from orion_common.names import DUE_AT, EXPIRES_AT, OPEN
+
+OPEN_REPAIR = "repair"
+"""The value of the attribute `OPEN`, which only a repair that still has to be looked after has."""
 KEEP_SECONDS = 90 * 24 * 60 * 60
 LABEL_CHARACTERS = 500
 MAXIMUM_LABELS = 64
@@ -109,12 +111,12 @@ class Repair:
             "status": self.status.value,
             "seen_at": self.seen_at,
             "started_at": self.started_at,
-            "due_at": self.due_at,
+            DUE_AT: self.due_at,
             "timeout_seconds": self.timeout_seconds,
-            "expires_at": self.started_at + KEEP_SECONDS,
+            EXPIRES_AT: self.started_at + KEEP_SECONDS,
         }
         if self.status is not Status.RESOLVED:
-            item["open"] = OPEN
+            item[OPEN] = OPEN_REPAIR
         if self.finished_at is not None:
             item |= {"finished_at": self.finished_at, "result": self.result, "link": self.link}
         return item
@@ -133,7 +135,7 @@ class Repair:
             status=Status(item["status"]),
             seen_at=int(item.get("seen_at", 0)),  # older records have none
             started_at=int(item["started_at"]),
-            due_at=int(item["due_at"]),
+            due_at=int(item[DUE_AT]),
             timeout_seconds=int(item["timeout_seconds"]),
             command_id=item.get("command_id"),
             finished_at=int(item["finished_at"]) if "finished_at" in item else None,

@@ -5,7 +5,7 @@ Busy   others changed the same limits at the same time, each time: nothing was c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, cast
@@ -13,22 +13,24 @@ from typing import TYPE_CHECKING, Any, cast
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 
-from runbook_automation.commands import TryLater
+from orion_common.conditional_store import (
+    CONDITION_FAILED,
+    RETRIED_REASONS,
+    cancellation_reasons,
+    is_condition,
+    read_items,
+    written,
+)
+from orion_common.deadlines import TryLater
+from orion_common.names import BY_COMMAND, BY_STATUS, DUE_AT, OPEN, STOP_ID
 from runbook_automation.limits import Ledger, Limit
-from runbook_automation.repair import OPEN, Repair, Status
+from runbook_automation.repair import OPEN_REPAIR, Repair, Status
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-BY_COMMAND = "by-command"
-BY_STATUS = "by-status"
 SWEPT_AT_ONCE = 50
-STOP_ID = "stop"
-"""The item that stops all repairs while it is there (`orion repairs stop`)."""
 CLAIM_TRIES = 5
-CONDITION_FAILED = "ConditionalCheckFailed"
-RETRIED_REASONS = frozenset({None, "None", CONDITION_FAILED, "TransactionConflict"})
-"""Why a claim is cancelled that is worth another look: others changed a limit, or repairs were stopped meanwhile."""
 _SAME_CLAIM = "(claim = :claim OR attribute_not_exists(claim))"
 """Whoever claimed the record anew wrote another token; records of older versions have none."""
 PUBLISH_SECONDS = 60
@@ -94,12 +96,7 @@ class RepairStore:
 
     def read_items(self, *ids: str) -> Mapping[str, Mapping[str, Any]] | None:
         """Return items by id, as they are at this moment, or None if the table did not answer for all."""
-        keys = [{"id": one} for one in ids]
-        wanted: Any = {self._table.name: {"Keys": keys, "ConsistentRead": True}}
-        answer = self._table.meta.client.batch_get_item(RequestItems=wanted)
-        if answer.get("UnprocessedKeys"):
-            return None
-        return {str(item["id"]): item for item in answer["Responses"].get(self._table.name, [])}
+        return read_items(self._table, *ids)
 
     def _write_claim(self, repair: Repair, ledgers: Sequence[Ledger], now: int) -> Claim | None:
         """Write a claim with its ledgers and return what became of it, or None if others changed one meanwhile."""
@@ -139,7 +136,7 @@ class RepairStore:
             # The SDK gives it a token, so that a second try of its own is no second claim.
             self._table.meta.client.transact_write_items(TransactItems=writes)
         except ClientError as error:
-            reasons = _cancellation_reasons(error)
+            reasons = cancellation_reasons(error)
             if reasons[0].get("Code") == CONDITION_FAILED:
                 return Claim.MADE if _claim_in(reasons[0]) == repair.claim else Claim.DUPLICATE
             if {one.get("Code") for one in reasons} <= RETRIED_REASONS:
@@ -164,14 +161,14 @@ class RepairStore:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
-            if not _is_condition(error):
+            if not is_condition(error):
                 raise
             return _claim_in(error.response) == repair.claim
         return True
 
     def release(self, repair: Repair, due_at: int) -> None:
         """Give up a claim of which nothing was sent. It stays open: if nobody claims it by then, the team is told."""
-        self._conditional(
+        written(
             lambda: self._table.update_item(
                 Key={"id": repair.id},
                 UpdateExpression="SET #status = :released, due_at = :due",
@@ -206,7 +203,7 @@ class RepairStore:
         """Yield the open repairs whose time is over, the longest overdue first."""
         found = self._table.query(
             IndexName=BY_STATUS,
-            KeyConditionExpression=Key("open").eq(OPEN) & Key("due_at").lte(now),
+            KeyConditionExpression=Key(OPEN).eq(OPEN_REPAIR) & Key(DUE_AT).lte(now),
             Limit=SWEPT_AT_ONCE,
         )["Items"]
         yield from (Repair.from_item(item) for item in found)
@@ -219,7 +216,7 @@ class RepairStore:
         if repair.finished_at is None:
             raise ValueError(f"{repair.id}: has not ended")
         due_at = repair.finished_at + PUBLISH_SECONDS
-        return self._conditional(
+        return written(
             lambda: self._table.update_item(
                 Key={"id": repair.id},
                 UpdateExpression=(
@@ -246,37 +243,27 @@ class RepairStore:
 
     def close(self, repair: Repair) -> None:
         """Take a repair whose end was published out of what the sweep looks after, unless it was claimed anew since."""
-        self._conditional(
+        written(
             lambda: self._table.update_item(
                 Key={"id": repair.id},
                 UpdateExpression="REMOVE #open",
                 ConditionExpression=f"attribute_exists(finished_at) AND {_SAME_CLAIM}",
-                ExpressionAttributeNames={"#open": "open"},
+                ExpressionAttributeNames={"#open": OPEN},
                 ExpressionAttributeValues={":claim": repair.claim},
             )
         )
 
     def postpone(self, repair: Repair, due_at: int) -> None:
         """Have the sweep look at an open repair again later, after the others."""
-        self._conditional(
+        written(
             lambda: self._table.update_item(
                 Key={"id": repair.id},
                 UpdateExpression="SET due_at = :due",
                 ConditionExpression=f"attribute_exists(#open) AND {_SAME_CLAIM}",
-                ExpressionAttributeNames={"#open": "open"},
+                ExpressionAttributeNames={"#open": OPEN},
                 ExpressionAttributeValues={":due": due_at, ":claim": repair.claim},
             )
         )
-
-    @staticmethod
-    def _conditional(change: Callable[[], object]) -> bool:
-        try:
-            change()
-        except ClientError as error:
-            if _is_condition(error):
-                return False
-            raise
-        return True
 
 
 def _free_for(repair: Repair) -> tuple[str, dict[str, Any]]:
@@ -288,18 +275,6 @@ def _free_for(repair: Repair) -> tuple[str, dict[str, Any]]:
     values |= {f":free{index}": status.value for index, status in enumerate(free)}
     listed = ", ".join(f":free{index}" for index in range(len(free)))
     return f"#status IN ({listed}) OR (#status = :resolved AND seen_at < :seen)", values
-
-
-def _is_condition(error: ClientError) -> bool:
-    return error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException"
-
-
-def _cancellation_reasons(error: ClientError) -> Sequence[Mapping[str, Any]]:
-    """Return why each write of a transaction was refused. Raises the error if it says nothing of that."""
-    reasons = cast("Mapping[str, Any]", error.response).get("CancellationReasons")
-    if not reasons:
-        raise error
-    return reasons
 
 
 def _claim_in(refusal: object) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from alerting.build import load_platform
 from cli.stack_config import read_settings
-from components.function_package import build_function_package
+from components.runbook_automation import build_repair_package
 from tests.bench.catalog import ROOT
 from tests.bench.figures import Figure
 
@@ -30,8 +30,7 @@ def function_import(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="orion-bench-") as directory:
         folder = Path(directory)
         repairs = load_platform(ROOT, read_settings(ROOT, "prod")).repairs
-        source = ROOT / "lambda" / "runbook_automation"
-        package = build_function_package(source, folder / "function.zip", data=repairs.as_function_data())
+        package = build_repair_package(ROOT / "lambda", folder, repairs.as_function_data())
         with zipfile.ZipFile(package.path) as archive:
             archive.extractall(folder / "code")
         # One after the other, so that whatever else the machine does meets both; it only ever adds.

@@ -17,6 +17,8 @@ from alerting.platform import ClusterRight
 from alerting.repairs.compile import MAINTENANCE_RIGHT, repair_action
 from alerting.repairs.ssm_documents import document_text
 from components.function_package import build_function_package
+from components.runbook_automation import PACKAGES
+from orion_common.names import REMEDIATIONS_FILE
 from sandbox import loopback
 from sandbox.cluster.control_plane import ControlPlane
 from sandbox.cluster.kubectl import Manifest, apply, kubectl
@@ -186,11 +188,7 @@ class Stage:
             Targets=[{"Id": "queue", "Arn": queue_arn, "Input": json.dumps({"source": "orion.sweep"})}],
         )
         create_state_table(self.dynamodb)
-        build_function_package(
-            ROOT / "lambda" / "runbook_automation",
-            package,
-            data=function_data(REPAIRS),
-        )
+        build_function_package(ROOT / "lambda", PACKAGES, package, data={REMEDIATIONS_FILE: function_data(REPAIRS)})
         self.s3.create_bucket(Bucket="orion-functions")
         self.s3.put_bucket_versioning(Bucket="orion-functions", VersioningConfiguration={"Status": "Enabled"})
         version = self.s3.put_object(Bucket="orion-functions", Key="function.zip", Body=package.read_bytes())

@@ -13,10 +13,11 @@ import pytest
 
 from alerting.routing.group_key import deduplication_key, group_key
 from alerting.source.fields import Severity
-from runbook_automation.alertmanager import AlertmanagerApi
+from orion_common.alertmanager import AlertmanagerApi
+from orion_common.envelope import Notification
 from runbook_automation.configuration import HandOver
 from runbook_automation.decisions import repair_id
-from runbook_automation.messages import Notification, read_message
+from runbook_automation.messages import read_message
 from tests.alertmanager_sink import EXTERNAL_URL, Sink, add_silence, fire, matched, silenced
 
 pytestmark = pytest.mark.integration

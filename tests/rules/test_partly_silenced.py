@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from runbook_automation.messages import Notification, read_message
+from orion_common.envelope import Notification
+from runbook_automation.messages import read_message
 from tests.alertmanager_sink import Sink, add_silence, fire
 
 pytestmark = pytest.mark.integration

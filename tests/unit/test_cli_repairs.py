@@ -11,7 +11,7 @@ from moto import mock_aws
 
 from alerting.names import REPAIR_STOP, STATE_TABLE
 from cli.repairs import PATIENCE_SECONDS, SENDING_SECONDS, Switch
-from runbook_automation.store import STOP_ID
+from orion_common.names import STOP_ID
 from tests.lambda_events import create_state_table
 from tests.lambda_harness import NOW, SESSION
 

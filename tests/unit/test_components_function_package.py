@@ -12,15 +12,17 @@ from pathlib import Path
 import pytest
 
 from components.function_package import FunctionPackage, NotPurePython, build_function_package
+from components.runbook_automation import PACKAGES
 from tests.alerting_data import ROOT
 
-SOURCE = ROOT / "lambda" / "runbook_automation"
-DATA = {"repairs": {"HighMemoryUsage": {"action": "restart_pod", "team": "trading"}}, "namespaces": ["orion"]}
+SOURCE = ROOT / "lambda"
+REMEDIATIONS = {"repairs": {"HighMemoryUsage": {"action": "restart_pod", "team": "trading"}}, "namespaces": ["orion"]}
+DATA = {"remediations.json": REMEDIATIONS}
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> FunctionPackage:
-    return build_function_package(SOURCE, tmp_path_factory.mktemp("zip") / "function.zip", data=DATA)
+    return build_function_package(SOURCE, PACKAGES, tmp_path_factory.mktemp("zip") / "function.zip", data=DATA)
 
 
 def small_source(folder: Path) -> Path:
@@ -32,15 +34,17 @@ def small_source(folder: Path) -> Path:
 
 
 def test_two_folders_two_times_and_two_modes_give_the_same_bytes(tmp_path: Path, built: FunctionPackage) -> None:
-    other = tmp_path / "elsewhere" / "runbook_automation"
+    other = tmp_path / "elsewhere"
     shutil.copytree(SOURCE, other)
     for path in other.rglob("*.py"):
         path.chmod(0o755)
         os.utime(path, (1_000_000_000, 1_000_000_000))
-    (other / "__pycache__").mkdir(exist_ok=True)
-    (other / "__pycache__" / "handler.cpython-399.pyc").write_bytes(b"bytecode")
-    (other / "left_behind.pyc").write_bytes(b"bytecode")
-    again = build_function_package(other, tmp_path / "deep" / "other.zip", data=dict(reversed(DATA.items())))
+    package = other / "runbook_automation"
+    (package / "__pycache__").mkdir(exist_ok=True)
+    (package / "__pycache__" / "handler.cpython-399.pyc").write_bytes(b"bytecode")
+    (package / "left_behind.pyc").write_bytes(b"bytecode")
+    data = {"remediations.json": dict(reversed(REMEDIATIONS.items()))}
+    again = build_function_package(other, tuple(reversed(PACKAGES)), tmp_path / "deep" / "other.zip", data=data)
 
     assert again.path.read_bytes() == built.path.read_bytes()
     assert again.source_code_hash == built.source_code_hash
@@ -48,9 +52,9 @@ def test_two_folders_two_times_and_two_modes_give_the_same_bytes(tmp_path: Path,
 
 def test_a_changed_line_changes_the_hash(tmp_path: Path) -> None:
     source = small_source(tmp_path)
-    before = build_function_package(source, tmp_path / "a.zip", data=DATA, libraries=())
+    before = build_function_package(source.parent, [source.name], tmp_path / "a.zip", data=DATA, libraries=())
     (source / "handler.py").write_text("def handler(): return 1\n")
-    after = build_function_package(source, tmp_path / "b.zip", data=DATA, libraries=())
+    after = build_function_package(source.parent, [source.name], tmp_path / "b.zip", data=DATA, libraries=())
 
     assert before.sha256 != after.sha256
 
@@ -64,7 +68,12 @@ def test_entries_are_sorted_stored_and_dated_alike(built: FunctionPackage) -> No
     assert {entry.compress_type for entry in entries} == {zipfile.ZIP_STORED}
     assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
     assert {entry.external_attr >> 16 for entry in entries} == {0o100644}
-    assert {"runbook_automation/handler.py", "remediations.json", "typing_extensions.py"} <= set(names)
+    assert {
+        "runbook_automation/handler.py",
+        "orion_common/names.py",
+        "remediations.json",
+        "typing_extensions.py",
+    } <= set(names)
     assert any(name.startswith("aws_lambda_powertools/") for name in names)
     assert any(name.startswith("jmespath/") for name in names)
     assert not [name for name in names if name.endswith((".pyc", ".so")) or "__pycache__" in name or ".." in name]
@@ -95,15 +104,27 @@ def test_compiled_code_is_refused_in_the_source(tmp_path: Path) -> None:
     (source / "fast.cpython-313-aarch64-linux-gnu.so").write_bytes(b"ELF")
 
     with pytest.raises(NotPurePython, match=r"fast.*pure Python"):
-        build_function_package(source, tmp_path / "a.zip", data=DATA, libraries=())
+        build_function_package(source.parent, [source.name], tmp_path / "a.zip", data=DATA, libraries=())
     assert not list(tmp_path.glob("*.zip"))
 
 
 def test_compiled_code_is_refused_in_a_library(tmp_path: Path) -> None:
+    source = small_source(tmp_path)
+
     with pytest.raises(NotPurePython, match="pydantic_core"):
-        build_function_package(small_source(tmp_path), tmp_path / "a.zip", data=DATA, libraries=("pydantic-core",))
+        build_function_package(source.parent, [source.name], tmp_path / "a.zip", data={}, libraries=("pydantic-core",))
 
 
 def test_no_package_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nothing-here"):
-        build_function_package(tmp_path / "nothing-here", tmp_path / "a.zip", data=DATA)
+        build_function_package(tmp_path, ["nothing-here"], tmp_path / "a.zip", data=DATA)
+
+
+def test_a_package_that_is_not_chosen_is_left_out(tmp_path: Path) -> None:
+    other = small_source(tmp_path).parent / "another_function"
+    other.mkdir()
+    (other / "__init__.py").write_text("")
+    built = build_function_package(tmp_path, ["another_function"], tmp_path / "a.zip", data={}, libraries=())
+
+    with zipfile.ZipFile(built.path) as archive:
+        assert archive.namelist() == ["another_function/__init__.py"]

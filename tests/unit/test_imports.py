@@ -16,6 +16,11 @@ OF_THE_FUNCTION = {"boto3", "botocore", "aws_lambda_powertools"}
 TYPES_OF_CLIENTS = "mypy_boto3_"
 """Read by the type checker alone."""
 OF_THE_PROGRAM = {"alerting", "components", "pulumi", "pulumi_aws", "pulumi_kubernetes", "pulumi_pagerduty"}
+SHARED = FUNCTION_ROOT / "orion_common" / "names.py"
+"""What components import of the functions."""
+PROGRAM = [
+    path for room in ("alerting", "components", "cli", "sandbox") for path in sorted((ROOT / room).rglob("*.py"))
+]
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -25,6 +30,29 @@ def imported(path: Path) -> Iterator[str]:
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             yield (node.module or "").partition(".")[0]
+
+
+def modules_imported(path: Path) -> set[str]:
+    """Return the full names of the modules that a file imports from."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(node.module or "")
+    return names
+
+
+@pytest.mark.parametrize("path", PROGRAM, ids=lambda path: str(path.relative_to(ROOT)))
+def test_of_the_functions_components_import_the_shared_names_and_no_other_room_anything(path: Path) -> None:
+    functions = {folder.name for folder in FUNCTION_ROOT.iterdir() if folder.is_dir()}
+    of_functions = {name for name in modules_imported(path) if name.partition(".")[0] in functions}
+
+    assert of_functions <= ({"orion_common.names"} if path.is_relative_to(ROOT / "components") else set())
+
+
+def test_the_shared_names_need_the_standard_library_alone() -> None:
+    assert set(imported(SHARED)) <= sys.stdlib_module_names
 
 
 def test_the_program_composes_components_and_nothing_else() -> None:

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from runbook_automation import alertmanager as module
-from runbook_automation.alertmanager import AlertmanagerApi, NotFetched
-from runbook_automation.messages import Notification, read_message
+from orion_common import alertmanager as module
+from orion_common.alertmanager import AlertmanagerApi, NotFetched
+from orion_common.envelope import Notification
+from runbook_automation.messages import read_message
 from sandbox.ports import LOOPBACK, free_port
 from tests.lambda_events import LABELS, notification
 

@@ -15,12 +15,12 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from alerting.repairs.compile import NOT_AFTER
-from runbook_automation import commands
-from runbook_automation.alertmanager import AlertmanagerApi
-from runbook_automation.commands import TryLater
-from runbook_automation.configuration import BEGIN_SECONDS, MAXIMUM_AGE_SECONDS, Mode
+from orion_common.alertmanager import AlertmanagerApi
+from orion_common.deadlines import TryLater
+from orion_common.envelope import Unreadable
+from orion_common.names import Mode
+from runbook_automation.configuration import BEGIN_SECONDS, MAXIMUM_AGE_SECONDS
 from runbook_automation.counts import Count
-from runbook_automation.messages import Unreadable
 from sandbox.service import HttpService, wait_until_ready
 from tests.lambda_events import (
     FUNCTION_OPERATIONS,
@@ -38,11 +38,6 @@ from tests.lambda_harness import BUCKET, NOW, SWEEP, World, moto_world, refused_
 def world() -> Iterator[World]:
     with moto_world() as world:
         yield world
-
-
-def test_program_and_function_give_the_time_limit_one_name() -> None:
-    """The program's documents declare the parameter, and the function sends it; neither can import the other."""
-    assert commands.NOT_AFTER == NOT_AFTER
 
 
 def test_an_alert_becomes_one_command_on_the_bastion(world: World) -> None:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from alerting.build import load_catalog
 from alerting.platform import RepairAction
 from alerting.repairs.compile import NOT_AFTER, repairs
+from orion_common.envelope import Alert
 from runbook_automation.configuration import Remediations
 from runbook_automation.decisions import Plan, Refusal, decide, repair_id
-from runbook_automation.messages import Alert
 from tests.lambda_events import LABELS, ROOT, function_data, repair_actions
 
 REMEDIATIONS = Remediations.from_json(

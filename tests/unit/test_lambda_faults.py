@@ -11,8 +11,7 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from runbook_automation.automation import OutOfTime
-from runbook_automation.commands import TryLater
+from orion_common.deadlines import OutOfTime, TryLater
 from runbook_automation.configuration import CLAIM_SECONDS, MAXIMUM_AGE_SECONDS
 from runbook_automation.counts import Count
 from runbook_automation.outcomes import LOOK_AGAIN_SECONDS, SweepIncomplete

@@ -14,8 +14,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from orion_common.deadlines import MARGIN_SECONDS
 from runbook_automation import handler as module
-from runbook_automation.configuration import MARGIN_SECONDS
 from tests.lambda_events import LABELS, create_state_table, function_data, notification, recorded, sqs_event
 
 
@@ -112,7 +112,7 @@ def test_what_was_counted_becomes_metrics_and_no_secret_is_said(capsys: pytest.C
 
 def test_why_a_message_failed_is_in_the_log(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     written = StringIO()
-    monkeypatch.setattr(module.logger.logger_handler, "stream", written)
+    monkeypatch.setattr(module.OBSERVER.logger.logger_handler, "stream", written)
     bucket.delete()
 
     _handle(sqs_event("neither"))

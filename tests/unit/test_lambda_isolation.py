@@ -10,8 +10,8 @@ from unittest.mock import patch
 import pytest
 from botocore.exceptions import ClientError
 
+from orion_common.envelope import Unreadable
 from runbook_automation.counts import Count
-from runbook_automation.messages import Unreadable
 from runbook_automation.outcomes import SweepIncomplete
 from runbook_automation.repair import Repair
 from runbook_automation.store import SWEPT_AT_ONCE, RepairStore

@@ -11,12 +11,13 @@ from unittest.mock import patch
 import pytest
 from botocore.exceptions import ClientError
 
-from runbook_automation.commands import TryLater
-from runbook_automation.configuration import Action, Mode, Remediations
+from orion_common.deadlines import TryLater
+from orion_common.names import STOP_ID, Mode
+from runbook_automation.configuration import Action, Remediations
 from runbook_automation.counts import Count
 from runbook_automation.limits import HOUR_SECONDS
 from runbook_automation.repair import Repair
-from runbook_automation.store import STOP_ID, Busy, RepairStore
+from runbook_automation.store import Busy, RepairStore
 from tests.lambda_events import LABELS, notification
 from tests.lambda_harness import NOW, SWEEP, World, moto_world, refused_by_aws
 

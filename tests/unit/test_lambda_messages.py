@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runbook_automation.messages import CommandEvent, Notification, NotOurs, Sweep, Unreadable, read_message
+from orion_common.envelope import Notification, NotOurs, Unreadable
+from runbook_automation.messages import CommandEvent, Sweep, read_message
 from tests.lambda_events import LABELS, notification, recorded
 
 

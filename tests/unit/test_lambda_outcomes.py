@@ -12,8 +12,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from orion_common.names import Mode
 from runbook_automation.commands import Commands
-from runbook_automation.configuration import Mode
 from runbook_automation.counts import Count
 from runbook_automation.outcomes import EventTooEarly
 from runbook_automation.repair import Status

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from runbook_automation.messages import Alert, Notification, Unreadable, read_api_alert, readable_alerts
+from orion_common.envelope import Alert, Notification, Unreadable, read_api_alert, readable_alerts
 
 ANSWER_SECONDS = 5.0
 MAXIMUM_BYTES = 16 * 1024 * 1024

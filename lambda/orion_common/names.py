@@ -1,0 +1,73 @@
+"""Names that the program and its functions both use, each typed once.
+
+The program's components import this module, and nothing else of the functions: it needs the standard library alone.
+`alerting` imports nothing from here; `tests/unit/test_lambda_names.py` holds its names equal to these.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Variable(StrEnum):
+    """Environment variables that the components set and the functions read."""
+
+    REPAIR_TABLE = "REPAIR_TABLE"
+    NOTIFICATION_TOPIC_ARN = "NOTIFICATION_TOPIC_ARN"
+    TEAM_TOPIC_ARNS = "TEAM_TOPIC_ARNS"
+    BASTION_TAG_VALUE = "BASTION_TAG_VALUE"
+    DIAGNOSTICS_BUCKET = "DIAGNOSTICS_BUCKET"
+    REPAIR_MODE = "REPAIR_MODE"
+    REPAIR_DOCUMENTS = "REPAIR_DOCUMENTS"
+    ALERTMANAGER_API = "ALERTMANAGER_API"
+
+
+class Mode(StrEnum):
+    """The mode of repairs. `dry-run` reports what it would do and changes nothing."""
+
+    DRY_RUN = "dry-run"
+    ON = "on"
+
+
+# The zip.
+REMEDIATIONS_FILE = "remediations.json"
+"""The file at the root of a function's zip that says which alert is answered by which action."""
+
+# The state table.
+KEY = "id"
+COMMAND_ID = "command_id"
+OPEN = "open"
+"""Only a repair that still has to be looked after has this attribute."""
+DUE_AT = "due_at"
+EXPIRES_AT = "expires_at"
+"""The Unix second after which DynamoDB removes an item."""
+BY_COMMAND = "by-command"
+"""The index that finds the repair that a command was sent for."""
+BY_STATUS = "by-status"
+"""The index that finds open repairs by the time at which they are due."""
+STOP_ID = "stop"
+"""The item that stops all repairs while it is there (`orion repairs stop`)."""
+
+# The diagnostics bucket.
+UNREADABLE_PREFIX = "unreadable/"
+"""Where a function keeps, as they came, messages that it cannot read."""
+COMMANDS_PREFIX = "commands/"
+"""Where Systems Manager keeps what commands wrote."""
+
+# Systems Manager.
+BASTION_TAG = "orion:role"
+"""The tag of the instance that runs documents."""
+NAMESPACE = "namespace"
+"""The parameter that every document has."""
+NOT_AFTER = "notAfter"
+"""The parameter that every document has beside those from labels: when it is too late to begin, in Unix seconds."""
+
+# What arrives in a queue.
+OUTCOME_DETAIL_TYPE = "EC2 Command Invocation Status-change Notification"
+"""The event by which Systems Manager reports a change of a command's status on one instance."""
+SWEEP_SOURCE = "orion.sweep"
+"""The source of the message that the schedule of the sweep sends."""
+TRUNCATED = "truncated"
+"""The SNS message attribute that Alertmanager sets on a message that it cut."""
+MESSAGE_VERSION = "1"
+"""The version of the message that our Alertmanager template writes."""
