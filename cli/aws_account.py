@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 
+from alerting.errors import AlertingError
 from cli.stack_config import read_settings
 from sandbox.credentials import Credentials
 from sandbox.runs import RUNS, running_sandbox
@@ -15,7 +16,7 @@ from sandbox.runs import RUNS, running_sandbox
 SANDBOX = "sandbox"
 
 
-class WrongAccount(RuntimeError):
+class WrongAccount(AlertingError):
     """The caller's credentials are another account's; the message says which are needed."""
 
 

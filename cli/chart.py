@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 
+from alerting.errors import AlertingError
 from alerting.settings import ChartFromFile, ChartFromRepository, CustomResourcesOnly
 
 PROBE_SECONDS = 3.0
@@ -14,7 +15,7 @@ FOUND_BESIDE = "shared/charts"
 NONE = "none"
 
 
-class ChartUnusable(ValueError):
+class ChartUnusable(AlertingError):
     """The chart that was asked for is not there; the message says what is allowed."""
 
 

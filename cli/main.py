@@ -13,24 +13,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from alerting.build import load_catalog, load_platform
-from alerting.routing.checks.accepted_configuration import RefusedOption
+from alerting.errors import AlertingError
 from alerting.routing.orphaned_incidents import Deployment
-from alerting.source.problems import CatalogError
-from cli.aws_account import WrongAccount
-from cli.chart import ChartUnusable
 from cli.oncall import print_on_call
-from cli.oncall_arguments import QuestionUnclear, ask
+from cli.oncall_arguments import ask
 from cli.oncall_comparison import compare
 from cli.orphans import print_orphans
 from cli.preview import run_preview
 from cli.render import Part, render
 from cli.repairs import show_repairs, start_repairs, stop_repairs
 from cli.sandbox import drill_by_hand, run_sandbox
-from cli.stack_config import StackUnreadable, read_settings, setting
-from sandbox.engine import DeploymentFailed, Interrupted
-from sandbox.metrics.faults import UnknownFault
-from sandbox.runs import NoSandbox
-from sandbox.service import ServiceFailed
+from cli.stack_config import read_settings, setting
 from tools.build import BuildFailed
 from tools.paths import ToolMissing
 
@@ -177,21 +170,7 @@ def main() -> None:
     """Run the command line. Whatever a person can put right is told in plain lines, without a stack trace."""
     try:
         application()
-    except (
-        BuildFailed,
-        CatalogError,
-        ChartUnusable,
-        DeploymentFailed,
-        Interrupted,
-        NoSandbox,
-        QuestionUnclear,
-        RefusedOption,
-        ServiceFailed,
-        StackUnreadable,
-        ToolMissing,
-        UnknownFault,
-        WrongAccount,
-    ) as problem:
+    except (AlertingError, BuildFailed, ToolMissing) as problem:
         errors.print(str(problem), markup=False)
         sys.exit(1)
     except (BotoCoreError, ClientError) as problem:

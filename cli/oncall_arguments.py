@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from alerting.catalog import Catalog
+from alerting.errors import AlertingError
 from alerting.source.fields import YEARS
 from alerting.source.time_zones import time_zone_names
 
 
-class QuestionUnclear(ValueError):
+class QuestionUnclear(AlertingError):
     """An option has a value that says nothing. The message names the option, what was found and what is allowed."""
 
 

@@ -14,10 +14,11 @@ from typing import Any
 import httpx
 from rich.console import Console
 
+from alerting.errors import AlertingError
 from alerting.loader import read_catalog
 from alerting.routing.orphaned_incidents import Deployment, Labels, Orphan, orphans
-from alerting.settings.load import SettingsRefused, stack_file
-from alerting.source.problems import CatalogError, listed
+from alerting.settings.load import stack_file
+from alerting.source.problems import listed
 from cli.stack_config import read_settings
 
 DEPLOYED = ("origin/main", "main", "HEAD")
@@ -26,7 +27,7 @@ FOLDERS = ("catalog", "rules", "runbooks")
 TIMEOUT_SECONDS = 10
 
 
-class NotCompared(RuntimeError):
+class NotCompared(AlertingError):
     """The deployed configuration cannot be read; the message says why and what to do."""
 
 
@@ -56,7 +57,7 @@ def deployed(root: Path, stack: str, reference: str | None) -> tuple[str, Deploy
         try:
             catalog = read_catalog(Path(folder))
             settings = read_settings(Path(folder), stack)
-        except (CatalogError, SettingsRefused) as error:
+        except AlertingError as error:
             raise NotCompared(f"commit {commit[:12]} cannot be read by this version: {error}") from error
     return commit[:12], Deployment(catalog=catalog, settings=settings)
 

@@ -18,6 +18,7 @@ from typing import Any, cast
 import yaml
 from pulumi import automation
 
+from alerting.errors import AlertingError
 from sandbox.engine_events import Progress, Result, Watch, quiet_program
 from sandbox.process_environment import kept_variables
 from sandbox.providers.plugins import Plugin, embedded, install
@@ -27,11 +28,11 @@ from tools.paths import tools_folder
 __all__ = ["DeploymentFailed", "Engine", "Interrupted", "Progress", "Result"]
 
 
-class DeploymentFailed(RuntimeError):
+class DeploymentFailed(AlertingError):
     """The engine refused or could not do something; each line names a resource and the reason."""
 
 
-class Interrupted(RuntimeError):
+class Interrupted(AlertingError):
     """A run was stopped by `Engine.interrupt`. What was done is in the state; the next run goes on from there."""
 
 

@@ -12,6 +12,7 @@ from typing import Self
 
 from filelock import FileLock, Timeout
 
+from alerting.errors import AlertingError
 from sandbox.service import end_recorded_processes
 
 RUNS = Path("build") / "sandbox"
@@ -25,7 +26,7 @@ _KEPT = "kept"
 """Marks a folder that was left for a person to look at."""
 
 
-class NoSandbox(RuntimeError):
+class NoSandbox(AlertingError):
     """No sandbox runs in this checkout; the message says how to start one."""
 
 

@@ -18,6 +18,7 @@ import psutil
 import uvicorn
 from starlette.types import ASGIApp
 
+from alerting.errors import AlertingError
 from sandbox.guard import AsgiGuard
 from sandbox.ports import IDLE_CONNECTION_SECONDS, LOOPBACK, listening_socket
 
@@ -48,7 +49,7 @@ class Service(Protocol):
         ...
 
 
-class ServiceFailed(RuntimeError):
+class ServiceFailed(AlertingError):
     """A service ended by itself or did not become ready; the message ends with the last lines of its log."""
 
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from alerting.settings.contradictions import RULES
+from alerting.settings.contradictions import RULES, SettingsContradict
 from alerting.settings.parts import UncheckedSettings
 
 
@@ -15,7 +15,7 @@ class Settings(UncheckedSettings):
 
     @model_validator(mode="after")
     def _contradicts_nothing(self) -> Self:
-        found = [f"{one.key}: {one.message}" for rule in RULES for one in rule.find(self)]
+        found = [one for rule in RULES for one in rule.find(self)]
         if found:
-            raise ValueError("; ".join(found))
+            raise SettingsContradict(found)
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from alerting.settings.parts import (
@@ -34,6 +34,15 @@ class Contradiction:
     key: str
     message: str
     remove: bool = False
+
+
+class SettingsContradict(ValueError):
+    """Settings that are each allowed contradict each other. `contradictions` are all that were found."""
+
+    def __init__(self, contradictions: Iterable[Contradiction]) -> None:
+        """Keep every contradiction."""
+        self.contradictions = tuple(contradictions)
+        super().__init__("; ".join(f"{one.key}: {one.message}" for one in self.contradictions))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

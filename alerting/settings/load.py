@@ -7,19 +7,17 @@ the stack's file. Keys are the fields of `Settings`, nested ones as Pulumi write
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterable, Mapping, Sequence
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Union, cast, get_args, get_origin
+from typing import Any, assert_never, cast
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic import TypeAdapter, ValidationError
 
+from alerting.errors import AlertingError
 from alerting.names import PROJECT
 from alerting.settings import Settings
-from alerting.settings.contradictions import RULES, Contradiction
+from alerting.settings.contradictions import RULES, Contradiction, SettingsContradict
+from alerting.source.model_errors import Fault, FieldError, field_errors, model_of
 from alerting.source.problems import CatalogError, listed, shown
 from alerting.source.yaml_source import Document, FieldPath, read_document
 
@@ -33,7 +31,7 @@ _ENCRYPTED = {"secure"}
 _CHART = ("monitoring", "chart")
 
 
-class SettingsRefused(ValueError):
+class SettingsRefused(AlertingError):
     """A stack's settings cannot be used. `problems` are all of them, each one line."""
 
     def __init__(self, stack: str, problems: Iterable[str]) -> None:
@@ -135,7 +133,7 @@ def settings_from(
     wrong: set[str] = set()
     for key, field in Settings.model_fields.items():
         if key not in values:
-            if field.is_required() and _model_of(field.annotation) is not None:
+            if field.is_required() and model_of(field.annotation) is not None:
                 plain[key] = {}  # so that each part that is missing is named, with the command that sets it
         elif _is_encrypted(values[key]):
             wrong.add(key)
@@ -143,7 +141,7 @@ def settings_from(
                 f"{_place(document, key)}{key}: found a secret; allowed: plain text, which can be reviewed. "
                 f"Set it with `{set_command(stack, key)}`"
             )
-        elif isinstance(values[key], str) and _model_of(field.annotation) is not None:
+        elif isinstance(values[key], str) and model_of(field.annotation) is not None:
             wrong.add(key)
             command = set_command(stack, f"{key}.PART")
             place = _place(document, key)
@@ -153,10 +151,13 @@ def settings_from(
     try:
         settings = Settings.model_validate(plain)
     except ValidationError as error:
-        details = [one for one in error.errors(include_url=False) if one["loc"] and one["loc"][0] not in wrong]
-        found += [_wrong(one, stack, document) for one in details]
-        wrong |= {str(one["loc"][0]) for one in details}
-        found += [_contradiction(one, stack, document) for one in _contradictions(plain, wrong)]
+        errors = [one for one in field_errors(error, Settings) if not one.path or one.path[0] not in wrong]
+        found += [_wrong(one, stack, document) for one in errors if one.path]
+        wrong |= {str(one.path[0]) for one in errors if one.path}
+        # The model looks for contradictions itself once each setting is right; before that, among those that are.
+        held = next((one.cause for one in errors if isinstance(one.cause, SettingsContradict)), None)
+        against = _contradictions(plain, wrong) if held is None else held.contradictions
+        found += [_contradiction(one, stack, document) for one in against]
         raise SettingsRefused(stack, found) from None
     if found:
         raise SettingsRefused(stack, found)
@@ -219,33 +220,24 @@ def _contradiction(one: Contradiction, stack: str, document: Document | None) ->
     return f"{_place(document, one.key)}{one.key}: {one.message}. {advice}"
 
 
-def _wrong(details: ErrorDetails, stack: str, document: Document | None) -> str:
-    location = details["loc"]
-    key = _key(location)
+def _wrong(error: FieldError, stack: str, document: Document | None) -> str:
+    key = _key(error.path)
     start = f"{_place(document, key)}{key}"
-    match details["type"]:
-        case "missing":
-            allowed = _allowed(location) or "a value"
-            return f"{start}: missing; allowed: {allowed}. Set it with `{set_command(stack, key)}`"
-        case "extra_forbidden":
-            inner = _model_of(_annotation(location[:-1]))
-            allowed = f"; allowed: {listed(inner.model_fields)}" if inner is not None else ""
-            return f"{start}: there is no such setting{allowed}; remove it with `{remove_command(stack, key)}`"
+    match error.fault:
+        case Fault.MISSING:
+            return f"{start}: missing; {error.expected}. Set it with `{set_command(stack, key)}`"
+        case Fault.UNKNOWN:
+            command = remove_command(stack, key)
+            return f"{start}: there is no such setting; {error.expected}; remove it with `{command}`"
+        case Fault.VALUE:
+            return f"{start}: found {error.found}; {error.expected}. Set it with `{set_command(stack, key)}`"
         case _:
-            context = details.get("ctx", {})
-            allowed = (
-                _allowed(location)
-                or context.get("expected")
-                or context.get("expected_tags")
-                or details["msg"][:1].lower() + details["msg"][1:]
-            )
-            found = shown(details["input"])
-            return f"{start}: found {found}; allowed: {allowed}. Set it with `{set_command(stack, key)}`"
+            assert_never(error.fault)
 
 
-def _key(location: tuple[int | str, ...]) -> str:
+def _key(location: FieldPath) -> str:
     """Return a path as pulumi writes it: names joined by dots, positions and odd names in brackets."""
-    parts = [part for part in location if part != "[key]"]
+    parts = list(location)
     if tuple(parts[:2]) == _CHART and len(parts) > len(_CHART):
         del parts[2]  # pydantic names the kind of chart that it took it for
     texts = [
@@ -277,59 +269,3 @@ def _has_plain_text(value: object) -> bool:
     if isinstance(value, Mapping):
         return any(_has_plain_text(one) for one in cast("Mapping[str, object]", value).values())
     return True
-
-
-def _allowed(location: tuple[int | str, ...]) -> str | None:
-    """Return what a field's description says is allowed."""
-    annotation: object = Settings
-    description: str | None = None
-    for part in location:
-        if part == "[key]":
-            continue
-        annotation, description = _step(annotation, part)
-    if description is None and isinstance(annotation, type):
-        if issubclass(annotation, Enum):
-            return listed(one.value for one in annotation)
-        return "true or false" if annotation is bool else None
-    return description
-
-
-def _annotation(location: tuple[int | str, ...]) -> object:
-    annotation: object = Settings
-    for part in location:
-        annotation, _ = _step(annotation, part)
-    return annotation
-
-
-def _step(annotation: object, part: int | str) -> tuple[object, str | None]:
-    """Return the type of one part of a type, and its description."""
-    inner = _model_of(annotation)
-    if inner is not None:
-        field = inner.model_fields.get(str(part))
-        return (None, None) if field is None else (_bare(field.annotation)[0], field.description)
-    arguments = get_args(annotation)
-    if get_origin(annotation) is tuple or get_origin(annotation) is Mapping:
-        return _bare(arguments[-1] if get_origin(annotation) is Mapping else arguments[0])
-    for choice in arguments:  # the kinds of chart, told apart by their source
-        model = _model_of(choice)
-        if model is not None and get_args(model.model_fields["source"].annotation) == (part,):
-            return model, None
-    return None, None
-
-
-def _bare(annotation: object) -> tuple[object, str | None]:
-    """Return a type without `Annotated` and `None`, and the description that stood with it."""
-    description: str | None = None
-    while get_origin(annotation) is Annotated:
-        annotation, *metadata = get_args(annotation)
-        description = next((one.description for one in metadata if isinstance(one, FieldInfo)), description)
-    if get_origin(annotation) in {Union, types.UnionType}:
-        choices = [one for one in get_args(annotation) if one is not type(None)]
-        if len(choices) == 1:
-            inner, inside = _bare(choices[0])
-            return inner, inside or description
-    return annotation, description
-
-
-def _model_of(annotation: object) -> type[BaseModel] | None:
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from alerting.errors import AlertingError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Place:
@@ -34,7 +36,7 @@ class Problem:
         return f"{self.place}: {self.message}"
 
 
-class CatalogError(ValueError):
+class CatalogError(AlertingError):
     """The catalog, the rules or the runbooks hold problems. `problems` are all of them, in the order of the files."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

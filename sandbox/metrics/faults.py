@@ -6,10 +6,11 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from alerting.errors import AlertingError
 from sandbox.journal import Journal, Kind
 
 
-class UnknownFault(ValueError):
+class UnknownFault(AlertingError):
     """There is no such fault, or not with such a label; the message says what is allowed."""
 
 

@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
+from alerting.errors import AlertingError
 from alerting.source.problems import listed
 
 
-class RefusedOption(ValueError):
+class RefusedOption(AlertingError):
     """The configuration holds options that one of the programs which read it refuses; the message names each."""
 
 
