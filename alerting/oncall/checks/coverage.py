@@ -37,7 +37,7 @@ def cover_problems(
             if schedule in sound:
                 yield from _overlap_problems(document, name, schedule, on_duty[schedule], sound[schedule])
         for index, level in enumerate(team.escalation.levels):
-            yield from _gap_problems(document, (name, index), level, sound, now)
+            yield from _gap_problems(document, (name, index), level, sound, on_duty, now)
         if team.one_duty_at_a_time:
             yield from _two_duties_problems(document, name, team, sound, duties)
 
@@ -49,19 +49,28 @@ def moment(at: datetime, zone: ZoneInfo) -> str:
 
 def level_gaps(schedules: Iterable[ScheduleEntry], since: datetime, until: datetime) -> list[shifts.Gap]:
     """Return when, in a time, nobody is on call on any of some schedules."""
-    found = (shift for schedule in schedules for shift in shifts.shifts(schedule, since, until))
-    return shifts.gaps(sorted(found, key=lambda shift: shift.start), since, until)
+    return _uncovered((shifts.shifts(schedule, since, until) for schedule in schedules), since, until)
+
+
+def _uncovered(on_duty: Iterable[Sequence[Shift]], since: datetime, until: datetime) -> list[shifts.Gap]:
+    every = (shift for each in on_duty for shift in each)
+    return shifts.gaps(sorted(every, key=lambda shift: shift.start), since, until)
 
 
 def _gap_problems(
-    document: Document, where: tuple[str, int], level: LevelEntry, sound: Mapping[str, ScheduleEntry], now: datetime
+    document: Document,
+    where: tuple[str, int],
+    level: LevelEntry,
+    sound: Mapping[str, ScheduleEntry],
+    on_duty: Mapping[str, Sequence[Shift]],
+    now: datetime,
 ) -> Iterator[Problem]:
     team, index = where
     if level.people or not level.schedules or not set(level.schedules) <= set(sound):
         return
     schedules = [sound[name] for name in level.schedules]
     until = now + HORIZON
-    found = level_gaps(schedules, now, until)
+    found = _uncovered((on_duty[name] for name in level.schedules), now, until)
     if not found:
         return
     if len(schedules) == 1:

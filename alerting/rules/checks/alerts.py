@@ -28,9 +28,10 @@ def rule_problems(catalog: Catalog) -> Iterator[Problem]:
     recorded: dict[str, CompiledRule] = {}
     for located in catalog.rules.rules:
         rule = located.rule
-        place = located.place()
         if (rule.alert is None) == (rule.record is None):
-            yield Problem(place, "found neither or both of `alert` and `record`; allowed: one of them. Keep one")
+            yield Problem(
+                located.place(), "found neither or both of `alert` and `record`; allowed: one of them. Keep one"
+            )
             continue
         yield from _recording_problems(catalog, located, recorded)
         reading = list(reading_problems(located, known))
@@ -65,22 +66,26 @@ def _recording_problems(
     name = located.rule.record
     if name is None or located.generated:
         return
-    place = located.place("record")
     if (scraped := catalog.series.series.get(name)) is not None:
         where = catalog.documents[SCRAPED_SERIES].place(("series", name))
         message = (
             f"{name} is scraped from {scraped.exporter} ({where.file}:{where.line}); allowed: names that nobody serves"
         )
-        yield Problem(place, f"{message}. Record it under another name")
+        yield Problem(located.place("record"), f"{message}. Record it under another name")
     elif catalog.rules.is_generated(name) or name in MADE_BY_PROMETHEUS:
-        yield Problem(place, f"{name} is made by the program; allowed: other names. Record it under another name")
+        yield Problem(
+            located.place("record"),
+            f"{name} is made by the program; allowed: other names. Record it under another name",
+        )
     first = recorded.setdefault(name, located)
     if first.domain != located.domain:
         where = first.place("record")
         message = (
             f"{name} is recorded in another file too ({where.file}:{where.line}); allowed: one file for each series"
         )
-        yield Problem(place, f"{message}. Record one of them under another name, or move it to the other's file")
+        yield Problem(
+            located.place("record"), f"{message}. Record one of them under another name, or move it to the other's file"
+        )
 
 
 def _kind_problems(located: CompiledRule) -> Iterator[Problem]:
@@ -142,42 +147,43 @@ def _alert_problems(
             yield Problem(place, f"alert {alert} has no {annotation}. Add `{annotation}:`")
     yield from address_problems(located)
     yield from _owner_problems(catalog, located, alert, labels)
-    yield from _page_problems(catalog, located.place("alert"), alert)
+    for message in _page_messages(catalog, alert):
+        yield Problem(located.place("alert"), message)
 
 
 def _text_problems(located: CompiledRule, labels: AlertLabels) -> Iterator[Problem]:
     """Yield the labels that an alert's texts show and that it does not carry: Prometheus shows nothing there."""
     for annotation, text in located.rule.annotations.items():
-        place = located.place("annotations", annotation)
         for label in sorted(set(_LABEL_OF_TEXT.findall(text))):
             if label not in labels:
                 allowed = listed(labels.names())
                 message = f"found {shown(f'$labels.{label}')}; allowed: {allowed}. Name a label that the alert carries"
-                yield Problem(place, message)
+                yield Problem(located.place("annotations", annotation), message)
 
 
-def _page_problems(catalog: Catalog, place: Place, alert: str) -> Iterator[Problem]:
+def _page_messages(catalog: Catalog, alert: str) -> Iterator[str]:
+    """Yield what is wrong with the runbook page of an alert."""
     page = catalog.pages.get(alert)
     file = f"runbooks/{alert}.md"
     if page is None:
-        yield Problem(place, f"alert {alert} has no runbook page. Write {file}")
+        yield f"alert {alert} has no runbook page. Write {file}"
         return
     missing = [heading for heading in PAGE_HEADINGS if heading not in page.sections]
     if missing:
-        yield Problem(place, f"{file} lacks {listed(missing)}. Add each as a `## ` heading")
+        yield f"{file} lacks {listed(missing)}. Add each as a `## ` heading"
         return
     if page.title != alert:
-        yield Problem(place, f'{file} begins with {shown(page.title)}; allowed: "# {alert}". Change its first line')
+        yield f'{file} begins with {shown(page.title)}; allowed: "# {alert}". Change its first line'
     empty = [heading for heading in PAGE_HEADINGS if not page.sections[heading]]
     if empty:
-        yield Problem(place, f"{file} says nothing under {listed(empty)}. Write what a person needs at night")
+        yield f"{file} says nothing under {listed(empty)}. Write what a person needs at night"
     if "`" not in page.sections["Diagnosis"]:
-        yield Problem(place, f"{file} has nothing to paste under Diagnosis. Add a command or a query, in backticks")
+        yield f"{file} has nothing to paste under Diagnosis. Add a command or a query, in backticks"
     answers = (remediations.get(alert) for remediations in (catalog.remediations, catalog.triggers()))
     for action in sorted({entry.action for entry in answers if entry is not None}):
         if f"`{action}`" not in page.sections["Mitigation"]:
             message = f"{file} does not say under Mitigation what the action `{action}` will and will not do. Say it"
-            yield Problem(place, message)
+            yield message
 
 
 def _owner_problems(
@@ -187,14 +193,13 @@ def _owner_problems(
         return
     allowed = {TEAM: tuple(catalog.teams), SERVICE: paged_services(catalog)}
     for label, names in allowed.items():
-        place = located.place("labels", label)
         value = labels.fixed.get(label)
         if value is not None and value not in names:
-            yield not_allowed(place, value, names, "Change it")
+            yield not_allowed(located.place("labels", label), value, names, "Change it")
         if label not in labels:
             carried = f"the alert carries {listed(labels.names())}"
             message = f"alert {alert} has no label {label}; {carried}. Join it in `expr:` or set it in `labels:`"
-            yield Problem(place, message)
+            yield Problem(located.place("labels", label), message)
 
 
 def _orphan_pages(catalog: Catalog, alerts: Mapping[str, CompiledRule]) -> Iterator[Problem]:

@@ -12,24 +12,24 @@ from alerting.rules.model import SCRAPED_SERIES, AnnotationQuery, CompiledRule
 from alerting.rules.promql import Expression
 from alerting.rules.promql.annotation_queries import sample_labels
 from alerting.rules.series import SERIES_MISSING
-from alerting.source.problems import Place, Problem, listed, not_allowed, shown
+from alerting.source.problems import Problem, listed, not_allowed, shown
 
 
 def reading_problems(located: CompiledRule, known: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
     """Yield what a rule reads that is not there. `known` are the series, each with the labels that it carries."""
-    yield from _expression_problems(located.place("expr"), located.expression, known)
+    for message in _expression_messages(located.expression, known):
+        yield Problem(located.place("expr"), message)
     for query in located.queries:
-        yield from _query_problems(located.place("annotations", query.annotation), query, known)
+        for message in _query_messages(query, known):
+            yield Problem(located.place("annotations", query.annotation), message)
     yield from _sample_problems(located, known)
 
 
-def _expression_problems(
-    place: Place, expression: Expression, known: Mapping[str, frozenset[str]]
-) -> Iterator[Problem]:
+def _expression_messages(expression: Expression, known: Mapping[str, frozenset[str]]) -> Iterator[str]:
     if expression.error is not None:
-        yield _not_promql(place, expression.error)
+        yield _not_promql(expression.error)
     for selector in expression.selectors:
-        yield from _selector_problems(place, selector, known)
+        yield from _selector_messages(selector, known)
 
 
 def _sample_problems(located: CompiledRule, known: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
@@ -52,44 +52,40 @@ def _sample_problems(located: CompiledRule, known: Mapping[str, frozenset[str]])
                 yield not_allowed(place, f'label "{label}"', sorted(carried), "Name a label of what it queries")
 
 
-def _query_problems(place: Place, query: AnnotationQuery, known: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
+def _query_messages(query: AnnotationQuery, known: Mapping[str, frozenset[str]]) -> Iterator[str]:
     expression = query.expression
     if expression is None:
         message = 'has a query that is not written out; allowed: `query "PROMQL"`, `query (printf "PROMQL" …)`'
-        yield Problem(place, f"{message}. Write it so, or nobody knows what it reads")
+        yield f"{message}. Write it so, or nobody knows what it reads"
         return
-    yield from _expression_problems(place, expression, known)
+    yield from _expression_messages(expression, known)
     if expression.tree is not None and promql.reach(expression.tree):
         # A text is not scaled: in the sandbox it would look back too far.
         message = f"queries the past, {shown(expression.text)}; allowed: no range, no offset. Record it, and query that"
-        yield Problem(place, message)
+        yield message
 
 
-def _not_promql(place: Place, error: str) -> Problem:
-    return Problem(place, f"is not PromQL: {error}. Put the expression right")
+def _not_promql(error: str) -> str:
+    return f"is not PromQL: {error}. Put the expression right"
 
 
-def _selector_problems(
-    place: Place, selector: promql_parser.VectorSelector, known: Mapping[str, frozenset[str]]
-) -> Iterator[Problem]:
+def _selector_messages(selector: promql_parser.VectorSelector, known: Mapping[str, frozenset[str]]) -> Iterator[str]:
     name = promql.series_name(selector)
     if name is None:
-        yield Problem(place, f"{selector} reads series by a pattern; allowed: by name. Name the series")
+        yield f"{selector} reads series by a pattern; allowed: by name. Name the series"
     elif name not in known:
         advice = f"Add it to {SCRAPED_SERIES} with its exporter, or record it"
-        yield Problem(place, f"series {name} is neither scraped nor recorded. {advice}")
+        yield f"series {name} is neither scraped nor recorded. {advice}"
     else:
-        yield from _label_problems(place, name, selector, known[name])
+        yield from _label_messages(name, selector, known[name])
 
 
-def _label_problems(
-    place: Place, name: str, selector: promql_parser.VectorSelector, labels: frozenset[str]
-) -> Iterator[Problem]:
+def _label_messages(name: str, selector: promql_parser.VectorSelector, labels: frozenset[str]) -> Iterator[str]:
     for one in selector.matchers.matchers:
         if one.name != "__name__" and one.name not in labels:
             allowed = listed(sorted(labels))
             message = f"label {one.name} of {name} is not there; allowed: {allowed}. Change it, or {SCRAPED_SERIES}"
-            yield Problem(place, message)
+            yield message
 
 
 def part_problems(catalog: Catalog, known: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
@@ -110,7 +106,7 @@ def part_problems(catalog: Catalog, known: Mapping[str, frozenset[str]]) -> Iter
         place = document.place((*path, "expected"))
         expression = promql.compiled(series.parts.expected)
         if expression.tree is None:
-            yield _not_promql(place, str(expression.error))
+            yield Problem(place, _not_promql(str(expression.error)))
             continue
         carried = promql.labels(expression.tree, known)
         missing = sorted(set(series.parts.labels) - carried)

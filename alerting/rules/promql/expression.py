@@ -22,6 +22,7 @@ GENERATED_NESTED = 500
 """The same limits for what this program generates: all holidays of many years are one sum."""
 _LONGEST = timedelta(milliseconds=LONGEST_MILLISECONDS)
 _NONE: tuple[promql.Expr, ...] = ()
+_WITHOUT_DURATION = (promql.BinaryExpr, promql.NumberLiteral)
 _PARTS: dict[type[Any], Callable[[Any], tuple[promql.Expr, ...]]] = {
     promql.BinaryExpr: lambda expression: (expression.lhs, expression.rhs),
     promql.Call: lambda expression: tuple(expression.args),
@@ -84,14 +85,17 @@ def _read(text: str, most_characters: int, most_nested: int) -> tuple[promql.Exp
         part, depth = waiting.pop()
         if depth > most_nested:
             raise ValueError(f"it is nested deeper than {most_nested} levels, which is what is allowed")
-        if any(abs(one) > _LONGEST for one in _looks_back(part)):
-            raise ValueError(TOO_LONG)
+        inner = parts(part)
+        waiting += [(further, depth + 1) for further in reversed(inner)]
+        if isinstance(part, _WITHOUT_DURATION):
+            continue
+        for duration in _looks_back(part):
+            if abs(duration) > _LONGEST:
+                raise ValueError(TOO_LONG)
         if isinstance(part, promql.VectorSelector):
             found.append(part)
         elif isinstance(part, promql.MatrixSelector):
             found.append(part.vector_selector)
-        else:
-            waiting += [(further, depth + 1) for further in reversed(parts(part))]
     return tree, tuple(found)
 
 
@@ -168,7 +172,7 @@ def value_kind(expression: promql.Expr) -> ValueKind:
         case promql.ParenExpr() | promql.UnaryExpr():
             return value_kind(expression.expr)
         case promql.BinaryExpr():
-            kinds = {value_kind(expression.lhs), value_kind(expression.rhs)}
-            return ValueKind.SCALAR if kinds == {ValueKind.SCALAR} else ValueKind.VECTOR
+            sides = (expression.lhs, expression.rhs)
+            return ValueKind.SCALAR if all(value_kind(side) is ValueKind.SCALAR for side in sides) else ValueKind.VECTOR
         case _:
             return ValueKind.VECTOR
