@@ -13,6 +13,7 @@ from alerting.repairs.model import ActionFile, ActionLimit, HandOverEntry, Remed
 from alerting.rules.burn_rates import LEAST_OBJECTIVE
 from alerting.rules.market_calendar import MarketFile
 from alerting.rules.model import RuleSet, ScrapedSeriesFile
+from alerting.rules.series import ALERTNAME, SERVICE, SEVERITY
 from alerting.source.durations import Duration, DurationOverZero
 from alerting.source.fields import (
     FIRST_KEY,
@@ -95,7 +96,7 @@ class Timings(ClosedModel):
     repeat_interval: DurationOverZero | None = None
 
 
-GROUPED_BY = ("alertname", "service", "severity")
+GROUPED_BY = (ALERTNAME, SERVICE, SEVERITY)
 """What names a group: its incident, its messages and the link to a silence are made from these."""
 
 
@@ -110,7 +111,7 @@ def _names_a_group(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 def _has_severity(labels: tuple[str, ...]) -> tuple[str, ...]:
     # Every alert carries it, so that the link to a silence always has a label that is not empty.
-    if "severity" not in labels:
+    if SEVERITY not in labels:
         raise ValueError("severity and any more labels are allowed, and severity is missing")
     return labels
 

@@ -25,6 +25,7 @@ from alerting.platform import (
 )
 from alerting.repairs.model import ActionFile, ActionLimit, Right
 from alerting.repairs.ssm_documents import VARIABLE_PREFIX, document_text
+from alerting.rules.series import TEAM
 
 _SECONDS = "_seconds"
 NAMESPACE = "namespace"
@@ -175,4 +176,4 @@ def _begun(step: Mapping[str, Any], beginning: str) -> dict[str, Any]:
 
 def _team(catalog: Catalog, alert: str) -> str:
     """Return who hears of a failure when the alert itself does not carry its team."""
-    return catalog.rules.alerts[alert].rule.labels.get("team", catalog.routing.fallback_team)
+    return catalog.rules.alerts[alert].rule.labels.get(TEAM, catalog.routing.fallback_team)

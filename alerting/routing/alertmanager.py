@@ -25,6 +25,7 @@ from alerting.catalog import Catalog, Inhibition, PageEntry, RoutingFile, Select
 from alerting.oncall.pagerduty import paged_services
 from alerting.platform import AlertmanagerFiles, SecretFile, SecretSource
 from alerting.routing.routes import Route, default_route, label_matcher, routes
+from alerting.rules.series import ALERTNAME, SEVERITY
 from alerting.settings import Environment, Settings
 from alerting.source.durations import scaled_duration
 
@@ -129,8 +130,8 @@ def _inhibition(inhibition: Inhibition) -> dict[str, list[str]]:
 
 def _selected(selector: Selector) -> str:
     if selector.alerts:
-        return label_matcher("alertname", selector.alerts)
-    return label_matcher("severity", selector.severities)
+        return label_matcher(ALERTNAME, selector.alerts)
+    return label_matcher(SEVERITY, selector.severities)
 
 
 def _receiver(route: Route, routing: RoutingFile, settings: Settings) -> dict[str, Any]:

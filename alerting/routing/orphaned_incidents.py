@@ -18,6 +18,7 @@ from alerting.catalog import Catalog
 from alerting.oncall.pagerduty import paged_services
 from alerting.routing.group_key import deduplication_key, group_key
 from alerting.routing.routes import Route, routes, takes
+from alerting.rules.series import ALERTNAME, CLUSTER, SERVICE, SEVERITY, TEAM
 from alerting.settings import Settings
 
 Labels = Mapping[str, str]
@@ -73,7 +74,7 @@ def incident_of(deployment: Deployment, labels: Labels) -> Incident | None:
     route = next((route for entry, route in entries if takes(entry, labels)), None)
     if route is None or route.paged_service is None:
         return None
-    taken = next((child for child in route.children if child.paged_service == labels.get("service")), route)
+    taken = next((child for child in route.children if child.paged_service == labels.get(SERVICE)), route)
     return _incident(catalog, taken)
 
 
@@ -104,18 +105,18 @@ def possible_labels(before: Deployment, after: Deployment) -> Iterator[Labels]:
     others = _other_labels(before, after)
     for name, located in catalog.rules.alerts.items():
         fixed = located.rule.labels
-        for service in (fixed["service"],) if "service" in fixed else services:
+        for service in (fixed[SERVICE],) if SERVICE in fixed else services:
             known = service in catalog.services or service in catalog.teams
-            team = {"team": catalog.owner(service)} if known else {}
+            team = {TEAM: catalog.owner(service)} if known else {}
             for values in product(*others.values()):
                 more = dict(zip(others, values, strict=True))
-                every = {**more, **team, "cluster": before.settings.cluster.name, "service": service, **fixed}
-                yield {label: value for label, value in {**every, "alertname": name}.items() if value}
+                every = {**more, **team, CLUSTER: before.settings.cluster.name, SERVICE: service, **fixed}
+                yield {label: value for label, value in {**every, ALERTNAME: name}.items() if value}
 
 
 def _other_labels(before: Deployment, after: Deployment) -> dict[str, tuple[str, ...]]:
     """Return the values that routes tell alerts apart by, of labels beside those of every alert; empty for none."""
-    usual = {"alertname", "severity", "team", "service", "cluster"}
+    usual = {ALERTNAME, SEVERITY, TEAM, SERVICE, CLUSTER}
     found: dict[str, dict[str, None]] = {}
     for deployment in (before, after):
         for entry in deployment.catalog.routing.routes:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from alerting.catalog import Catalog, Receiver, RouteEntry, Timings
 from alerting.oncall.pagerduty import paged_services
 from alerting.routing.group_key import matcher, route_key
+from alerting.rules.series import SERVICE, TEAM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +76,8 @@ def takes(entry: RouteEntry, labels: Mapping[str, str]) -> bool:
 
 def paged_as(catalog: Catalog, entry: RouteEntry, service: str) -> str:
     """Return the PagerDuty service that a route which pages opens the incident of a service's alert in."""
-    teams = entry.match.get("team", tuple(catalog.teams))
-    allowed = entry.match.get("service", (service,))
+    teams = entry.match.get(TEAM, tuple(catalog.teams))
+    allowed = entry.match.get(SERVICE, (service,))
     is_known = service in catalog.services or service in catalog.teams
     if is_known and service in allowed and catalog.owner(service) in teams:
         return service
@@ -111,13 +112,13 @@ def _route(catalog: Catalog, entry: RouteEntry) -> Route:
         Route(
             receiver_name=child_receiver(catalog, entry, service),
             receiver=receiver,
-            matchers=(label_matcher("service", (service,)),),
-            key=route_key([(), matchers, (label_matcher("service", (service,)),)]),
+            matchers=(label_matcher(SERVICE, (service,)),),
+            key=route_key([(), matchers, (label_matcher(SERVICE, (service,)),)]),
             timings=Timings(),
             group_by=group_by,
             paged_service=service,
         )
-        for service in entry.match.get("service", paged_services(catalog))
+        for service in entry.match.get(SERVICE, paged_services(catalog))
         if service != own and paged_as(catalog, entry, service) == service
     )
     return Route(

@@ -106,7 +106,7 @@ def _dashboard(uid: str, domain: str, alerts: list[_Alert]) -> models.Dashboard:
         .timezone("browser")
         .with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
         .with_variable(
-            dashboard.QueryVariable("service")
+            dashboard.QueryVariable(SERVICE)
             .label("Service")
             .datasource(SOURCE)
             .query(f"label_values({SERVICE_OWNER}, service)")

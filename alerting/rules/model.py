@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from alerting.rules.promql import Expression
+from alerting.rules.series import ALERTNAME
 from alerting.source.durations import Duration
 from alerting.source.fields import ClosedModel, LabelName, MetricName, Name
 from alerting.source.problems import Place
@@ -196,11 +197,11 @@ class AlertLabels:
     read: frozenset[str]
 
     def __contains__(self, label: object) -> bool:
-        return label == "alertname" or label in self.fixed or label in self.read
+        return label == ALERTNAME or label in self.fixed or label in self.read
 
     def names(self) -> list[str]:
         """Return their names, sorted."""
-        return sorted({"alertname", *self.fixed, *self.read})
+        return sorted({ALERTNAME, *self.fixed, *self.read})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

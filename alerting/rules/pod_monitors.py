@@ -14,6 +14,7 @@ from typing import Any
 from alerting.catalog import Catalog
 from alerting.platform import PodMonitor
 from alerting.rules.model import ExporterPods
+from alerting.rules.series import INSTANCE, SERVICE
 
 SERVICES = "services"
 """The exporter that every service of the catalog is."""
@@ -34,12 +35,12 @@ def _spec(catalog: Catalog, exporter: str, pods: ExporterPods) -> dict[str, Any]
     if exporter == SERVICES:
         # The pod's label decides whose series these are, whatever the service itself says.
         source = "__meta_kubernetes_pod_label_app_kubernetes_io_name"
-        endpoint["relabelings"] = [{"sourceLabels": [source], "targetLabel": "service"}]
+        endpoint["relabelings"] = [{"sourceLabels": [source], "targetLabel": SERVICE}]
     else:
         # A release watches one Redis, say. Its pod's address would tell nobody which, and is another after a restart.
         release = ["__meta_kubernetes_namespace", "__meta_kubernetes_pod_label_app_kubernetes_io_instance"]
         endpoint["relabelings"] = [
-            {"sourceLabels": release, "separator": "/", "regex": "(.+/.+)", "targetLabel": "instance"}
+            {"sourceLabels": release, "separator": "/", "regex": "(.+/.+)", "targetLabel": INSTANCE}
         ]
     endpoint["honorLabels"] = False
     endpoint["metricRelabelings"] = [

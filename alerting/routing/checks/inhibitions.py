@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from alerting.catalog import Catalog, Inhibition, Selector
 from alerting.routing.checks.route_coverage import PAGING
+from alerting.rules.series import SEVERITY
 from alerting.source.problems import Problem, listed
 from alerting.source.yaml_source import Document
 
@@ -15,7 +16,7 @@ Silences = dict[str, set[str]]
 
 def inhibition_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
     """Yield the inhibitions that lose a page, and the first that closes a circle."""
-    severities = {name: located.rule.labels.get("severity", "") for name, located in catalog.rules.alerts.items()}
+    severities = {name: located.rule.labels.get(SEVERITY, "") for name, located in catalog.rules.alerts.items()}
     for index, inhibition in enumerate(catalog.routing.inhibitions):
         yield from _lost_page_problems(document, index, inhibition, severities)
     yield from _circle_problems(document, catalog.routing.inhibitions, severities)

@@ -10,6 +10,7 @@ from alerting.routing.checks.inhibitions import inhibition_problems
 from alerting.routing.checks.route_coverage import reach_problems
 from alerting.routing.routes import child_receiver
 from alerting.rules.model import AlertLabels
+from alerting.rules.series import ALERTNAME, CLUSTER, SERVICE, SEVERITY, TEAM
 from alerting.source.fields import Severity
 from alerting.source.problems import Problem, listed, not_allowed
 from alerting.source.yaml_source import Document, FieldPath
@@ -17,9 +18,9 @@ from alerting.source.yaml_source import Document, FieldPath
 ROUTING = "catalog/routing.yaml"
 WITHOUT_A_RULE = frozenset({"InfoInhibitor"})
 """Alerts that a chart brings and that a route may name."""
-EXTERNAL_LABELS = frozenset({"cluster"})
+EXTERNAL_LABELS = frozenset({CLUSTER})
 """Labels that Prometheus adds to every alert that it sends."""
-ON_EVERY_ALERT = EXTERNAL_LABELS | {"alertname", "severity", "team", "service"}
+ON_EVERY_ALERT = EXTERNAL_LABELS | {ALERTNAME, SEVERITY, TEAM, SERVICE}
 """Labels that every alert carries, by the checks of rules."""
 
 
@@ -115,10 +116,10 @@ def _generated_name_problems(catalog: Catalog, document: Document) -> Iterator[P
 
 def _match_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
     known = {
-        "severity": tuple(Severity),
-        "team": tuple(catalog.teams),
-        "service": (*catalog.services, *catalog.teams),
-        "alertname": (*catalog.rules.alerts, *sorted(WITHOUT_A_RULE)),
+        SEVERITY: tuple(Severity),
+        TEAM: tuple(catalog.teams),
+        SERVICE: (*catalog.services, *catalog.teams),
+        ALERTNAME: (*catalog.rules.alerts, *sorted(WITHOUT_A_RULE)),
     }
     carried = {label for one in catalog.rules.alert_labels.values() for label in one.names()} | ON_EVERY_ALERT
     for index, route in enumerate(catalog.routing.routes):

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from alerting.catalog import Catalog, RouteEntry
 from alerting.oncall.pagerduty import paged_services
 from alerting.routing.routes import paged_as, takes
+from alerting.rules.series import ALERTNAME, SERVICE, SEVERITY, TEAM
 from alerting.source.fields import Severity
 from alerting.source.problems import Problem, listed
 from alerting.source.yaml_source import Document
@@ -19,7 +20,7 @@ PAGING = (Severity.CRITICAL, Severity.HIGH)
 """The severities that have to open an incident."""
 
 Matched = Mapping[str, tuple[str, ...]]
-_SEEN_BY_SERVICE = frozenset({"severity", "team", "service"})
+_SEEN_BY_SERVICE = frozenset({SEVERITY, TEAM, SERVICE})
 _NAMED = 5
 """How many alerts an error names."""
 
@@ -56,13 +57,13 @@ def _both(catalog: Catalog, one: Matched, other: Matched) -> Matched | None:
     result = dict(one)
     for label, values in other.items():
         result[label] = tuple(value for value in result.get(label, values) if value in values)
-    if "alertname" in result:
+    if ALERTNAME in result:
         alerts = catalog.rules.alerts
-        result["alertname"] = tuple(
-            name for name in result["alertname"] if name not in alerts or _may_carry(alerts[name].rule.labels, result)
+        result[ALERTNAME] = tuple(
+            name for name in result[ALERTNAME] if name not in alerts or _may_carry(alerts[name].rule.labels, result)
         )
-    if "service" in result and "team" in result:
-        result["service"] = tuple(one for one in result["service"] if catalog.owner(one) in result["team"])
+    if SERVICE in result and TEAM in result:
+        result[SERVICE] = tuple(one for one in result[SERVICE] if catalog.owner(one) in result[TEAM])
     return None if () in result.values() else result
 
 
@@ -73,17 +74,17 @@ def _may_carry(fixed: Mapping[str, str], wanted: Matched) -> bool:
 
 def _is_narrower(one: RouteEntry, other: RouteEntry) -> bool:
     """Say whether a route names all that another does, and more. A name says all of an alert, a service its team."""
-    if ("alertname" in one.match) != ("alertname" in other.match):
-        return "alertname" in one.match
+    if (ALERTNAME in one.match) != (ALERTNAME in other.match):
+        return ALERTNAME in one.match
     return _said(one) > _said(other)
 
 
 def _said(route: RouteEntry) -> frozenset[str]:
-    return frozenset(route.match) | ({"team"} if "service" in route.match else set())
+    return frozenset(route.match) | ({TEAM} if SERVICE in route.match else set())
 
 
 def _page_problems(catalog: Catalog, document: Document, severity: Severity, service: str) -> Iterator[Problem]:
-    labels = {"alertname": "any", "severity": severity.value, "service": service, "team": catalog.owner(service)}
+    labels = {ALERTNAME: "any", SEVERITY: severity.value, SERVICE: service, TEAM: catalog.owner(service)}
     found = next(((index, one) for index, one in enumerate(catalog.routing.routes) if takes(one, labels)), None)
     if found is None:
         message = f"no route takes a {severity.value} alert of {service}, so that it pages nobody. Add a route"
@@ -102,7 +103,7 @@ def _page_problems(catalog: Catalog, document: Document, severity: Severity, ser
 def _unpaged_problems(catalog: Catalog, document: Document, index: int, route: RouteEntry) -> Iterator[Problem]:
     """Yield that a route which does not page takes alerts that have to, by their name or another of their labels."""
     alerts = catalog.rules.alerts
-    named = [name for name in route.match.get("alertname", tuple(alerts)) if name in alerts]
+    named = [name for name in route.match.get(ALERTNAME, tuple(alerts)) if name in alerts]
     lost = [name for name in named if _is_unpaged(catalog, index, route, name, alerts[name].rule.labels)]
     if lost:
         more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
@@ -113,12 +114,11 @@ def _unpaged_problems(catalog: Catalog, document: Document, index: int, route: R
 
 def _is_unpaged(catalog: Catalog, index: int, route: RouteEntry, name: str, fixed: Mapping[str, str]) -> bool:
     """Say whether an alert that has to page may reach a route, past those before it."""
-    if fixed.get("severity") not in PAGING or not _may_carry(fixed, route.match):
+    if fixed.get(SEVERITY) not in PAGING or not _may_carry(fixed, route.match):
         return False
-    services = (fixed["service"],) if "service" in fixed else paged_services(catalog)
+    services = (fixed[SERVICE],) if SERVICE in fixed else paged_services(catalog)
     return any(
-        _passes(catalog, index, {"team": catalog.owner(one), **fixed, "alertname": name, "service": one})
-        for one in services
+        _passes(catalog, index, {TEAM: catalog.owner(one), **fixed, ALERTNAME: name, SERVICE: one}) for one in services
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from alerting.catalog import Catalog, RouteEntry
 from alerting.oncall.pagerduty import paged_services
 from alerting.routing.routes import takes
+from alerting.rules.series import ALERTNAME, CLUSTER, SERVICE, TEAM
 from alerting.settings import Settings
 from alerting.source.durations import milliseconds
 from alerting.source.problems import CatalogError, Problem
@@ -45,8 +46,8 @@ def channel_loads(catalog: Catalog, settings: Settings) -> tuple[ChannelLoad, ..
     intervals: dict[str, float] = {}
     routes = catalog.routing.routes
     for alike in _alike(catalog):
-        for service in (alike.labels["service"],) if "service" in alike.labels else paged_services(catalog):
-            labels = {"team": catalog.owner(service), "service": service, **alike.labels}
+        for service in (alike.labels[SERVICE],) if SERVICE in alike.labels else paged_services(catalog):
+            labels = {TEAM: catalog.owner(service), SERVICE: service, **alike.labels}
             index, entry = next(((index, one) for index, one in enumerate(routes) if takes(one, labels)), (-1, None))
             group, each = _group(catalog, entry, labels)
             interval = (entry.group_interval if entry else None) or catalog.routing.default.group_interval
@@ -113,10 +114,10 @@ class _Alike:
 
 def _alike(catalog: Catalog) -> Iterator[_Alike]:
     """Yield the alerts in groups of those that are alike. There are thousands of alerts, and few of these groups."""
-    asked = {name for route in catalog.routing.routes for name in route.match.get("alertname", ())}
+    asked = {name for route in catalog.routing.routes for name in route.match.get(ALERTNAME, ())}
     classes: dict[frozenset[tuple[str, str]], list[str]] = {}
     for name, located in catalog.rules.alerts.items():
-        known = {"alertname": name} if name in asked else {}
+        known = {ALERTNAME: name} if name in asked else {}
         classes.setdefault(frozenset({**located.rule.labels, **known}.items()), []).append(name)
     for labels, names in classes.items():
         yield _Alike(names=tuple(names), labels=dict(labels))
@@ -138,6 +139,6 @@ def _group(catalog: Catalog, entry: RouteEntry | None, labels: Mapping[str, str]
     Of a label whose value only the series know there is one value for each alert.
     """
     group_by = (entry.group_by if entry is not None else None) or catalog.routing.default.group_by
-    known = {"cluster", "alertname", *labels}
-    names = set(group_by if known >= set(group_by) else (*group_by, "alertname", "service"))
-    return tuple(labels.get(name, "") for name in sorted(names - {"alertname"})), "alertname" in names
+    known = {CLUSTER, ALERTNAME, *labels}
+    names = set(group_by if known >= set(group_by) else (*group_by, ALERTNAME, SERVICE))
+    return tuple(labels.get(name, "") for name in sorted(names - {ALERTNAME})), ALERTNAME in names

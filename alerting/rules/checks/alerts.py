@@ -140,7 +140,7 @@ def _alert_problems(
         place = located.place("labels")
         yield Problem(place, f"alert {alert} has no severity; allowed: {listed(Severity)}. Add `severity:`")
     elif severity not in set(Severity):
-        yield not_allowed(located.place("labels", "severity"), severity, Severity, "Change it")
+        yield not_allowed(located.place("labels", SEVERITY), severity, Severity, "Change it")
     for annotation in ("summary", "description"):
         if not rule.annotations.get(annotation, "").strip():
             place = located.place("annotations", annotation)
