@@ -37,7 +37,6 @@ class Service(ClosedModel):
     team: str
     namespace: Name
     objective: float = Field(gt=LEAST_OBJECTIVE, lt=1)
-    integration_keys: KeyNumbers = FIRST_KEY
 
 
 class ServicesFile(ClosedModel):
@@ -163,10 +162,11 @@ class Inhibition(ClosedModel):
 
 
 class RoutingFile(ClosedModel):
-    """catalog/routing.yaml."""
+    """catalog/routing.yaml. `integration_keys` are the numbers of the keys that pages are sent with."""
 
     resolve_timeout: Duration
     fallback_team: str
+    integration_keys: KeyNumbers = FIRST_KEY
     channels: Annotated[tuple[Channel, ...], Field(min_length=1), AfterValidator(each_once)]
     receivers: Mapping[Name, Receiver]
     default: DefaultRoute

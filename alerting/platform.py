@@ -41,7 +41,7 @@ class Dashboard:
 class SecretSource(StrEnum):
     """The source of a mounted secret file's text."""
 
-    PAGERDUTY_INTEGRATION = "pagerduty integration"  # `reference` is the service's name in the catalog
+    PAGERDUTY_INTEGRATION = "pagerduty integration"  # `reference` is the name of the orchestration's key
     SLACK_WEBHOOK = "slack webhook"  # `reference` is the channel, with its #
 
 
@@ -132,16 +132,35 @@ class EscalationPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PagedService:
-    """A service of the catalog as PagerDuty knows it. The acknowledgement timeout is explicit, never a default.
-
-    `integration_keys` are the numbers of the keys that it has; the last one is used.
-    """
+    """A service of the catalog as PagerDuty knows it. The acknowledgement timeout is explicit, never a default."""
 
     name: str
     description: str
     escalation_policy: str
     acknowledgement_timeout_seconds: int
-    integration_keys: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterRule:
+    """The events that a PagerDuty service gets: any of the conditions holds, in PagerDuty's Condition Language."""
+
+    service: str
+    conditions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventOrchestration:
+    """The way of every page into PagerDuty. The first rule that holds picks the service, else it is `catch_all`.
+
+    Each of `keys` exists in each of the numbers of `key_numbers`; Alertmanager uses the last. `team` may edit it.
+    """
+
+    name: str
+    team: str
+    keys: tuple[str, ...]
+    key_numbers: tuple[int, ...]
+    rules: tuple[RouterRule, ...]
+    catch_all: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +176,7 @@ class OnCall:
     schedules: tuple[Schedule, ...]
     escalation_policies: tuple[EscalationPolicy, ...]
     services: tuple[PagedService, ...]
+    orchestration: EventOrchestration
 
 
 class ParameterSource(StrEnum):

@@ -121,5 +121,5 @@ def _place(orphan: Orphan) -> str:
     if (before.service, before.integration) == (after.service, after.integration):
         return f"PagerDuty service {before.service}, under another key"
     if before.service == after.service:
-        return f"PagerDuty service {before.service}, whose resolve would use integration key {after.integration}"
+        return f"PagerDuty service {before.service}, whose resolve would use integration {after.integration}"
     return f"PagerDuty service {before.service}, whose resolve would go to service {after.service}"

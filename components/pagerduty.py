@@ -1,14 +1,25 @@
-"""PagerDuty: teams, schedules, escalation policies, and a service with its integration for all that is paged about."""
+"""PagerDuty: teams, schedules, escalation policies, services, and the event orchestration that routes pages to them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_pagerduty as pagerduty
 
-from alerting.platform import EscalationLevel, EscalationPolicy, OnCall, PagedService, PagedTeam, Rotation, Schedule
+from alerting.platform import (
+    EscalationLevel,
+    EscalationPolicy,
+    EventOrchestration,
+    OnCall,
+    PagedService,
+    PagedTeam,
+    Rotation,
+    RouterRule,
+    Schedule,
+)
 from components.naming import type_token
 
 NEVER = "null"
@@ -24,7 +35,7 @@ class PagerDutyOnCallArgs:
 
 
 class PagerDutyOnCall(pulumi.ComponentResource):
-    """Schedules, escalation policies, services and their integration keys in PagerDuty. The keys are secret.
+    """Schedules, policies, services, and the event orchestration in PagerDuty. Its integration keys are secret.
 
     Without `paging` there is nothing of it. Names are PagerDuty's account's own: two stacks that made all of this would
     need an account each.
@@ -55,9 +66,7 @@ class PagerDutyOnCall(pulumi.ComponentResource):
         self._policies = {policy.name: self._policy(policy) for policy in on_call.escalation_policies}
         services = {service.name: self._service(service) for service in on_call.services}
         self.service_ids = {service: made.id for service, made in services.items()}
-        self.integration_keys = {
-            service.name: self._integrations(service, services[service.name]) for service in on_call.services
-        }
+        self.integration_keys = self._orchestrate(on_call.orchestration)
 
     def _team(self, team: PagedTeam) -> pagerduty.Team:
         return pagerduty.Team(
@@ -142,23 +151,74 @@ class PagerDutyOnCall(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _integrations(self, service: PagedService, made: pagerduty.Service) -> pulumi.Output[str]:
-        """Make a service's integrations and return the key of the last, which Alertmanager is given.
-
-        The engine makes a new one before the cluster's Secret has its key, and ends an old one after that.
-        """
-        keys = [self._integration(service.name, number, made) for number in service.integration_keys]
-        return keys[-1]
-
-    def _integration(self, service: str, number: int, made: pagerduty.Service) -> pulumi.Output[str]:
-        first = number == 1
-        integration = pagerduty.ServiceIntegration(
-            # No name of a service holds a dot.
-            f"{self._name}-integration-{service}" + ("" if first else f".{number}"),
-            name="Alertmanager" if first else f"Alertmanager {number}",
-            type="events_api_v2_inbound_integration",
-            service=made.id,
-            # The SDK does not know that whoever has this key can open and close incidents.
-            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["integration_key"]),
+    def _orchestrate(self, described: EventOrchestration) -> Mapping[str, pulumi.Output[str]]:
+        """Make the orchestration with its router, and return the keys that Alertmanager is given, by name."""
+        orchestration = pagerduty.EventOrchestration(
+            f"{self._name}-orchestration",
+            name=described.name,
+            description="Routes every page to the service that it is about; managed in catalog/",
+            team=self._teams[described.team],
+            # PagerDuty adds an integration of its own, whose key nobody uses: whoever has it can open incidents.
+            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["integrations"]),
         )
-        return pulumi.Output.secret(integration.integration_key)
+        router = pagerduty.EventOrchestrationRouter(
+            f"{self._name}-router",
+            event_orchestration=orchestration.id,
+            set=pagerduty.EventOrchestrationRouterSetArgs(
+                id="start", rules=[self._router_rule(rule) for rule in described.rules]
+            ),
+            catch_all=pagerduty.EventOrchestrationRouterCatchAllArgs(
+                actions=pagerduty.EventOrchestrationRouterCatchAllActionsArgs(
+                    route_to=self.service_ids[described.catch_all]
+                )
+            ),
+            opts=self._child,
+        )
+        return {key: self._integrations(key, described.key_numbers, orchestration, router) for key in described.keys}
+
+    def _router_rule(self, rule: RouterRule) -> pagerduty.EventOrchestrationRouterSetRuleArgs:
+        return pagerduty.EventOrchestrationRouterSetRuleArgs(
+            label=rule.service,
+            conditions=[
+                pagerduty.EventOrchestrationRouterSetRuleConditionArgs(expression=condition)
+                for condition in rule.conditions
+            ],
+            actions=pagerduty.EventOrchestrationRouterSetRuleActionsArgs(route_to=self.service_ids[rule.service]),
+        )
+
+    def _integrations(
+        self,
+        key: str,
+        numbers: tuple[int, ...],
+        orchestration: pagerduty.EventOrchestration,
+        router: pagerduty.EventOrchestrationRouter,
+    ) -> pulumi.Output[str]:
+        """Make a key in each of its numbers and return the last, which Alertmanager is given.
+
+        The engine makes a new one before the cluster's Secret has it, and ends an old one after that. No key is handed
+        out before the router knows the services: until then it would open every incident nowhere.
+        """
+        made = [self._integration(key, number, orchestration, router) for number in numbers]
+        return made[-1]
+
+    def _integration(
+        self,
+        key: str,
+        number: int,
+        orchestration: pagerduty.EventOrchestration,
+        router: pagerduty.EventOrchestrationRouter,
+    ) -> pulumi.Output[str]:
+        first = number == 1
+        integration = pagerduty.EventOrchestrationIntegration(
+            # No name of a key holds a dot.
+            f"{self._name}-{key}" + ("" if first else f".{number}"),
+            event_orchestration=orchestration.id,
+            label=f"Alertmanager {key}" if first else f"Alertmanager {key}, number {number}",
+            # The SDK does not know that whoever has this key can open and close incidents.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[router], additional_secret_outputs=["parameters"]),
+        )
+        return pulumi.Output.secret(integration.parameters.apply(_routing_key))
+
+
+def _routing_key(parameters: Sequence[Any]) -> str:
+    return parameters[0].routing_key

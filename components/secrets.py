@@ -22,7 +22,7 @@ GRAFANA_USER = "admin"
 class SecretsArgs:
     """Arguments: the files, known now, and the values that they name, which are secret outputs.
 
-    `integration_keys` maps a service to its routing key, `slack_webhooks` a channel, with its #, to its address.
+    `integration_keys` maps a key's name to the routing key, `slack_webhooks` a channel, with its #, to its address.
     """
 
     files: AlertmanagerFiles

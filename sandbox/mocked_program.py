@@ -156,6 +156,8 @@ def _outputs(args: MockResourceArgs) -> dict[str, Any]:
             outputs["versionId"] = "v1"
         case "pagerduty:index/serviceIntegration:ServiceIntegration":
             outputs["integrationKey"] = f"key-of-{args.name}"
+        case "pagerduty:index/eventOrchestrationIntegration:EventOrchestrationIntegration":
+            outputs["parameters"] = [{"routingKey": f"key-of-{args.name}", "type": "global"}]
         case "kubernetes:core/v1:Service" if args.inputs["spec"].get("type") == "LoadBalancer":
             hostname = f"{args.name}.elb.{REGION}.amazonaws.com"
             outputs["status"] = {"loadBalancer": {"ingress": [{"hostname": hostname}]}}

@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 
 from alerting.build import load_platform
+from alerting.names import PAGERDUTY_KEYS_SECRET
 from alerting.settings import Endpoints, Environment
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.service import ProcessService, wait_until_ready
@@ -90,13 +91,20 @@ def served_sink() -> Generator[Sink]:
 
 
 @contextmanager
-def running_alertmanager(sink: Sink, folder: Path) -> Generator[str]:
-    """Run an Alertmanager that notifies the sink, and yield its address."""
-    endpoints = Endpoints(sns=f"{sink.address}/sns", pagerduty_events=f"{sink.address}/v2/enqueue")
+def running_alertmanager(
+    sink: Sink, folder: Path, *, pagerduty: str | None = None, keys: Mapping[str, str] | None = None
+) -> Generator[str]:
+    """Run an Alertmanager that notifies the sink, and yield its address.
+
+    `pagerduty` is another address for pages, `keys` are the routing keys for it by name.
+    """
+    endpoints = Endpoints(sns=f"{sink.address}/sns", pagerduty_events=f"{pagerduty or sink.address}/v2/enqueue")
     stack = settings(Environment.SANDBOX, time_scale=SCALE).model_copy(update={"endpoints": endpoints})
     configuration = write_alertmanager(load_platform(ROOT, stack).alertmanager, folder)
     for webhook in (folder / "secrets" / "alertmanager-slack").iterdir():
         webhook.write_text(f"{sink.address}/slack/{webhook.name}\n")
+    for name, key in (keys or {}).items():
+        (folder / "secrets" / PAGERDUTY_KEYS_SECRET / name).write_text(key)
     address = f"http://{LOOPBACK}:{free_port()}"
     service = ProcessService(
         "alertmanager",

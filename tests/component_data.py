@@ -12,6 +12,7 @@ from alerting.platform import (
     ClusterRight,
     EscalationLevel,
     EscalationPolicy,
+    EventOrchestration,
     OnCall,
     PagedService,
     PagedTeam,
@@ -22,6 +23,7 @@ from alerting.platform import (
     Repairs,
     RepairTeam,
     Rotation,
+    RouterRule,
     RuleFile,
     Schedule,
     SecretFile,
@@ -134,8 +136,15 @@ def on_call(*, integration_keys: tuple[int, ...] = (1,)) -> OnCall:
                 description="Takes orders",
                 escalation_policy="trading",
                 acknowledgement_timeout_seconds=1800,
-                integration_keys=integration_keys,
             ),
+        ),
+        orchestration=EventOrchestration(
+            name="Orion",
+            team="trading",
+            keys=("key-1", "key-2"),
+            key_numbers=integration_keys,
+            rules=(RouterRule(service="orders", conditions=("event.component matches 'orders'",)),),
+            catch_all="orders",
         ),
     )
 

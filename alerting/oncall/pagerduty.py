@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from alerting.catalog import Catalog
+from alerting.oncall.event_orchestration import event_orchestration
 from alerting.oncall.pagerduty_rotations import pagerduty_rotations
 from alerting.oncall.teams import Team
 from alerting.platform import EscalationLevel, EscalationPolicy, OnCall, PagedService, PagedTeam, Schedule
@@ -26,7 +27,6 @@ def on_call(catalog: Catalog) -> OnCall:
             escalation_policy=catalog.owner(name),
             acknowledgement_timeout_seconds=milliseconds(catalog.teams[catalog.owner(name)].acknowledgement_timeout)
             // 1000,
-            integration_keys=entry.integration_keys,
         )
         for name in paged_services(catalog)
         for entry in (catalog.services[name] if name in catalog.services else catalog.teams[name],)
@@ -42,6 +42,7 @@ def on_call(catalog: Catalog) -> OnCall:
         ),
         escalation_policies=tuple(escalation_policy(name, catalog.teams) for name in catalog.teams),
         services=tuple(services),
+        orchestration=event_orchestration(catalog),
     )
 
 

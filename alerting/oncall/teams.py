@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from alerting.source.durations import Duration, milliseconds
-from alerting.source.fields import FIRST_KEY, ClosedModel, Email, KeyNumbers, Name, each_once, require_known_year
+from alerting.source.fields import ClosedModel, Email, Name, each_once, require_known_year
 
 LEAST_ACKNOWLEDGED, MOST_ACKNOWLEDGED = 60, 86_400
 """How many seconds an acknowledgement lasts. PagerDuty says no limits, takes whole seconds, and turns it off by 0."""
@@ -124,8 +124,7 @@ class Team(ClosedModel):
     `one_duty_at_a_time` forbids that one of its people is on call on two schedules at once, of whatever team. People
     whom a level names directly are reached at any time: they are on no schedule by that. `repair_mail` are the
     addresses that are told of repairs that failed or were not done, and of alerts that are handed over. Every team has
-    one: the alert's label `team` says whom a repair is told to, and that may be any of them. `integration_keys` are
-    those of the PagerDuty service of the team's name.
+    one: the alert's label `team` says whom a repair is told to, and that may be any of them.
     """
 
     description: str = Field(min_length=1)
@@ -135,7 +134,6 @@ class Team(ClosedModel):
     acknowledgement_timeout: AcknowledgementTimeout
     repair_mail: Annotated[tuple[Email, ...], AfterValidator(each_once)] = Field(min_length=1)
     one_duty_at_a_time: bool = False
-    integration_keys: KeyNumbers = FIRST_KEY
 
 
 class TeamsFile(ClosedModel):

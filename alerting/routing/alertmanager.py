@@ -22,7 +22,7 @@ from typing import Any
 
 from alerting import names
 from alerting.catalog import Catalog, Inhibition, PageEntry, RoutingFile, Selector, SlackEntry, Timings
-from alerting.oncall.pagerduty import paged_services
+from alerting.oncall.event_orchestration import ANY_TEAM, KEY_NAMES, PAGED_TEAM
 from alerting.platform import AlertmanagerFiles, SecretFile, SecretSource
 from alerting.routing.routes import Route, default_route, label_matcher, routes
 from alerting.rules.series import ALERTNAME, SEVERITY
@@ -49,13 +49,13 @@ def alertmanager_files(catalog: Catalog, settings: Settings) -> AlertmanagerFile
     )
 
 
-def pagerduty_secret(service: str) -> SecretFile:
-    """Return the file that holds the routing key of a PagerDuty service."""
+def pagerduty_secret(key: str) -> SecretFile:
+    """Return the file that holds one of the routing keys of PagerDuty's event orchestration."""
     return SecretFile(
         secret=names.PAGERDUTY_KEYS_SECRET,
-        key=service,
+        key=key,
         source=SecretSource.PAGERDUTY_INTEGRATION,
-        reference=service,
+        reference=key,
     )
 
 
@@ -70,9 +70,9 @@ def slack_secret(channel: str) -> SecretFile:
 
 
 def _secret_files(catalog: Catalog, settings: Settings) -> list[SecretFile]:
-    paged = paged_services(catalog) if settings.paging else ()
+    keys = KEY_NAMES if settings.paging else ()
     channels = dict.fromkeys(settings.channel(name) for name in catalog.routing.channels)
-    return [pagerduty_secret(service) for service in paged] + [slack_secret(name) for name in channels]
+    return [pagerduty_secret(key) for key in keys] + [slack_secret(name) for name in channels]
 
 
 def _configuration(catalog: Catalog, settings: Settings) -> dict[str, Any]:
@@ -137,11 +137,9 @@ def _selected(selector: Selector) -> str:
 def _receiver(route: Route, routing: RoutingFile, settings: Settings) -> dict[str, Any]:
     result: dict[str, Any] = {"name": route.receiver_name}
     posted = route.receiver.slack
-    if route.receiver.page is not None and route.paged_service is not None:
+    if route.receiver.page is not None and route.integration_key is not None:
         if settings.paging:
-            result["pagerduty_configs"] = [
-                _pagerduty(route.receiver.page, route.paged_service, route.group_by, settings)
-            ]
+            result["pagerduty_configs"] = [_pagerduty(route.receiver.page, route.integration_key, route, settings)]
         else:
             posted += _instead_of_a_page(route.receiver.page, posted, routing)
     if posted:
@@ -172,9 +170,10 @@ def _silence_link(group_by: tuple[str, ...]) -> str:
     return f'{{{{ template "link.silence" (list . {labels}) }}}}'
 
 
-def _pagerduty(page: PageEntry, service: str, group_by: tuple[str, ...], settings: Settings) -> dict[str, Any]:
+def _pagerduty(page: PageEntry, key: str, route: Route, settings: Settings) -> dict[str, Any]:
+    """Return a page. PagerDuty's router picks the service by `component` and by the detail `paged_team`."""
     return {
-        "routing_key_file": pagerduty_secret(service).path,
+        "routing_key_file": pagerduty_secret(key).path,
         "send_resolved": True,
         "severity": '{{ template "pagerduty.severity" . }}',
         "description": page.summary_prefix + '{{ template "pagerduty.description" . }}',
@@ -191,11 +190,12 @@ def _pagerduty(page: PageEntry, service: str, group_by: tuple[str, ...], setting
             "service": "{{ .GroupLabels.service }}",
             "descriptions": '{{ template "pagerduty.descriptions" . }}',
             "runbook": '{{ template "link.runbook" . }}',
+            PAGED_TEAM: route.paged_team or ANY_TEAM,
         },
         "links": [
             {"href": '{{ template "link.runbook" . }}', "text": "Runbook"},
             {"href": '{{ template "link.dashboard" . }}', "text": "Dashboard"},
-            {"href": _silence_link(group_by), "text": "Silence"},
+            {"href": _silence_link(route.group_by), "text": "Silence"},
         ],
     }
 

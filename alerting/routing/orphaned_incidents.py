@@ -1,8 +1,10 @@
 """Open incidents that a change of the configuration would orphan.
 
 PagerDuty knows an incident by the key of Alertmanager's group (the route's static key and the group's labels) under one
-integration. When a change gives the same labels another route, another `group_by` or another integration, the resolve
-goes out under another key: the open incident stays open for ever, and an alert that still fires opens a second one.
+integration, within one service. When a change gives the same labels another route, another `group_by`, another service
+or another integration, the resolve does not find the open incident: it stays open for ever, and an alert that still
+fires opens a second one. PagerDuty documents this of a service's integrations; those of an orchestration are taken to
+be the same.
 
 A rule that changes its own labels orphans nothing: the alert with the old labels ends by itself after a few minutes,
 and its resolve takes the old way.
@@ -15,9 +17,10 @@ from dataclasses import dataclass
 from itertools import product
 
 from alerting.catalog import Catalog
+from alerting.oncall.event_orchestration import key_name, paged_as
 from alerting.oncall.pagerduty import paged_services
 from alerting.routing.group_key import deduplication_key, group_key
-from alerting.routing.routes import Route, routes, takes
+from alerting.routing.routes import routes, takes
 from alerting.rules.series import ALERTNAME, CLUSTER, SERVICE, SEVERITY, TEAM
 from alerting.settings import Settings
 
@@ -34,12 +37,15 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """The place where an alert's incident opens: the route's key, its group labels, and PagerDuty's integration."""
+    """The place where an alert's incident opens: the route's key, its group labels, and PagerDuty's service and key.
+
+    `integration` is the key's name with its number.
+    """
 
     route: str
     group_by: tuple[str, ...]
     service: str
-    integration: int
+    integration: str
 
     def group_labels(self, labels: Labels) -> dict[str, str]:
         """Return the labels of the group that an alert belongs to. Alertmanager leaves out what the alert lacks."""
@@ -71,11 +77,18 @@ def incident_of(deployment: Deployment, labels: Labels) -> Incident | None:
         return None
     catalog = deployment.catalog
     entries = zip(catalog.routing.routes, routes(catalog), strict=True)
-    route = next((route for entry, route in entries if takes(entry, labels)), None)
-    if route is None or route.paged_service is None:
+    entry, route = next(((entry, route) for entry, route in entries if takes(entry, labels)), (None, None))
+    if entry is None or route is None or route.integration_key is None:
         return None
-    taken = next((child for child in route.children if child.paged_service == labels.get(SERVICE)), route)
-    return _incident(catalog, taken)
+    service = labels.get(SERVICE, "")
+    key = key_name(service)
+    taken = next((child for child in route.children if child.integration_key == key), route)
+    return Incident(
+        route=taken.key,
+        group_by=tuple(sorted(taken.group_by)),
+        service=paged_as(catalog, entry, service),
+        integration=f"{key}, number {catalog.routing.integration_keys[-1]}",
+    )
 
 
 def orphans(before: Deployment, after: Deployment, alerts: Iterable[Labels] | None = None) -> tuple[Orphan, ...]:
@@ -124,13 +137,3 @@ def _other_labels(before: Deployment, after: Deployment) -> dict[str, tuple[str,
                 if label not in usual:
                     found.setdefault(label, {"": None}).update(dict.fromkeys(values))
     return {label: tuple(values) for label, values in found.items()}
-
-
-def _incident(catalog: Catalog, route: Route) -> Incident | None:
-    service = route.paged_service
-    if service is None:
-        return None
-    entry = catalog.services[service] if service in catalog.services else catalog.teams[service]
-    return Incident(
-        route=route.key, group_by=tuple(sorted(route.group_by)), service=service, integration=entry.integration_keys[-1]
-    )

@@ -1,8 +1,8 @@
-"""Turns the routes of the catalog into Alertmanager's: one receiver per route, one PagerDuty service per receiver.
+"""Turns the routes of the catalog into Alertmanager's: one receiver per route, and one more per key of PagerDuty's.
 
-A route that pages has a child per service of the catalog and per team (each is a service in PagerDuty), since the
-secret that names a PagerDuty service cannot be chosen by a label. What no child takes is paged to the team that the
-route names, else to the fallback team.
+The secret that names a PagerDuty integration cannot be chosen by a label. So a route that pages has a child for each
+key but the first, which takes the services whose pages that key carries; the route itself has the first. How many there
+are does not depend on how many services or teams there are: PagerDuty's router picks the service.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from alerting.catalog import Catalog, Receiver, RouteEntry, Timings
-from alerting.oncall.pagerduty import paged_services
+from alerting.oncall.event_orchestration import KEY_NAMES, key_expression, key_name, paged_team
 from alerting.routing.group_key import matcher, route_key
-from alerting.rules.series import SERVICE, TEAM
+from alerting.rules.series import SERVICE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A route as it is deployed. `key` is its static key, `paged_service` the PagerDuty service of its receiver.
+    """A route as it is deployed. `key` is its static key, `group_by` are the labels that it groups by.
 
-    `group_by` are the labels that it groups by, its own or inherited.
+    `integration_key` names the key of PagerDuty's that its receiver pages with, and `paged_team` the team that it is
+    for, if it is for one.
     """
 
     receiver_name: str
@@ -30,7 +31,8 @@ class Route:
     key: str
     timings: Timings
     group_by: tuple[str, ...]
-    paged_service: str | None
+    integration_key: str | None
+    paged_team: str | None = None
     children: tuple[Route, ...] = ()
 
     def with_children(self) -> Iterator[Route]:
@@ -60,7 +62,7 @@ def default_route(catalog: Catalog) -> Route:
             repeat_interval=default.repeat_interval,
         ),
         group_by=default.group_by,
-        paged_service=None,
+        integration_key=None,
     )
 
 
@@ -74,19 +76,9 @@ def takes(entry: RouteEntry, labels: Mapping[str, str]) -> bool:
     return all(labels.get(label, "") in values for label, values in entry.match.items())
 
 
-def paged_as(catalog: Catalog, entry: RouteEntry, service: str) -> str:
-    """Return the PagerDuty service that a route which pages opens the incident of a service's alert in."""
-    teams = entry.match.get(TEAM, tuple(catalog.teams))
-    allowed = entry.match.get(SERVICE, (service,))
-    is_known = service in catalog.services or service in catalog.teams
-    if is_known and service in allowed and catalog.owner(service) in teams:
-        return service
-    return teams[0] if len(teams) == 1 else catalog.routing.fallback_team
-
-
-def child_receiver(catalog: Catalog, entry: RouteEntry, service: str) -> str:
-    """Return the name of the receiver that pages as one service of the catalog, or as a team."""
-    return f"{entry.receiver}-team-{service}" if service in catalog.teams else f"{entry.receiver}-{service}"
+def child_receiver(entry: RouteEntry, key: str) -> str:
+    """Return the name of the receiver of a route that pages with one of the keys but the first."""
+    return f"{entry.receiver}-{key}"
 
 
 def _route(catalog: Catalog, entry: RouteEntry) -> Route:
@@ -96,31 +88,7 @@ def _route(catalog: Catalog, entry: RouteEntry) -> Route:
         group_wait=entry.group_wait, group_interval=entry.group_interval, repeat_interval=entry.repeat_interval
     )
     group_by = entry.group_by or catalog.routing.default.group_by
-    if receiver.page is None:
-        key = route_key([(), matchers])
-        return Route(
-            receiver_name=entry.receiver,
-            receiver=receiver,
-            matchers=matchers,
-            key=key,
-            timings=timings,
-            group_by=group_by,
-            paged_service=None,
-        )
-    own = paged_as(catalog, entry, "")
-    children = tuple(
-        Route(
-            receiver_name=child_receiver(catalog, entry, service),
-            receiver=receiver,
-            matchers=(label_matcher(SERVICE, (service,)),),
-            key=route_key([(), matchers, (label_matcher(SERVICE, (service,)),)]),
-            timings=Timings(),
-            group_by=group_by,
-            paged_service=service,
-        )
-        for service in entry.match.get(SERVICE, paged_services(catalog))
-        if service != own and paged_as(catalog, entry, service) == service
-    )
+    pages = receiver.page is not None
     return Route(
         receiver_name=entry.receiver,
         receiver=receiver,
@@ -128,6 +96,31 @@ def _route(catalog: Catalog, entry: RouteEntry) -> Route:
         key=route_key([(), matchers]),
         timings=timings,
         group_by=group_by,
-        paged_service=own,
-        children=children,
+        integration_key=KEY_NAMES[0] if pages else None,
+        paged_team=paged_team(entry),
+        children=tuple(
+            Route(
+                receiver_name=child_receiver(entry, key),
+                receiver=receiver,
+                matchers=(key_matcher(key),),
+                key=route_key([(), matchers, (key_matcher(key),)]),
+                timings=Timings(),
+                group_by=group_by,
+                integration_key=key,
+                paged_team=paged_team(entry),
+            )
+            for key in (carried_keys(entry) if pages else ())
+        ),
     )
+
+
+def carried_keys(entry: RouteEntry) -> tuple[str, ...]:
+    """Return the keys but the first that pages of a route take: all, unless it names its services."""
+    services = entry.match.get(SERVICE)
+    used = KEY_NAMES if services is None else {key_name(service) for service in services}
+    return tuple(key for key in KEY_NAMES[1:] if key in used)
+
+
+def key_matcher(key: str) -> str:
+    """Return the matcher of the services whose pages take a key."""
+    return matcher(SERVICE, "=~", key_expression(key))

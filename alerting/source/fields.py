@@ -23,10 +23,10 @@ def _one_key_or_two(numbers: tuple[int, ...]) -> tuple[int, ...]:
 
 
 KeyNumbers = Annotated[tuple[int, ...], AfterValidator(_one_key_or_two)]
-"""The integration keys that a PagerDuty service has, by number. Alertmanager uses the last one.
+"""The numbers of the integration keys of PagerDuty's event orchestration. Alertmanager uses the keys of the last one.
 
-A key is exchanged in two steps, so that what is sent with the old one while the new one is on its way arrives: from
-`[1]` to `[1, 2]`, and from there to `[2]`.
+Keys are exchanged in two steps, so that what is sent with the old ones while the new ones are on their way arrives:
+from `[1]` to `[1, 2]`, and from there to `[2]`.
 """
 FIRST_KEY = (1,)
 

@@ -14,6 +14,7 @@ import pytest
 
 from alerting.loader import read_catalog
 from alerting.oncall import shifts
+from alerting.oncall.event_orchestration import ANY_TEAM, KEY_NAMES, PAGED_TEAM
 from sandbox.clock import Clock
 from sandbox.clouds.pagerduty import create_application
 from sandbox.engine import DeploymentFailed, Engine
@@ -82,12 +83,13 @@ from pathlib import Path
 
 sys.path.insert(0, "ROOT")
 from alerting.loader import read_catalog
+from alerting.oncall.event_orchestration import key_name
 from alerting.oncall.pagerduty import on_call
 from components.pagerduty import PagerDutyOnCall, PagerDutyOnCallArgs
 
 args = PagerDutyOnCallArgs(on_call=on_call(read_catalog(Path("FOLDER"))), paging=True)
 made = PagerDutyOnCall("on-call", args, opts=pulumi.ResourceOptions(providers=[provider]))
-pulumi.export("key", made.integration_keys["orders"])
+pulumi.export("key", made.integration_keys[key_name("orders")])
 """
 
 
@@ -209,6 +211,28 @@ def test_what_somebody_changed_by_hand_is_seen_and_put_right(account: Account) -
     assert len(account.schedule()["rotations"]) == 2
 
 
+def test_a_router_changed_by_hand_is_seen_and_put_right(account: Account) -> None:
+    _, program = catalog_program(account)
+    engine = account.engine(program)
+    engine.up()
+    (made,) = account.get("/event_orchestrations")["orchestrations"]
+    path = f"/event_orchestrations/{made['id']}/router"
+    before = account.get(path)["orchestration_path"]
+    emptied = {"orchestration_path": {"sets": [{"id": "start", "rules": []}]}}
+    account.client.put(path, json=emptied).raise_for_status()
+    seen = engine.refresh()
+    engine.up()
+    after = account.get(path)["orchestration_path"]
+    account.engine(program).destroy()
+
+    assert seen.changes["update"] == 1
+    assert [rule["conditions"] for rule in after["sets"][0]["rules"]] == [
+        rule["conditions"] for rule in before["sets"][0]["rules"]
+    ]
+    assert after["catch_all"] == before["catch_all"]
+    assert account.get("/event_orchestrations")["orchestrations"] == []
+
+
 def test_what_cannot_be_is_an_error_that_names_it(account: Account) -> None:
     with pytest.raises(DeploymentFailed, match="no resource type pagerduty:index/maintenanceWindow"):
         account.engine(
@@ -318,9 +342,16 @@ def test_the_catalog_s_rotations_are_reckoned_as_it_says_before_and_after_an_ove
     assert len(set(after) - set(before)) == 3
 
 
-def send(account: Account, key: str, action: str, name: str) -> int:
+def send(account: Account, key: str, action: str, name: str, **changes: Any) -> int:
     """Send an event as Alertmanager does with this key, and return the answer's status."""
-    payload = {"summary": name, "source": "alertmanager", "severity": "critical"}
+    payload = {
+        "summary": name,
+        "source": "alertmanager",
+        "severity": "critical",
+        "component": "orders",
+        "custom_details": {PAGED_TEAM: "trading"},
+        **changes,
+    }
     event = {"routing_key": key, "event_action": action, "dedup_key": name, "payload": payload}
     return account.client.post("/v2/enqueue", json=event).status_code
 
@@ -331,13 +362,30 @@ def incidents(account: Account) -> dict[str, str]:
     return {each["incident_key"]: each["id"] for each in account.get(f"/incidents?{query}")["incidents"]}
 
 
+def test_another_service_is_routed_to_at_once_and_changes_no_key(account: Account) -> None:
+    root, program = catalog_program(account)
+    before = account.engine(program).up()
+    unknown = {"component": "settlement", "custom_details": {PAGED_TEAM: ANY_TEAM}}
+    assert send(account, before.outputs["key"], "trigger", "before", **unknown) == 202
+    services = root / "catalog" / "services.yaml"
+    entry = "{description: x, team: database, namespace: orion, objective: 0.999}"
+    services.write_text(services.read_text().replace("services:\n", f"services:\n  settlement: {entry}\n"))
+    after = account.engine(program).up()
+    assert send(account, after.outputs["key"], "trigger", "after", **unknown) == 202
+    opened = {each["incident_key"]: each["service"]["summary"] for each in account.get("/incidents")["incidents"]}
+
+    assert {kind: count for kind, count in after.changes.items() if kind != "same"} == {"create": 1, "update": 1}
+    assert after.outputs["key"] == before.outputs["key"]
+    assert opened == {"before": "platform", "after": "settlement"}
+
+
 def test_a_key_is_exchanged_in_two_steps_and_no_page_is_lost(account: Account) -> None:
     root, program = catalog_program(account)
-    services = root / "catalog" / "services.yaml"
-    written = services.read_text()
+    routing = root / "catalog" / "routing.yaml"
+    written = routing.read_text()
 
     def deploy(numbers: str) -> tuple[dict[str, int], str]:
-        services.write_text(written.replace("  orders:\n", f"  orders:\n    integration_keys: {numbers}\n"))
+        routing.write_text(f"integration_keys: {numbers}\n{written}")
         done = account.engine(program).up()
         return dict(done.changes), done.outputs["key"]
 
@@ -345,7 +393,7 @@ def test_a_key_is_exchanged_in_two_steps_and_no_page_is_lost(account: Account) -
     assert [send(account, old, "trigger", name) for name in ("before", "across", "forgotten")] == [202] * 3
 
     changes, new = deploy("[1, 2]")
-    assert {kind: count for kind, count in changes.items() if kind != "same"} == {"create": 1}
+    assert {kind: count for kind, count in changes.items() if kind != "same"} == {"create": len(KEY_NAMES)}
     assert new != old
     # An Alertmanager that has not read the new key yet pages and resolves as before; one that has pages with the new.
     assert [send(account, old, "trigger", "late"), send(account, old, "resolve", "before")] == [202, 202]
@@ -362,7 +410,7 @@ def test_a_key_is_exchanged_in_two_steps_and_no_page_is_lost(account: Account) -
     assert set(incidents(account)) == {"forgotten", "after"}
 
     changes, kept = deploy("[2]")
-    assert {kind: count for kind, count in changes.items() if kind != "same"} == {"delete": 1}
+    assert {kind: count for kind, count in changes.items() if kind != "same"} == {"delete": len(KEY_NAMES)}
     assert kept == new
     assert send(account, old, "trigger", "too late") == 400
     assert set(incidents(account)) == {"forgotten", "after"}

@@ -93,6 +93,7 @@ def test_a_page_carries_severity_details_and_links(sink: Sink, alertmanager: str
             "firing": ["It is slow: very"],
             "num_firing": 1,
             "num_resolved": 0,
+            "paged_team": "any team",
             "resolved": [],
             "runbook": "https://runbooks.example.com/Paged",
             "service": "gateway",
@@ -113,6 +114,11 @@ def test_a_resolved_alert_resolves_under_the_same_key(sink: Sink, alertmanager: 
     resolved = sink.wait("/v2/enqueue", lambda value: is_resolved(value, "Passing"))
 
     assert resolved["dedup_key"] == event["dedup_key"]
+    # PagerDuty's router sends both to the same service by these.
+    routed_by = [
+        (one["payload"]["component"], one["payload"]["custom_details"]["paged_team"]) for one in (event, resolved)
+    ]
+    assert routed_by == [("orders", "trading")] * 2
     assert event["payload"]["summary"] == "[TRADING] Passing: Here"
 
 

@@ -11,26 +11,21 @@ from pathlib import Path
 import pytest
 
 from alerting.build import load_platform
+from alerting.oncall.event_orchestration import KEY_NAMES, key_name
 from tests.alerting_data import ROOT, settings, write_alertmanager
 from tools.paths import tool
 
 SEVERITIES = ("critical", "high", "warning", "info", "none", "")
 SERVICES = ("orders", "positions", "market-data", "gateway", "trading", "database", "platform", "unknown", "")
 TEAMS = ("trading", "platform", "database", "unknown", "")
-CATALOG_SERVICES = {"orders", "positions", "market-data", "gateway"}
 
 
 def meant(severity: str, service: str, team: str) -> str:
     """Say in the story's words where an alert belongs."""
     if severity in {"critical", "high"}:
-        if team == "trading":
-            return f"pagerduty-trading-{service}" if service in {"orders", "positions"} else "pagerduty-trading"
-        if team == "database":
-            return f"pagerduty-{severity}-database"
-        if service in CATALOG_SERVICES:
-            return f"pagerduty-{severity}-{service}"
-        # An alert of no service is the fallback team's, platform.
-        return f"pagerduty-{severity}-team-{service}" if service in {"trading", "database"} else f"pagerduty-{severity}"
+        by_team = {"trading": "pagerduty-trading", "database": f"pagerduty-{severity}-database"}
+        receiver, key = by_team.get(team, f"pagerduty-{severity}"), key_name(service)
+        return receiver if key == KEY_NAMES[0] else f"{receiver}-{key}"
     if severity in {"warning", "info"}:
         return f"slack-{severity}-database" if team == "database" else f"slack-{severity}"
     return "default-receiver"

@@ -36,15 +36,15 @@ ONE_PROBLEM = [
         "    objectiv: 0.999\n    objective: 0.999",
         "objectiv: 0.999",
         "services.orders.objectiv: found an unknown field; "
-        "allowed: description, team, namespace, objective, integration_keys. Remove or rename it",
+        "allowed: description, team, namespace, objective. Remove or rename it",
         id="an unknown field",
     ),
     pytest.param(
-        "catalog/services.yaml",
-        "    objective: 0.999",
-        "    objective: 0.999\n    integration_keys: [1, 3]",
+        "catalog/routing.yaml",
+        "fallback_team: platform",
+        "fallback_team: platform\nintegration_keys: [1, 3]",
         "integration_keys: [1, 3]",
-        "services.orders.integration_keys: found [1, 3]; the number of one key, such as [1], or of two that follow "
+        "integration_keys: found [1, 3]; the number of one key, such as [1], or of two that follow "
         "each other, such as [1, 2], is allowed. Change it",
         id="a key that skips one",
     ),

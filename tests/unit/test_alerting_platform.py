@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.build import load_catalog, load_platform
+from alerting.oncall.event_orchestration import KEY_NAMES
 from alerting.platform import Platform, SecretSource
 from alerting.routing.checks.accepted_configuration import (
     RefusedOption,
@@ -17,6 +18,7 @@ from alerting.routing.checks.accepted_configuration import (
     require_templates_defined,
 )
 from alerting.routing.group_key import group_key, matcher, route_key
+from alerting.routing.routes import key_matcher
 from alerting.rules.promql import labels, parsed
 from alerting.settings import Environment
 from alerting.settings.load import SettingsRefused
@@ -89,7 +91,7 @@ def test_every_secret_that_is_read_is_listed_and_every_listed_one_is_read(platfo
     }
     slack = {one.reference for one in platform.alertmanager.secret_files if one.source is SecretSource.SLACK_WEBHOOK}
 
-    assert pagerduty == {service.name for service in platform.on_call.services}
+    assert pagerduty == set(platform.on_call.orchestration.keys) == set(KEY_NAMES)
     assert slack == {"#orion-alerts", "#orion-alerts-info", "#orion-database-team"}
     assert all(one.path in configuration for one in platform.alertmanager.secret_files)
 
@@ -139,7 +141,7 @@ def test_without_paging_what_would_page_is_posted_once_to_the_default_channel(pl
 
     assert paging
     assert all("#orion-alerts" in titles[name] for name in paging)
-    assert titles["pagerduty-trading-orders"]["#orion-alerts"].startswith("[TRADING] ")
+    assert titles["pagerduty-trading-key-2"]["#orion-alerts"].startswith("[TRADING] ")
     assert counts["pagerduty-notifications-failing"] == 1
     assert set(titles["pagerduty-high-database"]) == {"#orion-alerts", "#orion-database-team"}
 
@@ -166,20 +168,22 @@ def test_each_message_carries_the_key_of_its_own_route(platform: Platform) -> No
 
     assert key("default-receiver") == "{}"
     assert key("slack-warning-database") == '{}/{severity="warning",team="database"}'
-    assert key("pagerduty-critical-gateway") == '{}/{severity="critical"}/{service="gateway"}'
+    assert key("pagerduty-critical-key-2") == '{}/{severity="critical"}/{' + key_matcher("key-2") + "}"
     assert key("pagerduty-trading") == '{}/{severity=~"critical|high",team="trading"}'
 
 
 def test_pages_go_to_the_owner(platform: Platform) -> None:
     receivers = {one["name"]: one for one in platform.alertmanager.configuration["receivers"]}
 
-    def paged(name: str) -> str:
-        return receivers[name]["pagerduty_configs"][0]["routing_key_file"].rpartition("/")[2]
+    def paged(name: str) -> tuple[str, str]:
+        (page,) = receivers[name]["pagerduty_configs"]
+        return page["routing_key_file"].rpartition("/")[2], page["details"]["paged_team"]
 
-    assert paged("pagerduty-trading-orders") == "orders"
-    assert paged("pagerduty-trading") == "trading"
-    assert paged("pagerduty-critical-database") == "database"
-    assert paged("pagerduty-critical") == "platform"
+    assert paged("pagerduty-trading") == ("key-1", "trading")
+    assert paged("pagerduty-trading-key-4") == ("key-4", "trading")
+    assert paged("pagerduty-critical-database") == ("key-1", "database")
+    assert paged("pagerduty-critical") == ("key-1", "any team")
+    assert platform.on_call.orchestration.catch_all == "platform"
     assert {one.name: one.escalation_policy for one in platform.on_call.services} == {
         "orders": "trading",
         "positions": "trading",

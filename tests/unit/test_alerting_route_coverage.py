@@ -174,10 +174,10 @@ def test_a_team_whose_critical_alerts_no_route_takes_is_refused(tmp_path: Path) 
 
 
 def test_a_receiver_named_as_one_that_is_made_is_refused(tmp_path: Path) -> None:
-    root = root_with(tmp_path / "root", "pagerduty-high-database", "pagerduty-high-gateway")
+    root = root_with(tmp_path / "root", "pagerduty-high-database", "pagerduty-high-key-3")
     path = root / ROUTING
-    path.write_text(path.read_text().replace("receiver: pagerduty-high-database", "receiver: pagerduty-high-gateway"))
+    path.write_text(path.read_text().replace("receiver: pagerduty-high-database", "receiver: pagerduty-high-key-3"))
 
     (problem,) = problems(root)
 
-    assert "receivers.pagerduty-high-gateway: is the name of the receiver that the route in line " in problem
+    assert "receivers.pagerduty-high-key-3: is the name of the receiver that the route in line " in problem

@@ -8,6 +8,7 @@ from components.pagerduty import PagerDutyOnCall, PagerDutyOnCallArgs
 from sandbox.mocked_program import Run, run_program
 from tests.component_data import on_call, providers, settings
 
+INTEGRATION = "pagerduty:index/eventOrchestrationIntegration:EventOrchestrationIntegration"
 ADA, BOB, CYD = (f"{name}@orion.example.com" for name in ("ada", "bob", "cyd"))
 
 
@@ -70,12 +71,28 @@ def test_a_service_neither_resolves_nor_forgets_by_itself(*, preview: bool) -> N
     assert "alertGroupingParameters" not in service
 
 
-def test_the_integration_key_is_secret() -> None:
-    integration = deployed().one("pagerduty:index/serviceIntegration:ServiceIntegration")
+def test_the_integration_keys_are_secret_and_those_of_one_orchestration() -> None:
+    run = deployed()
+    orchestration = run.one("pagerduty:index/eventOrchestration:EventOrchestration")
+    integrations = run.of_type(INTEGRATION)
 
-    assert integration.inputs["type"] == "events_api_v2_inbound_integration"
-    assert integration.secret_outputs == ("integrationKey",)
-    assert (integration.parent, integration.provider) == ("on-call", "providers-pagerduty")
+    assert [one.name for one in integrations] == ["on-call-key-1", "on-call-key-2"]
+    assert {one.inputs["eventOrchestration"] for one in integrations} == {"on-call-orchestration-id"}
+    assert {one.secret_outputs for one in integrations} == {("parameters",)}
+    assert {(one.parent, one.provider) for one in integrations} == {("on-call", "providers-pagerduty")}
+    # PagerDuty's own integration has a key too.
+    assert orchestration.secret_outputs == ("integrations",)
+    assert orchestration.inputs["team"] == "on-call-team-trading-id"
+
+
+def test_the_router_picks_the_service_by_the_event_and_sends_the_rest_to_the_fallback(*, preview: bool) -> None:
+    router = deployed(preview=preview).one("pagerduty:index/eventOrchestrationRouter:EventOrchestrationRouter").inputs
+
+    (rule,) = router["set"]["rules"]
+    assert router["set"]["id"] == "start"
+    assert (rule["label"], rule["conditions"]) == ("orders", [{"expression": "event.component matches 'orders'"}])
+    assert rule["actions"]["routeTo"] == router["catchAll"]["actions"]["routeTo"]
+    assert preview or rule["actions"]["routeTo"] == "on-call-service-orders-id"
 
 
 def test_of_two_keys_both_stay_and_the_new_one_is_used() -> None:
@@ -84,16 +101,16 @@ def test_of_two_keys_both_stay_and_the_new_one_is_used() -> None:
     def program() -> None:
         args = PagerDutyOnCallArgs(on_call=on_call(integration_keys=(1, 2)), paging=True)
         made = PagerDutyOnCall("on-call", args, providers(settings()))
-        made.integration_keys["orders"].apply(used.append)
+        made.integration_keys["key-2"].apply(used.append)
 
     run = run_program(program)
-    first, second = run.of_type("pagerduty:index/serviceIntegration:ServiceIntegration")
+    first, second = (one for one in run.of_type(INTEGRATION) if one.name.startswith("on-call-key-2"))
 
     # The first is called as it is without a second one, so that the engine leaves it alone.
-    assert [first.name, second.name] == ["on-call-integration-orders", "on-call-integration-orders.2"]
-    assert [first.inputs["name"], second.inputs["name"]] == ["Alertmanager", "Alertmanager 2"]
-    assert second.secret_outputs == ("integrationKey",)
-    assert used == ["key-of-on-call-integration-orders.2"]
+    assert [first.name, second.name] == ["on-call-key-2", "on-call-key-2.2"]
+    assert [first.inputs["label"], second.inputs["label"]] == ["Alertmanager key-2", "Alertmanager key-2, number 2"]
+    assert second.secret_outputs == ("parameters",)
+    assert used == ["key-of-on-call-key-2.2"]
 
 
 def test_people_are_looked_up_by_the_explicit_provider(*, preview: bool) -> None:

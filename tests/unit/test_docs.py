@@ -94,7 +94,7 @@ def test_the_service_that_is_added_can_be_paged_about(tmp_path: Path) -> None:
     after = platform(tmp_path, "Add a service")
 
     assert "settlement" in {service.name for service in after.on_call.services}
-    assert "settlement" in {file.key for file in after.alertmanager.secret_files}
+    assert "settlement" in {rule.service for rule in after.on_call.orchestration.rules}
 
 
 def test_the_person_that_is_added_is_on_call(tmp_path: Path) -> None:

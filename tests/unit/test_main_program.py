@@ -13,6 +13,7 @@ import yaml
 
 from alerting.build import load_catalog
 from alerting.names import ALARM_TOPIC, PAGERDUTY_KEYS_SECRET
+from alerting.oncall.event_orchestration import KEY_NAMES
 from alerting.settings.load import settings_from_file
 from components.configuration import ConfigurationError
 from sandbox.mocked_account import fit_account
@@ -143,19 +144,17 @@ def test_every_service_of_the_catalog_can_be_paged_about(run: Run) -> None:
 
 def test_integration_keys_reach_the_cluster_as_secrets_and_by_nobodys_hand() -> None:
     run = deployed("prod")  # a preview does not know the keys
-    services = {one.inputs["name"] for one in run.of_type("pagerduty:index/service:Service")}
-    all_of_them = run.of_type("pagerduty:index/serviceIntegration:ServiceIntegration")
-    integrations = [one for one in all_of_them if one.inputs["type"] == "events_api_v2_inbound_integration"]
+    integrations = run.of_type("pagerduty:index/eventOrchestrationIntegration:EventOrchestrationIntegration")
     (keys,) = [
         one
         for one in run.of_type("kubernetes:core/v1:Secret")
         if one.inputs["metadata"]["name"] == PAGERDUTY_KEYS_SECRET
     ]
 
-    assert keys.inputs["stringData"] == {name: f"key-of-on-call-integration-{name}" for name in services}
+    assert keys.inputs["stringData"] == {name: f"key-of-on-call-{name}" for name in KEY_NAMES}
     assert "stringData" in keys.secrets
-    assert len(integrations) == len(services)
-    assert all(one.secret_outputs == ("integrationKey",) for one in all_of_them)
+    assert len(integrations) == len(KEY_NAMES)
+    assert all(one.secret_outputs == ("parameters",) for one in integrations)
 
 
 def test_every_alarm_pages_the_operating_team_through_the_topic_that_lets_it_in() -> None:

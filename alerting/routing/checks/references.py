@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from alerting.catalog import Catalog
-from alerting.oncall.pagerduty import paged_services
 from alerting.routing.checks.inhibitions import inhibition_problems
 from alerting.routing.checks.route_coverage import reach_problems
-from alerting.routing.routes import child_receiver
+from alerting.routing.routes import carried_keys, child_receiver
 from alerting.rules.model import AlertLabels
 from alerting.rules.series import ALERTNAME, CLUSTER, SERVICE, SEVERITY, TEAM
 from alerting.source.fields import Severity
@@ -106,11 +105,11 @@ def _generated_name_problems(catalog: Catalog, document: Document) -> Iterator[P
     for index, route in enumerate(catalog.routing.routes):
         if route.receiver not in receivers or receivers[route.receiver].page is None:
             continue
-        for service in paged_services(catalog):
-            name = child_receiver(catalog, route, service)
+        for key in carried_keys(route):
+            name = child_receiver(route, key)
             if name in receivers:
                 line = document.place(("routes", index)).line
-                message = f"is the name of the receiver that the route in line {line} has for {service}. Rename it"
+                message = f"is the name of the receiver that the route in line {line} has for {key}. Rename it"
                 yield Problem(document.place(("receivers", name)), message)
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from alerting.catalog import Catalog, RouteEntry
+from alerting.oncall.event_orchestration import paged_as
 from alerting.oncall.pagerduty import paged_services
-from alerting.routing.routes import paged_as, takes
+from alerting.routing.routes import takes
 from alerting.rules.series import ALERTNAME, SERVICE, SEVERITY, TEAM
 from alerting.source.fields import Severity
 from alerting.source.problems import Problem, listed
