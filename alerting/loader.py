@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -58,7 +59,10 @@ class _Collector:
 
     def files(self, folder: str, suffix: str) -> list[str]:
         """Return the files of a folder, by name."""
-        return sorted(f"{folder}/{path.name}" for path in (self.root / folder).glob(f"*{suffix}") if path.is_file())
+        if not (self.root / folder).is_dir():  # which `folder_problems` reports
+            return []
+        with os.scandir(self.root / folder) as entries:
+            return sorted(f"{folder}/{one.name}" for one in entries if one.name.endswith(suffix) and one.is_file())
 
 
 def read_catalog(root: Path) -> Catalog:

@@ -15,14 +15,10 @@ from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
 from alerting.source.problems import CatalogError, Place, Problem, shown
+from alerting.source.yaml_events import MOST_BITS, NULL, TEXT, TIMESTAMP, NotPlain, PlainReader
 
 MOST_REPEATED = 10_000
 """How many values aliases may stand for, all together: aliases of aliases are quickly more than a machine can hold."""
-MOST_BITS = 64
-"""A number with more of them is none that a tool reads."""
-_TEXT = "tag:yaml.org,2002:str"
-_TIMESTAMP = "tag:yaml.org,2002:timestamp"
-_NULL = "tag:yaml.org,2002:null"
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 FieldPath = tuple[str | int, ...]
@@ -69,6 +65,9 @@ def read_text(root: Path, file: str) -> str:
 
 def parse_document(file: str, text: str) -> Document:
     """Parse the text of `file`, with the errors of `read_document`."""
+    plain = plain_document(file, text)
+    if plain is not None:
+        return plain
     lines: dict[FieldPath, int] = {}
     problems: list[Problem] = []
     try:
@@ -94,6 +93,19 @@ def parse_document(file: str, text: str) -> Document:
     if problems:
         raise CatalogError(problems)
     return Document(file=file, data=data, lines=lines)
+
+
+def plain_document(file: str, text: str) -> Document | None:
+    """Return the document of plain YAML with a mapping at its top, or None for anything else."""
+    fast = _fast_loader()
+    if fast is None:
+        return None
+    reader = PlainReader(fast(text))
+    try:
+        data = reader.document()
+    except (NotPlain, yaml.YAMLError, ValueError):
+        return None
+    return Document(file=file, data=data, lines=reader.lines) if isinstance(data, dict) else None
 
 
 @cache
@@ -177,20 +189,20 @@ class _Reading:
 
     def _scalar(self, node: yaml.Node, path: FieldPath) -> object:
         """Return a single value; of one that a tag says to be what its text is not, keep the problem."""
-        if node.tag == _TEXT:
+        if node.tag == TEXT:
             return node.value
         if node.tag != self.loader.resolve(yaml.ScalarNode, node.value, (True, False)):
             self._wrong(node, path, f"has the tag {shown(node.tag)}; allowed: no tag. Remove it")
             return None
         # A date stays the text that was written: a model says what it takes.
-        if node.tag == _TIMESTAMP:
+        if node.tag == TIMESTAMP:
             return node.value
         try:
             value = self.loader.construct_object(node, deep=True)
         except (ValueError, OverflowError):  # what looks like a number and is none, or is too large for one
             value = None
         too_large = isinstance(value, int) and value.bit_length() > MOST_BITS
-        if too_large or (value is None and node.tag != _NULL):
+        if too_large or (value is None and node.tag != NULL):
             message = f"found {shown(node.value)}; allowed: a number of at most {MOST_BITS} bits. Change or quote it"
             self._wrong(node, path, message)
             return None

@@ -44,6 +44,27 @@ def test_the_repositorys_files_are_read_alike(path: Path) -> None:
 
 
 @needs_libyaml
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("a: [1, {b: x}]\nc: 'y'\n", True),
+        ("a: &x 1\n", False),
+        ("a: !t 1\n", False),
+        ("a: 1\na: 2\n", False),
+        ("? [a]\n: 1\n", False),
+        ("a: 99999999999999999999\n", False),
+        ("a: 1\n---\nb: 2\n", False),
+        ("a: " + "[" * 60 + "]" * 60, False),
+        ("- a\n", False),
+        ("", False),
+    ],
+)
+def test_what_is_not_plain_is_left_to_the_reader_that_knows_all_of_yaml(text: str, *, plain: bool) -> None:
+    assert (yaml_source.plain_document("f.yaml", text) is not None) == plain
+    assert read(text) == read_in_python(text)
+
+
+@needs_libyaml
 @given(
     data=st.dictionaries(st.text(max_size=6), VALUES, max_size=4),
     style=st.sampled_from([None, "'", '"', "|", ">"]),

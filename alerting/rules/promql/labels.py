@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import promql_parser as promql
 
-from alerting.rules.promql.expression import selectors, series_name
+from alerting.rules.promql.expression import ValueKind, selectors, series_name, value_kind
 
 _KEEPS_LABELS = {"topk", "bottomk", "limitk", "limit_ratio"}
+_VECTORS = (ValueKind.VECTOR, ValueKind.MATRIX)
 _WITHOUT_VECTOR = {"vector", "time", "scalar", "pi"}
 
 
@@ -81,9 +82,9 @@ def _combined(expression: promql.BinaryExpr, series: Mapping[str, frozenset[str]
         return left
     if operation == "or":
         return left & right
-    if not any(True for _ in _vectors(expression.rhs)):
+    if value_kind(expression.rhs) not in _VECTORS:
         return left
-    if not any(True for _ in _vectors(expression.lhs)):
+    if value_kind(expression.lhs) not in _VECTORS:
         return right
     modifier = expression.modifier
     if modifier is None:
@@ -103,20 +104,3 @@ def _combined(expression: promql.BinaryExpr, series: Mapping[str, frozenset[str]
 def _grouped(many: frozenset[str], one: frozenset[str], modifier: promql.BinModifier) -> frozenset[str]:
     copied = frozenset(modifier.group_labels or ())
     return (many - copied) | (copied & one)
-
-
-def _vectors(expression: promql.Expr) -> Iterator[promql.Expr]:
-    """Yield whatever makes an expression a vector and not a scalar."""
-    match expression:
-        case promql.VectorSelector() | promql.MatrixSelector() | promql.AggregateExpr() | promql.SubqueryExpr():
-            yield expression
-        case promql.Call():
-            if expression.func.return_type == promql.ValueType.Vector:
-                yield expression
-        case promql.BinaryExpr():
-            yield from _vectors(expression.lhs)
-            yield from _vectors(expression.rhs)
-        case promql.ParenExpr() | promql.UnaryExpr():
-            yield from _vectors(expression.expr)
-        case _:
-            return
