@@ -25,6 +25,7 @@ from alerting.rules.render import rule_files
 from alerting.settings import Environment, Settings
 from alerting.settings.load import require_known_channels
 from alerting.source.problems import CatalogError
+from alerting.stored_objects import require_stored
 
 
 def load_catalog(root: Path) -> Catalog:
@@ -43,7 +44,8 @@ def build_platform(catalog: Catalog, settings: Settings) -> Platform:
     """Turn a checked catalog into what one stack deploys.
 
     Raises `SettingsRefused` if the settings name a channel that the catalog does not have, and `CatalogError` if a rule
-    looks back further than the stack keeps series, or a channel may get more messages than Slack takes.
+    looks back further than the stack keeps series, a channel may get more messages than Slack takes, or the cluster
+    would refuse an object.
     """
     require_known_channels(settings, catalog.routing.channels)
     require_kept(catalog, settings)
@@ -52,7 +54,7 @@ def build_platform(catalog: Catalog, settings: Settings) -> Platform:
     require_accepted(alertmanager.configuration, oldest=settings.environment is Environment.SANDBOX)
     require_templates_defined(alertmanager.configuration, alertmanager.templates)
     rules = rule_files(catalog, settings)
-    return Platform(
+    platform = Platform(
         settings=settings,
         rules=rules,
         dashboards=dashboards(catalog, rules),
@@ -61,6 +63,8 @@ def build_platform(catalog: Catalog, settings: Settings) -> Platform:
         on_call=on_call(catalog),
         repairs=repairs(catalog, settings.time_scale),
     )
+    require_stored(catalog, platform)
+    return platform
 
 
 def load_platform(root: Path, settings: Settings) -> Platform:

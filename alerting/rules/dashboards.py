@@ -20,8 +20,8 @@ from grafana_foundation_sdk.models import dashboard as models
 from alerting.catalog import Catalog
 from alerting.platform import Dashboard, RuleFile
 from alerting.rules.model import CompiledRule
+from alerting.rules.parts import domain_parts
 from alerting.rules.promql import Expression, compiled
-from alerting.rules.render import object_name
 from alerting.rules.series import ALERTS, SERVICE, SERVICE_OWNER
 
 JOINS = frozenset({"and", "unless", "or", "*"})
@@ -42,20 +42,19 @@ class Looked:
 
 
 def dashboards(catalog: Catalog, files: tuple[RuleFile, ...]) -> tuple[Dashboard, ...]:
-    """Return a dashboard for each domain of rules that has alerts, from the rules as they are deployed."""
+    """Return a dashboard for each PrometheusRule that has alerts, from the rules as they are deployed."""
     rendered = {file.name: [rule for group in file.groups for rule in group["rules"]] for file in files}
     result: list[Dashboard] = []
-    for domain, groups in catalog.rules.groups.items():
-        name = object_name(domain)
-        rules = [rule for group in groups for rule in group.rules]
+    for part in domain_parts(catalog):
+        rules = [rule for group in part.groups for rule in group.rules]
         alerts = [
             _Alert(rule=rule, deployed=deployed)
-            for rule, deployed in zip(rules, rendered[name], strict=True)
+            for rule, deployed in zip(rules, rendered[part.name], strict=True)
             if rule.rule.alert is not None
         ]
         if alerts:
-            built = _dashboard(name, domain, alerts)
-            result.append(Dashboard(name=name, text=JSONEncoder(sort_keys=True).encode(built)))
+            built = _dashboard(part.name, part.title, alerts)
+            result.append(Dashboard(name=part.name, text=JSONEncoder(sort_keys=True).encode(built)))
     return tuple(result)
 
 
@@ -95,9 +94,9 @@ def _compared(expression: promql.Expr) -> Looked | None:
     return Looked(expression.lhs.prettify(), right.val if isinstance(right, promql.NumberLiteral) else right.prettify())
 
 
-def _dashboard(uid: str, domain: str, alerts: list[_Alert]) -> models.Dashboard:
+def _dashboard(uid: str, title: str, alerts: list[_Alert]) -> models.Dashboard:
     built = (
-        dashboard.Dashboard(f"Orion: {domain}")
+        dashboard.Dashboard(f"Orion: {title}")
         .uid(uid)
         .tags(["orion"])
         .readonly()

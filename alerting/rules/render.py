@@ -9,6 +9,7 @@ from typing import Any
 from alerting.catalog import Catalog
 from alerting.platform import RuleFile
 from alerting.rules.model import CompiledGroup, Rule
+from alerting.rules.parts import domain_parts
 from alerting.rules.promql.scaling import scaled_expression
 from alerting.rules.series import MARKET_OPEN, SERVICE
 from alerting.rules.sources.market_hours import ALWAYS_OPEN
@@ -17,16 +18,11 @@ from alerting.source.durations import scaled_duration
 
 
 def rule_files(catalog: Catalog, settings: Settings) -> tuple[RuleFile, ...]:
-    """Return one PrometheusRule per domain."""
+    """Return the PrometheusRules: one per domain, or several where one would be too large."""
     return tuple(
-        RuleFile(name=object_name(domain), groups=tuple(_group(group, domain, settings) for group in groups))
-        for domain, groups in catalog.rules.groups.items()
+        RuleFile(name=part.name, groups=tuple(_group(group, part.name, settings) for group in part.groups))
+        for part in domain_parts(catalog)
     )
-
-
-def object_name(domain: str) -> str:
-    """Return the name of a domain's PrometheusRule and the uid of its dashboard."""
-    return f"orion-{domain}"
 
 
 def rules_text(file: RuleFile) -> str:
@@ -44,7 +40,7 @@ def deployed_expression(rule: Rule, settings: Settings) -> str:
     return scaled_expression(rule.expr, settings.time_scale)
 
 
-def _group(compiled: CompiledGroup, domain: str, settings: Settings) -> Mapping[str, Any]:
+def _group(compiled: CompiledGroup, part: str, settings: Settings) -> Mapping[str, Any]:
     group = compiled.source
     result: dict[str, Any] = {"name": group.name}
     if group.interval is not None:
@@ -53,11 +49,11 @@ def _group(compiled: CompiledGroup, domain: str, settings: Settings) -> Mapping[
         result["query_offset"] = scaled_duration(group.query_offset, settings.time_scale)
     if group.limit is not None:
         result["limit"] = group.limit
-    result["rules"] = [_rule(one.rule, domain, settings) for one in compiled.rules]
+    result["rules"] = [_rule(one.rule, part, settings) for one in compiled.rules]
     return result
 
 
-def _rule(rule: Rule, domain: str, settings: Settings) -> Mapping[str, Any]:
+def _rule(rule: Rule, part: str, settings: Settings) -> Mapping[str, Any]:
     result: dict[str, Any] = {"alert": rule.alert} if rule.alert is not None else {"record": rule.record}
     result["expr"] = deployed_expression(rule, settings)
     if rule.for_ is not None:
@@ -67,12 +63,12 @@ def _rule(rule: Rule, domain: str, settings: Settings) -> Mapping[str, Any]:
     if rule.labels:
         result["labels"] = dict(rule.labels)
     if rule.alert is not None:
-        result["annotations"] = _annotations(rule, domain, settings)
+        result["annotations"] = _annotations(rule, part, settings)
     return result
 
 
-def _annotations(rule: Rule, domain: str, settings: Settings) -> dict[str, str]:
-    """Return an alert's annotations; the links to its page and its domain's dashboard where it has none of its own.
+def _annotations(rule: Rule, part: str, settings: Settings) -> dict[str, str]:
+    """Return an alert's annotations; the links to its page and to its part's dashboard where it has none of its own.
 
     A label stands in a link percent-encoded, so that no value can leave its place. `$labels` are the expression's own:
     a service that the rule gives is not among them, so that its name is written out.
@@ -82,6 +78,6 @@ def _annotations(rule: Rule, domain: str, settings: Settings) -> dict[str, str]:
     service = "{{ $labels.service | urlquery }}" if "{{" in given else given
     links = {
         "runbook_url": f"{addresses.runbooks}/{rule.alert}",
-        "dashboard_url": f"{addresses.grafana}/d/{object_name(domain)}?var-service={service}",
+        "dashboard_url": f"{addresses.grafana}/d/{part}?var-service={service}",
     }
     return links | dict(rule.annotations)

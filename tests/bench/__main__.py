@@ -20,10 +20,11 @@ from tests.bench.function import function_import
 from tests.bench.hops import HopMissing
 from tests.bench.preview import SIZES, previews
 from tests.bench.sandbox import SANDBOX_FIGURES, sandbox_figures
+from tests.bench.sizes import SIZE_FIGURES, sizes
 from tools.paths import ToolMissing
 
 RESULT = ROOT / "build" / "bench.json"
-NAMES = (*(f"preview_{size}" for size in SIZES), "function_import", *SANDBOX_FIGURES)
+NAMES = (*(f"preview_{size}" for size in SIZES), *SIZE_FIGURES, "function_import", *SANDBOX_FIGURES)
 INTERRUPTED = 130
 REFUSED = 2
 FAILED = 1
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _measured(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     yield from previews(wanted)
+    yield from sizes(wanted)
     yield from function_import(wanted)
     yield from sandbox_figures(wanted, lambda step: console.print(f"[dim]{step}[/]"))
 

@@ -18,15 +18,15 @@ COPIED_ALERT = "CriticalLatency"
 COPIED_SERVICE = "orders"
 
 
-def write_catalog(folder: Path, alerts: int) -> None:
+def write_catalog(folder: Path, alerts: int, *, services: int | None = None) -> None:
     """Write catalog, rules and runbooks with `alerts` alerts besides this repository's own below `folder`.
 
     Whatever is added is a copy of something that is there, under another name: a service for every ten alerts, a team
-    for every ten services, a page for every alert.
+    for every ten services, a page for every alert. `services` is another number of them.
     """
     for name in ("catalog", "rules", "runbooks"):
         shutil.copytree(ROOT / name, folder / name)
-    services = max(1, alerts // ALERTS_OF_A_SERVICE)
+    services = services or max(1, alerts // ALERTS_OF_A_SERVICE)
     teams = max(1, services // SERVICES_OF_A_TEAM)
     _add_teams(folder / "catalog" / "teams.yaml", teams)
     _add_services(folder / "catalog" / "services.yaml", services, teams)

@@ -114,7 +114,7 @@ def test_no_secret_is_in_the_configuration() -> None:
 
 @pytest.mark.parametrize("part", [Part.ALERTMANAGER, Part.TEMPLATES])
 def test_what_is_rendered_is_what_was_reviewed(part: Part) -> None:
-    """Write the file anew with `orion render PART --stack prod` after reading the difference."""
+    """Write the file anew with `render` and these settings after reading the difference."""
     name = {Part.ALERTMANAGER: "alertmanager.yaml", Part.TEMPLATES: "templates.tmpl"}[part]
 
     assert render(load_platform(ROOT, settings()), part) == (GOLDEN / name).read_text()

@@ -10,6 +10,8 @@ from alerting.rules.series import NAMESPACE, SERVICE, SERVICE_ERROR_BUDGET, SERV
 from alerting.source.yaml_source import Document
 
 DOMAIN = "services"
+RULES_OF_A_GROUP = 600
+"""A group is deployed in one object. None of these rules reads another, so that they need not be in one group."""
 
 
 def services_source(document: Document, services: Mapping[str, Service]) -> RuleSource:
@@ -19,8 +21,16 @@ def services_source(document: Document, services: Mapping[str, Service]) -> Rule
         for name, service in services.items()
         for rule in _rules(name, service)
     )
-    group = SourceGroup(name="orion.services", path=("services",), rules=rules)
-    return RuleSource(domain=DOMAIN, document=document, groups=(group,), generated=True)
+    groups = tuple(
+        SourceGroup(name=_group_name(start), path=("services",), rules=rules[start : start + RULES_OF_A_GROUP])
+        for start in range(0, len(rules), RULES_OF_A_GROUP)
+    )
+    return RuleSource(domain=DOMAIN, document=document, groups=groups, generated=True)
+
+
+def _group_name(start: int) -> str:
+    number = start // RULES_OF_A_GROUP + 1
+    return "orion.services" if number == 1 else f"orion.services.{number}"
 
 
 def _rules(name: str, service: Service) -> Iterator[Rule]:
