@@ -25,7 +25,8 @@ setup: $(INSTALLED) ## Install the locked Python packages into .venv
 tools: setup ## Find or build the external programs (Pulumi, Prometheus, Alertmanager, Kubernetes, ...), once for all checkouts
 	@$(RUN) -m tools
 
-sandbox: tools ## Run everything on this machine and watch the drills. ONCE=1: stop after them; REALTIME=1: unscaled
+sandbox: setup ## Run everything on this machine and watch the drills. ONCE=1: stop after them; REALTIME=1: unscaled
+	@$(RUN) -m tools sandbox
 	@$(ORION) sandbox $(if $(filter-out 0 no false,$(ONCE)),--once) $(if $(filter-out 0 no false,$(REALTIME)),--realtime)
 
 check: setup ## Format, lint, types, import rules, workflows, spelling and prose

@@ -1,4 +1,4 @@
-"""`python -m tools [NAME ...]`: find or build the named external binaries, or every one."""
+"""`python -m tools [NAME ...]`: find or build the named external binaries (`sandbox`: all of its own), or every one."""
 
 from __future__ import annotations
 

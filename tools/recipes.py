@@ -9,6 +9,7 @@ PULUMI_VERSION = "3.259.0"
 PROMETHEUS_VERSION = "3.16.0"
 ALERTMANAGER_VERSION = "0.34.2"
 ALERTMANAGER_MODULE = "github.com/prometheus/alertmanager"
+OPERATOR = "prometheus-operator"
 OPERATOR_MODULE = "github.com/prometheus-operator/prometheus-operator"
 
 
@@ -109,7 +110,7 @@ RECIPES: tuple[Recipe, ...] = (
     _kubernetes("kube-apiserver", _KUBERNETES_ON_PATH),
     _kubernetes("kube-controller-manager", _KUBERNETES_ON_PATH),
     _kubernetes("kube-scheduler", _KUBERNETES_ON_PATH),
-    Recipe(name="prometheus-operator", module="kubernetes", package=f"{OPERATOR_MODULE}/cmd/operator"),
+    Recipe(name=OPERATOR, module="kubernetes", package=f"{OPERATOR_MODULE}/cmd/operator"),
     Recipe(
         name="prometheus-config-reloader",
         module="kubernetes",
@@ -141,3 +142,7 @@ RECIPES: tuple[Recipe, ...] = (
         on_path=OnPath(arguments=("-version",), versions=">=1.7.12,<2"),
     ),
 )
+
+NEEDED_BY_CHECKS_ONLY = frozenset({"promtool", "amtool", "pint", "actionlint"})
+SANDBOX_RECIPES = tuple(recipe for recipe in RECIPES if recipe.name not in NEEDED_BY_CHECKS_ONLY)
+"""The programs that the sandbox itself runs; the checks and tests need all of `RECIPES`."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from alerting.versions import TESTED_WITH
+from tests.alerting_data import ROOT
 from tools import build
 from tools.build import BuildFailed, build_all
 from tools.paths import ToolMissing, cache_folder, tool, tools_folder
-from tools.recipes import RECIPES, OnPath
+from tools.recipes import RECIPES, SANDBOX_RECIPES, OnPath
 
 PROMETHEUS = OnPath(arguments=("--version",), versions=">=3.5,<4")
 
@@ -23,6 +25,15 @@ def put_on_path(folder: Path, monkeypatch: pytest.MonkeyPatch, prints: str, code
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(folder), prepend=":")
     return program
+
+
+def put_go_on_path(folder: Path, monkeypatch: pytest.MonkeyPatch, cases: str) -> None:
+    """Put a Go on PATH that answers each command as the cases of a shell say."""
+    go = folder / "path" / "go"
+    go.parent.mkdir()
+    go.write_text(f'#!/bin/sh\ncase "$1" in version) echo "go version go1.26.0 linux/amd64";; {cases} esac\n')
+    go.chmod(0o755)
+    monkeypatch.setenv("PATH", str(go.parent), prepend=":")
 
 
 @pytest.mark.parametrize(
@@ -67,17 +78,16 @@ def test_the_cache_folder_is_the_users_unless_one_is_named(tmp_path: Path, monke
 def test_a_tool_that_has_gone_from_path_is_provided_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORION_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("ORION_TOOLS", raising=False)
-    monkeypatch.setattr(build, "RECIPES", tuple(recipe for recipe in RECIPES if recipe.name == "prometheus"))
     (tools_folder() / "crds").mkdir(parents=True)
     console = Console(file=io.StringIO())
     for name in ("old", "new"):
         (tmp_path / name).mkdir()
     gone = put_on_path(tmp_path / "old", monkeypatch, "prometheus, version 3.16.0")
-    build_all(console)
+    build_all(console, ["prometheus"])
     gone.unlink()
 
     there = put_on_path(tmp_path / "new", monkeypatch, "prometheus, version 3.16.0")
-    build_all(console)
+    build_all(console, ["prometheus"])
 
     assert tool("prometheus").readlink() == there
 
@@ -87,20 +97,37 @@ def test_a_build_that_fails_says_what_it_printed_and_leaves_nothing(
 ) -> None:
     monkeypatch.setenv("ORION_CACHE", str(tmp_path))
     monkeypatch.delenv("ORION_TOOLS", raising=False)
-    recipe = next(recipe for recipe in RECIPES if recipe.name == "kwok")
-    monkeypatch.setattr(build, "RECIPES", (recipe,))
-    go = tmp_path / "path" / "go"
-    go.parent.mkdir()
-    answer = 'case "$1" in version) echo "go version go1.26.0 linux/amd64";; *) echo no such module; exit 1;; esac'
-    go.write_text("#!/bin/sh\n" + answer)
-    go.chmod(0o755)
-    monkeypatch.setenv("PATH", str(go.parent), prepend=":")
+    put_go_on_path(tmp_path, monkeypatch, "*) echo no such module; exit 1;;")
 
     with pytest.raises(BuildFailed, match=r"(?s)go build.*no such module"):
-        build_all(Console(file=io.StringIO()))
+        build_all(Console(file=io.StringIO()), ["kwok"])
 
     assert list((tmp_path / "tools").iterdir()) == []
     assert not (tools_folder() / "kwok").exists()
+
+
+def test_what_a_build_took_is_removed_when_it_has_succeeded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORION_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("ORION_TOOLS", raising=False)
+    put_go_on_path(
+        tmp_path,
+        monkeypatch,
+        'build) mkdir -p "$GOCACHE" "$GOMODCACHE"; echo "$*" | sed "s/.* -o //; s/ .*//" | xargs touch;;'
+        ' clean) [ "$*" = "clean -cache -modcache" ] && rm -r "$GOCACHE" "$GOMODCACHE";;',
+    )
+
+    build_all(Console(file=io.StringIO()), ["kwok"])
+
+    assert tool("kwok").is_file()
+    assert [path.name for path in (tmp_path / "cache" / "go").iterdir()] == []
+
+
+def test_the_sandbox_has_every_program_that_its_code_names() -> None:
+    sources = "\n".join(path.read_text() for path in (ROOT / "sandbox").rglob("*.py"))
+    named = set(re.findall(r'(?:\btool\(|binary=)"([\w-]+)"', sources))
+
+    assert "prometheus-config-reloader" in named
+    assert named <= {recipe.name for recipe in SANDBOX_RECIPES}
 
 
 def test_every_recipe_is_pinned_and_named_once() -> None:
