@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import httpx2  # what lightkube's client is made of
-from lightkube import Client, KubeConfig
-from lightkube.resources.core_v1 import Pod
 
+from sandbox.cluster.api_client import Api, ApiRefused
 from sandbox.journal import Journal, Kind
 from sandbox.service import ServiceFailed
 
@@ -48,7 +46,7 @@ class _Poller:
             try:
                 self._look()
                 self._seen.set()
-            except (httpx.HTTPError, httpx2.HTTPError, ServiceFailed):
+            except (httpx.HTTPError, ApiRefused, ServiceFailed):
                 pass  # what is watched may be restarted by a drill; the next look sees it again
             self._stopped.wait(POLL_SECONDS)
 
@@ -92,7 +90,7 @@ class PodObserver(_Poller):
 
     def __init__(self, kubeconfig: Path, namespace: str, journal: Journal) -> None:
         super().__init__("pod observer", self._compare)
-        self._client = Client(config=KubeConfig.from_file(kubeconfig), namespace=namespace)
+        self._api = Api(kubeconfig)
         self._kubeconfig = kubeconfig
         self._namespace = namespace
         self._journal = journal
@@ -105,12 +103,12 @@ class PodObserver(_Poller):
 
     def _compare(self) -> None:
         found: dict[str, tuple[str, bool]] = {}
-        for pod in self._client.list(Pod):
-            if pod.metadata is None or pod.metadata.deletionTimestamp is not None:
+        for pod in self._api.items(f"/api/v1/namespaces/{self._namespace}/pods"):
+            if "deletionTimestamp" in pod["metadata"]:
                 continue
-            conditions = (pod.status.conditions or []) if pod.status is not None else []
-            ready = any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
-            found[pod.metadata.uid or ""] = (pod.metadata.name or "", ready)
+            conditions = pod.get("status", {}).get("conditions", [])
+            ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+            found[pod["metadata"]["uid"]] = (pod["metadata"]["name"], ready)
         for uid, (name, ready) in found.items():
             if uid not in self._known:
                 self._write(Kind.POD_CREATED, name, uid)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
-from lightkube import Client, KubeConfig
-from lightkube.models.core_v1 import Container
-from lightkube.resources.apps_v1 import Deployment as DeploymentResource
-from lightkube.resources.apps_v1 import StatefulSet as StatefulSetResource
-from lightkube.resources.core_v1 import Pod as PodResource
-from lightkube.utils.quantity import parse_quantity
-
+from alerting.source.quantities import bytes_of
+from sandbox.cluster.api_client import Api, JsonObject
 from sandbox.metrics.exporters import Deployment, Pod, StatefulSet
 
 SERVICE_LABEL = "app.kubernetes.io/name"
@@ -27,7 +23,8 @@ class KubernetesView:
     """Reads one namespace, and alerting's own; a picture serves every exporter that is scraped about then."""
 
     def __init__(self, kubeconfig: Path, namespace: str) -> None:
-        self._client = Client(config=KubeConfig.from_file(kubeconfig), namespace=namespace)
+        self._api = Api(kubeconfig)
+        self._namespace = namespace
         self._lock = threading.Lock()
         self._taken = float("-inf")
         self._pods: list[Pod] = []
@@ -55,71 +52,74 @@ class KubernetesView:
     def _refresh(self) -> None:
         if time.monotonic() - self._taken < FRESH_SECONDS:
             return
-        pods = [_pod(pod) for pod in self._client.list(PodResource) if not _is_ending(pod)]
-        self._pods = sorted(pods, key=lambda pod: pod.name)
-        deployments = [_deployment(deployment) for deployment in self._client.list(DeploymentResource)]
-        self._deployments = sorted(deployments, key=lambda deployment: deployment.name)
-        listed = [_stateful_set(one) for one in self._client.list(StatefulSetResource, namespace=MONITORING)]
-        self._stateful_sets = sorted(listed, key=lambda one: one.name)
+        pods = self._api.items(f"/api/v1/namespaces/{self._namespace}/pods")
+        self._pods = sorted((_pod(pod) for pod in pods if not _is_ending(pod)), key=lambda pod: pod.name)
+        deployments = self._api.items(f"/apis/apps/v1/namespaces/{self._namespace}/deployments")
+        self._deployments = sorted(map(_deployment, deployments), key=lambda deployment: deployment.name)
+        stateful_sets = self._api.items(f"/apis/apps/v1/namespaces/{MONITORING}/statefulsets")
+        self._stateful_sets = sorted(map(_stateful_set, stateful_sets), key=lambda stateful_set: stateful_set.name)
         self._taken = time.monotonic()
 
 
-def _is_ending(pod: PodResource) -> bool:
-    return pod.metadata is not None and pod.metadata.deletionTimestamp is not None
+def _is_ending(pod: JsonObject) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
 
 
-def _service(labels: Mapping[str, str] | None) -> str:
-    return (labels or {}).get(SERVICE_LABEL, "")
+def _service(metadata: JsonObject) -> str:
+    return metadata.get("labels", {}).get(SERVICE_LABEL, "")
 
 
-def _pod(pod: PodResource) -> Pod:
-    metadata, spec, status = pod.metadata, pod.spec, pod.status
-    if metadata is None or spec is None:
-        raise ValueError("the API server answered with a pod that has no metadata or no spec")
-    conditions = (status.conditions or []) if status is not None else []
+def _pod(pod: JsonObject) -> Pod:
+    metadata, status, containers = pod["metadata"], pod.get("status", {}), pod["spec"]["containers"]
+    conditions = status.get("conditions", [])
     return Pod(
-        namespace=metadata.namespace or "",
-        name=metadata.name or "",
-        uid=metadata.uid or "",
-        created=metadata.creationTimestamp.timestamp() if metadata.creationTimestamp is not None else 0.0,
-        service=_service(metadata.labels),
-        phase=(status.phase or "Unknown") if status is not None else "Unknown",
-        ready=next((condition.status == "True" for condition in conditions if condition.type == "Ready"), None),
-        memory_limit_bytes={container.name: _limit(container, "memory") for container in spec.containers},
-        cpu_limit_cores={container.name: _limit(container, "cpu") for container in spec.containers},
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        created=datetime.fromisoformat(metadata["creationTimestamp"]).timestamp(),
+        service=_service(metadata),
+        phase=status.get("phase", "Unknown"),
+        ready=next((condition["status"] == "True" for condition in conditions if condition["type"] == "Ready"), None),
+        memory_limit_bytes={container["name"]: _memory_bytes(_limit(container, "memory")) for container in containers},
+        cpu_limit_cores={container["name"]: _cpu_cores(_limit(container, "cpu")) for container in containers},
     )
 
 
-def _limit(container: Container, resource: str) -> float:
-    limits = container.resources.limits if container.resources is not None else None
-    quantity = parse_quantity((limits or {}).get(resource))
-    return float(quantity) if quantity is not None else 0.0
+def _limit(container: JsonObject, resource: str) -> str | None:
+    return container.get("resources", {}).get("limits", {}).get(resource)
 
 
-def _deployment(deployment: DeploymentResource) -> Deployment:
-    metadata, spec, status = deployment.metadata, deployment.spec, deployment.status
-    if metadata is None:
-        raise ValueError("the API server answered with a deployment that has no metadata")
+def _memory_bytes(quantity: str | None) -> float:
+    return float(bytes_of(quantity)) if quantity is not None else 0.0
+
+
+def _cpu_cores(quantity: str | None) -> float:
+    """Return a number of CPU cores, of which the API server writes parts as thousandths, such as `250m`."""
+    if quantity is None:
+        return 0.0
+    return float(quantity[:-1]) / 1000 if quantity.endswith("m") else float(quantity)
+
+
+def _deployment(deployment: JsonObject) -> Deployment:
+    metadata, spec, status = deployment["metadata"], deployment["spec"], deployment.get("status", {})
     return Deployment(
-        namespace=metadata.namespace or "",
-        name=metadata.name or "",
-        service=_service(metadata.labels),
-        replicas=spec.replicas or 0,
-        replicas_available=(status.availableReplicas or 0) if status is not None else 0,
-        pods=(status.replicas or 0) if status is not None else 0,
-        replicas_updated=(status.updatedReplicas or 0) if status is not None else 0,
-        paused=bool(spec.paused),
-        revision=(metadata.annotations or {}).get(REVISION_ANNOTATION, ""),
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        service=_service(metadata),
+        replicas=spec.get("replicas", 0),
+        replicas_available=status.get("availableReplicas", 0),
+        pods=status.get("replicas", 0),
+        replicas_updated=status.get("updatedReplicas", 0),
+        paused=spec.get("paused", False),
+        revision=metadata.get("annotations", {}).get(REVISION_ANNOTATION, ""),
     )
 
 
-def _stateful_set(stateful_set: StatefulSetResource) -> StatefulSet:
-    metadata, spec, status = stateful_set.metadata, stateful_set.spec, stateful_set.status
-    if metadata is None:
-        raise ValueError("the API server answered with a StatefulSet that has no metadata")
+def _stateful_set(stateful_set: JsonObject) -> StatefulSet:
+    metadata, status = stateful_set["metadata"], stateful_set.get("status", {})
     return StatefulSet(
-        namespace=metadata.namespace or "",
-        name=metadata.name or "",
-        replicas=spec.replicas or 0,
-        replicas_ready=(status.readyReplicas or 0) if status is not None else 0,
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        replicas=stateful_set["spec"].get("replicas", 0),
+        replicas_ready=status.get("readyReplicas", 0),
     )

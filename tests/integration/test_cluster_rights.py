@@ -9,14 +9,14 @@ import json
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from itertools import product
+from pathlib import Path
 from typing import Any
 
-import httpx2
+import httpx
 import pytest
-from lightkube.config.client_adapter import Client, ConnectionParams
-from lightkube.config.kubeconfig import KubeConfig
 
 from alerting.names import MAINTENANCE_CONFIG_MAP, MAINTENANCE_NAMESPACE
+from sandbox.cluster.api_client import http_client
 from sandbox.cluster.kubectl import apply_files
 from sandbox.cluster.workloads import NAMESPACE
 from tests.alerting_data import ROOT
@@ -45,10 +45,8 @@ Right = tuple[str, str, str]
 class _Api:
     """The API server, asked as its administrator about a group."""
 
-    def __init__(self, kubeconfig: Any) -> None:
-        configuration = KubeConfig.from_file(str(kubeconfig)).get()
-        assert configuration is not None
-        self._client = Client(configuration, ConnectionParams(timeout=httpx2.Timeout(30), trust_env=False))
+    def __init__(self, kubeconfig: Path) -> None:
+        self._client = http_client(kubeconfig, timeout_seconds=30)
 
     def resources(self) -> Iterator[tuple[str, str]]:
         """Yield the API group and name of everything that the server serves, parts such as pods/exec too."""
@@ -86,7 +84,7 @@ class _Api:
         path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
         return bool(self._client.post(path, json=review).raise_for_status().json()["status"]["allowed"])
 
-    def answer(self, who: str, method: str, path: str, **request: Any) -> httpx2.Response:
+    def answer(self, who: str, method: str, path: str, **request: Any) -> httpx.Response:
         """Return what the server answers to somebody of a group."""
         headers = {"Impersonate-User": "somebody", "Impersonate-Group": who, **request.pop("headers", {})}
         return self._client.request(method, path, headers=headers, **request)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
-import yaml
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox.cluster import api_client
 from sandbox.journal import Journal
 from sandbox.observer import PodObserver
 from sandbox.service import HttpService
@@ -36,19 +37,14 @@ def api_server() -> Iterator[HttpService]:
     service.stop()
 
 
-def test_an_api_server_that_refuses_for_a_moment_is_asked_again(api_server: HttpService, tmp_path: Path) -> None:
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(
-        yaml.safe_dump(
-            {
-                "clusters": [{"name": "one", "cluster": {"server": api_server.address}}],
-                "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
-                "users": [{"name": "one", "user": {}}],
-                "current-context": "one",
-            }
-        )
-    )
-    observer = PodObserver(kubeconfig, "orion", Journal(tmp_path / "journal.jsonl"))
+def test_an_api_server_that_refuses_for_a_moment_is_asked_again(
+    api_server: HttpService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plain_client(_: Path) -> httpx.Client:
+        return httpx.Client(base_url=api_server.address, trust_env=False)
+
+    monkeypatch.setattr(api_client, "http_client", plain_client)
+    observer = PodObserver(tmp_path / "kubeconfig", "orion", Journal(tmp_path / "journal.jsonl"))
     observer.start()
     try:
         until("the observer has seen the pods", observer.ready, seconds=10)

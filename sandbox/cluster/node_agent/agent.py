@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 
 from sandbox.clock import Clock
+from sandbox.cluster.api_client import Api, ApiRefused, JsonObject
 from sandbox.cluster.node_agent.addresses import Addresses
-from sandbox.cluster.node_agent.api_client import Api, ApiRefused, JsonObject
 from sandbox.cluster.node_agent.mirror import Mirror
 from sandbox.cluster.node_agent.node_manifests import (
     HEARTBEAT_SECONDS,

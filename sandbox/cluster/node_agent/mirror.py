@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 import httpx
 
-from sandbox.cluster.node_agent.api_client import Api, ApiRefused, JsonObject
+from sandbox.cluster.api_client import Api, ApiRefused, JsonObject
 
 RETRY_SECONDS = 0.2
 

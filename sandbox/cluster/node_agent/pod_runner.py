@@ -10,8 +10,8 @@ from enum import Enum, auto
 from pathlib import Path
 
 from sandbox.clock import Clock
+from sandbox.cluster.api_client import ApiRefused, JsonObject
 from sandbox.cluster.node_agent.addresses import Addresses, PodPorts
-from sandbox.cluster.node_agent.api_client import ApiRefused, JsonObject
 from sandbox.cluster.node_agent.node_manifests import NODE_NAMES, node_address, pod_address, timestamp
 from sandbox.cluster.node_agent.pod_status import ContainerReport, PodReport, pod_status
 from sandbox.cluster.node_agent.probes import Probe

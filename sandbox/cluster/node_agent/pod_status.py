@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sandbox.cluster.node_agent.api_client import JsonObject
+from sandbox.cluster.api_client import JsonObject
 from sandbox.cluster.node_agent.node_manifests import timestamp
 from sandbox.cluster.node_agent.processes import ContainerProcess
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from sandbox.cluster.api_client import JsonObject
 from sandbox.cluster.node_agent.addresses import Addresses
-from sandbox.cluster.node_agent.api_client import JsonObject
 from sandbox.cluster.node_agent.node_manifests import node
 from sandbox.cluster.node_agent.translate import DiscoveryRequest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sandbox.cluster.node_agent.api_client import JsonObject
+from sandbox.cluster.api_client import JsonObject
 from sandbox.cluster.node_agent.node_manifests import MANAGED_BY_LABEL, OPERATOR
 from sandbox.cluster.node_agent.programs import PROGRAMS, program_of
 

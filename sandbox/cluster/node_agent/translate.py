@@ -13,8 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 
+from sandbox.cluster.api_client import JsonObject
 from sandbox.cluster.node_agent.addresses import PodPorts
-from sandbox.cluster.node_agent.api_client import JsonObject
 from sandbox.cluster.node_agent.programs import Program
 from sandbox.ports import LOOPBACK
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.cluster.node_agent.api_client import Api, ApiRefused, JsonObject
+from sandbox.cluster.api_client import Api, ApiRefused, JsonObject
 from sandbox.cluster.node_agent.mirror import Mirror
 from sandbox.cluster.node_agent.translate import DiscoveryRequest, Root, configuration, discovery_requests
 

@@ -1,4 +1,7 @@
-"""The few requests that a kubelet makes to the API server, on plain JSON, so that no field goes unseen."""
+"""The sandbox's Python client of a Kubernetes API server: requests and watches on plain JSON.
+
+Nothing is parsed into typed objects, so that the node agent sees every field of a pod, those that it does not know too.
+"""
 
 from __future__ import annotations
 
@@ -41,19 +44,27 @@ class ApiRefused(RuntimeError):
         return self.code >= HTTPStatus.INTERNAL_SERVER_ERROR or self.code == HTTPStatus.TOO_MANY_REQUESTS
 
 
+def http_client(kubeconfig: Path, *, timeout_seconds: float = REQUEST_SECONDS) -> httpx.Client:
+    """Return an HTTP client of the API server in the kubeconfig's current context, without a proxy.
+
+    Raises `ValueError` if the context has no client certificate.
+    """
+    server, context = _connection(kubeconfig)
+    return httpx.Client(
+        base_url=server,
+        verify=context,
+        trust_env=False,
+        timeout=timeout_seconds,
+        limits=httpx.Limits(max_connections=64),
+    )
+
+
 class Api:
     """An API server, spoken to with a kubeconfig's client certificate. Safe for many threads."""
 
     def __init__(self, kubeconfig: Path) -> None:
         """Read the kubeconfig's current context. Raises `ValueError` if it has no client certificate."""
-        server, context = _connection(kubeconfig)
-        self._http = httpx.Client(
-            base_url=server,
-            verify=context,
-            trust_env=False,
-            timeout=REQUEST_SECONDS,
-            limits=httpx.Limits(max_connections=64),
-        )
+        self._http = http_client(kubeconfig)
         self._watched: set[socket.socket] = set()
         self._watching = threading.Lock()
         self._may_watch = True
@@ -82,6 +93,11 @@ class Api:
             if refused.code == HTTPStatus.NOT_FOUND:
                 return None
             raise
+
+    def items(self, path: str) -> list[JsonObject]:
+        """Return the objects of the collection at `path`."""
+        items: list[JsonObject] = self._request("GET", path)["items"]
+        return items
 
     def create(self, path: str, body: Mapping[str, Any]) -> JsonObject:
         """Create an object in the collection at `path`."""
@@ -181,5 +197,5 @@ def _text(holder: JsonObject, key: str) -> str:
         return base64.b64decode(holder[f"{key}-data"]).decode()
     if key in holder:
         return Path(holder[key]).read_text()
-    message = f"kubeconfig: {key} is missing; the node agent signs in with a client certificate"
+    message = f"kubeconfig: {key} is missing; the sandbox signs in with a client certificate"
     raise ValueError(message)
