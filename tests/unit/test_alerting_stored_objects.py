@@ -1,4 +1,4 @@
-"""What the cluster stores: rules and dashboards in parts, and no object that the API server would refuse."""
+"""Rules and dashboards are deployed in parts, and an object that the API server would refuse is refused first."""
 
 from __future__ import annotations
 

@@ -136,45 +136,11 @@ def test_urgency_follows_severity(account: PagerDutyAccount, severity: str, urge
     assert account.incidents()[0]["urgency"] == urgency
 
 
-@pytest.mark.parametrize(("days", "urgency"), [([1, 2, 3, 4, 5], "high"), ([6, 7], "low")])
-def test_urgency_follows_support_hours(account: PagerDutyAccount, days: list[int], urgency: str) -> None:
-    high, low = ({"type": "constant", "urgency": each} for each in ("high", "low"))
-    hours = {"time_zone": "UTC", "start_time": "00:00:00", "end_time": "23:59:59", "days_of_week": days}
-    account.simple(
-        support_hours={"type": "fixed_time_per_day", **hours},
-        incident_urgency_rule={"type": "use_support_hours", "during_support_hours": high, "outside_support_hours": low},
-    ).send()
-
-    assert account.incidents()[0]["urgency"] == urgency
-
-
 def test_all_targets_of_a_level_are_notified_once_each(account: PagerDutyAccount, people: dict[str, str]) -> None:
     ann, bob = people["ann"], people["bob"]
     account.service(account.policy((5, [("user", ann), ("user", bob), ("user", ann)]))).send()
 
     assert account.notified() == [("ann", "1"), ("bob", "1")]
-
-
-def test_round_robin_takes_turns(account: PagerDutyAccount, people: dict[str, str]) -> None:
-    targets = [{"id": people[name], "type": "user_reference"} for name in ("ann", "bob")]
-    policy = account.make(
-        "/escalation_policies",
-        "escalation_policy",
-        type="escalation_policy",
-        name="turns",
-        escalation_rules=[
-            {
-                "escalation_delay_in_minutes": 5,
-                "targets": targets,
-                "escalation_rule_assignment_strategy": {"type": "round_robin"},
-            }
-        ],
-    )["id"]
-    orders = account.service(policy)
-    for key in ("a", "b", "c"):
-        orders.send(dedup_key=key)
-
-    assert account.notified() == [("ann", "1"), ("bob", "1"), ("ann", "1")]
 
 
 def test_a_level_that_nobody_is_on_call_for_is_skipped(account: PagerDutyAccount, people: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Shifts: recurrences in their own time zone, turns, empty places, custom shifts and overrides."""
+"""Shifts: recurrences in their own time zone, turns, and empty places."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sandbox.clouds.pagerduty.model import Assignment, CustomShift, Member, Override, Rotation, RotationEvent, Schedule
+from sandbox.clouds.pagerduty.model import Assignment, Member, Rotation, RotationEvent, Schedule
 from sandbox.clouds.pagerduty.oncall import BadRecurrence, coverage_percent, event_shifts, on_call, recurrence, shifts
 from tests.pagerduty_account import PagerDutyAccount
 
@@ -38,7 +38,7 @@ def event(**changes: Any) -> RotationEvent:
     return RotationEvent(**values)
 
 
-def schedule(*events: RotationEvent, **changes: Any) -> Schedule:
+def schedule(*events: RotationEvent) -> Schedule:
     return Schedule(
         id="S",
         name="s",
@@ -46,7 +46,6 @@ def schedule(*events: RotationEvent, **changes: Any) -> Schedule:
         description="",
         teams=(),
         rotations=[Rotation(id="R", events=list(events))],
-        **changes,
     )
 
 
@@ -131,50 +130,6 @@ def test_an_event_ends_and_dates_are_left_out_and_put_in() -> None:
 def test_what_is_no_recurrence_is_refused(lines: list[str]) -> None:
     with pytest.raises(BadRecurrence):
         recurrence(lines, at("2026-01-05T14:00:00Z"), ZoneInfo("UTC"))
-
-
-def override(start: str, end: str, **changes: Any) -> Override:
-    values: dict[str, Any] = {
-        "id": "O",
-        "rotation": "R",
-        "custom_shift": None,
-        "start": at(start),
-        "end": at(end),
-        "overridden": Member("ann"),
-        "overriding": Member("cid"),
-        **changes,
-    }
-    return Override(**values)
-
-
-def test_an_override_takes_a_member_s_place_for_its_time_only() -> None:
-    plan = schedule(event(), overrides=[override("2026-01-06T00:00:00Z", "2026-01-07T00:00:00Z")])
-    found = shifts(plan, at("2026-01-05T14:00:00Z"), at("2026-01-12T14:00:00Z"))
-
-    assert [(shift.member.user, shift.kind) for shift in found] == [
-        ("ann", "schedule_rotation"),
-        ("cid", "schedule_rotation_override"),
-        ("ann", "schedule_rotation"),
-    ]
-    assert who(plan, "2026-01-06T12:00:00Z") == ["cid"]
-
-
-def test_an_override_of_somebody_else_changes_nothing() -> None:
-    other = override("2026-01-06T00:00:00Z", "2026-01-07T00:00:00Z", overridden=Member("bob"))
-
-    assert who(schedule(event(), overrides=[other]), "2026-01-06T12:00:00Z") == ["ann"]
-
-
-def test_custom_shifts_add_to_rotations() -> None:
-    custom = CustomShift(
-        id="C",
-        assignment_id="A",
-        start=at("2026-01-06T00:00:00Z"),
-        end=at("2026-01-07T00:00:00Z"),
-        member=Member("cid"),
-    )
-
-    assert who(schedule(event(), custom_shifts=[custom]), "2026-01-06T12:00:00Z") == ["ann", "cid"]
 
 
 def test_coverage() -> None:

@@ -18,7 +18,7 @@ from sandbox.clouds.pagerduty.event_processor import Intake
 from sandbox.clouds.pagerduty.events import EVENTS_PER_MINUTE, EventsApi
 from sandbox.clouds.pagerduty.limits import RateLimit
 from sandbox.clouds.pagerduty.model import Account
-from sandbox.clouds.pagerduty.rest import incidents, orchestrations, people, policies, schedules, services, shifts
+from sandbox.clouds.pagerduty.rest import incidents, orchestrations, people, policies, schedules, services
 from sandbox.clouds.pagerduty.rest.call import REQUESTS_PER_MINUTE, Refused, RestApi
 from sandbox.clouds.pagerduty.rest.render import Renderer
 from sandbox.clouds.pagerduty.scheduler import Agenda
@@ -85,7 +85,7 @@ def create_application(
             *cloudwatch.routes(),
             *(
                 route
-                for part in (people, services, orchestrations, policies, schedules, shifts, incidents)
+                for part in (people, services, orchestrations, policies, schedules, incidents)
                 for route in part.routes(rest)
             ),
             Route("/sandbox/received", received),

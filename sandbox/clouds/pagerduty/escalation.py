@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, assert_never
-from zoneinfo import ZoneInfo
 
 from sandbox.clouds.pagerduty.model import (
     INCIDENT_ID_LENGTH,
@@ -25,13 +24,12 @@ from sandbox.clouds.pagerduty.model import (
     Service,
     Severity,
     Status,
-    SupportHours,
     Urgency,
     User,
     by_id,
 )
 from sandbox.clouds.pagerduty.oncall import on_call
-from sandbox.clouds.pagerduty.scheduler import Agenda, Appointment
+from sandbox.clouds.pagerduty.scheduler import Agenda, Timers
 from sandbox.journal import Journal, Kind
 
 SOURCE = "pagerduty"
@@ -55,31 +53,13 @@ class Trigger:
 
 
 @dataclass(slots=True)
-class _Timers:
-    """The pending timer of one incident."""
-
-    escalate: Appointment | None = None
-    unacknowledge: Appointment | None = None
-    resolve: Appointment | None = None
-
-    def cancel(self, *names: str) -> None:
-        """Cancel the named ones."""
-        for name in names:
-            appointment: Appointment | None = getattr(self, name)
-            if appointment is not None:
-                appointment.cancel()
-                setattr(self, name, None)
-
-
-@dataclass(slots=True)
 class Responders:
     """Opens, escalates, acknowledges and resolves an account's incidents, and notifies people."""
 
     account: Account
     journal: Journal
     agenda: Agenda
-    _timers: dict[str, _Timers] = field(default_factory=dict[str, _Timers])
-    _turns: dict[str, int] = field(default_factory=dict[str, int])
+    _timers: dict[str, Timers] = field(default_factory=dict[str, Timers])
 
     def now(self) -> datetime:
         """Return the present."""
@@ -224,8 +204,8 @@ class Responders:
             case _:
                 assert_never(agent.kind)
 
-    def _of(self, incident: Incident) -> _Timers:
-        return self._timers.setdefault(incident.id, _Timers())
+    def _of(self, incident: Incident) -> Timers:
+        return self._timers.setdefault(incident.id, Timers())
 
     @staticmethod
     def _service_agent(incident: Incident) -> Agent:
@@ -241,7 +221,7 @@ class Responders:
             service=service.id,
             escalation_policy=policy.id,
             snapshot=policy,
-            urgency=urgency(service, trigger.severity, now),
+            urgency=urgency(service, trigger.severity),
             created_at=now,
             changed_at=now,
             assigned_at=now,
@@ -329,11 +309,6 @@ class Responders:
             level += 1
         level = min(level, len(policy.rules))
         people = self._reached(policy, level)
-        rule = policy.rules[level - 1]
-        if rule.strategy == "round_robin" and people:
-            turn = self._turns.get(rule.id, 0)
-            self._turns[rule.id] = turn + 1
-            people = (people[turn % len(people)],)
         incident.level = level
         incident.directly_assigned = False
         self._assign(incident, people, self._service_agent(incident))
@@ -400,13 +375,9 @@ class Responders:
             )
 
 
-def urgency(service: Service, severity: Severity, at: datetime) -> Urgency:
+def urgency(service: Service, severity: Severity) -> Urgency:
     """Return how urgent an incident is by its service's rule."""
-    rule = service.urgency_rule
-    chosen = rule.during
-    if rule.outside is not None and service.support_hours is not None and not _supported(service.support_hours, at):
-        chosen = rule.outside
-    match chosen:
+    match service.urgency:
         case "high":
             return Urgency.HIGH
         case "low":
@@ -414,9 +385,4 @@ def urgency(service: Service, severity: Severity, at: datetime) -> Urgency:
         case "severity_based":
             return Urgency.HIGH if severity in (Severity.CRITICAL, Severity.ERROR) else Urgency.LOW
         case _:
-            assert_never(chosen)
-
-
-def _supported(hours: SupportHours, at: datetime) -> bool:
-    local = at.astimezone(ZoneInfo(hours.time_zone))
-    return local.isoweekday() in hours.days and hours.start <= local.time() < hours.end
+            assert_never(service.urgency)

@@ -21,7 +21,7 @@ from sandbox.clouds.pagerduty.escalation import SOURCE, Responders, Trigger
 from sandbox.clouds.pagerduty.event_processor import JOURNALED_CHARACTERS, Intake
 from sandbox.clouds.pagerduty.limits import RateLimit
 from sandbox.clouds.pagerduty.model import Account, Integration, Severity
-from sandbox.clouds.pagerduty.orchestrations import GlobalIntegration, Orchestration
+from sandbox.clouds.pagerduty.orchestrations import GlobalIntegration, Orchestration, find_by_key
 from sandbox.journal import Journal, Kind
 
 EVENT_BYTES = 512 * 1024
@@ -155,7 +155,7 @@ class EventsApi:
         try:
             event = read_event(body)
             account = self.responders.account
-            orchestration = account.orchestration_by_key(event.routing_key)
+            orchestration = find_by_key(account.orchestrations.values(), event.routing_key)
             integration = account.integration_by_key(event.routing_key)
             if integration is None and orchestration is None:
                 raise _invalid(["Invalid routing key"])

@@ -8,11 +8,11 @@ import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Protocol, TypeVar
 
-from sandbox.clouds.pagerduty.orchestrations import GlobalIntegration, Orchestration
+from sandbox.clouds.pagerduty.orchestrations import Orchestration, label_of
 
 Stored = TypeVar("Stored")
 ID_LETTERS = string.digits + string.ascii_uppercase
@@ -111,24 +111,6 @@ class Integration:
 UrgencyChoice = Literal["high", "low", "severity_based"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SupportHours:
-    """The support hours of a service. `days` are ISO weekdays, Monday is 1."""
-
-    time_zone: str
-    start: time
-    end: time
-    days: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UrgencyRule:
-    """The urgency rule of a service's incidents; `outside` counts outside of the support hours, where there are any."""
-
-    during: UrgencyChoice
-    outside: UrgencyChoice | None = None
-
-
 @dataclass(slots=True, kw_only=True)
 class Service:
     """A service. Timeouts are in seconds of the story; None is never."""
@@ -139,8 +121,7 @@ class Service:
     escalation_policy: str
     acknowledgement_timeout: int | None
     auto_resolve_timeout: int | None
-    urgency_rule: UrgencyRule
-    support_hours: SupportHours | None
+    urgency: UrgencyChoice
     enabled: bool
     created_at: datetime
     last_incident_at: datetime | None = None
@@ -166,7 +147,6 @@ class EscalationRule:
     id: str
     delay_minutes: int
     targets: tuple[Target, ...]
-    strategy: Literal["assign_to_everyone", "round_robin"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -225,33 +205,9 @@ class Rotation:
     events: list[RotationEvent] = field(default_factory=list[RotationEvent])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CustomShift:
-    """A shift outside of every rotation."""
-
-    id: str
-    assignment_id: str
-    start: datetime
-    end: datetime
-    member: Member
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Override:
-    """One member in another's place for a while, in a rotation or in a custom shift."""
-
-    id: str
-    rotation: str | None
-    custom_shift: str | None
-    start: datetime
-    end: datetime
-    overridden: Member
-    overriding: Member
-
-
 @dataclass(slots=True, kw_only=True)
 class Schedule:
-    """A schedule of the third version of the API: rotations, custom shifts, overrides."""
+    """A schedule of the third version of the API: rotations and their events."""
 
     id: str
     name: str
@@ -259,8 +215,6 @@ class Schedule:
     description: str
     teams: tuple[str, ...]
     rotations: list[Rotation] = field(default_factory=list[Rotation])
-    custom_shifts: list[CustomShift] = field(default_factory=list[CustomShift])
-    overrides: list[Override] = field(default_factory=list[Override])
 
     @property
     def summary(self) -> str:
@@ -371,8 +325,7 @@ class Account:
 
     def new_id(self, first: str = "P", length: int = RESOURCE_ID_LENGTH) -> str:
         """Return an id that nothing else has: letters and digits, with the length that PagerDuty's have."""
-        number = next(self._counter) * 7919 + 104729  # spread, so that neighbours do not look alike
-        digits = ""
+        number, digits = next(self._counter) * 7919 + 104729, ""  # spread, so that neighbours do not look alike
         while number:
             number, digit = divmod(number, len(ID_LETTERS))
             digits = ID_LETTERS[digit] + digits
@@ -399,28 +352,11 @@ class Account:
         """Return the integration that a routing key belongs to."""
         return next((each for each in self.integrations.values() if each.key == key), None)
 
-    def orchestration_by_key(self, key: str) -> tuple[Orchestration, GlobalIntegration] | None:
-        """Return the orchestration and its integration that a routing key belongs to."""
-        return next(
-            (
-                (orchestration, integration)
-                for orchestration in self.orchestrations.values()
-                for integration in orchestration.integrations.values()
-                if integration.key == key
-            ),
-            None,
-        )
-
     def integration_name(self, integration: str) -> str | None:
         """Return the name of a service's integration or of an orchestration's, or None if it is gone."""
         if integration in self.integrations:
             return self.integrations[integration].name
-        labels = {
-            each.id: each.label
-            for orchestration in self.orchestrations.values()
-            for each in orchestration.integrations.values()
-        }
-        return labels.get(integration)
+        return label_of(self.orchestrations.values(), integration)
 
     def open_alert(self, integration: Integration, key: str) -> Alert | None:
         """Return the unresolved alert of a service that an event with this key of this integration is about."""

@@ -1,4 +1,4 @@
-"""Computes on-call shifts of a schedule from its rotations, custom shifts and overrides.
+"""Computes on-call shifts of a schedule from its rotations.
 
 Recurrences are counted in the event's own time zone, so that a shift that begins at nine begins at nine on either side
 of a clock change. PagerDuty does not document which occurrence is a rotation's first; here it is the first one that
@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrule, rruleset, rrulestr
 
-from sandbox.clouds.pagerduty.model import Member, Override, RotationEvent, Schedule
+from sandbox.clouds.pagerduty.model import Member, RotationEvent, Schedule
 
-SourceKind = Literal["schedule_rotation", "custom_shift", "schedule_rotation_override", "custom_shift_override"]
 UNTIL = re.compile(r"UNTIL=(\d{8}(?:T\d{6}Z?)?)")
 
 
@@ -29,9 +27,7 @@ class Shift:
     start: datetime
     end: datetime
     member: Member
-    kind: SourceKind
-    source: str
-    override: str | None = None
+    rotation: str
 
     def holds(self, at: datetime) -> bool:
         """Say whether `at` lies in this shift."""
@@ -113,8 +109,7 @@ def event_shifts(event: RotationEvent, rotation: str, until: datetime) -> Iterat
                 start=max(start, event.effective_since),
                 end=end if event.effective_until is None else min(end, event.effective_until),
                 member=member,
-                kind="schedule_rotation",
-                source=rotation,
+                rotation=rotation,
             )
 
 
@@ -127,35 +122,7 @@ def shifts(schedule: Schedule, since: datetime, until: datetime) -> list[Shift]:
         for shift in event_shifts(event, rotation.id, until)
         if shift.end > since
     ]
-    found += [
-        Shift(start=custom.start, end=custom.end, member=custom.member, kind="custom_shift", source=custom.id)
-        for custom in schedule.custom_shifts
-        if custom.start < until and custom.end > since
-    ]
-    for override in schedule.overrides:
-        found = [part for shift in found for part in _overridden(shift, override)]
-    return sorted((shift for shift in found if shift.end > since), key=lambda shift: (shift.start, shift.source))
-
-
-def _overridden(shift: Shift, override: Override) -> Iterator[Shift]:
-    """Yield what an override leaves of a shift, and what it puts in its place."""
-    start, end = max(shift.start, override.start), min(shift.end, override.end)
-    concerned = shift.source in (override.rotation, override.custom_shift) and shift.member == override.overridden
-    if not concerned or start >= end or shift.override is not None:
-        yield shift
-        return
-    if shift.start < start:
-        yield replace(shift, end=start)
-    yield replace(
-        shift,
-        start=start,
-        end=end,
-        member=override.overriding,
-        kind="custom_shift_override" if override.custom_shift else "schedule_rotation_override",
-        override=override.id,
-    )
-    if end < shift.end:
-        yield replace(shift, start=end)
+    return sorted((shift for shift in found if shift.end > since), key=lambda shift: (shift.start, shift.rotation))
 
 
 def on_call(schedule: Schedule, at: datetime) -> list[Shift]:

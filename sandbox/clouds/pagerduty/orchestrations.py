@@ -7,7 +7,7 @@ Of PagerDuty's Condition Language there is what the program's router uses: `even
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -130,3 +130,24 @@ class Orchestration:
     def summary(self) -> str:
         """The orchestration's name."""
         return self.name
+
+
+def find_by_key(orchestrations: Iterable[Orchestration], key: str) -> tuple[Orchestration, GlobalIntegration] | None:
+    """Return the orchestration and its integration that a routing key belongs to."""
+    return next(
+        (
+            (orchestration, integration)
+            for orchestration in orchestrations
+            for integration in orchestration.integrations.values()
+            if integration.key == key
+        ),
+        None,
+    )
+
+
+def label_of(orchestrations: Iterable[Orchestration], integration: str) -> str | None:
+    """Return the label of an orchestration's integration, or None if it is gone."""
+    for orchestration in orchestrations:
+        if integration in orchestration.integrations:
+            return orchestration.integrations[integration].label
+    return None

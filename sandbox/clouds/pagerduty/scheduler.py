@@ -25,6 +25,23 @@ class Appointment:
         self.cancelled = True
 
 
+@dataclass(slots=True)
+class Timers:
+    """The pending timer of one incident."""
+
+    escalate: Appointment | None = None
+    unacknowledge: Appointment | None = None
+    resolve: Appointment | None = None
+
+    def cancel(self, *names: str) -> None:
+        """Cancel the named ones."""
+        for name in names:
+            appointment: Appointment | None = getattr(self, name)
+            if appointment is not None:
+                appointment.cancel()
+                setattr(self, name, None)
+
+
 class Agenda:
     """Appointments whose distance is in the story's seconds and whose time is the clock's."""
 

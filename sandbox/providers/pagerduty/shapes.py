@@ -26,7 +26,7 @@ class Target(_Shape):
 class Strategy(_Shape):
     """The strategy by which a rule's targets share incidents."""
 
-    type: Literal["round_robin", "assign_to_everyone"] = "assign_to_everyone"
+    type: Literal["assign_to_everyone"] = "assign_to_everyone"
 
 
 class Rule(_Shape):
@@ -38,30 +38,11 @@ class Rule(_Shape):
     escalation_rule_assignment_strategy: Strategy | None = None
 
 
-class Urgency(_Shape):
-    """One urgency."""
-
-    type: Literal["constant"] = "constant"
-    urgency: Literal["low", "high", "severity_based"]
-
-
 class UrgencyRule(_Shape):
-    """The urgency rule of a service's incidents."""
+    """The urgency of a service's incidents."""
 
-    type: Literal["constant", "use_support_hours"]
-    urgency: Literal["low", "high", "severity_based"] | None = None
-    during_support_hours: Urgency | None = None
-    outside_support_hours: Urgency | None = None
-
-
-class SupportHours(_Shape):
-    """The support hours of a service."""
-
-    type: Literal["fixed_time_per_day"] = "fixed_time_per_day"
-    time_zone: str
-    start_time: str
-    end_time: str
-    days_of_weeks: tuple[int, ...]
+    type: Literal["constant"]
+    urgency: Literal["low", "high", "severity_based"]
 
 
 class Member(_Shape):
@@ -138,7 +119,6 @@ ROUTER_SET = TypeAdapter(RouterSet)
 CATCH_ALL = TypeAdapter(CatchAll)
 RULES = TypeAdapter(tuple[Rule, ...])
 URGENCY_RULE = TypeAdapter(UrgencyRule)
-SUPPORT_HOURS = TypeAdapter(SupportHours)
 ROTATIONS = TypeAdapter(tuple[Rotation, ...])
 TEXT = TypeAdapter(str)
 COUNT = TypeAdapter(int)

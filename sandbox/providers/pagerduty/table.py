@@ -19,7 +19,6 @@ from sandbox.providers.pagerduty.shapes import (
     COUNT,
     NEVER,
     RULES,
-    SUPPORT_HOURS,
     TEXT,
     URGENCY_RULE,
     has_shape,
@@ -178,11 +177,6 @@ def service_type(api: PagerDuty) -> ResourceType:
         if "incidentUrgencyRule" in inputs:
             rule = URGENCY_RULE.validate_python(inputs["incidentUrgencyRule"])
             service["incident_urgency_rule"] = rule.model_dump(exclude_none=True)
-        if "supportHours" in inputs:
-            hours = SUPPORT_HOURS.validate_python(inputs["supportHours"]).model_dump()
-            service["support_hours"] = {**hours, "days_of_week": hours.pop("days_of_weeks")}
-        else:
-            service["support_hours"] = None
         return {"service": service}
 
     def outputs(service: Properties) -> Properties:
@@ -202,7 +196,7 @@ def service_type(api: PagerDuty) -> ResourceType:
         if answer is None:
             return None
         service = answer["service"]
-        found: Properties = {
+        return {
             "name": service["name"],
             "description": service["description"],
             "escalationPolicy": service["escalation_policy"]["id"],
@@ -211,28 +205,10 @@ def service_type(api: PagerDuty) -> ResourceType:
             "alertCreation": service["alert_creation"],
             "incidentUrgencyRule": {
                 "type": service["incident_urgency_rule"]["type"],
-                **{
-                    name: value
-                    for name, key in (
-                        ("urgency", "urgency"),
-                        ("duringSupportHours", "during_support_hours"),
-                        ("outsideSupportHours", "outside_support_hours"),
-                    )
-                    if (value := service["incident_urgency_rule"].get(key)) is not None
-                },
+                "urgency": service["incident_urgency_rule"]["urgency"],
             },
             **outputs(service),
         }
-        hours = service["support_hours"]
-        if hours is not None:
-            found["supportHours"] = {
-                "type": hours["type"],
-                "timeZone": hours["time_zone"],
-                "startTime": hours["start_time"],
-                "endTime": hours["end_time"],
-                "daysOfWeeks": hours["days_of_week"],
-            }
-        return found
 
     def update(request: Request) -> Properties:
         return outputs(api.put(f"/services/{request.id}", body(request.inputs))["service"])
@@ -247,7 +223,6 @@ def service_type(api: PagerDuty) -> ResourceType:
             "autoResolveTimeout": Property(check=is_timeout, default="14400"),
             "alertCreation": Property(check=_alert_creation, default=ALERT_CREATION),
             "incidentUrgencyRule": Property(check=has_shape(URGENCY_RULE)),
-            "supportHours": Property(check=has_shape(SUPPORT_HOURS)),
         },
         name_property="name",
         computed=("createdAt", "htmlUrl", "type"),

@@ -12,7 +12,7 @@ from sandbox.clouds.pagerduty.model import Team, User
 from sandbox.clouds.pagerduty.rest.call import Body, Call, RestApi, invalid
 from sandbox.clouds.pagerduty.rest.schedules import has_member
 
-ABILITIES = ("teams", "urgencies", "service_support_hours", "on_call_schedules_v3")
+ABILITIES = ("teams", "urgencies", "on_call_schedules_v3")
 ROLES = (
     "admin",
     "limited_user",

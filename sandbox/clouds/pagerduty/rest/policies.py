@@ -22,7 +22,7 @@ MAXIMUM_RULES = 20
 class StrategyBody(Body):
     """The strategy by which a level's targets share its incidents."""
 
-    type: Literal["assign_to_everyone", "round_robin"] = "assign_to_everyone"
+    type: Literal["assign_to_everyone"] = "assign_to_everyone"
 
 
 class TargetBody(Reference):
@@ -38,7 +38,7 @@ class RuleBody(Body):
     escalation_delay_in_minutes: int = Field(ge=1)
     targets: tuple[TargetBody, ...] = Field(min_length=1, max_length=10)
     # The published schema has a string here; the clients send and read an object.
-    escalation_rule_assignment_strategy: StrategyBody | Literal["assign_to_everyone", "round_robin"] | None = None
+    escalation_rule_assignment_strategy: StrategyBody | Literal["assign_to_everyone"] | None = None
 
 
 class PolicyBody(Body):
@@ -112,12 +112,10 @@ def _policy(call: Call, policy_id: str) -> EscalationPolicy:
 
 
 def _rule(call: Call, body: RuleBody) -> EscalationRule:
-    strategy = body.escalation_rule_assignment_strategy
     return EscalationRule(
         id=body.id or call.account.new_id(),
         delay_minutes=body.escalation_delay_in_minutes,
         targets=tuple(_target(call, target) for target in body.targets),
-        strategy=strategy.type if isinstance(strategy, StrategyBody) else strategy or "assign_to_everyone",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,16 +16,18 @@ from sandbox.clouds.pagerduty.model import (
     Incident,
     Integration,
     LogEntry,
+    Member,
     Named,
     Note,
+    Schedule,
     Service,
     Status,
-    SupportHours,
     Target,
     Team,
     User,
     by_id,
 )
+from sandbox.clouds.pagerduty.oncall import Shift, coverage_percent, shifts
 
 Json = dict[str, Any]
 
@@ -157,8 +159,8 @@ class Renderer:
             "integrations": [render(each) for each in self.account.integrations_of(service.id)],
             "escalation_policy": self.policy_reference(service.escalation_policy),
             "teams": self.team_references(policy.teams),
-            "incident_urgency_rule": _urgency_rule(service),
-            "support_hours": _support_hours(service.support_hours),
+            "incident_urgency_rule": {"type": "constant", "urgency": service.urgency},
+            "support_hours": None,
             "scheduled_actions": [],
             "addons": [],
         }
@@ -193,7 +195,7 @@ class Renderer:
             "escalation_delay_in_minutes": rule.delay_minutes,
             "targets": [self.target(target) for target in rule.targets],
             # The published schema has a string here; the clients read an object.
-            "escalation_rule_assignment_strategy": {"type": rule.strategy},
+            "escalation_rule_assignment_strategy": {"type": "assign_to_everyone"},
         }
 
     def target(self, target: Target) -> Json:
@@ -306,24 +308,30 @@ class Renderer:
         }
 
 
-def _urgency_rule(service: Service) -> Json:
-    rule = service.urgency_rule
-    if rule.outside is None:
-        return {"type": "constant", "urgency": rule.during}
+def member_json(member: Member) -> Json:
+    """Return a member."""
+    return {"type": "user_member", "user_id": member.user} if member.user else {"type": "empty_member"}
+
+
+def final_schedule(schedule: Schedule, since: datetime, until: datetime, *, whole: bool) -> Json:
+    """Return the shifts of a schedule in a time, each cut to it unless they are wanted `whole`."""
+    found = shifts(schedule, since, until)
     return {
-        "type": "use_support_hours",
-        "during_support_hours": {"type": "constant", "urgency": rule.during},
-        "outside_support_hours": {"type": "constant", "urgency": rule.outside},
+        "type": "final_schedule",
+        "rendered_coverage_percentage": coverage_percent(found, since, until),
+        "computed_shift_assignments": [
+            _computed(shift if whole else replace(shift, start=max(shift.start, since), end=min(shift.end, until)))
+            for shift in found
+            if shift.start < until
+        ],
     }
 
 
-def _support_hours(hours: SupportHours | None) -> Json | None:
-    if hours is None:
-        return None
+def _computed(shift: Shift) -> Json:
     return {
-        "type": "fixed_time_per_day",
-        "time_zone": hours.time_zone,
-        "start_time": f"{hours.start:%H:%M:%S}",
-        "end_time": f"{hours.end:%H:%M:%S}",
-        "days_of_week": list(hours.days),
+        "type": "computed_shift_assignment",
+        "start_time": moment(shift.start),
+        "end_time": moment(shift.end),
+        "member": member_json(shift.member),
+        "source": {"type": "schedule_rotation", "rotation_id": shift.rotation},
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AwareDatetime, Field
@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.clouds.pagerduty.model import Assignment, Member, Rotation, RotationEvent, Schedule
-from sandbox.clouds.pagerduty.oncall import BadRecurrence, Shift, coverage_percent, recurrence, shifts
+from sandbox.clouds.pagerduty.oncall import BadRecurrence, recurrence
 from sandbox.clouds.pagerduty.rest.call import Body, Call, Reference, RestApi, invalid, invalid_v3, not_found
-from sandbox.clouds.pagerduty.rest.render import Json, Renderer, moment
+from sandbox.clouds.pagerduty.rest.render import Json, Renderer, final_schedule, member_json, moment
 
 MAXIMUM_MEMBERS = 20
 FURTHEST_START = timedelta(days=366)
@@ -104,11 +104,6 @@ def member_of(call: Call, body: MemberBody, field: str) -> Member:
     return Member(body.user_id)
 
 
-def member_json(member: Member) -> Json:
-    """Return a member."""
-    return {"type": "user_member", "user_id": member.user} if member.user else {"type": "empty_member"}
-
-
 def _list(call: Call) -> Response:
     wanted = call.request.query_params.get("query", "").casefold()
     found = [schedule for schedule in call.account.schedules.values() if wanted in schedule.name.casefold()]
@@ -144,7 +139,7 @@ def _get(call: Call) -> Response:
         if until <= since:
             raise invalid_v3("until", "must be after since")
         whole = call.request.query_params.get("overflow") == "true"
-        found["final_schedule"] = _final_schedule(schedule, since, until, whole=whole)
+        found["final_schedule"] = final_schedule(schedule, since, until, whole=whole)
     return JSONResponse({"schedule": found})
 
 
@@ -323,10 +318,6 @@ def _members(schedule: Schedule) -> Iterator[Member]:
     for rotation in schedule.rotations:
         for event in rotation.events:
             yield from event.assignment.members
-    for custom in schedule.custom_shifts:
-        yield custom.member
-    for override in schedule.overrides:
-        yield override.overriding
 
 
 def has_member(schedule: Schedule, user: str) -> bool:
@@ -382,31 +373,4 @@ def _event_json(render: Renderer, schedule: Schedule, rotation: Rotation, event:
         "recurrence": list(event.recurrence),
         "assignment_strategy": strategy,
         **_addresses(render, f"/v3/schedules/{schedule.id}/rotations/{rotation.id}/events/{event.id}"),
-    }
-
-
-def _final_schedule(schedule: Schedule, since: datetime, until: datetime, *, whole: bool) -> Json:
-    found = shifts(schedule, since, until)
-    return {
-        "type": "final_schedule",
-        "rendered_coverage_percentage": coverage_percent(found, since, until),
-        "computed_shift_assignments": [
-            _computed(shift if whole else replace(shift, start=max(shift.start, since), end=min(shift.end, until)))
-            for shift in found
-            if shift.start < until
-        ],
-    }
-
-
-def _computed(shift: Shift) -> Json:
-    name = "shift_id" if shift.kind.startswith("custom_shift") else "rotation_id"
-    source: dict[str, Any] = {"type": shift.kind, name: shift.source}
-    if shift.override is not None:
-        source["override_id"] = shift.override
-    return {
-        "type": "computed_shift_assignment",
-        "start_time": moment(shift.start),
-        "end_time": moment(shift.end),
-        "member": member_json(shift.member),
-        "source": source,
     }

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time
 from typing import Any, Literal
-from zoneinfo import available_timezones
 
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
@@ -14,9 +12,7 @@ from sandbox.clouds.pagerduty.model import (
     Agent,
     Integration,
     Service,
-    SupportHours,
     UrgencyChoice,
-    UrgencyRule,
 )
 from sandbox.clouds.pagerduty.rest.call import Body, Call, Reference, RestApi, invalid, not_found
 
@@ -25,28 +21,11 @@ ACKNOWLEDGEMENT_SECONDS = 1_800
 """What a service gets that says nothing: incidents end after four hours, acknowledgements after half an hour."""
 
 
-class UrgencyTypeBody(Body):
-    """One urgency."""
+class UrgencyRuleBody(Body):
+    """The urgency of incidents. Rules by support hours are not part of this stand-in."""
 
-    urgency: UrgencyChoice | None = None
-
-
-class UrgencyRuleBody(UrgencyTypeBody):
-    """The urgency rule of incidents."""
-
-    type: Literal["constant", "use_support_hours"] = "constant"
-    during_support_hours: UrgencyTypeBody | None = None
-    outside_support_hours: UrgencyTypeBody | None = None
-
-
-class SupportHoursBody(Body):
-    """The support hours of the service."""
-
-    type: Literal["fixed_time_per_day"] = "fixed_time_per_day"
-    time_zone: str
-    start_time: time
-    end_time: time
-    days_of_week: tuple[int, ...] = Field(min_length=1, max_length=7)
+    type: Literal["constant"] = "constant"
+    urgency: UrgencyChoice = "high"
 
 
 class AlertGroupingBody(Body):
@@ -72,7 +51,7 @@ class ServiceBody(Body):
     auto_resolve_timeout: int | None = Field(default=AUTO_RESOLVE_SECONDS, ge=0)
     acknowledgement_timeout: int | None = Field(default=ACKNOWLEDGEMENT_SECONDS, ge=0)
     incident_urgency_rule: UrgencyRuleBody | None = None
-    support_hours: SupportHoursBody | None = None
+    support_hours: None = None
     scheduled_actions: tuple[()] = ()
     alert_creation: Literal["create_alerts_and_incidents"] = "create_alerts_and_incidents"
     alert_grouping: None = None
@@ -155,8 +134,7 @@ def _create(call: Call) -> Response:
         escalation_policy=body.escalation_policy.id,
         acknowledgement_timeout=None,
         auto_resolve_timeout=None,
-        urgency_rule=UrgencyRule(during="high"),
-        support_hours=None,
+        urgency="high",
         enabled=True,
         created_at=call.now,
     )
@@ -195,9 +173,9 @@ def _fill(call: Call, service: Service, body: ServiceBody, given: set[str]) -> N
     policy = body.escalation_policy.id if body.escalation_policy else service.escalation_policy
     if policy not in call.account.policies:
         raise invalid("Escalation policy not found")
-    hours = _support_hours(body) if "support_hours" in given else service.support_hours
-    rule = _urgency_rule(body, hours) if body.incident_urgency_rule else service.urgency_rule
-    service.name, service.escalation_policy, service.support_hours, service.urgency_rule = name, policy, hours, rule
+    service.name, service.escalation_policy = name, policy
+    if body.incident_urgency_rule is not None:
+        service.urgency = body.incident_urgency_rule.urgency
     if "description" in given:
         service.description = body.description or ""
     if "auto_resolve_timeout" in given:
@@ -206,27 +184,6 @@ def _fill(call: Call, service: Service, body: ServiceBody, given: set[str]) -> N
         service.acknowledgement_timeout = body.acknowledgement_timeout or None
     if body.status is not None:
         service.enabled = body.status != "disabled"
-
-
-def _support_hours(body: ServiceBody) -> SupportHours | None:
-    hours = body.support_hours
-    if hours is None:
-        return None
-    if hours.time_zone not in available_timezones():
-        raise invalid(f"Support hours' time zone {hours.time_zone!r} is unknown")
-    return SupportHours(time_zone=hours.time_zone, start=hours.start_time, end=hours.end_time, days=hours.days_of_week)
-
-
-def _urgency_rule(body: ServiceBody, hours: SupportHours | None) -> UrgencyRule:
-    rule = body.incident_urgency_rule
-    if rule is None or rule.type == "constant":
-        return UrgencyRule(during=(rule.urgency if rule else None) or "high")
-    if hours is None:
-        raise invalid("Incident urgency rule of type use_support_hours needs support_hours")
-    during, outside = rule.during_support_hours, rule.outside_support_hours
-    if during is None or outside is None:
-        raise invalid("Incident urgency rule needs during_support_hours and outside_support_hours")
-    return UrgencyRule(during=during.urgency or "high", outside=outside.urgency or "high")
 
 
 def _integration(call: Call) -> Integration:
