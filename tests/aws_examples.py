@@ -302,20 +302,6 @@ def examples(zip_file: Path) -> list[Example]:
             outputs={"instanceState": "running"},
         ),
         Example(
-            name="template",
-            token="aws:ec2/launchTemplate:LaunchTemplate",
-            inputs=lambda made: {
-                "name": "orion-template",
-                "imageId": IMAGE,
-                "instanceType": "t4g.micro",
-                "vpcSecurityGroupIds": [made["group"].id],
-                "metadataOptions": {"httpTokens": "required"},
-            },
-            update=lambda _: {"instanceType": "t4g.small"},
-            replace={"name": "other"},
-            outputs={"latestVersion": 1},
-        ),
-        Example(
             name="secret",
             token="aws:secretsmanager/secret:Secret",
             inputs=lambda _: {"name": "orion-slack", "recoveryWindowInDays": 0},

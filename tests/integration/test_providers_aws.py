@@ -85,8 +85,7 @@ aws.s3.BucketObjectv2("text", bucket=bucket.bucket, key="text", content="{}",
     opts=pulumi.ResourceOptions(provider=provider, depends_on=[versioning]))
 role = aws.iam.Role("role", name="orion-role", assume_role_policy=trust("lambda.amazonaws.com"), opts=opts)
 aws.iam.RolePolicy("role-policy", name="repairs", role=role.name, opts=opts,
-    policy=aws.iam.get_policy_document_output(opts=lookup, statements=[
-        aws.iam.GetPolicyDocumentStatementArgs(actions=["sns:Publish"], resources=[topic.arn])]).json)
+    policy=policy({"Effect": "Allow", "Action": "sns:Publish", "Resource": topic.arn}))
 aws.iam.RolePolicyAttachment("attachment", role=role.name, opts=opts,
     policy_arn="arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore")
 aws.iam.Policy("own-policy", name="orion-policy", opts=opts,
@@ -137,7 +136,6 @@ instance = aws.ec2.Instance("instance", ami=image.value, instance_type="t4g.micr
     root_block_device=aws.ec2.InstanceRootBlockDeviceArgs(
         encrypted=True, volume_type="gp3", volume_size=10, delete_on_termination=True),
     opts=pulumi.ResourceOptions(provider=provider, ignore_changes=["ami"]))
-aws.ec2.LaunchTemplate("template", name="orion-template", image_id=image.value, instance_type="t4g.micro", opts=opts)
 secret = aws.secretsmanager.Secret("secret", name="orion-slack", recovery_window_in_days=0, opts=opts)
 version = aws.secretsmanager.SecretVersion("secret-value", secret_id=secret.id, secret_string="correct-horse-battery",
     opts=opts)
@@ -147,7 +145,7 @@ pulumi.export("queue", queue.id)
 pulumi.export("object", code.version_id)
 pulumi.export("secret", version.secret_string)
 """
-RESOURCES = 39
+RESOURCES = 38
 """Those of the program, with the provider and the stack itself."""
 
 

@@ -1,4 +1,4 @@
-"""EC2: instances. Security groups and launch templates are in files of their own."""
+"""EC2: instances. Security groups are in a file of their own."""
 
 from __future__ import annotations
 

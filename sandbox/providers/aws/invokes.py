@@ -10,7 +10,6 @@ from botocore.exceptions import ClientError
 
 from sandbox.providers.aws.client import PARTITION, Aws
 from sandbox.providers.aws.mapping import Document
-from sandbox.providers.aws.policy_document import POLICY_DOCUMENT
 from sandbox.providers.aws.resource import tags_of
 from sandbox.providers.provider_core import Invoke, Properties, Property, ProviderFailed
 
@@ -29,11 +28,6 @@ def _region(aws: Aws, arguments: Properties) -> Properties:
         raise ProviderFailed(f"region: found {region!r}; allowed: {aws.region}, the provider's own")
     endpoint = f"ec2.{region}.{DNS_SUFFIX}"
     return {"description": region, "endpoint": endpoint, "id": region, "name": region, "region": region}
-
-
-def _partition(_aws: Aws, _: Properties) -> Properties:
-    reverse = ".".join(reversed(DNS_SUFFIX.split(".")))
-    return {"dnsSuffix": DNS_SUFFIX, "id": PARTITION, "partition": PARTITION, "reverseDnsPrefix": reverse}
 
 
 def _parameter(aws: Aws, arguments: Properties) -> Properties:
@@ -137,12 +131,6 @@ def _subnet(aws: Aws, arguments: Properties) -> Properties:
         "tags": tags_of(subnet.get("Tags", [])),
         "vpcId": subnet["VpcId"],
     }
-
-
-def _subnets(aws: Aws, arguments: Properties) -> Properties:
-    subnets = aws.ec2.describe_subnets(Filters=_filters(arguments))["Subnets"]
-    ids = sorted(one.get("SubnetId", "") for one in subnets)
-    return {**arguments, "id": aws.region, "ids": ids, "region": aws.region}
 
 
 def _instances(aws: Aws, arguments: Properties) -> Properties:
@@ -332,7 +320,6 @@ def invokes(aws: Aws) -> list[Invoke]:
     return [
         of("aws:index/getCallerIdentity:getCallerIdentity", _arguments(["id"]), _caller_identity),
         of("aws:index/getRegion:getRegion", _arguments(["id", "name", "region"]), _region),
-        of("aws:index/getPartition:getPartition", _arguments(["id"]), _partition),
         of("aws:ssm/getParameter:getParameter", _arguments(["withDecryption"], "name"), _parameter, "value"),
         of(
             "aws:ec2/getAmi:getAmi",
@@ -345,7 +332,6 @@ def invokes(aws: Aws) -> list[Invoke]:
             _arguments(["availabilityZone", "cidrBlock", "filters", "id", "tags", "vpcId"]),
             _subnet,
         ),
-        of("aws:ec2/getSubnets:getSubnets", _arguments(["filters", "tags"]), _subnets),
         of("aws:ec2/getInstances:getInstances", _arguments(["filters"]), _instances),
         of("aws:eks/getCluster:getCluster", _arguments([], "name"), _cluster),
         of("aws:eks/getAddon:getAddon", _arguments([], "addonName", "clusterName"), _add_on),
@@ -361,5 +347,4 @@ def invokes(aws: Aws) -> list[Invoke]:
             _arguments(["resourceTypeFilters", "tagFilters"]),
             _tagged,
         ),
-        POLICY_DOCUMENT,
     ]
