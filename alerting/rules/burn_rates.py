@@ -24,7 +24,7 @@ class WindowPair:
 
     @property
     def factor(self) -> float:
-        """How many times faster than evenly over the period the budget is spent."""
+        """Speed at which the budget is spent, in multiples of an even spend over the period."""
         return self.budget_share * milliseconds(PERIOD) / milliseconds(self.long)
 
 

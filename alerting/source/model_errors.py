@@ -46,7 +46,7 @@ LIMITS = {
 
 
 class Fault(Enum):
-    """What is wrong with a field: it is not there, no such field exists, or its value is not allowed."""
+    """Kind of error of a field: it is missing, no such field exists, or its value is not allowed."""
 
     MISSING = auto()
     UNKNOWN = auto()
