@@ -83,7 +83,7 @@ def test_the_settings_addresses_are_held_to_the_same(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["links.tmpl", "slack.tmpl"])
 def test_the_templates_take_the_same_addresses(name: str) -> None:
-    text = (ROOT / "alerting" / "templates" / name).read_text()
+    text = (ROOT / "alerting" / "routing" / "templates" / name).read_text()
     patterns = re.findall(r"match `\^(.*?)\$`", text)
 
     assert patterns
