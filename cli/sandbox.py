@@ -11,6 +11,7 @@ from typing import Self
 import httpx
 from rich.console import Console
 from rich.markup import escape
+from rich.status import Status  # rich imports it late otherwise, where an interrupt may become another error
 from rich.table import Column, Table
 
 from alerting.build import load_catalog
@@ -212,7 +213,7 @@ class Steps:
         """`began` is when the way up did, in monotonic seconds."""
         self._console = console
         self._began = began
-        self._status = console.status("starting")
+        self._status = Status("starting", console=console)
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:

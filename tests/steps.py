@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
+from rich.status import Status  # rich imports it late otherwise, where an interrupt may become another error
 
 from sandbox.interrupts import ended_as_interrupted
 from sandbox.service import dying_with_its_starter, end_process_group
@@ -100,7 +101,7 @@ def _start(step: Step) -> _Running:
 def _finish(running: _Running, console: Console, failed: list[str]) -> None:
     name = running.step.name
     try:
-        with console.status(f"{name} …"):
+        with Status(f"{name} …", console=console):
             seconds = running.seconds.result()
     except KeyboardInterrupt:
         end_process_group(running.process)

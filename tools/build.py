@@ -28,6 +28,7 @@ from filelock import FileLock
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 from rich.console import Console
+from rich.status import Status  # rich imports it late otherwise, where an interrupt may become another error
 
 from tools.paths import cache_folder, tools_folder
 from tools.recipes import HELM, KUBECTL, OPERATOR, OPERATOR_MODULE, RECIPES, SANDBOX_RECIPES, OnPath, Recipe
@@ -88,7 +89,9 @@ def _provide(recipe: Recipe, folder: Path, console: Console, position: str) -> N
         return
     built = cache_folder() / "tools" / f"{recipe.name}-{_fingerprint(recipe)}"
     if not built.exists():
-        with console.status(f"tool {recipe.name} ({position}): building; the first time, all take about ten minutes"):
+        with Status(
+            f"tool {recipe.name} ({position}): building; the first time, all take about ten minutes", console=console
+        ):
             if not console.is_terminal:
                 console.print(f"tool {recipe.name} ({position}): building")
             _make(recipe, built)
