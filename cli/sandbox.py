@@ -26,7 +26,7 @@ from sandbox.drills.rollouts import ROLLOUTS
 from sandbox.drills.runner import Result, run_chapter
 from sandbox.drills.silence import SILENCE
 from sandbox.drills.story import STORY, STORY_IN_REAL_TIME
-from sandbox.drills.target import RunningScene
+from sandbox.drills.target import RunningTarget
 from sandbox.drills.timeline import Timeline, print_results
 from sandbox.engine import Progress
 from sandbox.interrupts import ended_as_interrupted
@@ -35,7 +35,7 @@ from sandbox.listening import listeners_elsewhere
 from sandbox.metrics.faults import UnknownFault, fault, fault_of_alert
 from sandbox.process_environment import forget_accounts
 from sandbox.runs import RUNS, Run, end_stale_runs, running_sandbox
-from sandbox.seed_data import Population
+from sandbox.seed_data import SeedData
 from sandbox.stack import Plan, Sandbox
 
 REQUEST_SECONDS = 5.0
@@ -58,14 +58,14 @@ def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str |
     began = time.monotonic()
     catalog = load_catalog(root)
     people = sorted({person for team in catalog.teams.values() for person in team.people})
-    population = Population(people=people, channels=sorted(catalog.routing.channels))
+    seed_data = SeedData(people=people, channels=sorted(catalog.routing.channels))
     setting, notice = choose_chart(root, chart)
     left = end_stale_runs(root / RUNS)
     if left:
         console.print(f"ended what a killed run had left: {', '.join(left)}")
     console.print(_pace(scale))
     console.print(notice)
-    plan = Plan(project=root, population=population, clock=Clock(scale), chart=setting)
+    plan = Plan(project=root, seed_data=seed_data, clock=Clock(scale), chart=setting)
     with (
         Steps(console, began) as progress,
         Run(root / RUNS) as run,
@@ -132,7 +132,7 @@ def _drill(chapter: Chapter, sandbox: Sandbox, console: Console, scale: float) -
         console.print(f"           [bold]drill: {result.name}[/] {outcome} after {result.seconds:.1f} s")
 
     try:
-        results = run_chapter(chapter, RunningScene(sandbox), told)
+        results = run_chapter(chapter, RunningTarget(sandbox), told)
     finally:
         timeline.stop()
     console.print()

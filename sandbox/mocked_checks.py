@@ -13,12 +13,13 @@ from sandbox.mocked_program import Registered, Run
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.aws.table import table as aws_table
 from sandbox.providers.pagerduty.table import TABLE as PAGERDUTY_TABLE
-from sandbox.providers.provider_core import Failure, Machine, Request
+from sandbox.providers.provider_core import ProviderCore
+from sandbox.providers.provider_table import Failure, Request
 
 AWS_PROVIDER = "pulumi:providers:aws"
 
 
-def checkers(run: Run) -> dict[str, Machine]:
+def checkers(run: Run) -> dict[str, ProviderCore]:
     """Return who checks the resources of each package that there are some of.
 
     AWS's are held to what they are with the tags that the program's provider adds to all.
@@ -26,8 +27,8 @@ def checkers(run: Run) -> dict[str, Machine]:
     settings = run.one(AWS_PROVIDER).inputs
     tags = json.loads(settings["defaultTags"])["tags"]
     machines = {
-        "aws": Machine(aws_table(Aws(region=settings["region"], default_tags=tags))),
-        "pagerduty": Machine(PAGERDUTY_TABLE),
+        "aws": ProviderCore(aws_table(Aws(region=settings["region"], default_tags=tags))),
+        "pagerduty": ProviderCore(PAGERDUTY_TABLE),
     }
     return {package: machine for package, machine in machines.items() if resources_of(run, package)}
 
@@ -37,7 +38,7 @@ def resources_of(run: Run, package: str) -> list[Registered]:
     return [one for one in run.resources.values() if one.custom and one.type.startswith(f"{package}:")]
 
 
-def refusals(machine: Machine, resources: list[Registered]) -> Iterator[str]:
+def refusals(machine: ProviderCore, resources: list[Registered]) -> Iterator[str]:
     """Return what is wrong, a sentence each: the resource, where in it, what was found, what is allowed."""
     for one in resources:
         _, failures = machine.check(Request(token=one.type, name=one.name, inputs=one.inputs, preview=True))

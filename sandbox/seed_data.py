@@ -22,7 +22,7 @@ EVERYWHERE = "0.0.0.0/0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Population:
+class SeedData:
     """The people (emails) and channels that the catalog names."""
 
     people: Sequence[str]

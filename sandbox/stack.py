@@ -29,7 +29,7 @@ from sandbox.journal import Journal
 from sandbox.metrics.targets import scrape_targets
 from sandbox.observer import AlertObserver, PodObserver
 from sandbox.runs import Run
-from sandbox.seed_data import Population, add_people, add_webhooks, find_network
+from sandbox.seed_data import SeedData, add_people, add_webhooks, find_network
 from sandbox.service import HttpService, Service, ServiceFailed, start_all
 
 CLUSTER_NAME = "orion-sandbox"
@@ -45,7 +45,7 @@ class Plan:
     """The plan of one sandbox. `chart` is the program's own setting of where its chart comes from."""
 
     project: Path
-    population: Population
+    seed_data: SeedData
     clock: Clock
     chart: Mapping[str, Any]
 
@@ -135,8 +135,8 @@ class Sandbox:
         self._started += services
 
     def _configured_engine(self) -> Engine:
-        add_people(self.pagerduty.address, self.plan.population.people, self.credentials)
-        webhooks = add_webhooks(self.slack.address, self.plan.population.channels)
+        add_people(self.pagerduty.address, self.plan.seed_data.people, self.credentials)
+        webhooks = add_webhooks(self.slack.address, self.plan.seed_data.channels)
         network = find_network(self.aws.address, self.credentials)
         engine = Engine(
             self.run.directory / "engine",

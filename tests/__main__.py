@@ -15,6 +15,7 @@ LONGEST_FIRST = (
     "integration/test_cluster_node_agent.py",
     "integration/test_providers_kubernetes.py",
     "integration/test_pagerduty_provider.py",
+    "integration/test_pagerduty_orchestration.py",
     "integration/test_providers_aws.py",
     "integration/test_preview.py",
     "integration/test_cluster_control_plane.py",

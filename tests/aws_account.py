@@ -18,7 +18,10 @@ from sandbox.clouds.aws.protocol import Answer, AwsError, error_answer, read_req
 from sandbox.clouds.aws.protocol import Request as AwsRequest
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.aws.table import table
-from sandbox.providers.provider_core import Difference, Failure, Machine, Properties, Request
+from sandbox.providers.provider_core import ProviderCore
+from sandbox.providers.provider_diff import Difference
+from sandbox.providers.provider_table import Failure, Request
+from sandbox.providers.provider_values import Properties
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -92,11 +95,11 @@ class Provider:
 
     def __init__(self, aws: Aws | None = None) -> None:
         self.aws = aws or Aws(region=REGION, default_tags=dict(DEFAULT_TAGS))
-        self.machine = Machine(table(self.aws))
+        self.core = ProviderCore(table(self.aws))
 
     def check(self, token: str, inputs: Properties, old: Properties | None = None) -> tuple[Properties, list[Failure]]:
         request = Request(token=token, name="example", inputs=inputs, old_inputs=old or {}, seed=b"seed")
-        return self.machine.check(request)
+        return self.core.check(request)
 
     def failures(self, token: str, inputs: Properties) -> list[str]:
         return [f"{failure.property}: {failure.reason}" for failure in self.check(token, inputs)[1]]
@@ -108,7 +111,7 @@ class Provider:
 
     def create(self, token: str, inputs: Properties) -> Made:
         checked = self.checked(token, inputs)
-        created = self.machine.create(Request(token=token, name="example", inputs=checked))
+        created = self.core.create(Request(token=token, name="example", inputs=checked))
         assert created.id
         return Made(token, created.id, checked, created.outputs)
 
@@ -126,16 +129,16 @@ class Provider:
         )
 
     def diff(self, made: Made, inputs: Properties) -> Difference:
-        return self.machine.diff(self._request(made, inputs))
+        return self.core.diff(self._request(made, inputs))
 
     def update(self, made: Made, inputs: Properties) -> Made:
         request = self._request(made, inputs)
-        return Made(made.token, made.id, request.inputs, self.machine.update(request))
+        return Made(made.token, made.id, request.inputs, self.core.update(request))
 
     def read(self, made: Made) -> tuple[Properties, Properties] | None:
         request = Request(token=made.token, name="example", id=made.id, inputs=made.inputs, state=made.outputs)
-        return self.machine.read(request)
+        return self.core.read(request)
 
     def delete(self, made: Made) -> None:
         request = Request(token=made.token, name="example", id=made.id, inputs=made.inputs, state=made.outputs)
-        self.machine.delete(request)
+        self.core.delete(request)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.providers.provider_core import Properties
+from sandbox.providers.provider_values import Properties
 from tests.aws_account import Made
 
 Everything = dict[str, Made]

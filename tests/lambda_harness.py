@@ -1,4 +1,4 @@
-"""The function's surroundings on moto: queues, topics, a table, documents, and AWS failing on request."""
+"""The function's environment on moto: queues, topics, a table, documents, and AWS failing on request."""
 
 from __future__ import annotations
 
@@ -230,6 +230,6 @@ def refused_by_aws(code: str, status: int) -> ClientError:
 
 @contextmanager
 def moto_world() -> Generator[World]:
-    """Yield surroundings that nobody else sees."""
+    """Yield an environment of its own."""
     with mock_aws():
         yield World()

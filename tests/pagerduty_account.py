@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from sandbox.clock import Clock
 from sandbox.clouds.pagerduty import create_application
-from sandbox.clouds.pagerduty.scheduler import Agenda
+from sandbox.clouds.pagerduty.scheduler import Scheduler
 from sandbox.journal import Event, Journal, Kind
 
 TOKEN = "t"
@@ -58,8 +58,8 @@ class PagerDutyAccount:
     def __post_init__(self) -> None:
         self.journal = Journal(self.folder / "journal.jsonl")
         clock = Clock(self.scale)
-        self.agenda = Agenda(clock, self.now)
-        self.application = create_application(self.journal, clock, token=TOKEN, agenda=self.agenda)
+        self.scheduler = Scheduler(clock, self.now)
+        self.application = create_application(self.journal, clock, token=TOKEN, scheduler=self.scheduler)
         self.plain = TestClient(self.application)
         self.client = TestClient(
             self.application, headers={"Authorization": f"Token token={TOKEN}", "From": "ann@example.com"}
@@ -68,9 +68,9 @@ class PagerDutyAccount:
     def pass_time(self, seconds: float) -> None:
         """Move the clock, stopping at every appointment on the way."""
         end = self.now.time + seconds
-        while (due := self.agenda.next_due()) is not None and due <= end:
+        while (due := self.scheduler.next_due()) is not None and due <= end:
             self.now.time = max(due, self.now.time)
-            self.agenda.run_due()
+            self.scheduler.run_due()
         self.now.time = end
 
     def make(self, path: str, wrapper: str, **body: Any) -> dict[str, Any]:

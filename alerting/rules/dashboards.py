@@ -34,7 +34,7 @@ HEIGHT = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class Comparison:
     """An alert's comparison. `limit` is a number, an expression, or None where it compares with nothing."""
 
     value: str
@@ -75,12 +75,12 @@ class _Alert:
         return self.rule.expression if text == self.rule.expression.text else compiled(text)
 
 
-def looked_at(expression: Expression) -> Looked:
+def looked_at(expression: Expression) -> Comparison:
     """Return what an alert's expression compares with what: of several conditions, the first."""
-    return (None if expression.tree is None else _compared(expression.tree)) or Looked(expression.text, None)
+    return (None if expression.tree is None else _compared(expression.tree)) or Comparison(expression.text, None)
 
 
-def _compared(expression: promql.Expr) -> Looked | None:
+def _compared(expression: promql.Expr) -> Comparison | None:
     if isinstance(expression, promql.ParenExpr):
         return _compared(expression.expr)
     if not isinstance(expression, promql.BinaryExpr):
@@ -91,7 +91,9 @@ def _compared(expression: promql.Expr) -> Looked | None:
     if operator not in COMPARISONS:
         return None
     right = expression.rhs
-    return Looked(expression.lhs.prettify(), right.val if isinstance(right, promql.NumberLiteral) else right.prettify())
+    return Comparison(
+        expression.lhs.prettify(), right.val if isinstance(right, promql.NumberLiteral) else right.prettify()
+    )
 
 
 def _dashboard(uid: str, title: str, alerts: list[_Alert]) -> models.Dashboard:

@@ -25,8 +25,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sandbox.console.backends import Addresses, Asker, Outside
-from sandbox.console.state import Picture
+from sandbox.console.backends import Addresses, Asker, BackendAnswers
+from sandbox.console.state import ConsoleState
 from sandbox.console.viewmodel import view
 from sandbox.journal import Journal
 
@@ -62,9 +62,9 @@ class _Console:
     def __init__(self, journal: Journal, asker: Asker) -> None:
         self._journal = journal
         self._asker = asker
-        self._picture = Picture()
+        self._console_state = ConsoleState()
         self._offset = 0
-        self._view = view(self._picture, Outside())
+        self._view = view(self._console_state, BackendAnswers())
         self.sections: dict[str, str] = {}
         self.version = ""
         self._templates = Environment(
@@ -97,13 +97,13 @@ class _Console:
 
     async def look(self) -> None:
         """Bring the sections to what is so now."""
-        outside = await self._asker.look()
+        answers = await self._asker.look()
         events, self._offset = self._journal.events_from(self._offset)
-        if self.sections and not events and outside == self._view.outside:
+        if self.sections and not events and answers == self._view.answers:
             return
         for event in events:
-            self._picture.add(event)
-        self._view = view(self._picture, outside)
+            self._console_state.add(event)
+        self._view = view(self._console_state, answers)
         self.sections = {
             name: self._templates.get_template(f"{name}.html").render(view=self._view) for name in SECTIONS
         }

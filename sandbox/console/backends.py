@@ -99,7 +99,7 @@ class OnCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
+class BackendAnswers:
     """The last answers of the back ends. Without an answer now, the last one stays; None if there never was one."""
 
     back_ends: Sequence[BackEnd] = ()
@@ -121,14 +121,14 @@ class Asker:
         self._pagerduty_headers = pagerduty_headers
         self._client = httpx.AsyncClient(timeout=REQUEST_SECONDS)
         self._lock = asyncio.Lock()
-        self._last = Outside()
+        self._last = BackendAnswers()
         self._asked = float("-inf")
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
 
-    async def look(self) -> Outside:
+    async def look(self) -> BackendAnswers:
         """Return what is so now, or was so a second ago."""
         async with self._lock:
             if time.monotonic() - self._asked >= LEAST_SECONDS_BETWEEN:
@@ -136,7 +136,7 @@ class Asker:
                 self._asked = time.monotonic()
             return self._last
 
-    async def _ask(self) -> Outside:
+    async def _ask(self) -> BackendAnswers:
         last = self._last
         try:
             addresses = self._addresses()
@@ -163,7 +163,7 @@ class Asker:
         ]
         # Who was there and is nowhere to be found does not answer either.
         gone = [replace(one, answers=False) for one in last.back_ends if one.name not in addresses]
-        return Outside(
+        return BackendAnswers(
             back_ends=sorted(back_ends + gone, key=lambda one: (_KINDS.index(one.name.partition(" ")[0]), one.name)),
             scale=addresses.get("scale", last.scale),
             routing=last.routing if status is None else _routing(status["config"]["original"]),

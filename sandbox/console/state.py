@@ -140,7 +140,7 @@ class _Result(BaseModel):
     result: str = ""
 
 
-class Picture:
+class ConsoleState:
     """Adds up events. What has passed is kept in bounds, so that a long run does not grow without end."""
 
     def __init__(self) -> None:

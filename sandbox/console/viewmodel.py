@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from urllib.parse import urlsplit
 
-from sandbox.console.backends import Active, Held, OnCall, Outside
-from sandbox.console.state import Alert, Group, Incident, Message, Picture, Repair
+from sandbox.console.backends import Active, BackendAnswers, Held, OnCall
+from sandbox.console.state import Alert, ConsoleState, Group, Incident, Message, Repair
 
 SHOWN_RESOLVED = 5
 SHOWN_INCIDENTS = 40
@@ -77,8 +77,8 @@ class View:
     repairs: Sequence[Repair]
     messages: Sequence[Message]
     on_call: Sequence[tuple[str, Sequence[OnCall]]]
-    outside: Outside
-    picture: Picture
+    answers: BackendAnswers
+    console_state: ConsoleState
     links: Sequence[tuple[str, str]]
 
     @property
@@ -89,12 +89,14 @@ class View:
     @property
     def silent(self) -> Sequence[str]:
         """The names of the back ends that do not answer."""
-        return [_named(one.name) for one in self.outside.back_ends if not one.answers]
+        return [_named(one.name) for one in self.answers.back_ends if not one.answers]
 
     @property
     def faults(self) -> Sequence[tuple[str, str, int]]:
         """The faults switched on: each fault, its service, and the number of places."""
-        counts = Counter((event.ids["fault"], event.ids.get("service", "")) for event in self.picture.faults.values())
+        counts = Counter(
+            (event.ids["fault"], event.ids.get("service", "")) for event in self.console_state.faults.values()
+        )
         return [(fault, service, count) for (fault, service), count in counts.items()]
 
     @property
@@ -105,37 +107,37 @@ class View:
     @property
     def open_count(self) -> int:
         """The number of incidents that are not resolved."""
-        return sum(incident.status != "resolved" for incident in self.picture.incidents.values())
+        return sum(incident.status != "resolved" for incident in self.console_state.incidents.values())
 
     @property
     def running_count(self) -> int:
         """The number of running repairs."""
-        return sum(repair.finished is None for repair in self.picture.repairs.values())
+        return sum(repair.finished is None for repair in self.console_state.repairs.values())
 
     def at(self, receiver: str) -> Mapping[str, int]:
         """Return how many alerts of each name are with a receiver now."""
-        return self.outside.active.by_receiver.get(receiver, {}) if self.outside.active else {}
+        return self.answers.active.by_receiver.get(receiver, {}) if self.answers.active else {}
 
 
-def view(picture: Picture, outside: Outside) -> View:
+def view(console_state: ConsoleState, answers: BackendAnswers) -> View:
     """Return what the page shows."""
-    maker = _RowMaker(picture, outside)
-    firing = maker.rows(alert for alert in picture.alerts.values() if alert.resolved is None)
-    resolved = maker.rows(alert for alert in picture.alerts.values() if alert.resolved is not None)
+    maker = _RowMaker(console_state, answers)
+    firing = maker.rows(alert for alert in console_state.alerts.values() if alert.resolved is None)
+    resolved = maker.rows(alert for alert in console_state.alerts.values() if alert.resolved is not None)
     return View(
         firing=sorted(firing, key=lambda row: (_rank(row.severity), -row.since)),
         resolved=sorted(resolved, key=lambda row: row.resolved or 0.0, reverse=True)[:SHOWN_RESOLVED],
         incidents=sorted(
-            picture.incidents.values(), key=lambda one: (one.status == "resolved", -one.opened, -one.number)
+            console_state.incidents.values(), key=lambda one: (one.status == "resolved", -one.opened, -one.number)
         )[:SHOWN_INCIDENTS],
-        repairs=sorted(picture.repairs.values(), key=lambda one: one.started, reverse=True)[:SHOWN_REPAIRS],
-        messages=list(reversed(picture.messages)),
-        on_call=_on_call(outside.on_call or ()),
-        outside=outside,
-        picture=picture,
+        repairs=sorted(console_state.repairs.values(), key=lambda one: one.started, reverse=True)[:SHOWN_REPAIRS],
+        messages=list(reversed(console_state.messages)),
+        on_call=_on_call(answers.on_call or ()),
+        answers=answers,
+        console_state=console_state,
         links=[
             (_named(one.name), one.address)
-            for one in outside.back_ends
+            for one in answers.back_ends
             if one.name.startswith(_LINKED) and is_link(one.address)
         ],
     )
@@ -163,11 +165,11 @@ def _rank(severity: str) -> int:
 class _RowMaker:
     """Puts alerts of a kind together, with where they went."""
 
-    def __init__(self, picture: Picture, outside: Outside) -> None:
-        self._picture = picture
-        self._outside = outside
+    def __init__(self, console_state: ConsoleState, answers: BackendAnswers) -> None:
+        self._console_state = console_state
+        self._answers = answers
         self._held: dict[tuple[str, str], list[Held]] = defaultdict(list)
-        self._active = outside.active or Active()
+        self._active = answers.active or Active()
         for one in self._active.held:
             self._held[one.labels.get("alertname", ""), one.labels.get("service", "")].append(one)
 
@@ -178,7 +180,9 @@ class _RowMaker:
 
     def _row(self, key: tuple[str, str, str], alerts: list[Alert]) -> Row:
         first = alerts[0]
-        groups = {group.dedup_key: group for alert in (first, alerts[-1]) for group in self._picture.groups_of(alert)}
+        groups = {
+            group.dedup_key: group for alert in (first, alerts[-1]) for group in self._console_state.groups_of(alert)
+        }
         resolved = [alert.resolved for alert in alerts if alert.resolved is not None]
         annotated = (("Runbook", "runbook_url"), ("Dashboard", "dashboard_url"))
         return Row(
@@ -207,7 +211,7 @@ class _RowMaker:
         )
 
     def _went(self, group: Group, alert: Alert) -> Went:
-        routing = self._outside.routing
+        routing = self._answers.routing
         targets = routing.targets(group.receiver) if routing else ()
         channels = {target.removeprefix("Slack ") for target in targets if target.startswith("Slack ")}
         name, service = alert.labels.get("alertname", ""), alert.labels.get("service", "")
@@ -216,12 +220,12 @@ class _RowMaker:
             targets=targets,
             incidents=[
                 one
-                for one in self._picture.incidents_of(group)
+                for one in self._console_state.incidents_of(group)
                 if one.status != "resolved" or one.changed >= alert.since
             ],
             messages=[
                 one
-                for one in self._picture.messages
+                for one in self._console_state.messages
                 if one.channel in channels and one.time >= alert.since and name in one.title and service in one.text
             ],
         )

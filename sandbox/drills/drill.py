@@ -24,7 +24,7 @@ class DrillFailed(AssertionError):
     """Something that had to be seen was not, or something was seen that must not be."""
 
 
-class Scene(Protocol):
+class DrillTarget(Protocol):
     """The actions of a drill on the running sandbox, besides reading its journal."""
 
     journal: Journal
@@ -127,18 +127,18 @@ class Drill:
     """One run of one drill. Its times are real seconds; its limits are the story's seconds, scaled."""
 
     name: str
-    scene: Scene
+    target: DrillTarget
     started: float = field(default_factory=time.time)
     hops: list[Hop] = field(default_factory=list[Hop])
 
     def start_fault(self, kind: str, **labels: str) -> Event:
         """Break something, and return the journal's word for it."""
-        self.scene.start_fault(kind, labels)
+        self.target.start_fault(kind, labels)
         return self.expect(f"{kind}: {_said(labels)}", Kind.FAULT_STARTED, ids={"fault": kind, **labels})
 
     def end_fault(self, kind: str, **labels: str) -> Event:
         """Mend it, and return the journal's word for it."""
-        self.scene.end_fault(kind, labels)
+        self.target.end_fault(kind, labels)
         return self.expect(f"mended: {_said(labels)}", Kind.FAULT_ENDED, ids={"fault": kind, **labels})
 
     def expect(
@@ -157,13 +157,13 @@ class Drill:
         Raises `DrillFailed` if it does not come in time.
         """
         since = after.time if after is not None else self.started
-        patience = self.scene.clock.real(within) + MACHINE_SECONDS
+        patience = self.target.clock.real(within) + MACHINE_SECONDS
         wanted_ids = ids or {}
-        event = self.scene.journal.wait_for(
+        event = self.target.journal.wait_for(
             lambda seen: seen.matches(kind, wanted_ids) and where(seen),
             since=since,
             timeout_seconds=max(0.0, since + patience - time.time()) if after is not None else patience,
-            meanwhile=self.scene.check,
+            meanwhile=self.target.check,
         )
         if event is None:
             raise DrillFailed(self._missing(what, kind, wanted_ids, patience, since))
@@ -182,11 +182,11 @@ class Drill:
         within: float = 0.0,
     ) -> list[Event]:
         """Wait until `count` such events were seen since the drill began, and return them."""
-        deadline = time.monotonic() + self.scene.clock.real(within) + MACHINE_SECONDS
+        deadline = time.monotonic() + self.target.clock.real(within) + MACHINE_SECONDS
         while len(found := self._found(kind, ids or {}, where)) < count:
             if time.monotonic() >= deadline:
                 raise DrillFailed(f"{what}: expected {count}, saw {len(found)}")
-            self.scene.check()
+            self.target.check()
             time.sleep(CONDITION_POLL_SECONDS)
         self.hops.append(Hop(what=what, seconds=found[count - 1].time - self.started, since="start"))
         return found
@@ -224,11 +224,11 @@ class Drill:
 
     def wait_until(self, what: str, holds: Callable[[], bool], *, within: float = 0.0) -> None:
         """Wait for a state that is no event. `within` is in story seconds. Raises `DrillFailed` when time is up."""
-        deadline = time.monotonic() + self.scene.clock.real(within) + MACHINE_SECONDS
+        deadline = time.monotonic() + self.target.clock.real(within) + MACHINE_SECONDS
         while not holds():
             if time.monotonic() >= deadline:
-                raise DrillFailed(f"{what}: not so after {self.scene.clock.real(within) + MACHINE_SECONDS:.0f} s")
-            self.scene.check()
+                raise DrillFailed(f"{what}: not so after {self.target.clock.real(within) + MACHINE_SECONDS:.0f} s")
+            self.target.check()
             time.sleep(CONDITION_POLL_SECONDS)
 
     def let_pass(self, *, story_seconds: float = 0.0, peers: int = 0) -> None:
@@ -237,18 +237,19 @@ class Drill:
         What must not happen has no condition to wait for. `peers` is how many Alertmanagers would have had their turn.
         """
         time.sleep(
-            self.scene.clock.real(story_seconds) + peers * max(self.scene.clock.real(PEER_SECONDS), LEAST_PEER_SECONDS)
+            self.target.clock.real(story_seconds)
+            + peers * max(self.target.clock.real(PEER_SECONDS), LEAST_PEER_SECONDS)
         )
 
     def _found(self, kind: Kind, ids: Mapping[str, str], where: Callable[[Event], bool]) -> list[Event]:
         return [
             event
-            for event in self.scene.journal.events()
+            for event in self.target.journal.events()
             if event.time >= self.started and event.matches(kind, ids) and where(event)
         ]
 
     def _missing(self, what: str, kind: Kind, ids: Mapping[str, str], patience: float, since: float) -> str:
-        others = [event for event in self.scene.journal.events() if event.time >= since and event.kind is kind]
+        others = [event for event in self.target.journal.events() if event.time >= since and event.kind is kind]
         seen = "\n".join(f"    {event.time - since:+.2f} s {event.source}: {dict(event.ids)}" for event in others[-8:])
         return f"{what}: no {kind.value!r} with {dict(ids)} within {patience:.0f} s. Of that kind there were:\n{seen}"
 

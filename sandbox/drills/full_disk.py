@@ -13,11 +13,11 @@ WATCHDOG_SECONDS = 2 * MINUTE
 
 def disk_is_full(drill: Drill) -> None:
     """With Prometheus' disk full no alert could fire, though it runs: CloudWatch pages, and ends the page after it."""
-    (prometheus,) = drill.scene.prometheuses()
+    (prometheus,) = drill.target.prometheuses()
     pages_meanwhile(
         drill,
         f"with the disk of {prometheus} full",
-        drill.scene.full_disk(prometheus),
+        drill.target.full_disk(prometheus),
         within=WATCHDOG_SECONDS + HEARTBEAT_SECONDS + SILENCE_SECONDS,
     )
 

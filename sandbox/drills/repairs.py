@@ -22,9 +22,9 @@ SANDBOX = ("--stack", "sandbox")
 def thirty_pods(drill: Drill) -> None:
     """Of thirty pods over their memory, three are restarted one after another; the team is notified of the rest."""
     service = "orders"
-    drill.scene.scale_deployment(service, PODS)
-    drill.wait_until("pods are ready", lambda: len(drill.scene.ready_pods(service)) == PODS)
-    pods = drill.scene.ready_pods(service)
+    drill.target.scale_deployment(service, PODS)
+    drill.wait_until("pods are ready", lambda: len(drill.target.ready_pods(service)) == PODS)
+    pods = drill.target.ready_pods(service)
     for pod in pods:
         drill.start_fault("memory leaks", service=service, pod=pod)
     drill.expect_count(
@@ -44,21 +44,21 @@ def thirty_pods(drill: Drill) -> None:
     drill.expect_count(
         "restarts end", RESTARTS_AN_HOUR, Kind.COMMAND_FINISHED, ids=RESTART, where=_of(service), within=2 * MINUTE
     )
-    drill.wait_until("every message is dealt with", lambda: drill.scene.unread_repair_messages() == 0)
+    drill.wait_until("every message is dealt with", lambda: drill.target.unread_repair_messages() == 0)
     drill.require_exactly("restarts", RESTARTS_AN_HOUR, Kind.COMMAND_STARTED, ids=RESTART, where=_of(service))
     drill.require("the message names the limit", "an hour for orders" in json.dumps(told.details), expected=True)
     fewest = fewest_ready(drill, service)
     drill.require(f"at least {PODS - 1} pods are ready at any time, {fewest} were", fewest >= PODS - 1, expected=True)
     for pod in pods:
         drill.end_fault("memory leaks", service=service, pod=pod)
-    drill.scene.scale_deployment(service, 2)
+    drill.target.scale_deployment(service, 2)
 
 
 def the_stop(drill: Drill) -> None:
     """`orion repairs stop` ends a restart that waits for its turn and sends no other; `start` lets new ones begin."""
     service, other = "gateway", "market-data"
-    first, second = drill.scene.ready_pods(service)[:2]
-    with drill.scene.restarts_held(service):
+    first, second = drill.target.ready_pods(service)[:2]
+    with drill.target.restarts_held(service):
         cause = drill.start_fault("memory leaks", service=service, pod=first)
         started = drill.expect(
             "a restart waits for its turn",
@@ -68,7 +68,7 @@ def the_stop(drill: Drill) -> None:
             after=cause,
             within=8 * MINUTE,
         )
-        drill.scene.orion("repairs", "stop", *SANDBOX, "--why", "a drill")
+        drill.target.orion("repairs", "stop", *SANDBOX, "--why", "a drill")
         drill.expect(
             "it is cancelled",
             Kind.COMMAND_FINISHED,
@@ -89,7 +89,7 @@ def the_stop(drill: Drill) -> None:
         drill.require_exactly(
             f"pods of {name} gone", 0, Kind.POD_DELETED, where=lambda event, name=name: _is_of(event, name)
         )
-    drill.scene.orion("repairs", "start", *SANDBOX)
+    drill.target.orion("repairs", "start", *SANDBOX)
     again = drill.start_fault("memory leaks", service=service, pod=second)
     drill.expect(
         "a new alert is answered",
@@ -128,7 +128,7 @@ def fewest_ready(drill: Drill, service: str) -> int:
 
     A pod that ends and its successor that is ready may be seen in one look of the observer: then nothing is missing.
     """
-    events = [event for event in drill.scene.journal.events() if event.time >= drill.started]
+    events = [event for event in drill.target.journal.events() if event.time >= drill.started]
     begin = next(event.time for event in events if event.kind is Kind.COMMAND_STARTED and _of(service)(event))
     ready = fewest = PODS
     for event in events:

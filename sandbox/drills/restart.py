@@ -28,15 +28,15 @@ def restarted_while_inhibited(drill: Drill) -> None:
     )
     slow = drill.start_fault("requests are slow", service=SERVICE)
     _fires(drill, slow, INHIBITED)
-    for pods in ([drill.scene.first_to_notify()], drill.scene.alertmanagers()):
-        with drill.scene.held_down(*pods):
+    for pods in ([drill.target.first_to_notify()], drill.target.alertmanagers()):
+        with drill.target.held_down(*pods):
             pass  # they are killed once, and start again
         drill.wait_until(
             f"{ALERTMANAGERS} replicas see each other again",
-            lambda: drill.scene.alertmanagers_ready() == ALERTMANAGERS,
+            lambda: drill.target.alertmanagers_ready() == ALERTMANAGERS,
             within=LONGEST_BACK_OFF_SECONDS,
         )
-        drill.let_pass(story_seconds=drill.scene.clock.story(START_DELAY_SECONDS) + MINUTE, peers=ALERTMANAGERS)
+        drill.let_pass(story_seconds=drill.target.clock.story(START_DELAY_SECONDS) + MINUTE, peers=ALERTMANAGERS)
         drill.require_exactly(f"incidents of {INHIBITED}", 0, Kind.INCIDENT_TRIGGERED, where=_about(INHIBITED))
         drill.require_exactly(f"incidents of {INHIBITING}", 1, Kind.INCIDENT_TRIGGERED, where=_about(INHIBITING))
     mended = drill.end_fault("requests are slow", service=SERVICE)

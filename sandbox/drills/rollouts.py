@@ -20,7 +20,7 @@ ASKED_SECONDS = 14 * MINUTE
 def failing_revision(drill: Drill) -> None:
     """A revision whose errors began with its rollout is taken back, once."""
     service = "orders"
-    bad = _after(drill.scene.rolled_out(service))
+    bad = _after(drill.target.rolled_out(service))
     drill.start_fault(FAILS, service=service, revision=bad)
     _roll_out(drill, service, bad)
     firing = drill.expect(
@@ -44,7 +44,7 @@ def failing_revision(drill: Drill) -> None:
         where=lambda event: "rollback_deployment" in str(event.details),
         after=command,
     )
-    drill.wait_until("the revision before is back", lambda: drill.scene.rolled_out(service) == _after(bad))
+    drill.wait_until("the revision before is back", lambda: drill.target.rolled_out(service) == _after(bad))
     drill.require_exactly(
         f"rollbacks of {service}", 1, Kind.COMMAND_STARTED, ids={"document": DOCUMENT}, where=_of(service)
     )
@@ -54,7 +54,7 @@ def failing_revision(drill: Drill) -> None:
 def hotfix(drill: Drill) -> None:
     """The hotfix of a revision that fails stays, though the window still holds the errors of that revision."""
     service = "gateway"
-    bad = _after(drill.scene.rolled_out(service))
+    bad = _after(drill.target.rolled_out(service))
     fixed = _after(bad)
     drill.start_fault(FAILS, service=service, revision=bad)
     _roll_out(drill, service, bad)
@@ -65,13 +65,13 @@ def hotfix(drill: Drill) -> None:
     drill.require_exactly(
         f"rollbacks of {service}", 0, Kind.COMMAND_STARTED, ids={"document": DOCUMENT}, where=_of(service)
     )
-    drill.require(f"the revision of {service}", drill.scene.rolled_out(service), fixed)
+    drill.require(f"the revision of {service}", drill.target.rolled_out(service), fixed)
     drill.end_fault(FAILS, service=service, revision=bad)
 
 
 def _roll_out(drill: Drill, service: str, revision: str) -> None:
-    drill.scene.roll_out(service)
-    drill.wait_until(f"revision {revision} is rolled out", lambda: drill.scene.rolled_out(service) == revision)
+    drill.target.roll_out(service)
+    drill.wait_until(f"revision {revision} is rolled out", lambda: drill.target.rolled_out(service) == revision)
 
 
 def _after(revision: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import httpx
 
 from sandbox.drills.chapter import Chapter
-from sandbox.drills.drill import Drill, DrillFailed, Hop, Scene
+from sandbox.drills.drill import Drill, DrillFailed, DrillTarget, Hop
 from sandbox.service import ServiceFailed
 
 
@@ -26,26 +26,26 @@ class Result:
     failure: str | None
 
 
-def run_chapter(chapter: Chapter, scene: Scene, on_result: Callable[[Result], None]) -> list[Result]:
+def run_chapter(chapter: Chapter, target: DrillTarget, on_result: Callable[[Result], None]) -> list[Result]:
     """Run a chapter's drills and return how each went, in their order. `on_result` is called as each ends."""
     with ThreadPoolExecutor(max_workers=len(chapter.sequences), thread_name_prefix="drill") as threads:
-        running = [threads.submit(_run_sequence, scene, sequence, on_result) for sequence in chapter.sequences]
+        running = [threads.submit(_run_sequence, target, sequence, on_result) for sequence in chapter.sequences]
         return [result for future in running for result in future.result()]
 
 
 def _run_sequence(
-    scene: Scene, sequence: Sequence[Callable[[Drill], None]], on_result: Callable[[Result], None]
+    target: DrillTarget, sequence: Sequence[Callable[[Drill], None]], on_result: Callable[[Result], None]
 ) -> list[Result]:
     results: list[Result] = []
     for drill in sequence:
-        result = _run_one(scene, drill)
+        result = _run_one(target, drill)
         on_result(result)
         results.append(result)
     return results
 
 
-def _run_one(scene: Scene, steps: Callable[[Drill], None]) -> Result:
-    drill = Drill(name=steps.__name__.replace("_", " "), scene=scene)
+def _run_one(target: DrillTarget, steps: Callable[[Drill], None]) -> Result:
+    drill = Drill(name=steps.__name__.replace("_", " "), target=target)
     failure = None
     try:
         steps(drill)

@@ -21,16 +21,16 @@ START_DELAY_SECONDS = 10.0
 
 def prometheus_falls_silent(drill: Drill) -> None:
     """With Prometheus down no alert could fire: CloudWatch hears it, pages, and ends the page when it is back."""
-    _pages_while_down(drill, drill.scene.prometheuses(), within=OUTLIVED_SECONDS + HEARTBEAT_SECONDS + SILENCE_SECONDS)
+    _pages_while_down(drill, drill.target.prometheuses(), within=OUTLIVED_SECONDS + HEARTBEAT_SECONDS + SILENCE_SECONDS)
 
 
 def alertmanagers_fall_silent(drill: Drill) -> None:
     """With all Alertmanagers down no alert could reach anybody: CloudWatch pages without them."""
-    _pages_while_down(drill, drill.scene.alertmanagers(), within=SILENCE_SECONDS)
+    _pages_while_down(drill, drill.target.alertmanagers(), within=SILENCE_SECONDS)
 
 
 def _pages_while_down(drill: Drill, pods: list[str], *, within: float) -> None:
-    pages_meanwhile(drill, f"without {', '.join(pods)}", drill.scene.held_down(*pods), within=within)
+    pages_meanwhile(drill, f"without {', '.join(pods)}", drill.target.held_down(*pods), within=within)
 
 
 def pages_meanwhile(drill: Drill, what: str, cause: AbstractContextManager[float], *, within: float) -> None:
@@ -47,14 +47,14 @@ def pages_meanwhile(drill: Drill, what: str, cause: AbstractContextManager[float
         )
         number = {"incident": incident.ids["incident"]}
         person = drill.expect("the person on call is notified", Kind.PERSON_NOTIFIED, ids=number, after=incident)
-        drill.require("who was notified", [person.ids["person"]], drill.scene.on_call(incident.ids["service"]))
+        drill.require("who was notified", [person.ids["person"]], drill.target.on_call(incident.ids["service"]))
         drill.require("the incident's severity", incident.details["severity"], "critical")
     back = drill.expect(
         "the alarm hears alerting again",
         Kind.ALARM_CHANGED,
         ids={"alarm": SILENCE_ALARM, "state": "OK"},
         after=person,
-        within=LONGEST_BACK_OFF_SECONDS + 3 * MINUTE + drill.scene.clock.story(START_DELAY_SECONDS),
+        within=LONGEST_BACK_OFF_SECONDS + 3 * MINUTE + drill.target.clock.story(START_DELAY_SECONDS),
     )
     drill.expect("its incident resolves", Kind.INCIDENT_RESOLVED, ids=number, after=back)
     drill.require_exactly("incidents of the silence", 1, Kind.INCIDENT_TRIGGERED, where=_about_the_silence)

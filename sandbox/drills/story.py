@@ -81,12 +81,12 @@ def critical_alert(drill: Drill) -> None:
         ids={"service": service},
         where=_incident_of(**alert),
         after=cause,
-        within=(firing.time - cause.time) * drill.scene.clock.scale + MINUTE,
+        within=(firing.time - cause.time) * drill.target.clock.scale + MINUTE,
     )
     number = {"incident": incident.ids["incident"]}
     person = drill.expect("the person on call is notified", Kind.PERSON_NOTIFIED, ids=number, after=incident)
     drill.require_within("from firing to the page", firing, person, limit_seconds=PAGED_WITHIN_SECONDS)
-    drill.require("who was notified", [person.ids["person"]], drill.scene.on_call(service))
+    drill.require("who was notified", [person.ids["person"]], drill.target.on_call(service))
 
     told = drill.expect(
         "the same group reaches the alert topic",
@@ -94,7 +94,7 @@ def critical_alert(drill: Drill) -> None:
         ids={"topic": ALERT_TOPIC},
         where=_told(**alert),
         after=cause,
-        within=(firing.time - cause.time) * drill.scene.clock.scale + MINUTE,
+        within=(firing.time - cause.time) * drill.target.clock.scale + MINUTE,
     )
     message = _notification(told)
     key = deduplication_key(message["route"], message["notification"]["groupLabels"])
@@ -111,7 +111,7 @@ def critical_alert(drill: Drill) -> None:
 
     mended = drill.end_fault("requests are slow", service=service)
     # P95 is back after five minutes, and the alert holds for fifteen: in the story's own time nothing waits for that.
-    if drill.scene.clock.scale > 1:
+    if drill.target.clock.scale > 1:
         resolved = drill.expect("the alert resolves", Kind.ALERT_RESOLVED, ids=alert, after=mended, within=23 * MINUTE)
         drill.expect("its incident resolves", Kind.INCIDENT_RESOLVED, ids=number, after=resolved, within=6 * MINUTE)
     drill.require_exactly("incidents of this episode", 1, Kind.INCIDENT_TRIGGERED, where=_incident_of(**alert))
@@ -120,8 +120,8 @@ def critical_alert(drill: Drill) -> None:
 def grouped_alerts(drill: Drill) -> None:
     """Twenty-five alerts with the same group labels are one notification, though three replicas have them all."""
     service = "market-data"
-    drill.scene.scale_deployment(service, GROUPED_ALERTS)
-    drill.wait_until("pods are ready", lambda: len(drill.scene.ready_pods(service)) == GROUPED_ALERTS)
+    drill.target.scale_deployment(service, GROUPED_ALERTS)
+    drill.wait_until("pods are ready", lambda: len(drill.target.ready_pods(service)) == GROUPED_ALERTS)
     drill.start_fault("pods are not ready", service=service)
     fired = drill.expect_count(
         f"{GROUPED_ALERTS} alerts fire",
@@ -157,7 +157,7 @@ def grouped_alerts(drill: Drill) -> None:
         where=_told("PodNotReady", service),
     )
     drill.end_fault("pods are not ready", service=service)
-    drill.scene.scale_deployment(service, 2)
+    drill.target.scale_deployment(service, 2)
 
 
 def automatic_repair(drill: Drill) -> None:
@@ -202,8 +202,8 @@ def automatic_repair(drill: Drill) -> None:
         where=_mentions("restart_pod", pod),
         after=command,
     )
-    drill.scene.publish_alerts(told.details["message"], times=DELIVERIES, publishers=ALERTMANAGERS)
-    drill.wait_until("every delivery is dealt with", lambda: drill.scene.unread_repair_messages() == 0)
+    drill.target.publish_alerts(told.details["message"], times=DELIVERIES, publishers=ALERTMANAGERS)
+    drill.wait_until("every delivery is dealt with", lambda: drill.target.unread_repair_messages() == 0)
     drill.require_exactly(
         f"restarts of that pod after {DELIVERIES} more deliveries",
         1,
@@ -225,7 +225,7 @@ def channels_and_inhibition(drill: Drill) -> None:
     drill.start_fault("database is busy", **database)
     drill.start_fault("pods are not ready", service=down)
     is_down = drill.start_fault("service is down", service=down)
-    sound_pod = drill.scene.ready_pods(other)[0]
+    sound_pod = drill.target.ready_pods(other)[0]
     drill.start_fault("pods are not ready", service=other, pod=sound_pod)
 
     _fires(drill, is_down, "ServiceDown", down)
@@ -293,7 +293,7 @@ def _one_incident(drill: Drill, cause: Event, firing: Event) -> Event:
         Kind.INCIDENT_TRIGGERED,
         where=_incident_of("HighErrorBudgetBurn", firing.ids["service"]),
         after=cause,
-        within=(firing.time - cause.time) * drill.scene.clock.scale + MINUTE + ALERTMANAGERS * PEER_SECONDS,
+        within=(firing.time - cause.time) * drill.target.clock.scale + MINUTE + ALERTMANAGERS * PEER_SECONDS,
     )
     descriptions = json.dumps(incident.details["custom_details"]["descriptions"])
     told = re.search(r"budget: (nothing \()?-?[0-9.]+%", descriptions) is not None
@@ -305,7 +305,7 @@ def _still_one_incident(drill: Drill, service: str) -> None:
     """Hold that there is one incident when every replica has had its turn, the killed one too."""
     drill.wait_until(
         "three replicas see each other again",
-        lambda: drill.scene.alertmanagers_ready() == ALERTMANAGERS,
+        lambda: drill.target.alertmanagers_ready() == ALERTMANAGERS,
         within=LONGEST_BACK_OFF_SECONDS,
     )
     drill.let_pass(peers=ALERTMANAGERS)
@@ -328,11 +328,11 @@ def replica_killed_before(drill: Drill) -> None:
         after=cause,
         within=8 * MINUTE,
     )
-    with drill.scene.held_down(drill.scene.first_to_notify()) as killed:
+    with drill.target.held_down(drill.target.first_to_notify()) as killed:
         firing = _fires(drill, cause, "HighErrorBudgetBurn", service)
         drill.require("it was killed before the alert fired", killed < firing.time, expected=True)
         _one_incident(drill, cause, firing)
-        drill.require("replicas that answer at the page", drill.scene.alertmanagers_answering(), ALERTMANAGERS - 1)
+        drill.require("replicas that answer at the page", drill.target.alertmanagers_answering(), ALERTMANAGERS - 1)
     _still_one_incident(drill, service)
     drill.end_fault("requests fail", service=service)
 
@@ -345,16 +345,16 @@ def replica_killed_between(drill: Drill) -> None:
             return
     alert = {"alertname": "HighErrorBudgetBurn", "service": "gateway"}
     drill.expect("the first alert has resolved", Kind.ALERT_RESOLVED, ids=alert, within=90 * MINUTE)
-    if not _killed_in_time(Drill(name=drill.name, scene=drill.scene, hops=drill.hops), "gateway"):
+    if not _killed_in_time(Drill(name=drill.name, target=drill.target, hops=drill.hops), "gateway"):
         raise DrillFailed("the replica was killed too late, three times: the drill shows nothing")
 
 
 def _killed_in_time(drill: Drill, service: str) -> bool:
     """Kill the replica whose turn it is as soon as the alert fires, and say whether that was before the page."""
-    whose_turn = drill.scene.first_to_notify()
+    whose_turn = drill.target.first_to_notify()
     cause = drill.start_fault("requests fail", service=service)
     firing = _fires(drill, cause, "HighErrorBudgetBurn", service)
-    with drill.scene.held_down(whose_turn) as killed:
+    with drill.target.held_down(whose_turn) as killed:
         incident = _one_incident(drill, cause, firing)
     _still_one_incident(drill, service)
     drill.end_fault("requests fail", service=service)

@@ -38,7 +38,7 @@ RESTART_LOCK = Path("/tmp/orion-restart-{uid}.lock")  # noqa: S108 - as runbooks
 WORKS_SECONDS = 60.0
 
 
-class RunningScene:
+class RunningTarget:
     """The sandbox as a drill sees it. Safe for drills that run side by side."""
 
     def __init__(self, sandbox: Sandbox) -> None:

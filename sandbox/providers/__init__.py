@@ -1,1 +1,1 @@
-"""The embedded Pulumi providers: one machine, and a table of resource types for each provider."""
+"""The embedded Pulumi providers: one core, and a table of resource types for each provider."""

@@ -1,6 +1,6 @@
-"""The machine behind Pulumi's provider protocol: one gRPC server on a loopback port, for one engine.
+"""The core behind Pulumi's provider protocol: one gRPC server on a loopback port, for one engine.
 
-The SDK's own server (`pulumi.provider.experimental.server`) reads values with the gaps that `machine_values` names,
+The SDK's own server (`pulumi.provider.experimental.server`) reads values with the gaps that `provider_values` names,
 leaves the old inputs out of `diff`, and answers every error with a stack trace; so the protocol's messages are read
 here.
 """
@@ -24,17 +24,9 @@ from google.protobuf.message import Message
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, status_pb2
 
 from sandbox.ports import LOOPBACK
-from sandbox.providers.provider_core import (
-    Failure,
-    Incomplete,
-    Kind,
-    Machine,
-    ProviderFailed,
-    Request,
-    Setting,
-    Table,
-    secret_names,
-)
+from sandbox.providers.provider_core import ProviderCore, secret_names
+from sandbox.providers.provider_diff import Kind
+from sandbox.providers.provider_table import Failure, Incomplete, ProviderFailed, Request, Setting, Table
 from sandbox.providers.provider_values import Path, Properties, decode, dotted, encode, secret_paths
 
 MESSAGE_BYTES = 400 * 1024 * 1024
@@ -47,20 +39,20 @@ PARENT_POLL_SECONDS = 1.0
 class ProviderServer:
     """Answers the engine, message by message."""
 
-    def __init__(self, machine: Machine, engine: engine_pb2_grpc.EngineStub | None = None) -> None:
-        """Answer for `machine`; what it warns of goes to `engine`."""
-        self.machine = machine
+    def __init__(self, core: ProviderCore, engine: engine_pb2_grpc.EngineStub | None = None) -> None:
+        """Answer for `core`; what it warns of goes to `engine`."""
+        self.core = core
         self._engine = engine
         self._cancelled = threading.Event()
 
     def plugin_info(self, _: empty_pb2.Empty) -> plugin_pb2.PluginInfo:
         """Say the version."""
-        return plugin_pb2.PluginInfo(version=self.machine.table.version)
+        return plugin_pb2.PluginInfo(version=self.core.table.version)
 
     def check_config(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse:
         """Refuse settings that the provider does not have."""
         news, secrets = decode(request.news)
-        _, failures = _read_settings(self.machine.table.settings, news)
+        _, failures = _read_settings(self.core.table.settings, news)
         return provider_pb2.CheckResponse(inputs=encode(news, secrets), failures=_failures(failures))
 
     def diff_config(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse:
@@ -74,10 +66,10 @@ class ProviderServer:
     def configure(self, request: provider_pb2.ConfigureRequest) -> provider_pb2.ConfigureResponse:
         """Take the settings."""
         arguments, _ = decode(request.args)
-        settings, failures = _read_settings(self.machine.table.settings, arguments)
+        settings, failures = _read_settings(self.core.table.settings, arguments)
         if failures:
             raise ProviderFailed("; ".join(failure.reason for failure in failures))
-        self.machine.table.configure(settings)
+        self.core.table.configure(settings)
         return provider_pb2.ConfigureResponse(
             acceptSecrets=True, supportsPreview=True, acceptResources=False, acceptOutputs=False
         )
@@ -86,7 +78,7 @@ class ProviderServer:
         """Refuse what the table does not allow; fill in names and defaults."""
         news, secrets = decode(request.news)
         asked = self._request(request, inputs=news, old_inputs=decode(request.olds)[0], seed=request.randomSeed)
-        inputs, failures = self.machine.check(asked)
+        inputs, failures = self.core.check(asked)
         marked = encode(inputs, secret_paths(inputs, news, secrets))
         return provider_pb2.CheckResponse(inputs=marked, failures=_failures(failures))
 
@@ -99,7 +91,7 @@ class ProviderServer:
             old_inputs=decode(request.old_inputs)[0],
             state=decode(request.olds)[0],
         )
-        difference = self.machine.diff(asked)
+        difference = self.core.diff(asked)
         some = provider_pb2.DiffResponse.DIFF_SOME if difference.changes else provider_pb2.DiffResponse.DIFF_NONE
         return provider_pb2.DiffResponse(
             changes=some,
@@ -120,7 +112,7 @@ class ProviderServer:
         """Make a resource."""
         inputs, secrets = decode(request.properties)
         asked = self._request(request, inputs=inputs, timeout=request.timeout, preview=request.preview)
-        created = self.machine.create(asked)
+        created = self.core.create(asked)
         return provider_pb2.CreateResponse(
             id=created.id, properties=self._encode(asked.token, created.outputs, inputs, secrets)
         )
@@ -130,7 +122,7 @@ class ProviderServer:
         inputs, secrets = decode(request.inputs)
         state, state_secrets = decode(request.properties)
         asked = self._request(request, id=request.id, inputs=inputs, state=state)
-        found = self.machine.read(asked)
+        found = self.core.read(asked)
         if found is None:
             return provider_pb2.ReadResponse()
         read_inputs, outputs = found
@@ -154,14 +146,14 @@ class ProviderServer:
             timeout=request.timeout,
             preview=request.preview,
         )
-        outputs = self.machine.update(asked)
+        outputs = self.core.update(asked)
         # What was secret and is not an input stays it.
         known = {path for path in secret_paths(outputs, state, state_secrets) if path[0] not in inputs}
         return provider_pb2.UpdateResponse(properties=self._encode(asked.token, outputs, inputs, secrets, known))
 
     def delete(self, request: provider_pb2.DeleteRequest) -> empty_pb2.Empty:
         """End a resource."""
-        self.machine.delete(
+        self.core.delete(
             self._request(
                 request,
                 id=request.id,
@@ -175,8 +167,8 @@ class ProviderServer:
     def invoke(self, request: provider_pb2.InvokeRequest) -> provider_pb2.InvokeResponse:
         """Answer a function."""
         arguments, secrets = decode(request.args)
-        returned, failures = self.machine.invoke(request.tok, arguments)
-        described = self.machine.table.invokes.get(request.tok)
+        returned, failures = self.core.invoke(request.tok, arguments)
+        described = self.core.table.invokes.get(request.tok)
         always = {(name,) for name in (described.secret_outputs if described else ()) if name in returned}
         answer = provider_pb2.InvokeResponse(failures=_failures(failures))
         marked = encode(returned, always | secret_paths(returned, arguments, secrets))
@@ -196,7 +188,7 @@ class ProviderServer:
         secrets: Iterable[Path],
         known: Iterable[Path] = (),
     ) -> struct_pb2.Struct:
-        always = secret_names(self.machine.resource_type(token), outputs)
+        always = secret_names(self.core.resource_type(token), outputs)
         return encode(outputs, always | set(known) | secret_paths(outputs, inputs, secrets))
 
     def details(self, request: provider_pb2.CreateRequest | provider_pb2.UpdateRequest, error: Incomplete) -> bytes:
@@ -268,7 +260,7 @@ def _methods(server: ProviderServer) -> dict[str, tuple[Callable[[Any], Message]
 
 def handlers(server: ProviderServer) -> grpc.GenericRpcHandler:
     """Return what gRPC calls for each method. What a person should read of an error is all that the engine gets."""
-    expected = (ProviderFailed, *server.machine.table.expected_errors)
+    expected = (ProviderFailed, *server.core.table.expected_errors)
 
     def readable(method: Callable[[Any], Message]) -> Callable[[Any, grpc.ServicerContext], Message]:
         def answer(request: Any, context: grpc.ServicerContext) -> Message:
@@ -342,7 +334,7 @@ def serve(table: Table) -> None:
     starter = os.getppid()
     with grpc.insecure_channel(engine_address, options=options) as channel:
         server = grpc.server(ThreadPoolExecutor(THREADS), options=options)
-        servicer = ProviderServer(Machine(table), engine_pb2_grpc.EngineStub(channel))
+        servicer = ProviderServer(ProviderCore(table), engine_pb2_grpc.EngineStub(channel))
         server.add_generic_rpc_handlers((handlers(servicer),))
         port = server.add_insecure_port(f"{LOOPBACK}:0")
         server.start()

@@ -16,7 +16,7 @@ from cli.chart import NONE, choose_chart
 from sandbox.clock import Clock
 from sandbox.cluster.control_plane import ControlPlane
 from sandbox.runs import Run, end_stale_runs
-from sandbox.seed_data import Population
+from sandbox.seed_data import SeedData
 from sandbox.service import wait_until_ready
 from sandbox.stack import Plan, Sandbox
 from tests.bench.catalog import ROOT
@@ -67,5 +67,5 @@ def _plan() -> Plan:
     catalog = load_catalog(ROOT)
     people = sorted({person for team in catalog.teams.values() for person in team.people})
     chart, _ = choose_chart(ROOT, NONE)
-    population = Population(people=people, channels=sorted(catalog.routing.channels))
-    return Plan(project=ROOT, population=population, clock=Clock(SCALE), chart=chart)
+    seed_data = SeedData(people=people, channels=sorted(catalog.routing.channels))
+    return Plan(project=ROOT, seed_data=seed_data, clock=Clock(SCALE), chart=chart)

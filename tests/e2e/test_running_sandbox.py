@@ -27,7 +27,7 @@ from sandbox.cluster.kubectl import kubectl
 from sandbox.journal import Kind
 from sandbox.listening import listeners
 from sandbox.runs import Run
-from sandbox.seed_data import Population
+from sandbox.seed_data import SeedData
 from sandbox.stack import Plan, Sandbox
 from tests.alerting_data import ROOT
 from tests.waiting import until
@@ -68,7 +68,7 @@ def sandbox(project: Path) -> Iterator[Sandbox]:
     people = sorted({person for team in catalog.teams.values() for person in team.people})
     plan = Plan(
         project=project,
-        population=Population(people=people, channels=sorted(catalog.routing.channels)),
+        seed_data=SeedData(people=people, channels=sorted(catalog.routing.channels)),
         clock=Clock(20),
         chart={"source": "custom-resources"},
     )

@@ -7,11 +7,11 @@ import os
 import time
 from pathlib import Path
 
-from sandbox.providers.provider_core import (
+from sandbox.providers.provider_server import serve
+from sandbox.providers.provider_table import (
     Created,
     Incomplete,
     Invoke,
-    Properties,
     Property,
     ProviderFailed,
     Request,
@@ -20,8 +20,7 @@ from sandbox.providers.provider_core import (
     Table,
     by_token,
 )
-from sandbox.providers.provider_server import serve
-from sandbox.providers.provider_values import Asset
+from sandbox.providers.provider_values import Asset, Properties
 
 TOKEN = "files:index:File"
 

@@ -72,7 +72,9 @@ def test_an_address_that_a_label_could_leave_is_refused(tmp_path: Path, text: st
     ],
 )
 def test_a_whole_address_is_taken(tmp_path: Path, text: str) -> None:
-    load_catalog(root_with(tmp_path / "root", "runbook_url", text))
+    catalog = load_catalog(root_with(tmp_path / "root", "runbook_url", text))
+
+    assert text in {alert.rule.annotations.get("runbook_url") for alert in catalog.rules.alerts.values()}
 
 
 @pytest.mark.parametrize("text", [text for text in REFUSED if text])

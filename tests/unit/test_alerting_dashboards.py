@@ -10,7 +10,7 @@ import promql_parser
 import pytest
 
 from alerting.build import build_platform, load_catalog
-from alerting.rules.dashboards import Looked, looked_at
+from alerting.rules.dashboards import Comparison, looked_at
 from alerting.rules.promql import compiled
 from tests.alerting_data import ROOT
 from tests.component_data import settings
@@ -59,15 +59,15 @@ def test_a_dashboard_is_small_enough_for_a_config_map() -> None:
 @pytest.mark.parametrize(
     ("expression", "looked"),
     [
-        ("a > 5", Looked("a", 5.0)),
-        ("(a < 0.5) * on (service) group_left (team) owner", Looked("a", 0.5)),
-        ("a > on (service) (2 * b) and c > 1", Looked("a", "(2 * b)")),
-        ("(a > 1 and b > 2) or (c > 3)", Looked("a", 1.0)),
-        ("absent(a)", Looked("absent(a)", None)),
-        ("a + b", Looked("a + b", None)),
+        ("a > 5", Comparison("a", 5.0)),
+        ("(a < 0.5) * on (service) group_left (team) owner", Comparison("a", 0.5)),
+        ("a > on (service) (2 * b) and c > 1", Comparison("a", "(2 * b)")),
+        ("(a > 1 and b > 2) or (c > 3)", Comparison("a", 1.0)),
+        ("absent(a)", Comparison("absent(a)", None)),
+        ("a + b", Comparison("a + b", None)),
     ],
 )
-def test_what_an_alert_compares_is_found_in_its_expression(expression: str, looked: Looked) -> None:
+def test_what_an_alert_compares_is_found_in_its_expression(expression: str, looked: Comparison) -> None:
     assert looked_at(compiled(expression)) == looked
 
 

@@ -13,7 +13,8 @@ from sandbox.mocked_account import fit_account
 from sandbox.mocked_program import PRIVATE_ENDPOINT, Run
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.aws.table import table as aws_table
-from sandbox.providers.provider_core import Machine, Request
+from sandbox.providers.provider_core import ProviderCore
+from sandbox.providers.provider_table import Request
 from sandbox.providers.provider_values import UNKNOWN
 from tests.alerting_data import IMAGE
 from tests.component_data import settings
@@ -119,7 +120,7 @@ class TestBastion:
         assert call.provider == "providers-aws"
 
     def test_another_image_makes_another_instance_before_the_first_one_goes(self) -> None:
-        machine = Machine(aws_table(Aws(region="us-east-1")))
+        machine = ProviderCore(aws_table(Aws(region="us-east-1")))
         instance = bastion().one(INSTANCE)
         changed = {**instance.inputs, "ami": "ami-00000000000000002"}
         request = Request(token=INSTANCE, name=instance.name, id="i-1", old_inputs=instance.inputs, inputs=changed)

@@ -14,7 +14,7 @@ import pytest
 from alerting.names import ALERT_TOPIC
 from sandbox.console import backends, state
 from sandbox.console.application import SECTIONS
-from sandbox.console.state import Picture
+from sandbox.console.state import ConsoleState
 from sandbox.console.viewmodel import view
 from sandbox.journal import Event, Journal, Kind
 from tests.console_harness import ROUTE_KEY, ConsoleStage, console_stage, tell_a_story
@@ -329,7 +329,7 @@ def test_the_pages_parts_are_marked_for_those_who_hear_them(stage: ConsoleStage)
 def test_a_long_run_does_not_grow_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "KEPT_PASSED", 10)
     journal = Journal(tmp_path / "journal.jsonl")
-    seen = Picture()
+    seen = ConsoleState()
     for number in range(50):
         ids = {"incident": f"Q{number}", "service": "orders", "dedup_key": "k"}
         for kind in (Kind.INCIDENT_TRIGGERED, Kind.INCIDENT_RESOLVED):
@@ -344,14 +344,14 @@ def test_a_long_run_does_not_grow_without_end(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_thousand_alerts_are_shown_in_a_moment() -> None:
-    seen = Picture()
+    seen = ConsoleState()
     for number in range(1000):
         ids = {"alertname": f"A{number % 40}", "service": f"s{number % 40}", "severity": "critical", "pod": str(number)}
         seen.add(Event(time=float(number), source="prometheus", kind=Kind.ALERT_FIRING, ids=ids))
     held = [backends.Held(labels=alert.labels, by="x") for alert in seen.alerts.values()]
     began = time.process_time()
 
-    shown = view(seen, backends.Outside(active=backends.Active(held=held)))
+    shown = view(seen, backends.BackendAnswers(active=backends.Active(held=held)))
 
     assert len(shown.firing) == 40
     assert time.process_time() - began < 1

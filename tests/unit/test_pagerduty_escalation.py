@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.clock import Clock
-from sandbox.clouds.pagerduty.scheduler import Agenda
+from sandbox.clouds.pagerduty.scheduler import Scheduler
 from sandbox.journal import Kind
 from tests.pagerduty_account import PagerDutyAccount
 
@@ -115,7 +115,7 @@ def test_a_resolved_incident_notifies_nobody_more(account: PagerDutyAccount, peo
     account.pass_time(24 * 60 * MINUTE)
 
     assert account.notified() == [("ann", "1")]
-    assert account.agenda.next_due() is None
+    assert account.scheduler.next_due() is None
 
 
 def test_low_urgency_does_not_escalate(account: PagerDutyAccount, people: dict[str, str]) -> None:
@@ -188,16 +188,16 @@ def test_escalating_by_hand_to_a_level_that_the_policy_has(account: PagerDutyAcc
 def test_the_agenda_keeps_its_appointments_from_a_thread() -> None:
     happened = threading.Event()
     cancelled = threading.Event()
-    agenda = Agenda(Clock(1000))
-    agenda.start()
+    scheduler = Scheduler(Clock(1000))
+    scheduler.start()
     try:
-        agenda.after(60, cancelled.set).cancel()
-        agenda.after(100_000, cancelled.set)
+        scheduler.after(60, cancelled.set).cancel()
+        scheduler.after(100_000, cancelled.set)
         began = time.monotonic()
-        agenda.after(60, happened.set)
+        scheduler.after(60, happened.set)
 
         assert happened.wait(10)
         assert time.monotonic() - began >= 0.06
         assert not cancelled.is_set()
     finally:
-        agenda.stop()
+        scheduler.stop()

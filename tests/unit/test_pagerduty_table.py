@@ -20,7 +20,8 @@ from sandbox.clouds.pagerduty.model import Account, User
 from sandbox.journal import Journal
 from sandbox.providers.pagerduty.client import ADDRESS_VARIABLE, PagerDuty
 from sandbox.providers.pagerduty.table import make_table
-from sandbox.providers.provider_core import Incomplete, Machine, ProviderFailed, Request
+from sandbox.providers.provider_core import ProviderCore
+from sandbox.providers.provider_table import Incomplete, ProviderFailed, Request
 from sandbox.service import HttpService, wait_until_ready
 
 SDK = Path(pulumi_pagerduty.__file__).parent
@@ -69,16 +70,16 @@ def api(tmp_path: Path, account: Account) -> Iterator[PagerDuty]:
 
 
 @pytest.fixture
-def machine(api: PagerDuty) -> Machine:
-    return Machine(make_table(api))
+def machine(api: PagerDuty) -> ProviderCore:
+    return ProviderCore(make_table(api))
 
 
-def wrong(machine: Machine, kind: str, **inputs: Any) -> list[str]:
+def wrong(machine: ProviderCore, kind: str, **inputs: Any) -> list[str]:
     _, failures = machine.check(Request(token=TOKENS[kind], name="x", inputs=inputs))
     return [f"{failure.property}: {failure.reason}" for failure in failures]
 
 
-def checked(machine: Machine, kind: str, **inputs: Any) -> dict[str, Any]:
+def checked(machine: ProviderCore, kind: str, **inputs: Any) -> dict[str, Any]:
     found, failures = machine.check(Request(token=TOKENS[kind], name="x", inputs=inputs))
     assert failures == []
     return found
@@ -155,7 +156,7 @@ def checked(machine: Machine, kind: str, **inputs: Any) -> dict[str, Any]:
     ],
 )
 def test_what_the_table_does_not_have_is_refused_by_name(
-    machine: Machine, kind: str, inputs: dict[str, Any], words: list[str]
+    machine: ProviderCore, kind: str, inputs: dict[str, Any], words: list[str]
 ) -> None:
     found = wrong(machine, kind, **inputs)
 
@@ -164,7 +165,7 @@ def test_what_the_table_does_not_have_is_refused_by_name(
 
 
 @pytest.mark.parametrize("kind", sorted(TOKENS))
-def test_every_property_of_the_table_is_one_of_the_sdk(machine: Machine, kind: str) -> None:
+def test_every_property_of_the_table_is_one_of_the_sdk(machine: ProviderCore, kind: str) -> None:
     module = (SDK / MODULES.get(kind, f"{kind.lower()}.py")).read_text()
     described = machine.resource_type(TOKENS[kind])
     (resource,) = (node for node in ast.parse(module).body if isinstance(node, ast.ClassDef) and node.name == kind)
@@ -179,14 +180,14 @@ def test_every_property_of_the_table_is_one_of_the_sdk(machine: Machine, kind: s
     assert known >= {*(described.properties or {}), *described.computed}
 
 
-def test_defaults_are_the_sdk_s_own(machine: Machine) -> None:
+def test_defaults_are_the_sdk_s_own(machine: ProviderCore) -> None:
     inputs = checked(machine, "Service", escalationPolicy="P")
 
     assert (inputs["acknowledgementTimeout"], inputs["autoResolveTimeout"]) == ("1800", "14400")
     assert inputs["description"] == "Managed by Pulumi"
 
 
-def test_a_schedule_that_fails_half_way_is_kept_as_incomplete(machine: Machine) -> None:
+def test_a_schedule_that_fails_half_way_is_kept_as_incomplete(machine: ProviderCore) -> None:
     rotations = [{"events": [EVENT]}, {"events": [{**EVENT, "recurrences": ["RRULE:FREQ=NEVER"]}]}]
     inputs = checked(machine, "Schedulev2", timeZone="UTC", rotations=rotations)
     request = Request(token=TOKENS["Schedulev2"], name="x", inputs=inputs)
@@ -207,7 +208,7 @@ def test_a_schedule_that_fails_half_way_is_kept_as_incomplete(machine: Machine) 
     assert len(again[1]["rotations"]) == 1
 
 
-def test_rotations_that_mean_the_same_are_no_change(machine: Machine) -> None:
+def test_rotations_that_mean_the_same_are_no_change(machine: ProviderCore) -> None:
     inputs = checked(machine, "Schedulev2", name="s", timeZone="UTC", rotations=[{"events": [EVENT]}])
     written = {
         **EVENT,
@@ -223,7 +224,7 @@ def test_rotations_that_mean_the_same_are_no_change(machine: Machine) -> None:
     assert machine.diff(Request(token=token, name="x", inputs=later, old_inputs=inputs)).changes
 
 
-def test_what_is_gone_reads_as_gone_and_deletes_as_done(machine: Machine) -> None:
+def test_what_is_gone_reads_as_gone_and_deletes_as_done(machine: ProviderCore) -> None:
     for kind, token in TOKENS.items():
         request = Request(token=token, name="x", id="PNONE", inputs={"service": "PNONE", "eventOrchestration": "PNONE"})
         assert machine.read(request) is None, kind
@@ -249,7 +250,7 @@ def test_an_address_that_nobody_is_at_is_named() -> None:
         api.get("/users")
 
 
-def test_a_person_is_found_on_whatever_page_they_are(account: Account, machine: Machine) -> None:
+def test_a_person_is_found_on_whatever_page_they_are(account: Account, machine: ProviderCore) -> None:
     for number in range(130):
         email = f"p{number:03}@example.com"
         account.users[email] = User(

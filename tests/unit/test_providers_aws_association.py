@@ -16,7 +16,7 @@ from sandbox.clouds.aws.ssm_agent import Agent
 from sandbox.clouds.aws.ssm_documents import Document, read_document, require_valid
 from sandbox.journal import Journal
 from sandbox.providers.aws.client import Aws
-from sandbox.providers.provider_core import Incomplete
+from sandbox.providers.provider_table import Incomplete
 from tests.aws_account import ACCOUNT, REGION, Provider, served
 from tests.component_data import repairs
 
@@ -102,4 +102,8 @@ def test_a_change_waits_for_nothing(provider: Provider, kubectl: Path) -> None:
     made = provider.create(PROOF, dict(INPUTS))
     kubectl.write_text(REFUSED)
 
-    provider.update(made, {**INPUTS, "documentVersion": "2"})
+    changed = provider.update(made, {**INPUTS, "documentVersion": "2"})
+
+    read = provider.read(changed)
+    assert read is not None
+    assert read[0]["documentVersion"] == "2"

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.aws.table import SETTINGS, configure
-from sandbox.providers.provider_core import UNKNOWN, Properties
+from sandbox.providers.provider_values import UNKNOWN, Properties
 from tests.aws_account import Provider
 from tests.aws_example import tls_only
 

@@ -9,7 +9,8 @@ import pytest
 
 from sandbox.clouds.aws.cluster_access import ClusterAccess, ClusterDescription
 from sandbox.providers.aws.client import Aws
-from sandbox.providers.provider_core import Properties, ProviderFailed
+from sandbox.providers.provider_table import ProviderFailed
+from sandbox.providers.provider_values import Properties
 from tests.aws_account import ACCOUNT, REGION, Made, Provider, served
 
 ENTRY = "aws:eks/accessEntry:AccessEntry"
@@ -69,7 +70,7 @@ def test_a_pod_identity_is_made_changed_and_removed(provider: Provider) -> None:
 
 
 def test_the_cluster_is_found(provider: Provider) -> None:
-    cluster, failures = provider.machine.invoke("aws:eks/getCluster:getCluster", {"name": "orion"})
+    cluster, failures = provider.core.invoke("aws:eks/getCluster:getCluster", {"name": "orion"})
 
     assert failures == []
     assert cluster["endpoint"] == "https://127.0.0.1:6443"
@@ -83,9 +84,9 @@ def test_the_cluster_is_found(provider: Provider) -> None:
 
 def test_its_add_ons_are_found_and_one_that_it_does_not_have_is_not(provider: Provider) -> None:
     token = "aws:eks/getAddon:getAddon"
-    found, failures = provider.machine.invoke(token, {"clusterName": "orion", "addonName": "vpc-cni"})
+    found, failures = provider.core.invoke(token, {"clusterName": "orion", "addonName": "vpc-cni"})
 
     assert failures == []
     assert json.loads(found["configurationValues"]) == {"enableNetworkPolicy": "true"}
     with pytest.raises(ProviderFailed, match=r"orion:coredns.*No addon: coredns"):
-        provider.machine.invoke(token, {"clusterName": "orion", "addonName": "coredns"})
+        provider.core.invoke(token, {"clusterName": "orion", "addonName": "coredns"})

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sandbox.credentials import Credentials
-from sandbox.providers.provider_core import Properties, ProviderFailed
+from sandbox.providers.provider_table import ProviderFailed
+from sandbox.providers.provider_values import Properties
 from sandbox.seed_data import find_network
 from tests.aws_account import ACCOUNT, Provider, moto_account
 
@@ -23,7 +24,7 @@ def provider() -> Iterator[Provider]:
 
 
 def invoke(provider: Provider, token: str, **arguments: Any) -> Properties:
-    returned, failures = provider.machine.invoke(token, arguments)
+    returned, failures = provider.core.invoke(token, arguments)
     assert failures == []
     return returned
 
@@ -118,8 +119,8 @@ def test_several_that_fit_are_no_answer(provider: Provider) -> None:
 
 
 def test_an_unknown_argument_and_an_unknown_function_are_refused_by_name(provider: Provider) -> None:
-    _, failures = provider.machine.invoke("aws:index/getRegion:getRegion", {"zone": "a"})
-    _, unknown = provider.machine.invoke("aws:rds/getCluster:getCluster", {})
+    _, failures = provider.core.invoke("aws:index/getRegion:getRegion", {"zone": "a"})
+    _, unknown = provider.core.invoke("aws:rds/getCluster:getCluster", {})
 
     assert "zone" in failures[0].reason
     assert "aws:rds/getCluster:getCluster" in unknown[0].reason

@@ -15,7 +15,7 @@ from sandbox.providers.aws.invokes import invokes
 from sandbox.providers.aws.mapping import Fields, Mapped, properties
 from sandbox.providers.aws.resource import AwsType
 from sandbox.providers.aws.table import TYPES, table
-from sandbox.providers.provider_core import Path
+from sandbox.providers.provider_values import Path
 
 _MODULES = {"lambda": "lambda_"}  # a word of Python
 

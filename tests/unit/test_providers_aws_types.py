@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.aws.s3 import enforced
 from sandbox.providers.aws.table import TYPES
-from sandbox.providers.provider_core import UNKNOWN, ProviderFailed, Request
-from sandbox.providers.provider_values import Asset
+from sandbox.providers.provider_table import ProviderFailed, Request
+from sandbox.providers.provider_values import UNKNOWN, Asset
 from tests.aws_account import ACCOUNT, Made, Provider, moto_account
 from tests.aws_example import Everything, Example, policy, tls_only
 from tests.aws_examples import IMAGE, examples
@@ -64,7 +64,7 @@ class TestEachType:
         assert every[name].identity in {None, made[name].id}
 
     def test_outputs_hold_everything_that_is_computed(self, name: str, provider: Provider, made: Everything) -> None:
-        computed = set(provider.machine.resource_type(made[name].token).computed)
+        computed = set(provider.core.resource_type(made[name].token).computed)
 
         assert computed - made[name].outputs.keys() == set()
 
@@ -177,8 +177,8 @@ class TestBuckets:
             preview=True,
         )
 
-        assert provider.machine.update(request)["versionId"] is UNKNOWN
-        assert provider.machine.update(replace(request, inputs=object_.inputs))["versionId"] != UNKNOWN
+        assert provider.core.update(request)["versionId"] is UNKNOWN
+        assert provider.core.update(replace(request, inputs=object_.inputs))["versionId"] != UNKNOWN
 
 
 class TestInstances:
@@ -206,7 +206,7 @@ def test_nothing_goes_out_of_a_new_security_group_but_what_the_program_allows(
 
 
 def test_a_secret_s_value_is_marked(provider: Provider) -> None:
-    described = provider.machine.resource_type("aws:secretsmanager/secretVersion:SecretVersion")
+    described = provider.core.resource_type("aws:secretsmanager/secretVersion:SecretVersion")
 
     assert "secretString" in described.secret_outputs
 

@@ -30,7 +30,7 @@ from sandbox.service import ServiceFailed
 from tests import component_data
 
 
-class Scene:
+class DrillTarget:
     """A sandbox in which nothing happens but what a test writes into the journal."""
 
     def __init__(self, directory: Path) -> None:
@@ -98,8 +98,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Scene:
-    return Scene(tmp_path)
+def target(tmp_path: Path) -> DrillTarget:
+    return DrillTarget(tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -107,10 +107,10 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drill_module, "MACHINE_SECONDS", 0.2)
 
 
-def test_an_event_that_comes_later_is_waited_for_and_timed(scene: Scene) -> None:
-    drill = Drill(name="d", scene=scene)
+def test_an_event_that_comes_later_is_waited_for_and_timed(target: DrillTarget) -> None:
+    drill = Drill(name="d", target=target)
     cause = drill.start_fault("requests fail", service="orders")
-    threading.Timer(0.05, lambda: scene.journal.append("p", Kind.ALERT_FIRING, {"alertname": "A"})).start()
+    threading.Timer(0.05, lambda: target.journal.append("p", Kind.ALERT_FIRING, {"alertname": "A"})).start()
 
     seen = drill.expect("fires", Kind.ALERT_FIRING, ids={"alertname": "A"}, after=cause)
 
@@ -119,20 +119,20 @@ def test_an_event_that_comes_later_is_waited_for_and_timed(scene: Scene) -> None
     assert drill.hops[-1].since == "fault started"
 
 
-def test_what_was_before_the_cause_does_not_count(scene: Scene) -> None:
-    scene.journal.append("p", Kind.ALERT_FIRING, {"alertname": "A"})
-    drill = Drill(name="d", scene=scene)
+def test_what_was_before_the_cause_does_not_count(target: DrillTarget) -> None:
+    target.journal.append("p", Kind.ALERT_FIRING, {"alertname": "A"})
+    drill = Drill(name="d", target=target)
     cause = drill.start_fault("requests fail", service="orders")
-    scene.journal.append("p", Kind.ALERT_FIRING, {"alertname": "B"})
+    target.journal.append("p", Kind.ALERT_FIRING, {"alertname": "B"})
 
     with pytest.raises(DrillFailed, match=r"(?s)no 'alert firing' with .*'A'.*'B'"):
         drill.expect("fires", Kind.ALERT_FIRING, ids={"alertname": "A"}, after=cause)
 
 
-def test_one_too_many_fails(scene: Scene) -> None:
-    drill = Drill(name="d", scene=scene)
+def test_one_too_many_fails(target: DrillTarget) -> None:
+    drill = Drill(name="d", target=target)
     for _ in range(2):
-        scene.journal.append("slack", Kind.MESSAGE_POSTED, {"channel": "#a"}, title="x")
+        target.journal.append("slack", Kind.MESSAGE_POSTED, {"channel": "#a"}, title="x")
 
     drill.require_exactly("messages", 2, Kind.MESSAGE_POSTED)
     with pytest.raises(DrillFailed, match="expected exactly 1, saw 2"):
@@ -141,8 +141,8 @@ def test_one_too_many_fails(scene: Scene) -> None:
         drill.expect_count("messages", 3, Kind.MESSAGE_POSTED)
 
 
-def test_limits_and_states_are_held(scene: Scene) -> None:
-    drill = Drill(name="d", scene=scene)
+def test_limits_and_states_are_held(target: DrillTarget) -> None:
+    drill = Drill(name="d", target=target)
 
     early = Event(time=100.0, source="p", kind=Kind.ALERT_FIRING)
     late = Event(time=161.0, source="p", kind=Kind.PERSON_NOTIFIED)
@@ -166,11 +166,11 @@ def _bad(drill: Drill) -> None:
     drill.expect("something", Kind.POD_READY)
 
 
-def test_a_failed_drill_is_told_and_the_others_run(scene: Scene) -> None:
+def test_a_failed_drill_is_told_and_the_others_run(target: DrillTarget) -> None:
     told: list[str] = []
     sequences: tuple[tuple[Callable[[Drill], None], ...], ...] = ((_bad, _good), (_good,))
 
-    results = run_chapter(Chapter(sequences=sequences), scene, lambda result: told.append(result.name))
+    results = run_chapter(Chapter(sequences=sequences), target, lambda result: told.append(result.name))
 
     assert [result.failure is None for result in results] == [False, True, True]
     assert sorted(told) == [" bad", " good", " good"]
@@ -180,14 +180,14 @@ def test_a_failed_drill_is_told_and_the_others_run(scene: Scene) -> None:
     assert "no 'pod ready'" in output.getvalue()
 
 
-def test_what_waits_hears_at_once_that_something_has_ended(scene: Scene) -> None:
+def test_what_waits_hears_at_once_that_something_has_ended(target: DrillTarget) -> None:
     """Else every drill would wait for its whole patience, and blame what it waits for."""
-    scene.ended = "node-agent: ended by itself with KeyError: 'x'"
+    target.ended = "node-agent: ended by itself with KeyError: 'x'"
     told: list[str | None] = []
 
-    run_chapter(Chapter(sequences=((_bad,),)), scene, lambda result: told.append(result.failure))
+    run_chapter(Chapter(sequences=((_bad,),)), target, lambda result: told.append(result.failure))
 
-    assert told == [scene.ended]
+    assert told == [target.ended]
 
 
 def names(*chapters: Chapter) -> list[str]:
@@ -202,14 +202,14 @@ def test_the_storys_three_test_cases_and_every_other_drill_are_in_it() -> None:
     assert sorted(names(STORY_IN_REAL_TIME)) == sorted(names(STORY))
 
 
-def test_the_timeline_tells_many_of_a_kind_as_one_and_escapes_what_it_tells(scene: Scene) -> None:
+def test_the_timeline_tells_many_of_a_kind_as_one_and_escapes_what_it_tells(target: DrillTarget) -> None:
     output = io.StringIO()
-    timeline = Timeline(scene.journal, Console(file=output, width=200))
+    timeline = Timeline(target.journal, Console(file=output, width=200))
     timeline.start()
     for number in range(25):
         ids = {"alertname": "PodNotReady", "service": "orders", "pod": f"orders-{number}"}
-        scene.journal.append("prometheus", Kind.ALERT_FIRING, ids)
-    scene.journal.append("slack", Kind.MESSAGE_POSTED, {"channel": "#orion-alerts"}, title="[FIRING:25] [/red] x")
+        target.journal.append("prometheus", Kind.ALERT_FIRING, ids)
+    target.journal.append("slack", Kind.MESSAGE_POSTED, {"channel": "#orion-alerts"}, title="[FIRING:25] [/red] x")
     timeline.stop()
 
     lines = output.getvalue().splitlines()
@@ -218,9 +218,9 @@ def test_the_timeline_tells_many_of_a_kind_as_one_and_escapes_what_it_tells(scen
     assert "[FIRING:25] [/red] x" in lines[1]
 
 
-def test_what_only_machines_want_is_not_told(scene: Scene) -> None:
-    assert describe(scene.journal.append("aws", Kind.FUNCTION_INVOKED, {"function": "f"})) is None
-    assert describe(scene.journal.append("aws", Kind.TOPIC_PUBLISHED, {"topic": "orion-alerts"})) is None
+def test_what_only_machines_want_is_not_told(target: DrillTarget) -> None:
+    assert describe(target.journal.append("aws", Kind.FUNCTION_INVOKED, {"function": "f"})) is None
+    assert describe(target.journal.append("aws", Kind.TOPIC_PUBLISHED, {"topic": "orion-alerts"})) is None
 
 
 def test_drills_wait_as_long_as_a_restarted_alertmanager_sends_nothing() -> None:
@@ -230,17 +230,17 @@ def test_drills_wait_as_long_as_a_restarted_alertmanager_sends_nothing() -> None
     assert alertmanager_resource(spec)["minReadySeconds"] == START_DELAY_SECONDS
 
 
-def _pods_of_a_storm(scene: Scene, *events: tuple[Kind, str]) -> Drill:
-    drill = Drill(name="thirty pods", scene=scene)
+def _pods_of_a_storm(target: DrillTarget, *events: tuple[Kind, str]) -> Drill:
+    drill = Drill(name="thirty pods", target=target)
     command = {"command": "1", "document": "orion-restart-pod"}
-    scene.journal.append("aws", Kind.COMMAND_STARTED, command, parameters={"pod": "orders-0"})
+    target.journal.append("aws", Kind.COMMAND_STARTED, command, parameters={"pod": "orders-0"})
     for kind, pod in events:
-        scene.journal.append("kubernetes", kind, {"namespace": "orion", "pod": pod, "uid": pod})
+        target.journal.append("kubernetes", kind, {"namespace": "orion", "pod": pod, "uid": pod})
     return drill
 
 
 def test_a_pod_and_its_successor_seen_in_one_look_leave_no_pod_missing(tmp_path: Path) -> None:
-    drill = _pods_of_a_storm(Scene(tmp_path), (Kind.POD_READY, "orders-30"), (Kind.POD_DELETED, "orders-0"))
+    drill = _pods_of_a_storm(DrillTarget(tmp_path), (Kind.POD_READY, "orders-30"), (Kind.POD_DELETED, "orders-0"))
 
     assert fewest_ready(drill, "orders") == PODS
 
@@ -248,4 +248,4 @@ def test_a_pod_and_its_successor_seen_in_one_look_leave_no_pod_missing(tmp_path:
 def test_two_pods_gone_at_once_are_counted(tmp_path: Path) -> None:
     events = ((Kind.POD_DELETED, "orders-0"), (Kind.POD_DELETED, "orders-1"), (Kind.POD_READY, "orders-30"))
 
-    assert fewest_ready(_pods_of_a_storm(Scene(tmp_path), *events), "orders") == PODS - 2
+    assert fewest_ready(_pods_of_a_storm(DrillTarget(tmp_path), *events), "orders") == PODS - 2

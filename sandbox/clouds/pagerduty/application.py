@@ -14,31 +14,31 @@ from starlette.routing import Route
 from sandbox.clock import Clock
 from sandbox.clouds.pagerduty.cloudwatch import CloudWatchApi
 from sandbox.clouds.pagerduty.escalation import Responders
-from sandbox.clouds.pagerduty.event_processor import Intake
+from sandbox.clouds.pagerduty.event_processor import EventProcessor
 from sandbox.clouds.pagerduty.events import EVENTS_PER_MINUTE, EventsApi
 from sandbox.clouds.pagerduty.limits import RateLimit
 from sandbox.clouds.pagerduty.model import Account
 from sandbox.clouds.pagerduty.rest import incidents, orchestrations, people, policies, schedules, services
 from sandbox.clouds.pagerduty.rest.call import REQUESTS_PER_MINUTE, Refused, RestApi
 from sandbox.clouds.pagerduty.rest.render import Renderer
-from sandbox.clouds.pagerduty.scheduler import Agenda
+from sandbox.clouds.pagerduty.scheduler import Scheduler
 from sandbox.journal import Journal
 
 
 def create_application(
-    journal: Journal, clock: Clock, *, token: str, agenda: Agenda | None = None, account: Account | None = None
+    journal: Journal, clock: Clock, *, token: str, scheduler: Scheduler | None = None, account: Account | None = None
 ) -> Starlette:
     """Return the stand-in, with an empty account whose REST API takes `token` and no other one.
 
-    Timers run on `clock`, from a thread that lives as long as the application is served. A test may give an `agenda`,
+    Timers run on `clock`, from a thread that lives as long as the application is served. A test may give a `scheduler`,
     whose time is its own: it is then the test that runs what is due.
     """
-    kept = agenda or Agenda(clock)
+    kept = scheduler or Scheduler(clock)
     responders = Responders(account or Account(), journal, kept)
     now: Callable[[], float] = kept.now
-    intake = Intake(responders, journal)
-    events = EventsApi(responders, journal, intake, RateLimit(EVENTS_PER_MINUTE, clock, now))
-    cloudwatch = CloudWatchApi(responders.account, journal, intake)
+    event_processor = EventProcessor(responders, journal)
+    events = EventsApi(responders, journal, event_processor, RateLimit(EVENTS_PER_MINUTE, clock, now))
+    cloudwatch = CloudWatchApi(responders.account, journal, event_processor)
     rest = RestApi(responders, journal, RateLimit(REQUESTS_PER_MINUTE, clock, now), token)
 
     async def received(_: Request) -> JSONResponse:
@@ -71,12 +71,12 @@ def create_application(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
-        if agenda is None:
+        if scheduler is None:
             kept.start()
         try:
             yield
         finally:
-            if agenda is None:
+            if scheduler is None:
                 kept.stop()
 
     return Starlette(

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from sandbox.clouds.pagerduty.escalation import SOURCE, Trigger
-from sandbox.clouds.pagerduty.event_processor import JOURNALED_CHARACTERS, Intake
+from sandbox.clouds.pagerduty.event_processor import JOURNALED_CHARACTERS, EventProcessor
 from sandbox.clouds.pagerduty.model import Account, Severity
 from sandbox.journal import Journal, Kind
 
@@ -54,7 +54,7 @@ class CloudWatchApi:
 
     account: Account
     journal: Journal
-    intake: Intake
+    event_processor: EventProcessor
 
     def routes(self) -> list[Route]:
         """Return the integration's routes."""
@@ -76,9 +76,9 @@ class CloudWatchApi:
             return self._refuse(body, f"subject {envelope.subject!r} does not begin with the state {alarm.state!r}")
         match alarm.state:
             case "ALARM":
-                self.intake.take(integration, alarm.arn, _trigger(alarm, envelope, content), request=_REQUEST)
+                self.event_processor.take(integration, alarm.arn, _trigger(alarm, envelope, content), request=_REQUEST)
             case "OK":
-                self.intake.take(integration, alarm.arn, "resolve", request=_REQUEST)
+                self.event_processor.take(integration, alarm.arn, "resolve", request=_REQUEST)
             case "INSUFFICIENT_DATA":
                 self._note(body, "an alarm without data is neither on nor off")
         return JSONResponse({"status": "success", "message": "Event processed"}, HTTPStatus.ACCEPTED)

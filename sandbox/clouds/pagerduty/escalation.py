@@ -29,7 +29,7 @@ from sandbox.clouds.pagerduty.model import (
     by_id,
 )
 from sandbox.clouds.pagerduty.oncall import on_call
-from sandbox.clouds.pagerduty.scheduler import Agenda, Timers
+from sandbox.clouds.pagerduty.scheduler import Scheduler, Timers
 from sandbox.journal import Journal, Kind
 
 SOURCE = "pagerduty"
@@ -58,12 +58,12 @@ class Responders:
 
     account: Account
     journal: Journal
-    agenda: Agenda
+    scheduler: Scheduler
     _timers: dict[str, Timers] = field(default_factory=dict[str, Timers])
 
     def now(self) -> datetime:
         """Return the present."""
-        return datetime.fromtimestamp(self.agenda.now(), UTC)
+        return datetime.fromtimestamp(self.scheduler.now(), UTC)
 
     def trigger(self, integration: Integration, trigger: Trigger) -> Incident | None:
         """Open an incident, or add to the open one with this key.
@@ -86,7 +86,7 @@ class Responders:
             self.record(incident, "trigger", f"Triggered by {integration.name}", agent, channel=channel)
             self._assign_level(incident, 1)
             if service.auto_resolve_timeout is not None:
-                self._of(incident).resolve = self.agenda.after(
+                self._of(incident).resolve = self.scheduler.after(
                     service.auto_resolve_timeout, lambda: self.resolve(incident, self._service_agent(incident))
                 )
             return incident
@@ -106,7 +106,7 @@ class Responders:
             timers.cancel("escalate", "unacknowledge")
             timeout = self.account.services[incident.service].acknowledgement_timeout
             if timeout is not None:
-                timers.unacknowledge = self.agenda.after(timeout, lambda: self.unacknowledge(incident))
+                timers.unacknowledge = self.scheduler.after(timeout, lambda: self.unacknowledge(incident))
 
     def unacknowledge(self, incident: Incident, by: Agent | None = None) -> None:
         """Make an acknowledged incident a triggered one again, and notify who it is assigned to."""
@@ -328,7 +328,7 @@ class Responders:
         if incident.status is not Status.TRIGGERED or incident.urgency is Urgency.LOW or incident.directly_assigned:
             return
         delay = policy.rules[min(incident.level, len(policy.rules)) - 1].delay_minutes * MINUTE_SECONDS
-        timers.escalate = self.agenda.after(delay, self._escalation_of(incident))
+        timers.escalate = self.scheduler.after(delay, self._escalation_of(incident))
 
     def _escalation_of(self, incident: Incident) -> Callable[[], None]:
         def escalate() -> None:

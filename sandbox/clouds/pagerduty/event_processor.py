@@ -14,7 +14,7 @@ JOURNALED_CHARACTERS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class EventProcessor:
     """Writes accepted events down and carries them out."""
 
     responders: Responders

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from sandbox.clouds.pagerduty.escalation import SOURCE, Responders, Trigger
-from sandbox.clouds.pagerduty.event_processor import JOURNALED_CHARACTERS, Intake
+from sandbox.clouds.pagerduty.event_processor import JOURNALED_CHARACTERS, EventProcessor
 from sandbox.clouds.pagerduty.limits import RateLimit
 from sandbox.clouds.pagerduty.model import Account, Integration, Severity
 from sandbox.clouds.pagerduty.orchestrations import GlobalIntegration, Orchestration, find_by_key
@@ -141,7 +141,7 @@ class EventsApi:
 
     responders: Responders
     journal: Journal
-    intake: Intake
+    event_processor: EventProcessor
     limit: RateLimit
     received: deque[Mapping[str, Any]] = field(default_factory=lambda: deque[Mapping[str, Any]](maxlen=KEPT_EVENTS))
 
@@ -182,7 +182,7 @@ class EventsApi:
         if integration is None:
             self._refuse_quietly(event, key)
         else:
-            self.intake.take(integration, key, found, request="POST /v2/enqueue")
+            self.event_processor.take(integration, key, found, request="POST /v2/enqueue")
         return JSONResponse({"status": "success", "message": "Event processed", "dedup_key": key}, 202)
 
     def _refuse_quietly(self, event: _TriggerEvent | _FollowUpEvent, key: str) -> None:
@@ -201,7 +201,9 @@ class EventsApi:
             event: object = json.loads(text)
         except ValueError:
             event = text[:JOURNALED_CHARACTERS]
-        self.received.append({"time": self.responders.agenda.now(), "status": status, "reason": reason, "event": event})
+        self.received.append(
+            {"time": self.responders.scheduler.now(), "status": status, "reason": reason, "event": event}
+        )
         if status != 202:  # noqa: PLR2004 - accepted
             self.journal.append(
                 SOURCE,

@@ -42,7 +42,7 @@ class Timers:
                 setattr(self, name, None)
 
 
-class Agenda:
+class Scheduler:
     """Appointments whose distance is in the story's seconds and whose time is the clock's."""
 
     def __init__(self, clock: Clock, now: Callable[[], float] = Clock.now) -> None:
@@ -56,7 +56,7 @@ class Agenda:
         self._thread: threading.Thread | None = None
 
     def after(self, story_seconds: float, action: Callable[[], None]) -> Appointment:
-        """Have `action` happen `story_seconds` from now. It runs in the agenda's thread."""
+        """Have `action` happen `story_seconds` from now. It runs in the scheduler's thread."""
         appointment = Appointment(self.now() + self._clock.real(story_seconds), next(self._order), action)
         with self._changed:
             heapq.heappush(self._appointments, appointment)
@@ -79,7 +79,7 @@ class Agenda:
 
     def start(self) -> None:
         """Keep the appointments from a thread of this process."""
-        self._thread = threading.Thread(target=self._keep, name="pagerduty-agenda", daemon=True)
+        self._thread = threading.Thread(target=self._keep, name="pagerduty-scheduler", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

@@ -28,7 +28,7 @@ from sandbox.cluster.node_agent.node_manifests import (
     node_status,
     timestamp,
 )
-from sandbox.cluster.node_agent.pod_runner import SOURCE, EnvironmentFor, PodRunner, Surroundings
+from sandbox.cluster.node_agent.pod_runner import SOURCE, EnvironmentFor, PodEnvironment, PodRunner
 from sandbox.cluster.node_agent.prometheus_discovery import targets
 from sandbox.cluster.node_agent.volumes import Sources
 from sandbox.journal import Journal, Kind
@@ -209,7 +209,7 @@ class NodeAgent:
 
     def _run(self) -> None:
         with ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe") as executor:
-            surroundings = Surroundings(
+            pod_environment = PodEnvironment(
                 directory=self.directory,
                 sources=Sources(api=self._api, secrets=self._secrets, config_maps=self._config_maps),
                 addresses=self._addresses,
@@ -231,7 +231,7 @@ class NodeAgent:
                     # An API server that is away or busy for a moment is asked again at the next step.
                     with contextlib.suppress(httpx.TransportError):
                         try:
-                            self._step(surroundings)
+                            self._step(pod_environment)
                         except ApiRefused as refused:
                             if not refused.is_passing:
                                 raise
@@ -241,7 +241,7 @@ class NodeAgent:
             finally:
                 self._end_everything()
 
-    def _step(self, surroundings: Surroundings) -> None:
+    def _step(self, pod_environment: PodEnvironment) -> None:
         if not self.ready():
             return
         if self._content_changed.is_set():
@@ -254,7 +254,7 @@ class NodeAgent:
             for uid, pod in bound.items():
                 if uid not in self._runners and uid not in self._finished:
                     self._sequence += 1
-                    self._runners[uid] = PodRunner(pod, self._sequence, surroundings)
+                    self._runners[uid] = PodRunner(pod, self._sequence, pod_environment)
         for uid, runner in list(self._runners.items()):
             self._step_pod(runner, bound.get(uid), time.monotonic())
         self._write_discovery()

@@ -51,7 +51,7 @@ class _Stage(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class PodEnvironment:
     """The environment that all pods of the agent share."""
 
     directory: Path
@@ -96,18 +96,18 @@ class _Container:
 class PodRunner:
     """Carries out one pod, step by step, all from one thread."""
 
-    def __init__(self, pod: JsonObject, sequence: int, surroundings: Surroundings) -> None:
+    def __init__(self, pod: JsonObject, sequence: int, pod_environment: PodEnvironment) -> None:
         """Take on a pod that was bound to one of the agent's nodes. `sequence` numbers the agent's pods."""
         self.pod = pod
         metadata = pod["metadata"]
         self.namespace, self.name, self.uid = metadata["namespace"], metadata["name"], metadata["uid"]
-        self._around = surroundings
+        self._around = pod_environment
         self.node_name: str = pod["spec"]["nodeName"]
         self._node = NODE_NAMES.index(self.node_name)
         self._address = pod_address(self._node, sequence)
-        self.folder = surroundings.directory / "pods" / f"{self.namespace}_{self.name}_{self.uid}"
-        self.ports = PodPorts(surroundings.addresses, self.namespace, self.name)
-        self.volumes = Volumes(pod, self.folder, surroundings.sources, self._field)
+        self.folder = pod_environment.directory / "pods" / f"{self.namespace}_{self.name}_{self.uid}"
+        self.ports = PodPorts(pod_environment.addresses, self.namespace, self.name)
+        self.volumes = Volumes(pod, self.folder, pod_environment.sources, self._field)
         self._init = [self._container(one) for one in pod["spec"].get("initContainers", [])]
         self._main = [self._container(one) for one in pod["spec"]["containers"]]
         self._stage = _Stage.MOUNTING

@@ -9,7 +9,8 @@ from typing import Any, cast
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.aws.mapping import TAGS, TEXT, WHETHER, Document, nested, properties, without_twin
 from sandbox.providers.aws.resource import AwsType, Found, Wanted, gone_as_none, gone_is_fine, tags_of
-from sandbox.providers.provider_core import Path, Request
+from sandbox.providers.provider_table import Request
+from sandbox.providers.provider_values import Path
 
 _GONE_INSTANCE = ("InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed")
 

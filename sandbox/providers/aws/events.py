@@ -8,7 +8,7 @@ from typing import Any, cast
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.aws.mapping import TAGS, WHETHER, Document, json_text, nested, properties, without_twin
 from sandbox.providers.aws.resource import AwsType, Found, Wanted, gone_as_none, gone_is_fine, tags_of
-from sandbox.providers.provider_core import ProviderFailed
+from sandbox.providers.provider_table import ProviderFailed
 
 _GONE = ("ResourceNotFoundException",)
 DEFAULT_BUS = "default"

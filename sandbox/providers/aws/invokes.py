@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 from sandbox.providers.aws.client import PARTITION, Aws
 from sandbox.providers.aws.mapping import Document
 from sandbox.providers.aws.resource import tags_of
-from sandbox.providers.provider_core import Invoke, Properties, Property, ProviderFailed
+from sandbox.providers.provider_table import Invoke, Property, ProviderFailed
+from sandbox.providers.provider_values import Properties
 
 DNS_SUFFIX = "amazonaws.com"
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, TypeAlias, cast
 
-from sandbox.providers.provider_core import UNKNOWN, Path, Properties
+from sandbox.providers.provider_values import UNKNOWN, Path, Properties
 
 Document: TypeAlias = dict[str, Any]
 """A resource as CloudFormation writes its properties."""

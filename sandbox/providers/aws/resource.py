@@ -20,17 +20,8 @@ from sandbox.providers.aws.mapping import (
     static_target,
     to_cloudformation,
 )
-from sandbox.providers.provider_core import (
-    Created,
-    Failure,
-    Incomplete,
-    Path,
-    Properties,
-    Property,
-    Request,
-    ResourceType,
-)
-from sandbox.providers.provider_values import dotted
+from sandbox.providers.provider_table import Created, Failure, Incomplete, Property, Request, ResourceType
+from sandbox.providers.provider_values import Path, Properties, dotted
 
 TAGS = "tags"
 ALL_TAGS = "tagsAll"
@@ -152,7 +143,7 @@ def tags_of(listed: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def described(aws: Aws, one: AwsType) -> ResourceType:
-    """Return a type as the machine takes it."""
+    """Return a type as the core takes it."""
     return ResourceType(
         token=one.token,
         properties={name: _property(one, name, mapped) for name, mapped in one.fields.items()},

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.aws.mapping import ANYTHING, TEXT, TEXTS_BY_NAME, WHETHER, Mapped, properties, without_twin
 from sandbox.providers.aws.resource import AwsType, Found, Wanted, gone_as_none, gone_is_fine, tags_of
-from sandbox.providers.provider_core import Failure, ProviderFailed, Request
+from sandbox.providers.provider_table import Failure, ProviderFailed, Request
 from sandbox.providers.provider_values import Archive, Asset
 
 _GONE = ("NoSuchBucket", "NoSuchKey", "404")

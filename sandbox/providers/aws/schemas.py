@@ -10,8 +10,8 @@ from cfnlint.jsonschema import StandardValidator, ValidationError
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from sandbox.providers.aws.mapping import Fields, Mapped, Translation, Unusable, parsed
-from sandbox.providers.provider_core import Failure, Path, contains_unknown
-from sandbox.providers.provider_values import dotted
+from sandbox.providers.provider_table import Failure
+from sandbox.providers.provider_values import Path, contains_unknown, dotted
 
 SCHEMA_REGION = "us-east-1"
 """The types here have the same schema in every region."""

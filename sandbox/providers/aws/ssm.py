@@ -9,7 +9,7 @@ from typing import Any, cast
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.aws.mapping import TAGS, Document, Mapped, Unusable, nested, properties, shaped
 from sandbox.providers.aws.resource import AwsType, Found, Wanted, gone_as_none, gone_is_fine, tags_of
-from sandbox.providers.provider_core import Incomplete
+from sandbox.providers.provider_table import Incomplete
 
 _GONE = ("InvalidDocument", "InvalidDocumentOperation")
 _NEW_VERSION = "pulumi-aws makes a new version of the document the default one"

@@ -1,4 +1,4 @@
-"""The whole provider as the machine takes it."""
+"""The whole provider as the core takes it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from sandbox.providers.aws import (
 from sandbox.providers.aws.client import Aws
 from sandbox.providers.aws.invokes import invokes
 from sandbox.providers.aws.resource import AwsType, described
-from sandbox.providers.provider_core import Properties, ProviderFailed, Setting, Table, by_token
+from sandbox.providers.provider_table import ProviderFailed, Setting, Table, by_token
+from sandbox.providers.provider_values import Properties
 
 _MODULES = (
     cloudwatch,

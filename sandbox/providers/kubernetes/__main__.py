@@ -7,8 +7,8 @@ from importlib.metadata import version
 from sandbox.providers.kubernetes.cluster import Cluster
 from sandbox.providers.kubernetes.objects import Objects
 from sandbox.providers.kubernetes.release import Releases
-from sandbox.providers.provider_core import Setting, Table, by_token
 from sandbox.providers.provider_server import serve
+from sandbox.providers.provider_table import Setting, Table, by_token
 
 
 def main() -> None:

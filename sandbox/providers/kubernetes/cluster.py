@@ -16,7 +16,8 @@ from lightkube.config.client_adapter import Client, ConnectionParams
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.core.exceptions import ConfigError
 
-from sandbox.providers.provider_core import UNKNOWN, Properties, ProviderFailed
+from sandbox.providers.provider_table import ProviderFailed
+from sandbox.providers.provider_values import UNKNOWN, Properties
 
 REQUEST_TIMEOUT_SECONDS = 30
 DEFAULT_NAMESPACE = "default"

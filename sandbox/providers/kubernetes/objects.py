@@ -11,21 +11,9 @@ from typing import Any
 
 from sandbox.providers.kubernetes.cluster import Cluster, KindOfObject, Manifest, Refused
 from sandbox.providers.kubernetes.waiting import NeverReady, waits_for
-from sandbox.providers.provider_core import (
-    UNKNOWN,
-    Created,
-    Difference,
-    Failure,
-    Incomplete,
-    Path,
-    Properties,
-    ProviderFailed,
-    Request,
-    ResourceType,
-    contains_unknown,
-)
-from sandbox.providers.provider_diff import differences
-from sandbox.providers.provider_values import value_at
+from sandbox.providers.provider_diff import Difference, differences
+from sandbox.providers.provider_table import Created, Failure, Incomplete, ProviderFailed, Request, ResourceType
+from sandbox.providers.provider_values import UNKNOWN, Path, Properties, contains_unknown, value_at
 
 WAIT_SECONDS = 600.0
 """How long pulumi-kubernetes waits when no timeout is given."""

@@ -14,19 +14,16 @@ from typing import Any
 import yaml
 
 from sandbox.providers.kubernetes.cluster import Cluster
-from sandbox.providers.provider_core import (
+from sandbox.providers.provider_table import (
     DEFAULTS,
-    UNKNOWN,
     Created,
     Incomplete,
-    Properties,
     Property,
     ProviderFailed,
     Request,
     ResourceType,
-    contains_unknown,
 )
-from sandbox.providers.provider_values import Asset
+from sandbox.providers.provider_values import UNKNOWN, Asset, Properties, contains_unknown
 from sandbox.service import dying_with_its_starter
 from tools.paths import tool
 

@@ -1,1 +1,1 @@
-"""The embedded Pulumi provider `pagerduty`: a table for the machine, over PagerDuty's REST API."""
+"""The embedded Pulumi provider `pagerduty`: a table for the core, over PagerDuty's REST API."""

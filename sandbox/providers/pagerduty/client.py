@@ -11,7 +11,8 @@ from typing import Any, Literal
 import httpx
 import tenacity
 
-from sandbox.providers.provider_core import Properties, ProviderFailed
+from sandbox.providers.provider_table import ProviderFailed
+from sandbox.providers.provider_values import Properties
 
 ADDRESS_VARIABLE = "ORION_PAGERDUTY_API_URL"
 TIMEOUT_SECONDS = 30.0

@@ -6,7 +6,8 @@ from typing import Any
 
 from sandbox.providers.pagerduty.client import PagerDuty
 from sandbox.providers.pagerduty.shapes import CATCH_ALL, ROUTER_SET, TEXT, RouterSet, has_shape
-from sandbox.providers.provider_core import Created, Properties, Property, ProviderFailed, Request, ResourceType
+from sandbox.providers.provider_table import Created, Property, ProviderFailed, Request, ResourceType
+from sandbox.providers.provider_values import Properties
 
 ORCHESTRATION = "pagerduty:index/eventOrchestration:EventOrchestration"
 ORCHESTRATION_INTEGRATION = "pagerduty:index/eventOrchestrationIntegration:EventOrchestrationIntegration"

@@ -12,15 +12,8 @@ from typing import Any
 
 from sandbox.providers.pagerduty.client import PagerDuty
 from sandbox.providers.pagerduty.shapes import ROTATIONS, TEXT, Event, Rotation, has_shape
-from sandbox.providers.provider_core import (
-    Created,
-    Incomplete,
-    Properties,
-    Property,
-    ProviderFailed,
-    Request,
-    ResourceType,
-)
+from sandbox.providers.provider_table import Created, Incomplete, Property, ProviderFailed, Request, ResourceType
+from sandbox.providers.provider_values import Properties
 
 SCHEDULE = "pagerduty:index/schedulev2:Schedulev2"
 MANAGED = "Managed by Pulumi"

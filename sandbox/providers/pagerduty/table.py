@@ -24,10 +24,9 @@ from sandbox.providers.pagerduty.shapes import (
     has_shape,
     is_timeout,
 )
-from sandbox.providers.provider_core import (
+from sandbox.providers.provider_table import (
     Created,
     Invoke,
-    Properties,
     Property,
     ProviderFailed,
     Request,
@@ -36,6 +35,7 @@ from sandbox.providers.provider_core import (
     Table,
     by_token,
 )
+from sandbox.providers.provider_values import Properties
 
 TEAM = "pagerduty:index/team:Team"
 ESCALATION_POLICY = "pagerduty:index/escalationPolicy:EscalationPolicy"
