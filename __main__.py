@@ -22,6 +22,7 @@ from components.preflight import preflight
 from components.prometheus_rules import Rules, RulesArgs
 from components.protection import know_old_names
 from components.providers import Providers, ProvidersArgs
+from components.repair_sweep import RepairSweep, RepairSweepArgs, build_sweep_package
 from components.runbook_automation import (
     RunbookAutomation,
     RunbookAutomationArgs,
@@ -29,6 +30,7 @@ from components.runbook_automation import (
     build_repair_package,
 )
 from components.secrets import Secrets, SecretsArgs
+from components.state import State, StateArgs
 from components.watchdog import Watchdog, WatchdogArgs
 
 ROOT = Path(__file__).resolve().parent
@@ -45,7 +47,9 @@ secrets = read_secrets(
     grafana=settings.monitoring.grafana,
     paging=settings.paging,
 )
-package = build_repair_package(ROOT / "lambda", ROOT / "build" / stack, platform.repairs.as_function_data())
+built = ROOT / "build" / stack
+repair_package = build_repair_package(ROOT / "lambda", built, platform.repairs.as_function_data())
+sweep_package = build_sweep_package(ROOT / "lambda", built)
 
 providers = Providers(
     "providers",
@@ -63,16 +67,9 @@ network = AlertmanagerNetwork(
 )
 on_call = PagerDutyOnCall("on-call", PagerDutyOnCallArgs(on_call=platform.on_call, paging=settings.paging), opts=using)
 event_bus = EventBus(
-    "event-bus",
-    EventBusArgs(
-        spec=EventBusSpec(
-            settings=settings,
-            teams=platform.repairs.teams,
-            documents=tuple(action.document_name for action in platform.repairs.actions),
-        )
-    ),
-    opts=using,
+    "event-bus", EventBusArgs(spec=EventBusSpec(settings=settings, teams=platform.repairs.teams)), opts=using
 )
+state = State("state", StateArgs(settings=settings, key_arn=event_bus.key_arn), opts=using)
 alarms = Alarms(
     "alarms",
     AlarmsArgs(
@@ -85,10 +82,24 @@ alarms = Alarms(
 runbook_automation = RunbookAutomation(
     "runbook-automation",
     RunbookAutomationArgs(
-        spec=RunbookAutomationSpec(settings=settings, repairs=platform.repairs, package=package),
+        spec=RunbookAutomationSpec(settings=settings, repairs=platform.repairs, package=repair_package),
         namespace=namespace.namespace,
+        state=state,
         key_arn=event_bus.key_arn,
-        queue_arn=event_bus.queue_arn,
+        alert_topic_arn=event_bus.alert_topic_arn,
+        notification_topic_arn=event_bus.notification_topic_arn,
+        team_topic_arns=event_bus.team_topic_arns,
+        alarm_topic_arn=alarms.topic_arn,
+    ),
+    opts=using,
+)
+repair_sweep = RepairSweep(
+    "repair-sweep",
+    RepairSweepArgs(
+        settings=settings,
+        package=sweep_package,
+        state=state,
+        key_arn=event_bus.key_arn,
         notification_topic_arn=event_bus.notification_topic_arn,
         team_topic_arns=event_bus.team_topic_arns,
         alarm_topic_arn=alarms.topic_arn,
@@ -100,7 +111,7 @@ bastion = Bastion(
     BastionArgs(
         spec=BastionSpec(settings=settings, repairs=platform.repairs),
         namespace=namespace.namespace,
-        diagnostics_bucket_arn=runbook_automation.diagnostics_bucket_arn,
+        diagnostics_bucket_arn=state.diagnostics.arn,
         key_arn=event_bus.key_arn,
     ),
     opts=using,
@@ -151,9 +162,10 @@ pulumi.export("alertmanager", settings.addresses.alertmanager)
 pulumi.export("prometheus", settings.addresses.prometheus)
 pulumi.export("alertTopicArn", event_bus.alert_topic_arn)
 pulumi.export("notificationTopicArn", event_bus.notification_topic_arn)
-pulumi.export("repairQueueUrl", event_bus.queue_url)
+pulumi.export("repairQueueUrl", runbook_automation.queue_url)
 pulumi.export("functionArn", runbook_automation.function_arn)
-pulumi.export("stateTable", runbook_automation.table_name)
-pulumi.export("diagnosticsBucket", runbook_automation.diagnostics_bucket_name)
+pulumi.export("sweepFunctionArn", repair_sweep.function_arn)
+pulumi.export("stateTable", state.table_name)
+pulumi.export("diagnosticsBucket", state.diagnostics.name)
 pulumi.export("bastionInstanceId", bastion.instance_id)
 pulumi.export("rules", list(rules.rule_names))

@@ -22,7 +22,7 @@ ALARM_TOPIC = "orion-alarms"
 """Whom this platform's own alarms tell."""
 NOTIFICATION_TOPIC = "orion-notifications"
 REPAIR_QUEUE = "orion-runbook-automation"
-"""The queue that the function of the same name reads: notifications, outcomes and the sweep's ticks."""
+"""The queue that the function of the same name reads: notifications and outcomes."""
 
 
 STATE_TABLE = "orion-state"

@@ -19,12 +19,15 @@ import pulumi_pagerduty as pagerduty
 
 from alerting import names
 from alerting.settings import Settings
-from components.naming import DEAD_LETTER_QUEUE, FUNCTION_ERRORS_ALARM, QUEUE_AGE_ALARM, arn, type_token
+from components.naming import FUNCTIONS, arn, dead_letter_queue, errors_alarm, queue_age_alarm, type_token
 from components.policies import Statement
 from components.topics import TopicSpec, make_topic
 
-ALARMS = (names.SILENCE_ALARM, DEAD_LETTER_QUEUE, QUEUE_AGE_ALARM, FUNCTION_ERRORS_ALARM)
-"""The alarms that may page, by name. The alarm on the dead-letter queue has the queue's name."""
+ALARMS = (
+    names.SILENCE_ALARM,
+    *(alarm(function) for function in FUNCTIONS for alarm in (dead_letter_queue, queue_age_alarm, errors_alarm)),
+)
+"""The alarms that may page, by name. The alarm on a dead-letter queue has the queue's name."""
 PAGERDUTY = "https://events.pagerduty.com"
 
 

@@ -1,32 +1,48 @@
-"""CloudWatch alarms of the repair function: messages given up, messages that wait too long, invocations that fail."""
+"""CloudWatch alarms of a function: messages given up, messages that wait too long, invocations that fail."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from alerting import names
-from components.naming import DEAD_LETTER_QUEUE, FUNCTION, FUNCTION_ERRORS_ALARM, QUEUE_AGE_ALARM
+from components.naming import dead_letter_queue, errors_alarm, queue_age_alarm
 
 PERIOD_SECONDS = 60
 QUEUE_AGE_SECONDS = 10 * 60
 """The oldest message's age at which the queue's alarm goes off.
 
-The function acts on no message older than a quarter of an hour. A message that fails again and again is none of this
-alarm's: after its third receive SQS no longer counts it (SQS' developer guide, "Available CloudWatch metrics"), nine
-minutes after the first, and the dead letters' alarm reports it.
+The repair function acts on no message older than a quarter of an hour. A message that fails again and again is none of
+this alarm's: after its third receive SQS no longer counts it (SQS' developer guide, "Available CloudWatch metrics"),
+nine minutes after the first, and the dead letters' alarm reports it.
 """
-ERROR_PERIODS = 5
 ERRONEOUS_PERIODS = 3
-"""One invocation that fails is tried again by the queue. The sweep alone invokes the function every minute."""
+"""One invocation that fails is tried again by the queue."""
 
 
-def make_function_alarms(name: str, *, topic_arn: pulumi.Input[str], opts: pulumi.ResourceOptions) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionAlarms:
+    """Texts of a function's alarms: on messages that were given up, on those that wait, and on failed invocations.
+
+    Failures in three minutes of the last `error_minutes` are an alarm: as many minutes as three invocations may be
+    apart.
+    """
+
+    given_up: str
+    waiting: str
+    failing: str
+    error_minutes: int
+
+
+def make_function_alarms(
+    name: str, function: str, alarms: FunctionAlarms, *, topic_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> None:
     """Make the alarms, called NAME-...-alarm in the program, which report to a topic when they begin and end.
 
-    Missing data is no trouble to any of them: an idle queue, or a function that is not invoked, sends none.
+    `function` is the name of the function and its queue. Missing data is no trouble to any of them: an idle queue, or a
+    function that is not invoked, sends none.
     """
 
     def alarm(key: str, alarm_name: str, **measured: Any) -> None:
@@ -44,44 +60,35 @@ def make_function_alarms(name: str, *, topic_arn: pulumi.Input[str], opts: pulum
 
     alarm(
         "dead-letters",
-        DEAD_LETTER_QUEUE,
-        alarm_description=(
-            "Alerts or outcomes could not be handled by runbook automation, and wait in this queue: "
-            'docs/repairs.md, "When messages fail"'
-        ),
+        dead_letter_queue(function),
+        alarm_description=alarms.given_up,
         namespace="AWS/SQS",
         metric_name="ApproximateNumberOfMessagesVisible",
-        dimensions={"QueueName": DEAD_LETTER_QUEUE},
+        dimensions={"QueueName": dead_letter_queue(function)},
         statistic="Maximum",
         evaluation_periods=1,
         threshold=0,
     )
     alarm(
         "queue-age",
-        QUEUE_AGE_ALARM,
-        alarm_description=(
-            "Nothing takes alerts out of runbook automation's queue: no repair runs, and messages expire after four "
-            'days. docs/repairs.md, "When messages wait"'
-        ),
+        queue_age_alarm(function),
+        alarm_description=alarms.waiting,
         namespace="AWS/SQS",
         metric_name="ApproximateAgeOfOldestMessage",
-        dimensions={"QueueName": names.REPAIR_QUEUE},
+        dimensions={"QueueName": function},
         statistic="Maximum",
         evaluation_periods=1,
         threshold=QUEUE_AGE_SECONDS,
     )
     alarm(
         "errors",
-        FUNCTION_ERRORS_ALARM,
-        alarm_description=(
-            "The function of runbook automation fails again and again: no repair runs. "
-            'docs/repairs.md, "When messages wait"'
-        ),
+        errors_alarm(function),
+        alarm_description=alarms.failing,
         namespace="AWS/Lambda",
         metric_name="Errors",
-        dimensions={"FunctionName": FUNCTION},
+        dimensions={"FunctionName": function},
         statistic="Sum",
-        evaluation_periods=ERROR_PERIODS,
+        evaluation_periods=alarms.error_minutes,
         datapoints_to_alarm=ERRONEOUS_PERIODS,
         threshold=0,
     )

@@ -1,4 +1,4 @@
-"""The repair function's network: the settings' subnets and a security group of its own, to reach Alertmanager.
+"""Network of a function that asks Alertmanager: the settings' subnets and a security group of its own.
 
 Where the settings have it ask nobody, it stands outside of every network and needs none of this.
 """
@@ -13,7 +13,7 @@ import pulumi_aws as aws
 
 from alerting.settings import LOAD_BALANCER, Settings
 from components.alertmanager_load_balancer import AlertmanagerLoadBalancer, AlertmanagerLoadBalancerArgs
-from components.naming import FUNCTION, arn
+from components.naming import arn
 from components.policies import Statement
 from components.security_groups import HTTPS_PORT, let_out, security_group
 
@@ -37,11 +37,10 @@ class FunctionNetwork:
     alertmanager_api: pulumi.Input[str]
 
 
-def network_statements(settings: Settings) -> tuple[Statement, ...]:
+def network_statements(settings: Settings, function: str) -> tuple[Statement, ...]:
     """Return what the role needs for that place. Lambda uses it; the function's own code is refused it."""
     if settings.alertmanager_api is None:
         return ()
-    function = arn(settings, "lambda", f"function:{FUNCTION}")
     return (
         # Lambda makes the interfaces with this role before any of them has a name.
         Statement(sid="StandInTheNetwork", actions=INTERFACE_ACTIONS, resources=["*"]),
@@ -50,13 +49,14 @@ def network_statements(settings: Settings) -> tuple[Statement, ...]:
             effect="Deny",
             actions=INTERFACE_ACTIONS,
             resources=["*"],
-            conditions={"ArnEquals": {"lambda:SourceFunctionArn": function}},
+            conditions={"ArnEquals": {"lambda:SourceFunctionArn": arn(settings, "lambda", f"function:{function}")}},
         ),
     )
 
 
 def make_function_network(
     name: str,
+    function: str,
     *,
     settings: Settings,
     namespace: pulumi.Input[str],
@@ -72,7 +72,7 @@ def make_function_network(
         return None
     group = security_group(
         f"{name}-group",
-        FUNCTION,
+        function,
         "Orion runbook automation: nothing in, HTTPS and Alertmanager out",
         settings=settings,
         # It goes once Lambda has removed the function's interfaces, which it does with the role's rights.

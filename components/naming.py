@@ -13,17 +13,14 @@ from alerting.settings import Settings
 
 TYPE_PREFIX = "orion:alerting"
 
-FUNCTION = "orion-runbook-automation"
+FUNCTION = names.REPAIR_QUEUE
+"""The repair function. A function and its queue have one name."""
+SWEEP_FUNCTION = "orion-repair-sweep"
+FUNCTIONS = (FUNCTION, SWEEP_FUNCTION)
 FUNCTION_RUNTIME = "python3.13"
 """Lambda's runtime. The workflows check and deploy with the same version of Python."""
-FUNCTION_HANDLER = "runbook_automation.handler.handler"
 FUNCTION_TIMEOUT_SECONDS = 30
 """A function waits for nobody: it claims, sends, records and returns."""
-DEAD_LETTER_QUEUE = "orion-runbook-automation-dead-letters"
-QUEUE_AGE_ALARM = "orion-runbook-automation-waiting"
-"""The alarm on the age of the oldest message of the function's queue."""
-FUNCTION_ERRORS_ALARM = "orion-runbook-automation-errors"
-"""The alarm on invocations of the function that fail as a whole."""
 OUTCOME_RULE = "orion-repair-outcomes"
 SWEEP_RULE = "orion-repair-sweep"
 KEY_ALIAS = "alias/orion-alerting"
@@ -52,6 +49,21 @@ RELEASE_LABELS: Mapping[str, str] = {"release": names.RELEASE}
 def type_token(name: str) -> str:
     """Return a component's type, such as `orion:alerting:EventBus`."""
     return f"{TYPE_PREFIX}:{name}"
+
+
+def dead_letter_queue(function: str) -> str:
+    """Return the name of a function's dead-letter queue, and of the alarm on it."""
+    return f"{function}-dead-letters"
+
+
+def queue_age_alarm(function: str) -> str:
+    """Return the name of the alarm on the age of the oldest message of a function's queue."""
+    return f"{function}-waiting"
+
+
+def errors_alarm(function: str) -> str:
+    """Return the name of the alarm on invocations of a function that fail as a whole."""
+    return f"{function}-errors"
 
 
 def tags(settings: Settings) -> dict[str, str]:

@@ -4,16 +4,54 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pulumi
 
 from alerting.settings import RetainedResource, Settings
+from components.naming import type_token
 
-RENAMED: Mapping[str, tuple[str, ...]] = {}
-"""A resource's name in the program, and the names that it had before.
 
-Pulumi knows a resource by type and name: without its old name here, one that is renamed is made anew and the old one
-removed. An entry may go once every stack has been brought up with it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OldPlace:
+    """The name that a resource had before, and the component (its type and name) that it was a child of.
+
+    Without a component, only the name has changed.
+    """
+
+    name: str
+    component: tuple[str, str] | None = None
+
+    def alias(self) -> pulumi.Alias:
+        """Return the alias by which Pulumi knows the resource."""
+        if self.component is None:
+            return pulumi.Alias(name=self.name)
+        type_name, name = self.component
+        parent = f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{type_token(type_name)}::{name}"
+        return pulumi.Alias(name=self.name, parent=parent)
+
+
+_EVENT_BUS = ("EventBus", "event-bus")
+_RUNBOOK_AUTOMATION = ("RunbookAutomation", "runbook-automation")
+RENAMED: Mapping[str, tuple[OldPlace, ...]] = {
+    # Since November 2026: a function owns its queue and what feeds it, and the state is a component of its own.
+    "runbook-automation-queue": (OldPlace(name="event-bus-queue", component=_EVENT_BUS),),
+    "runbook-automation-queue-policy": (OldPlace(name="event-bus-queue-policy", component=_EVENT_BUS),),
+    "runbook-automation-dead-letters": (OldPlace(name="event-bus-dead-letters", component=_EVENT_BUS),),
+    "runbook-automation-dead-letters-policy": (OldPlace(name="event-bus-dead-letters-policy", component=_EVENT_BUS),),
+    "runbook-automation-alerts-to-queue": (OldPlace(name="event-bus-alerts-to-queue", component=_EVENT_BUS),),
+    "runbook-automation-outcomes": (OldPlace(name="event-bus-outcomes", component=_EVENT_BUS),),
+    "runbook-automation-outcomes-to-queue": (OldPlace(name="event-bus-outcomes-to-queue", component=_EVENT_BUS),),
+    "repair-sweep-schedule": (OldPlace(name="event-bus-sweep", component=_EVENT_BUS),),
+    "state-table": (OldPlace(name="runbook-automation-state", component=_RUNBOOK_AUTOMATION),),
+    # A bucket's resources inherit the alias of the component that they belong to.
+    "state-diagnostics": (OldPlace(name="runbook-automation-diagnostics", component=_RUNBOOK_AUTOMATION),),
+    "state-code": (OldPlace(name="runbook-automation-code", component=_RUNBOOK_AUTOMATION),),
+}
+"""A resource's name in the program, and the places that it had before.
+
+Pulumi knows a resource by type, name and parents: without its old place here, one that is renamed or moved is made anew
+and the old one removed. An entry may go once every stack has been brought up with it.
 """
 
 
@@ -67,14 +105,14 @@ def import_command(stack: str, resource: RetainedResource, found_as: str) -> str
     return f"pulumi config set --stack {stack} --path 'orion-alerting:imports.{resource}' {found_as}"
 
 
-def know_old_names(renamed: Mapping[str, tuple[str, ...]] = RENAMED) -> None:
+def know_old_names(renamed: Mapping[str, tuple[OldPlace, ...]] = RENAMED) -> None:
     """Have every resource that is made from here on known by the names that it had before, too."""
 
     def add_aliases(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
-        names = renamed.get(args.name)
-        if names is None:
+        places = renamed.get(args.name)
+        if places is None:
             return None
-        aliases = pulumi.ResourceOptions(aliases=[pulumi.Alias(name=name) for name in names])
+        aliases = pulumi.ResourceOptions(aliases=[place.alias() for place in places])
         return pulumi.ResourceTransformationResult(
             props=args.props, opts=pulumi.ResourceOptions.merge(args.opts, aliases)
         )

@@ -34,6 +34,7 @@ PRIVATE_ENDPOINT: Mapping[str, Any] = {
 class Registered:
     """One resource as the engine was told of it.
 
+    `urns` are all that the engine knows it by: its own, its aliases, and those it inherits from its parent.
     `secrets` are the paths of inputs that are marked secret, `unknown` of those that only a deployment will tell.
     """
 
@@ -53,6 +54,7 @@ class Registered:
     protected: bool
     retained: bool
     old_names: tuple[str, ...]
+    urns: frozenset[str]
 
 
 @dataclass(kw_only=True)
@@ -202,8 +204,20 @@ class _Monitor(MockMonitor):
                 protected=request.protect,
                 retained=request.retainOnDelete,
                 old_names=tuple(alias.spec.name for alias in request.aliases),
+                urns=self._urns(request),
             )
         return super().RegisterResource(request)
+
+    def _urns(self, request: Any) -> frozenset[str]:
+        """Return the URNs of a resource as the engine composes them: each alias of its parent gives it one, too."""
+        parent = self.run.resources.get(request.parent.split("::")[-1])
+        parents = parent.urns if parent is not None else frozenset({""})
+        own = {_child_urn(urn, request.type, _renamed(request, parent, urn)) for urn in parents}
+        for alias in request.aliases:
+            named = alias.spec.name or request.name
+            above = frozenset({alias.spec.parentUrn}) if alias.spec.parentUrn else parents
+            own |= {_child_urn(urn, alias.spec.type or request.type, named) for urn in above}
+        return frozenset(own)
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802  (the engine's own name)
         self.run.finished.add(request.urn.split("::")[-1])
@@ -213,6 +227,20 @@ class _Monitor(MockMonitor):
         provider = request.provider.split("::")[-2] if request.provider else ""
         self.run.calls.append(MockCallArgs(token=request.tok, args=dict(request.args), provider=provider))
         return super().Invoke(request)
+
+
+def _child_urn(parent_urn: str, type_: str, name: str) -> str:
+    """Return the URN of a child; that of the stack itself is no part of it."""
+    prefix = f"urn:pulumi:{pulumi.get_stack()}::{PROJECT}"
+    types = f"{parent_urn.split('::')[2]}$" if parent_urn else ""
+    return f"{prefix}::{types}{type_}::{name}"
+
+
+def _renamed(request: Any, parent: Registered | None, parent_urn: str) -> str:
+    """Return a child's name by an alias of its parent, whose name it may begin with."""
+    if parent is None or not request.name.startswith(parent.name):
+        return request.name
+    return parent_urn.rsplit("::", maxsplit=1)[-1] + request.name.removeprefix(parent.name)
 
 
 def run_program(

@@ -12,7 +12,9 @@ import pulumi
 from alerting.settings import Settings
 from components.bastion import Bastion, BastionArgs, BastionSpec
 from components.event_bus import EventBus, EventBusArgs, EventBusSpec
+from components.repair_sweep import RepairSweep, RepairSweepArgs
 from components.runbook_automation import RunbookAutomation, RunbookAutomationArgs, RunbookAutomationSpec
+from components.state import State, StateArgs
 from sandbox.mocked_program import Answers, Run, run_program
 from tests.component_data import package, providers, repairs, settings
 
@@ -23,6 +25,7 @@ EVENTS = "arn:aws:events:us-east-1:123456789012:rule"
 QUEUE = f"{SQS}:orion-runbook-automation"
 DEAD_LETTERS = f"{SQS}:orion-runbook-automation-dead-letters"
 FUNCTION_NAME = "orion-runbook-automation"
+SWEEP_NAME = "orion-repair-sweep"
 
 Statements = dict[str, dict[str, Any]]
 
@@ -39,7 +42,7 @@ def deployed(
 
 
 def event_bus(*, preview: bool = False) -> Run:
-    spec = EventBusSpec(settings=settings(), teams=repairs().teams, documents=("orion-restart-pod",))
+    spec = EventBusSpec(settings=settings(), teams=repairs().teams)
     return deployed(
         lambda _, options: EventBus("event-bus", EventBusArgs(spec=spec), options),
         preview=preview,
@@ -47,18 +50,33 @@ def event_bus(*, preview: bool = False) -> Run:
 
 
 def automation(folder: Path, *, preview: bool = False, alertmanager_api: str | None = None) -> Run:
+    """Make the state and both functions on it."""
+
     def make(stack: Settings, options: pulumi.ResourceOptions) -> None:
         stack = stack.model_copy(update={"alertmanager_api": alertmanager_api})
+        state = State("state", StateArgs(settings=stack, key_arn=KEY), options)
+        topics = {team: f"{SNS}:orion-team-{team}" for team in ("trading", "platform")}
         args = RunbookAutomationArgs(
             spec=RunbookAutomationSpec(settings=stack, repairs=repairs(), package=package(folder)),
             namespace="monitoring",
+            state=state,
             key_arn=KEY,
-            queue_arn=QUEUE,
+            alert_topic_arn=f"{SNS}:orion-alerts",
             notification_topic_arn=f"{SNS}:orion-notifications",
-            team_topic_arns={team: f"{SNS}:orion-team-{team}" for team in ("trading", "platform")},
+            team_topic_arns=topics,
             alarm_topic_arn=f"{SNS}:orion-alarms",
         )
         RunbookAutomation("runbook-automation", args, options)
+        sweep = RepairSweepArgs(
+            settings=stack,
+            package=package(folder),
+            state=state,
+            key_arn=KEY,
+            notification_topic_arn=f"{SNS}:orion-notifications",
+            team_topic_arns=topics,
+            alarm_topic_arn=f"{SNS}:orion-alarms",
+        )
+        RepairSweep("repair-sweep", sweep, options)
 
     return deployed(make, preview=preview)
 

@@ -34,7 +34,17 @@ FUNCTION_OPERATIONS = frozenset(
         "ssm:SendCommand",
     }
 )
-"""What the function asks of AWS: its own tests and those of its role hold it to this."""
+"""The operations that the repair function asks of AWS: its own tests and those of its role hold it to this."""
+SWEEP_OPERATIONS = frozenset(
+    {
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+        "sns:Publish",
+        "ssm:GetCommandInvocation",
+        "ssm:ListCommandInvocations",
+    }
+)
+"""The operations that the sweep asks of AWS."""
 OUT_OF_THE_WAY = ActionLimit(service=50, platform=200)
 LABELS = {
     "alertname": "HighMemoryUsage",

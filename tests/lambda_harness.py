@@ -17,8 +17,11 @@ from botocore.model import OperationModel
 from moto import mock_aws
 
 from orion_common.alertmanager import AlertmanagerApi
+from orion_common.message_archive import MessageArchive
 from orion_common.names import Mode
+from repair_sweep.sweep import RepairSweep
 from runbook_automation.automation import Automation
+from runbook_automation.command_results import CommandResults
 from runbook_automation.commands import Commands
 from runbook_automation.configuration import DeployedDocument, Remediations
 from runbook_automation.counts import Count
@@ -93,13 +96,13 @@ class World:
             remediations=Remediations.from_json(json.dumps(function_data(REPAIRS))),
             store=RepairStore(self.table),
             commands=Commands(client=self.ssm, bastion_tag_value="bastion", output_bucket=BUCKET, documents=documents),
+            results=CommandResults(client=self.ssm),
             publisher=Publisher(
                 sns=self.sns,
-                s3=self.s3,
                 notification_topic_arn=topics["notifications"],
                 team_topic_arns={team: topics[f"team-{team}"] for team in teams},
-                bucket=BUCKET,
             ),
+            archive=MessageArchive(s3=self.s3, bucket=BUCKET),
             alertmanager=AlertmanagerApi(address=None),
             observer=self.seen,
             now=lambda: self.time,
@@ -123,7 +126,11 @@ class World:
         self.automation = replace(self.automation, mode=mode)
 
     def handle(self, body: str) -> None:
-        self.automation.handle(body, "00000000-0000-4000-8000-000000000000")
+        """Have the function that a message is for handle it."""
+        if body == SWEEP:
+            RepairSweep(outcomes=self.automation.outcomes, deadline=self.automation.deadline).handle(body)
+        else:
+            self.automation.handle(body, "00000000-0000-4000-8000-000000000000")
 
     def operations(self, *bodies: str) -> set[str]:
         """Handle messages and return what that asked of AWS, as a policy calls it."""

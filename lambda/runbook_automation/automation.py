@@ -18,7 +18,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from orion_common.alertmanager import AlertmanagerApi, NotFetched
 from orion_common.deadlines import TryLater, need_time
 from orion_common.envelope import Alert, Notification, NotOurs, Unreadable
+from orion_common.message_archive import MessageArchive
 from orion_common.names import Mode
+from runbook_automation.command_results import CommandResults
 from runbook_automation.commands import Commands, NotSent
 from runbook_automation.configuration import (
     BEGIN_SECONDS,
@@ -32,7 +34,7 @@ from runbook_automation.configuration import (
 from runbook_automation.counts import Count, Observer
 from runbook_automation.decisions import Handing, Plan, Refusal, decide, repair_id
 from runbook_automation.limits import limits_of
-from runbook_automation.messages import CommandEvent, Sweep, read_message
+from runbook_automation.messages import CommandEvent, read_message
 from runbook_automation.outcomes import Outcomes
 from runbook_automation.publisher import Publisher
 from runbook_automation.repair import Ending, Repair, Status, shown_labels, time_text
@@ -52,7 +54,9 @@ class Automation:
     remediations: Remediations
     store: RepairStore
     commands: Commands
+    results: CommandResults
     publisher: Publisher
+    archive: MessageArchive
     alertmanager: AlertmanagerApi
     observer: Observer
     now: Callable[[], float]
@@ -77,28 +81,26 @@ class Automation:
                     self._keep(Count.UNREADABLE, body, message_id, message.unreadable[0])
                 self._handle_notification(message)
             case CommandEvent():
-                self._outcomes.handle_event(message)
-            case Sweep():
-                self._outcomes.sweep()
+                self.outcomes.handle_event(message)
             case _:
                 assert_never(message)
 
     @property
-    def _outcomes(self) -> Outcomes:
+    def outcomes(self) -> Outcomes:
+        """Return what ends repairs."""
         return Outcomes(
             store=self.store,
-            commands=self.commands,
+            results=self.results,
             publisher=self.publisher,
             observer=self.observer,
             now=self.now,
-            deadline=self.deadline,
         )
 
     def _need_time(self) -> None:
         need_time(self.now(), self.deadline)
 
     def _keep(self, what: Count, body: str, message_id: str, reason: str) -> None:
-        key = self.publisher.keep_unreadable(message_id, body, reason)
+        key = self.archive.keep(message_id, body, reason)
         self.observer.count(what)
         self.observer.say("message refused and kept", reason=reason, key=key)
 
@@ -124,7 +126,7 @@ class Automation:
             except (TryLater, ClientError, BotoCoreError) as error:
                 failures.append(error)
         try:
-            self._outcomes.publish_together(not_sent)
+            self.outcomes.publish_together(not_sent)
         except (ClientError, BotoCoreError) as error:  # the sweep publishes each by itself
             failures.append(error)
         return failures
@@ -250,7 +252,7 @@ class Automation:
         if not self.store.claim(repair):
             self.observer.count(Count.DUPLICATE)
             return
-        self._outcomes.publish(repair)
+        self.outcomes.publish(repair)
 
     def _recorded(self, ended: Repair) -> list[Repair]:
         """Record a repair that ended before it was sent; return it unless it was answered already."""
@@ -289,7 +291,7 @@ class Automation:
             self.observer.count(Count.NOT_TAKEN)
             raise
         except NotSent as error:
-            self._outcomes.end(
+            self.outcomes.end(
                 repair,
                 Ending(status=Status.FAILED, result=f"Systems Manager refused the command: {error}"[:MAXIMUM_RESULT]),
             )

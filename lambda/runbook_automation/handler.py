@@ -11,9 +11,11 @@ from pathlib import Path
 import boto3
 
 from orion_common.alertmanager import AlertmanagerApi
+from orion_common.message_archive import MessageArchive
 from orion_common.names import REMEDIATIONS_FILE
 from orion_common.queue_handler import CLIENT, ONE_TRY, PowertoolsObserver, queue_handler
 from runbook_automation.automation import Automation
+from runbook_automation.command_results import CommandResults
 from runbook_automation.commands import Commands
 from runbook_automation.configuration import Configuration, Remediations
 from runbook_automation.publisher import Publisher
@@ -28,25 +30,26 @@ def automation() -> Automation:
     """Return what handles messages, made once for as long as the function's process lives."""
     configuration = Configuration.from_environment(os.environ)
     session = boto3.session.Session()
+    # `SendCommand` takes no token: the SDK's own second try may be a second command.
+    ssm = session.client("ssm", config=ONE_TRY)
     return Automation(
         mode=configuration.mode,
         region=configuration.region,
         remediations=Remediations.from_json(REMEDIATIONS.read_text()),
         store=RepairStore(session.resource("dynamodb", config=CLIENT).Table(configuration.table)),
         commands=Commands(
-            # `SendCommand` takes no token: the SDK's own second try may be a second command.
-            client=session.client("ssm", config=ONE_TRY),
+            client=ssm,
             bastion_tag_value=configuration.bastion_tag_value,
             output_bucket=configuration.diagnostics_bucket,
             documents=configuration.documents,
         ),
+        results=CommandResults(client=ssm),
         publisher=Publisher(
             sns=session.client("sns", config=CLIENT),
-            s3=session.client("s3", config=CLIENT),
             notification_topic_arn=configuration.notification_topic_arn,
             team_topic_arns=configuration.team_topic_arns,
-            bucket=configuration.diagnostics_bucket,
         ),
+        archive=MessageArchive(s3=session.client("s3", config=CLIENT), bucket=configuration.diagnostics_bucket),
         alertmanager=AlertmanagerApi(address=configuration.alertmanager),
         observer=OBSERVER,
         now=time.time,

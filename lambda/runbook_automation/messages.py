@@ -1,4 +1,4 @@
-"""Reads what arrives in the repair function's queue, strictly, into one of three things.
+"""Reads what arrives in the repair function's queue, strictly, into a notification or a command's event.
 
 `Unreadable` and `NotOurs` of `orion_common.envelope` are raised for what can't be read. Both kinds of messages are kept
 as they came and never tried again.
@@ -20,7 +20,7 @@ from orion_common.envelope import (
     read_object,
     time_of,
 )
-from orion_common.names import OUTCOME_DETAIL_TYPE, SWEEP_SOURCE
+from orion_common.names import OUTCOME_DETAIL_TYPE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +33,7 @@ class CommandEvent:
     time: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """The schedule's request to look for what is overdue."""
-
-
-Message = Notification | CommandEvent | Sweep
+Message = Notification | CommandEvent
 
 
 def read_message(body: str) -> Message:
@@ -47,11 +42,9 @@ def read_message(body: str) -> Message:
     if is_notification(content):
         return read_notification(content)
     source = content.get("source")
-    if source == SWEEP_SOURCE:
-        return Sweep()
     if source == "aws.ssm" and content.get("detail-type") == OUTCOME_DETAIL_TYPE:
         return _command_event(content)
-    raise NotOurs(f"neither a notification of a topic, nor a command's event, nor a sweep: source {source!r:.100}")
+    raise NotOurs(f"neither a notification of a topic, nor a command's event: source {source!r:.100}")
 
 
 def _command_event(event: Mapping[str, Any]) -> CommandEvent:

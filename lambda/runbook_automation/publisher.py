@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orion_common.names import UNREADABLE_PREFIX
 from runbook_automation.repair import RESULTS, Repair, Status
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sns import SNSClient
 
 MAXIMUM_BYTES = 255 * 1024
@@ -29,10 +27,8 @@ class Publisher:
     """The topics, and the bucket for what was not understood."""
 
     sns: SNSClient
-    s3: S3Client
     notification_topic_arn: str
     team_topic_arns: Mapping[str, str]
-    bucket: str
 
     def publish(self, repair: Repair) -> None:
         """Publish how a repair ended: a result to the notification topic, anything else to its team's."""
@@ -47,18 +43,6 @@ class Publisher:
                 "status": {"DataType": "String", "StringValue": repair.status.value},
             },
         )
-
-    def keep_unreadable(self, message_id: str, body: str, reason: str) -> str:
-        """Keep a message as it came and return where."""
-        key = f"{UNREADABLE_PREFIX}{message_id}.json"
-        self.s3.put_object(
-            Bucket=self.bucket,
-            Key=key,
-            Body=body.encode(errors="surrogatepass"),
-            ContentType="application/octet-stream",
-            Metadata={"reason": "".join(one if one.isascii() and one.isprintable() else "?" for one in reason[:200])},
-        )
-        return key
 
     def _team_topic(self, team: str) -> str:
         # A team that lost its topic since must not swallow a failure.

@@ -16,9 +16,9 @@ from alerting.names import MAINTENANCE_NAMESPACE
 from alerting.platform import ClusterRight
 from alerting.repairs.compile import MAINTENANCE_RIGHT, repair_action
 from alerting.repairs.ssm_documents import document_text
-from components.function_package import build_function_package
-from components.runbook_automation import PACKAGES
-from orion_common.names import REMEDIATIONS_FILE
+from components.function_package import FunctionPackage
+from components.repair_sweep import build_sweep_package
+from components.runbook_automation import build_repair_package
 from sandbox import loopback
 from sandbox.cluster.control_plane import ControlPlane
 from sandbox.cluster.kubectl import Manifest, apply, kubectl
@@ -35,6 +35,7 @@ CLUSTER = "orion"
 GROUP = "orion:repairs"
 QUEUE = "orion-runbook-automation"
 FUNCTION = "orion-runbook-automation"
+SWEEP = "orion-repair-sweep"
 TEAMS = ("database", "platform", "trading")
 REPAIRS = {
     "HighMemoryUsage": "restart_pod",
@@ -167,60 +168,80 @@ class Stage:
         self.s3.create_bucket(Bucket="orion-diagnostics")
         self.documents = create_documents(self.ssm)
 
-    def deploy_function(self, package: Path, *, mode: str = "on") -> None:
-        """Topics, queues, rules, table and function, as the components make them."""
+    def deploy_functions(self, folder: Path, *, mode: str = "on") -> None:
+        """Topics, queues, rules, table and functions, as the components make them."""
         alerts = self.sns.create_topic(Name="orion-alerts")["TopicArn"]
         notifications = self.sns.create_topic(Name="orion-notifications")["TopicArn"]
         teams = {team: self.sns.create_topic(Name=f"orion-team-{team}")["TopicArn"] for team in TEAMS}
-        dead = self.sqs.create_queue(QueueName=f"{QUEUE}-dead-letters")["QueueUrl"]
-        redrive = json.dumps({"deadLetterTargetArn": self._queue_arn(dead), "maxReceiveCount": 5})
-        queue = self.sqs.create_queue(
-            QueueName=QUEUE, Attributes={"VisibilityTimeout": "180", "RedrivePolicy": redrive}
-        )["QueueUrl"]
-        queue_arn = self._queue_arn(queue)
-        self.sns.subscribe(TopicArn=alerts, Protocol="sqs", Endpoint=queue_arn)
-        pattern = {"source": ["aws.ssm"], "detail-type": ["EC2 Command Invocation Status-change Notification"]}
-        self.events.put_rule(Name="orion-repair-outcomes", EventPattern=json.dumps(pattern))
-        self.events.put_targets(Rule="orion-repair-outcomes", Targets=[{"Id": "queue", "Arn": queue_arn}])
-        self.events.put_rule(Name="orion-repair-sweep", ScheduleExpression="rate(1 minute)")
-        self.events.put_targets(
-            Rule="orion-repair-sweep",
-            Targets=[{"Id": "queue", "Arn": queue_arn, "Input": json.dumps({"source": "orion.sweep"})}],
-        )
         create_state_table(self.dynamodb)
-        build_function_package(ROOT / "lambda", PACKAGES, package, data={REMEDIATIONS_FILE: function_data(REPAIRS)})
         self.s3.create_bucket(Bucket="orion-functions")
         self.s3.put_bucket_versioning(Bucket="orion-functions", VersioningConfiguration={"Status": "Enabled"})
-        version = self.s3.put_object(Bucket="orion-functions", Key="function.zip", Body=package.read_bytes())
-        role = self.iam.create_role(RoleName=FUNCTION, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+        common = {
+            "REPAIR_TABLE": "orion-state",
+            "NOTIFICATION_TOPIC_ARN": notifications,
+            "TEAM_TOPIC_ARNS": json.dumps(teams),
+        }
+        repair_queue = self._queue(FUNCTION)
+        self.sns.subscribe(TopicArn=alerts, Protocol="sqs", Endpoint=repair_queue)
+        pattern = {"source": ["aws.ssm"], "detail-type": ["EC2 Command Invocation Status-change Notification"]}
+        self.events.put_rule(Name="orion-repair-outcomes", EventPattern=json.dumps(pattern))
+        self.events.put_targets(Rule="orion-repair-outcomes", Targets=[{"Id": "queue", "Arn": repair_queue}])
+        self._function(
+            FUNCTION,
+            build_repair_package(ROOT / "lambda", folder, function_data(REPAIRS)),
+            handler="runbook_automation.handler.handler",
+            queue_arn=repair_queue,
+            variables={
+                **common,
+                "BASTION_TAG_VALUE": "bastion",
+                "DIAGNOSTICS_BUCKET": "orion-diagnostics",
+                "REPAIR_MODE": mode,
+                "REPAIR_DOCUMENTS": json.dumps(self.documents),
+            },
+        )
+        sweep_queue = self._queue(SWEEP)
+        self.events.put_rule(Name="orion-repair-sweep", ScheduleExpression="rate(1 minute)")
+        message = json.dumps({"source": "orion.sweep"})
+        self.events.put_targets(
+            Rule="orion-repair-sweep", Targets=[{"Id": "queue", "Arn": sweep_queue, "Input": message}]
+        )
+        self._function(
+            SWEEP,
+            build_sweep_package(ROOT / "lambda", folder),
+            handler="repair_sweep.handler.handler",
+            queue_arn=sweep_queue,
+            variables=common,
+        )
+
+    def _queue(self, name: str) -> str:
+        """Make a queue and its dead-letter queue, and return its ARN."""
+        dead = self.sqs.create_queue(QueueName=f"{name}-dead-letters")["QueueUrl"]
+        redrive = json.dumps({"deadLetterTargetArn": self._queue_arn(dead), "maxReceiveCount": 5})
+        attributes = {"VisibilityTimeout": "180", "RedrivePolicy": redrive}
+        return self._queue_arn(
+            self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]  # pyright: ignore[reportArgumentType]  a dict of this shape
+        )
+
+    def _function(
+        self, name: str, package: FunctionPackage, *, handler: str, queue_arn: str, variables: Mapping[str, str]
+    ) -> None:
+        key = f"{name}.zip"
+        version = self.s3.put_object(Bucket="orion-functions", Key=key, Body=package.path.read_bytes())
+        role = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
         self.functions.create_function(
-            FunctionName=FUNCTION,
+            FunctionName=name,
             Runtime="python3.13",
             Architectures=["arm64"],
             Role=role,
-            Handler="runbook_automation.handler.handler",
+            Handler=handler,
             Timeout=30,
             MemorySize=256,
-            Code={
-                "S3Bucket": "orion-functions",
-                "S3Key": "function.zip",
-                "S3ObjectVersion": version["VersionId"],
-            },
-            Environment={
-                "Variables": {
-                    "REPAIR_TABLE": "orion-state",
-                    "NOTIFICATION_TOPIC_ARN": notifications,
-                    "TEAM_TOPIC_ARNS": json.dumps(teams),
-                    "BASTION_TAG_VALUE": "bastion",
-                    "DIAGNOSTICS_BUCKET": "orion-diagnostics",
-                    "REPAIR_MODE": mode,
-                    "REPAIR_DOCUMENTS": json.dumps(self.documents),
-                }
-            },
+            Code={"S3Bucket": "orion-functions", "S3Key": key, "S3ObjectVersion": version["VersionId"]},
+            Environment={"Variables": dict(variables)},
         )
         self.functions.create_event_source_mapping(
             EventSourceArn=queue_arn,
-            FunctionName=FUNCTION,
+            FunctionName=name,
             BatchSize=10,
             FunctionResponseTypes=["ReportBatchItemFailures"],
             ScalingConfig={"MaximumConcurrency": 2},

@@ -51,7 +51,7 @@ def test_the_plan_of_prod_holds_everything_and_makes_nothing(tmp_path: Path) -> 
     assert by_name["bastion-group"].inputs["vpcId"] == stack("prod").network.vpc_id
     assert by_name["bastion-instance"].inputs["subnetId"] == stack("prod").network.subnet_ids[0]
     assert by_name["event-bus-alerts-topic"].inputs["name"] == "orion-alerts"
-    assert by_name["runbook-automation-diagnostics-bucket"].inputs["bucket"] == "orion-diagnostics-222222222222"
+    assert by_name["state-diagnostics-bucket"].inputs["bucket"] == "orion-diagnostics-222222222222"
     assert (topics, queues, services) == ([], [], [])
     assert "monitoring" not in str(namespaces)
     balancer = by_name["runbook-automation-alertmanager-service"].inputs

@@ -36,7 +36,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, journal: Journal) -> Iterato
         stage.documents["rollback_deployment"] = stage.replace_document(
             "rollback_deployment", "sleep 60", timeout_seconds=1
         )
-        stage.deploy_function(directory / "function.zip")
+        stage.deploy_functions(directory / "packages")
         runtime = FunctionRuntime(address, CREDENTIALS, Clock(20), journal, directory / "functions")
         runtime.start()
         try:

@@ -26,7 +26,7 @@ from components.bastion_user_data import (
     ClusterAddress,
     user_data,
 )
-from components.runbook_automation import BATCH_SIZE, MAXIMUM_CONCURRENCY
+from components.function import BATCH_SIZE, MAXIMUM_CONCURRENCY
 from sandbox.clouds.aws.ssm_agent import COMMANDS_AT_ONCE
 
 ALERTS_OF_A_MESSAGE = 100

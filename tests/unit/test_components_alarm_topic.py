@@ -43,6 +43,9 @@ def test_only_this_platforms_alarms_may_page() -> None:
                 f"{alarm}:orion-runbook-automation-dead-letters",
                 f"{alarm}:orion-runbook-automation-waiting",
                 f"{alarm}:orion-runbook-automation-errors",
+                f"{alarm}:orion-repair-sweep-dead-letters",
+                f"{alarm}:orion-repair-sweep-waiting",
+                f"{alarm}:orion-repair-sweep-errors",
             ]
         },
         "StringEquals": {"aws:SourceAccount": "123456789012"},

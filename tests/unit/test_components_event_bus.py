@@ -9,16 +9,10 @@ import pytest
 
 from alerting.settings import RoleSource, Settings
 from components.alertmanager_identity import AlertmanagerIdentity, AlertmanagerIdentityArgs
-from components.naming import FUNCTION_TIMEOUT_SECONDS
-from runbook_automation.configuration import MAXIMUM_AGE_SECONDS
 from sandbox.mocked_program import ISSUER, Run
 from tests.component_harness import (
-    DEAD_LETTERS,
-    EVENTS,
     KEY,
-    QUEUE,
     SNS,
-    assert_narrow,
     deployed,
     event_bus,
     statements,
@@ -31,35 +25,6 @@ def preview(request: pytest.FixtureRequest) -> bool:
 
 
 class TestEventBus:
-    def test_the_queue_outlasts_six_tries_of_the_function(self, *, preview: bool) -> None:
-        queue = event_bus(preview=preview).one("aws:sqs/queue:Queue", name="orion-runbook-automation").inputs
-
-        assert queue["visibilityTimeoutSeconds"] >= 6 * FUNCTION_TIMEOUT_SECONDS
-
-    def test_what_fails_five_times_is_kept_for_two_weeks(self) -> None:
-        run = event_bus()
-        queue = run.one("aws:sqs/queue:Queue", name="orion-runbook-automation").inputs
-        dead_letters = run.one("aws:sqs/queue:Queue", name="orion-runbook-automation-dead-letters").inputs
-
-        # The function still acts on a message at its last try.
-        assert 5 * queue["visibilityTimeoutSeconds"] <= MAXIMUM_AGE_SECONDS
-        assert json.loads(queue["redrivePolicy"]) == {"deadLetterTargetArn": DEAD_LETTERS, "maxReceiveCount": 5}
-        assert json.loads(dead_letters["redriveAllowPolicy"]) == {
-            "redrivePermission": "byQueue",
-            "sourceQueueArns": [QUEUE],
-        }
-        assert dead_letters["messageRetentionSeconds"] == 14 * 86400 > queue["messageRetentionSeconds"]
-
-    def test_alerts_reach_the_queue_whole(self) -> None:
-        subscription = event_bus().one("aws:sns/topicSubscription:TopicSubscription", protocol="sqs")
-
-        assert subscription.inputs["topic"] == f"{SNS}:orion-alerts"
-        assert (subscription.inputs["protocol"], subscription.inputs["endpoint"]) == ("sqs", QUEUE)
-        assert subscription.inputs["rawMessageDelivery"] is False
-        assert "filterPolicy" not in subscription.inputs
-        assert json.loads(subscription.inputs["redrivePolicy"]) == {"deadLetterTargetArn": DEAD_LETTERS}
-        assert "event-bus-queue-policy" in subscription.dependencies
-
     def test_every_team_has_a_topic_and_every_topic_is_encrypted(self, *, preview: bool) -> None:
         topics = event_bus(preview=preview).of_type("aws:sns/topic:Topic")
 
@@ -94,23 +59,6 @@ class TestEventBus:
 
         assert topics["orion-team-trading"]["displayName"] == "Orion repairs (prod)"
 
-    def test_only_our_topic_and_our_rules_may_send_to_the_queues(self) -> None:
-        policies = event_bus().of_type("aws:sqs/queuePolicy:QueuePolicy")
-
-        assert len(policies) == 2
-        for policy in policies:
-            allowed = statements(policy.inputs["policy"])
-            assert {
-                sid: one["Condition"]["ArnEquals"]["aws:SourceArn"] for sid, one in allowed.items() if sid[0] != "R"
-            } == {
-                "Alerts": f"{SNS}:orion-alerts",
-                "Outcomes": f"{EVENTS}/orion-repair-outcomes",
-                "Sweep": f"{EVENTS}/orion-repair-sweep",
-            }
-            refused = allowed.pop("RefusePlainHttp")
-            assert (refused["Effect"], refused["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
-            assert_narrow(allowed)
-
     def test_the_key_lets_services_encrypt_and_events_without_a_condition(self, *, preview: bool) -> None:
         key = event_bus(preview=preview).one("aws:kms/key:Key").inputs
         grants = statements(key["policy"])
@@ -134,26 +82,6 @@ class TestEventBus:
             assert "123456789012" in json.dumps(grants[sid]["Condition"]), f"{sid}: for what is not ours too"
         alerts = {"aws:SourceArn": "arn:aws:sns:us-east-1:123456789012:orion-alerts"}
         assert grants["TopicsToEncryptedQueues"]["Condition"] == {"ArnEquals": alerts}
-
-    def test_outcomes_of_our_documents_and_a_sweep_a_minute_reach_the_queue(self) -> None:
-        run = event_bus()
-        outcomes = run.one("aws:cloudwatch/eventRule:EventRule", name="orion-repair-outcomes").inputs
-        sweep = run.one("aws:cloudwatch/eventRule:EventRule", name="orion-repair-sweep").inputs
-        targets = {one.inputs["rule"]: one.inputs for one in run.of_type("aws:cloudwatch/eventTarget:EventTarget")}
-
-        assert json.loads(outcomes["eventPattern"]) == {
-            "source": ["aws.ssm"],
-            "detail-type": ["EC2 Command Invocation Status-change Notification"],
-            "detail": {"document-name": ["orion-restart-pod"]},
-        }
-        assert sweep["scheduleExpression"] == "rate(1 minute)"
-        assert {rule: target["arn"] for rule, target in targets.items()} == {
-            "orion-repair-outcomes": QUEUE,
-            "orion-repair-sweep": QUEUE,
-        }
-        assert json.loads(targets["orion-repair-sweep"]["input"]) == {"source": "orion.sweep"}
-        assert "input" not in targets["orion-repair-outcomes"]
-        assert all(target["deadLetterConfig"] == {"arn": DEAD_LETTERS} for target in targets.values())
 
 
 def identity(source: RoleSource = RoleSource.POD_IDENTITY, *, preview: bool = False) -> Run:

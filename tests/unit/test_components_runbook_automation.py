@@ -8,8 +8,18 @@ from pathlib import Path
 import pytest
 
 from tests.component_data import DOCUMENT, package
-from tests.component_harness import FUNCTION_NAME, KEY, QUEUE, SNS, assert_narrow, automation, statements
-from tests.lambda_events import FUNCTION_OPERATIONS
+from tests.component_harness import (
+    FUNCTION_NAME,
+    KEY,
+    QUEUE,
+    SNS,
+    SQS,
+    SWEEP_NAME,
+    assert_narrow,
+    automation,
+    statements,
+)
+from tests.lambda_events import FUNCTION_OPERATIONS, SWEEP_OPERATIONS
 
 BALANCER = "runbook-automation-alertmanager"
 
@@ -21,7 +31,7 @@ def preview(request: pytest.FixtureRequest) -> bool:
 
 class TestRunbookAutomation:
     def test_its_role_may_do_this_and_nothing_else(self, tmp_path: Path) -> None:
-        policy = automation(tmp_path).one("aws:iam/rolePolicy:RolePolicy").inputs["policy"]
+        policy = automation(tmp_path).resources["runbook-automation-role-policy"].inputs["policy"]
         allowed = statements(policy)
         table = "arn:aws:dynamodb:us-east-1:123456789012:table/orion-state"
 
@@ -29,7 +39,7 @@ class TestRunbookAutomation:
             "WriteLogs": [f"arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/{FUNCTION_NAME}:*"],
             "TakeMessages": [QUEUE],
             "KeepState": [table],
-            "FindState": [f"{table}/index/by-command", f"{table}/index/by-status"],
+            "FindState": [f"{table}/index/by-command"],
             "SendOurDocuments": ["arn:aws:ssm:us-east-1:123456789012:document/orion-restart-pod"],
             "SendToTheBastion": ["arn:aws:ec2:us-east-1:123456789012:instance/*"],
             "AskForOutcomes": ["*"],
@@ -64,11 +74,11 @@ class TestRunbookAutomation:
 
     def test_the_function_runs_this_very_zip(self, tmp_path: Path) -> None:
         run = automation(tmp_path)
-        code = run.one("aws:s3/bucketObjectv2:BucketObjectv2")
-        function = run.one("aws:lambda/function:Function")
+        code = run.resources["runbook-automation-zip"]
+        function = run.resources["runbook-automation-function"]
 
         assert code.inputs["sourceHash"] == "ab" * 32
-        assert {"runbook-automation-code-versioning", "runbook-automation-code-encryption"} <= set(code.dependencies)
+        assert {"state-code-versioning", "state-code-encryption"} <= set(code.dependencies)
         assert function.inputs["s3Bucket"] == code.inputs["bucket"] == "orion-functions-123456789012"
         assert (function.inputs["s3Key"], function.inputs["s3ObjectVersion"]) == (code.inputs["key"], "v1")
         assert function.inputs["sourceCodeHash"] == package(tmp_path).source_code_hash
@@ -77,7 +87,7 @@ class TestRunbookAutomation:
         assert "runbook-automation-role-policy" in function.dependencies
 
     def test_its_environment_holds_names_and_no_secret(self, tmp_path: Path) -> None:
-        function = automation(tmp_path).one("aws:lambda/function:Function")
+        function = automation(tmp_path).resources["runbook-automation-function"]
         variables = function.inputs["environment"]["variables"]
 
         assert json.loads(variables.pop("REPAIR_DOCUMENTS")) == {"restart_pod": {"version": "1", "hash": "ab" * 32}}
@@ -97,9 +107,9 @@ class TestRunbookAutomation:
     def test_it_stands_in_the_network_only_where_it_may_ask_alertmanager(self, tmp_path: Path) -> None:
         """Without a way in, a function outside every network needs no rights to make interfaces."""
         run = automation(tmp_path, alertmanager_api="http://alertmanager.internal.example.com:9093")
-        function = run.one("aws:lambda/function:Function").inputs
+        function = run.resources["runbook-automation-function"].inputs
         out = run.of_type("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
-        allowed = statements(run.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
+        allowed = statements(run.resources["runbook-automation-role-policy"].inputs["policy"])
 
         variables = function["environment"]["variables"]
         assert variables["ALERTMANAGER_API"] == "http://alertmanager.internal.example.com:9093"
@@ -121,12 +131,12 @@ class TestRunbookAutomation:
         }
         assert "runbook-automation-role-policy" in run.resources["runbook-automation-group"].dependencies
         alone = automation(tmp_path)
-        assert "vpcConfig" not in alone.one("aws:lambda/function:Function").inputs
+        assert "vpcConfig" not in alone.resources["runbook-automation-function"].inputs
         assert not [one for one in alone.resources.values() if "ecurityGroup" in one.type]
 
     def test_it_asks_the_load_balancer_that_the_program_makes(self, tmp_path: Path, *, preview: bool) -> None:
         run = automation(tmp_path, alertmanager_api="load-balancer", preview=preview)
-        function = run.one("aws:lambda/function:Function")
+        function = run.resources["runbook-automation-function"]
         variables = function.inputs["environment"]["variables"]
         out = run.of_type("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
         mine = [one for one in out if one.name in {"runbook-automation-443-out", f"{BALANCER}-client-out"}]
@@ -145,15 +155,15 @@ class TestRunbookAutomation:
     def test_a_message_has_a_run_of_its_own_and_reports_its_failure_and_concurrency_is_bounded(
         self, tmp_path: Path, *, preview: bool
     ) -> None:
-        mapping = automation(tmp_path, preview=preview).one("aws:lambda/eventSourceMapping:EventSourceMapping").inputs
+        mapping = automation(tmp_path, preview=preview).resources["runbook-automation-queue-to-function"].inputs
 
-        assert mapping["eventSourceArn"] == QUEUE
+        assert preview or mapping["eventSourceArn"] == QUEUE
         assert mapping["functionResponseTypes"] == ["ReportBatchItemFailures"]
         assert mapping["batchSize"] == 1
         assert mapping["scalingConfig"]["maximumConcurrency"] >= 2
 
     def test_no_concurrency_is_reserved(self, tmp_path: Path) -> None:
-        function = automation(tmp_path).one("aws:lambda/function:Function").inputs
+        function = automation(tmp_path).resources["runbook-automation-function"].inputs
 
         assert "reservedConcurrentExecutions" not in function, "it would throttle messages into the dead-letter queue"
 
@@ -185,7 +195,7 @@ class TestRunbookAutomation:
     def test_buckets_are_private_encrypted_versioned_and_refuse_plain_http(self, tmp_path: Path) -> None:
         run = automation(tmp_path)
 
-        for name in ("runbook-automation-code", "runbook-automation-diagnostics"):
+        for name in ("state-code", "state-diagnostics"):
             made = {one.type.split(":")[-1]: one.inputs for one in run.resources.values() if one.parent == name}
             assert made["BucketVersioning"]["versioningConfiguration"] == {"status": "Enabled"}
             access = made["BucketPublicAccessBlock"]
@@ -195,6 +205,48 @@ class TestRunbookAutomation:
             assert rule["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEY}
             refusal = statements(made["BucketPolicy"]["policy"])["RefusePlainHttp"]
             assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-        expiry = run.resources["runbook-automation-diagnostics-lifecycle"].inputs["rules"][0]["expiration"]
+        expiry = run.resources["state-diagnostics-lifecycle"].inputs["rules"][0]["expiration"]
         assert expiry == {"days": 90}
-        assert "expiration" not in run.resources["runbook-automation-code-lifecycle"].inputs["rules"][0]
+        assert "expiration" not in run.resources["state-code-lifecycle"].inputs["rules"][0]
+
+
+class TestRepairSweep:
+    def test_its_role_may_end_repairs_and_begin_none(self, tmp_path: Path) -> None:
+        policy = automation(tmp_path).resources["repair-sweep-role-policy"].inputs["policy"]
+        allowed = statements(policy)
+        table = "arn:aws:dynamodb:us-east-1:123456789012:table/orion-state"
+
+        assert {sid: (one["Action"], one["Resource"]) for sid, one in allowed.items()} == {
+            "WriteLogs": (
+                ["logs:CreateLogStream", "logs:PutLogEvents"],
+                [f"arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/{SWEEP_NAME}:*"],
+            ),
+            "TakeMessages": (
+                ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+                [f"{SQS}:{SWEEP_NAME}"],
+            ),
+            "KeepState": (["dynamodb:UpdateItem"], [table]),
+            "FindState": (["dynamodb:Query"], [f"{table}/index/by-status"]),
+            "AskForOutcomes": (["ssm:ListCommandInvocations", "ssm:GetCommandInvocation"], ["*"]),
+            "PublishResults": (
+                ["sns:Publish"],
+                [f"{SNS}:orion-notifications", f"{SNS}:orion-team-trading", f"{SNS}:orion-team-platform"],
+            ),
+            "UseTheKey": (["kms:GenerateDataKey*", "kms:Decrypt"], [KEY]),
+        }
+        used = {action for one in allowed.values() for action in one["Action"]}
+        assert {one for one in used if one.split(":")[0] in {"dynamodb", "s3", "sns", "ssm"}} == SWEEP_OPERATIONS
+        assert_narrow(allowed, except_for=("AskForOutcomes",))
+
+    def test_it_has_its_own_queue_and_stands_in_no_network(self, tmp_path: Path) -> None:
+        run = automation(tmp_path, alertmanager_api="load-balancer")
+        function = run.resources["repair-sweep-function"].inputs
+
+        assert run.resources["repair-sweep-queue-to-function"].inputs["eventSourceArn"] == f"{SQS}:{SWEEP_NAME}"
+        assert function["handler"] == "repair_sweep.handler.handler"
+        assert set(function["environment"]["variables"]) == {
+            "REPAIR_TABLE",
+            "NOTIFICATION_TOPIC_ARN",
+            "TEAM_TOPIC_ARNS",
+        }
+        assert "vpcConfig" not in function

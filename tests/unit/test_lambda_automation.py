@@ -17,14 +17,16 @@ from starlette.routing import Route
 from alerting.repairs.compile import NOT_AFTER
 from orion_common.alertmanager import AlertmanagerApi
 from orion_common.deadlines import TryLater
-from orion_common.envelope import Unreadable
+from orion_common.envelope import NotOurs, Unreadable
 from orion_common.names import Mode
+from repair_sweep.sweep import RepairSweep
 from runbook_automation.configuration import BEGIN_SECONDS, MAXIMUM_AGE_SECONDS
 from runbook_automation.counts import Count
 from sandbox.service import HttpService, wait_until_ready
 from tests.lambda_events import (
     FUNCTION_OPERATIONS,
     LABELS,
+    SWEEP_OPERATIONS,
     notification,
     recorded,
 )
@@ -64,11 +66,23 @@ def test_it_asks_of_aws_exactly_what_its_role_allows(world: World) -> None:
     world.answer_of("replaced: pod a by pod b\n")
     found = world.operations(notification(LABELS, LABELS | {"pod": "positions-2"}), "not JSON")
     found |= world.operations(world.event())
-    world.time = NOW + 10 * 60
-
-    found |= world.operations(SWEEP)
 
     assert found == FUNCTION_OPERATIONS
+
+
+def test_the_sweep_asks_of_aws_exactly_what_its_role_allows(world: World) -> None:
+    world.answer_of("replaced: pod a by pod b\n")
+    world.handle(notification())
+    world.time = NOW + 10 * 60
+
+    assert world.operations(SWEEP) == SWEEP_OPERATIONS
+
+
+def test_the_sweep_takes_the_messages_of_its_schedule_alone(world: World) -> None:
+    sweep = RepairSweep(outcomes=world.automation.outcomes)
+
+    with pytest.raises(NotOurs, match=r"orion\.sweep"):
+        sweep.handle('{"source": "aws.ssm"}')
 
 
 def test_the_same_message_ten_times_is_one_command(world: World) -> None:

@@ -12,9 +12,9 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from orion_common.deadlines import OutOfTime, TryLater
+from repair_sweep.sweep import LOOK_AGAIN_SECONDS, SweepIncomplete
 from runbook_automation.configuration import CLAIM_SECONDS, MAXIMUM_AGE_SECONDS
 from runbook_automation.counts import Count
-from runbook_automation.outcomes import LOOK_AGAIN_SECONDS, SweepIncomplete
 from runbook_automation.repair import Ending, Repair, Status
 from tests.lambda_events import LABELS, notification
 from tests.lambda_harness import NOW, SESSION, SWEEP, World, moto_world, refused_by_aws

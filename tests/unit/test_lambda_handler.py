@@ -15,6 +15,7 @@ import pytest
 from moto import mock_aws
 
 from orion_common.deadlines import MARGIN_SECONDS
+from repair_sweep import handler as sweep_module
 from runbook_automation import handler as module
 from tests.lambda_events import LABELS, create_state_table, function_data, notification, recorded, sqs_event
 
@@ -75,7 +76,7 @@ def test_only_what_failed_comes_again() -> None:
     event = recorded("command_success")
     event["time"] = "2999-01-01T00:00:00Z"  # younger than any: it may have come before its command is known
 
-    answer = _handle(sqs_event(_new(), json.dumps(event), json.dumps({"source": "orion.sweep"})))
+    answer = _handle(sqs_event(_new(), json.dumps(event), json.dumps({"source": "aws.ec2"})))
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": "00000000-0000-4000-8000-000000000001"}]}
 
@@ -121,3 +122,13 @@ def test_why_a_message_failed_is_in_the_log(bucket: Any, monkeypatch: pytest.Mon
     assert (said["level"], said["message"]) == ("ERROR", "message failed")
     assert said["message_id"] == "00000000-0000-4000-8000-000000000000"
     assert said["exception_name"] == "NoSuchBucket"
+
+
+@pytest.mark.usefixtures("bucket")
+def test_the_sweeps_handler_takes_its_own_messages_and_fails_others() -> None:
+    sweep_module.repair_sweep.cache_clear()
+
+    answer = sweep_module.handler(sqs_event(json.dumps({"source": "orion.sweep"}), "{}"), _Context())
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "00000000-0000-4000-8000-000000000001"}]}
+    sweep_module.repair_sweep.cache_clear()

@@ -11,8 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from orion_common.envelope import Unreadable
+from repair_sweep.sweep import SweepIncomplete
 from runbook_automation.counts import Count
-from runbook_automation.outcomes import SweepIncomplete
 from runbook_automation.repair import Repair
 from runbook_automation.store import SWEPT_AT_ONCE, RepairStore
 from tests.lambda_events import LABELS, notification

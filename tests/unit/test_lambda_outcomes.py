@@ -13,7 +13,7 @@ import pytest
 from botocore.stub import Stubber
 
 from orion_common.names import Mode
-from runbook_automation.commands import Commands
+from runbook_automation.command_results import CommandResults
 from runbook_automation.counts import Count
 from runbook_automation.outcomes import EventTooEarly
 from runbook_automation.repair import Status
@@ -242,7 +242,7 @@ def test_an_old_event_of_a_command_that_no_repair_sent_is_counted(world: World) 
     assert world.told("notifications") == []
 
 
-def outcomes_of(statuses: dict[str, tuple[str, str]]) -> Commands:
+def outcomes_of(statuses: dict[str, tuple[str, str]]) -> CommandResults:
     """Return commands whose every command went to these instances, each with its status and output."""
     client = boto3.client("ssm", region_name="us-east-1")
     stub = Stubber(client)
@@ -253,7 +253,7 @@ def outcomes_of(statuses: dict[str, tuple[str, str]]) -> Commands:
         asked = {"CommandId": COMMAND, "InstanceId": instance}
         stub.add_response("get_command_invocation", answer, asked)
     stub.activate()
-    return Commands(client=client, bastion_tag_value="bastion", output_bucket="bucket", documents={})
+    return CommandResults(client=client)
 
 
 @pytest.mark.parametrize(

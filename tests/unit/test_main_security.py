@@ -9,7 +9,7 @@ from typing import Any, cast
 import pulumi
 import pytest
 
-from components.protection import know_old_names
+from components.protection import OldPlace, know_old_names
 from sandbox.mocked_program import Registered, Run, run_program
 from tests.unit.test_main_program import deployed
 
@@ -197,7 +197,7 @@ def test_pages_are_opened_from_where_the_settings_say() -> None:
 
 def test_a_renamed_resource_is_known_by_its_old_names() -> None:
     def program() -> None:
-        know_old_names({"topic": ("alerts", "alarm-topic")})
+        know_old_names({"topic": (OldPlace(name="alerts"), OldPlace(name="alarm-topic"))})
         pulumi.CustomResource("test:index:Topic", "topic", {}, pulumi.ResourceOptions(aliases=[pulumi.Alias(name="a")]))
         pulumi.CustomResource("test:index:Topic", "other", {})
 

@@ -1,0 +1,1 @@
+"""Reports repairs whose outcome was never heard of."""

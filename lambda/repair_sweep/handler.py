@@ -1,0 +1,47 @@
+"""Entry of the function that sweeps repairs."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import replace
+from functools import cache
+
+import boto3
+
+from orion_common.names import Variable
+from orion_common.queue_handler import CLIENT, PowertoolsObserver, queue_handler
+from repair_sweep.sweep import RepairSweep
+from runbook_automation.command_results import CommandResults
+from runbook_automation.outcomes import Outcomes
+from runbook_automation.publisher import Publisher
+from runbook_automation.store import RepairStore
+
+OBSERVER = PowertoolsObserver("repair_sweep")
+
+
+@cache
+def repair_sweep() -> RepairSweep:
+    """Return what handles messages, made once for as long as the function's process lives."""
+    session = boto3.session.Session()
+    return RepairSweep(
+        outcomes=Outcomes(
+            store=RepairStore(session.resource("dynamodb", config=CLIENT).Table(os.environ[Variable.REPAIR_TABLE])),
+            results=CommandResults(client=session.client("ssm", config=CLIENT)),
+            publisher=Publisher(
+                sns=session.client("sns", config=CLIENT),
+                notification_topic_arn=os.environ[Variable.NOTIFICATION_TOPIC_ARN],
+                team_topic_arns=json.loads(os.environ[Variable.TEAM_TOPIC_ARNS]),
+            ),
+            observer=OBSERVER,
+            now=time.time,
+        )
+    )
+
+
+def _handle(body: str, _: str, deadline: float) -> None:
+    replace(repair_sweep(), deadline=deadline).handle(body)
+
+
+handler = queue_handler(OBSERVER, _handle)
