@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from orion_common.envelope import Alert
 from orion_common.names import NAMESPACE
 from runbook_automation.configuration import Action, HandOver, Remediations, Source
 
+TARGET_CHARACTERS = 16
 MAXIMUM_LENGTH = 253
 """The longest name that Kubernetes allows."""
 
@@ -44,11 +47,18 @@ class Refusal:
     reason: str
 
 
-def repair_id(alert: Alert, action: Action | HandOver) -> str:
-    """Return what a repair is known by, whatever the group that brought it and however often it arrives.
+def repair_id(alert: Alert, action: Action | HandOver, target: Mapping[str, str]) -> str:
+    """Return the id of a repair: its alert, its action, and the target that the alert saw.
 
-    The start is written in one way: Alertmanager's messages leave zeros out that its API writes.
+    The target is the action's parameters: a pod's UID, a number of replicas, a revision. When the alert began is no
+    part of it, since Alertmanager moves that.
     """
+    seen = hashlib.sha256(json.dumps(dict(target), sort_keys=True).encode()).hexdigest()
+    return f"repair#{alert.fingerprint}#{action.name}#{seen[:TARGET_CHARACTERS]}"
+
+
+def previous_repair_id(alert: Alert, action: Action | HandOver) -> str:
+    """Return the id that a repair had before November 2026, whose record may still be in the table."""
     started = datetime.fromisoformat(alert.starts_at).astimezone(UTC).isoformat(timespec="milliseconds")
     return f"repair#{alert.fingerprint}#{started.replace('+00:00', 'Z')}#{action.name}"
 

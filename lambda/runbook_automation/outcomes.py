@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from runbook_automation.command_results import CommandResults
 from runbook_automation.counts import Count, Observer, count_of
+from runbook_automation.lifecycle import (
+    Ask,
+    Asked,
+    Due,
+    Effect,
+    Ended,
+    Ignore,
+    Postpone,
+    Publish,
+    Record,
+    RecordResolve,
+    RuleOut,
+    Send,
+    State,
+    step,
+)
 from runbook_automation.messages import CommandEvent
 from runbook_automation.publisher import Publisher
 from runbook_automation.repair import Ending, Repair, digest
@@ -52,11 +69,37 @@ class Outcomes:
 
     def end(self, repair: Repair, ending: Ending) -> None:
         """Record how a repair ended, and publish it, unless it had ended before."""
-        ended = repair.ended(ending, int(self.now()))
-        if self.store.record_ending(ended, was=repair.status):
-            self.publish(ended)
-        else:
-            self.observer.count(Count.DUPLICATE)
+        _, effects = step(State(repair=repair), Ended(ending, int(self.now())))
+        self.carry_out(repair, effects)
+
+    def look_after(self, repair: Repair, now: int) -> None:
+        """End, publish or postpone an open repair whose time is over."""
+        state = State(repair=repair)
+        _, effects = step(state, Due(now))
+        for effect in effects:
+            if isinstance(effect, Ask):
+                _, effects = step(state, Asked(self.results.ending(effect.command_id), now))
+        self.carry_out(repair, effects)
+
+    def carry_out(self, repair: Repair, effects: Sequence[Effect]) -> None:
+        """Carry out the effects of a step of a repair that was claimed before."""
+        for effect in effects:
+            match effect:
+                case Publish(ended):
+                    if Record() not in effects or self.store.record_ending(ended, was=repair.status):
+                        self.publish(ended)
+                    else:
+                        self.observer.count(Count.DUPLICATE)
+                case Postpone(due_at):
+                    self.store.postpone(repair, due_at)
+                case Ignore():
+                    self.observer.count(Count.DUPLICATE)
+                case Record():  # written with what is published
+                    pass
+                case Send() | Ask() | RecordResolve() | RuleOut():
+                    raise AssertionError(f"{effect}: no effect of a repair that was claimed before")
+                case _:
+                    assert_never(effect)
 
     def publish_together(self, repairs: Iterable[Repair]) -> None:
         """Publish repairs that ended alike as one message for each team, status and action; then close each."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, cast
 
 from boto3.dynamodb.conditions import Key
@@ -17,20 +16,22 @@ from orion_common.conditional_store import (
     CONDITION_FAILED,
     RETRIED_REASONS,
     cancellation_reasons,
-    is_condition,
     read_items,
     written,
 )
 from orion_common.deadlines import TryLater
-from orion_common.names import BY_COMMAND, BY_STATUS, DUE_AT, OPEN, STOP_ID
+from orion_common.names import BY_COMMAND, BY_STATUS, DUE_AT, EXPIRES_AT, KEY, OPEN, STOP_ID
+from runbook_automation.lifecycle import Effect, Fired, Record, State, Stop, step
 from runbook_automation.limits import Ledger, Limit
-from runbook_automation.repair import OPEN_REPAIR, Repair, Status
+from runbook_automation.repair import KEEP_SECONDS, OPEN_REPAIR, Repair, Status
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 SWEPT_AT_ONCE = 50
 CLAIM_TRIES = 5
+RESOLVED_AT = "resolved_at"
+"""The attribute of an item that says when an alert or a group was last seen to have resolved, in milliseconds."""
 _SAME_CLAIM = "(claim = :claim OR attribute_not_exists(claim))"
 """Whoever claimed the record anew wrote another token; records of older versions have none."""
 PUBLISH_SECONDS = 60
@@ -41,27 +42,15 @@ class Busy(TryLater):
     """A claim met others at each try."""
 
 
-class Claim(Enum):
-    """The result of a claim that needs no notification."""
-
-    MADE = auto()
-    DUPLICATE = auto()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stopped:
-    """All repairs are stopped: since when (as text), by whom and why."""
+class AlertKey:
+    """The ids under which the table knows an alert: of its resolves, its own and its whole group's.
 
-    since: str
-    by: str
-    why: str
+    `previous_id` is the id that its repair had in an earlier version.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Full:
-    """As many commands as a limit allows were sent already."""
-
-    limit: Limit
+    resolve_ids: tuple[str, ...]
+    previous_id: str
 
 
 class RepairStore:
@@ -70,100 +59,102 @@ class RepairStore:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def claim_to_send(self, repair: Repair, limits: Sequence[Limit], now: int) -> Claim | Stopped | Full:
-        """Write a new repair of which a command is to be sent, and its place in each limit, all or nothing.
+    def claim(self, repair: Repair, alert: AlertKey | None, limits: Sequence[Limit], now: int) -> tuple[Effect, ...]:
+        """Record a repair that answers a firing alert, if nothing has answered it, and return what is to be done then.
 
-        All of it is on condition that repairs are not stopped: once the stop is written, nothing is claimed any more.
-        Raises `Busy`.
+        `alert` is None for a notice that answers no alert. The record, its place in each limit, and the conditions
+        that repairs are not stopped and the alert has not resolved meanwhile are one transaction. Raises `Busy`.
         """
         for _ in range(CLAIM_TRIES):
-            found = self.read_items(STOP_ID, *(limit.id for limit in limits))
-            if found is None:
+            state = self.read_state(repair, alert, limits)
+            if state is None:
                 continue
-            stop = found.get(STOP_ID)
-            if stop is not None:
-                return Stopped(since=str(stop["since"]), by=str(stop["by"]), why=str(stop["why"]))
-            ledgers: list[Ledger] = []
-            for limit in limits:
-                ledger = Ledger.from_item(limit, found.get(limit.id)).with_place(repair.id, limit, now)
-                if ledger is None:
-                    return Full(limit)
-                ledgers.append(ledger)
-            claim = self._write_claim(repair, ledgers, now)
-            if claim is not None:
-                return claim
-        raise Busy(f"{repair.id}: others claimed repairs of the same limits, {CLAIM_TRIES} times")
+            after, effects = step(state, Fired(repair))
+            if Record() not in effects or self._write(state, after, alert, now):
+                return effects
+        raise Busy(f"{repair.id}: others claimed it or repairs of the same limits, {CLAIM_TRIES} times")
+
+    def read_state(self, repair: Repair, alert: AlertKey | None, limits: Sequence[Limit]) -> State | None:
+        """Return the state of a repair at this moment, or None if the table did not answer for all of it."""
+        resolves = alert.resolve_ids if alert is not None else ()
+        previous = (alert.previous_id,) if alert is not None else ()
+        stops = (STOP_ID,) if repair.status is Status.CLAIMED else ()
+        items = self.read_items(repair.id, *resolves, *previous, *stops, *(limit.id for limit in limits))
+        if items is None:
+            return None
+        stop = items.get(STOP_ID)
+        known = items.get(repair.id) or next((items[id_] for id_ in previous if id_ in items), None)
+        return State(
+            repair=None if known is None else Repair.from_item(known),
+            resolved_at=max((int(items[id_][RESOLVED_AT]) for id_ in resolves if id_ in items), default=0),
+            stop=None if stop is None else Stop(since=str(stop["since"]), by=str(stop["by"]), why=str(stop["why"])),
+            ledgers=tuple((limit, Ledger.from_item(limit, items.get(limit.id))) for limit in limits),
+        )
+
+    def resolve(self, id_: str, seen_at: int, now: int) -> bool:
+        """Record that an alert, or a whole group, had resolved at a time (milliseconds). Return whether it is news."""
+        return written(
+            lambda: self._table.put_item(
+                Item={KEY: id_, RESOLVED_AT: seen_at, EXPIRES_AT: now + KEEP_SECONDS},
+                ConditionExpression="attribute_not_exists(id) OR resolved_at < :seen",
+                ExpressionAttributeValues={":seen": seen_at},
+            )
+        )
+
+    def rule_out(self, repair: Repair, seen_at: int) -> None:
+        """End a repair that was given back, and about which the team is told nothing, since its alert has resolved."""
+        written(
+            lambda: self._table.update_item(
+                Key={KEY: repair.id},
+                UpdateExpression="SET #status = :resolved REMOVE #open",
+                ConditionExpression="#status = :released AND seen_at < :seen",
+                ExpressionAttributeNames={"#status": "status", "#open": OPEN},
+                ExpressionAttributeValues={
+                    ":released": Status.RELEASED.value,
+                    ":resolved": Status.RESOLVED.value,
+                    ":seen": seen_at,
+                },
+            )
+        )
 
     def read_items(self, *ids: str) -> Mapping[str, Mapping[str, Any]] | None:
         """Return items by id, as they are at this moment, or None if the table did not answer for all."""
         return read_items(self._table, *ids)
 
-    def _write_claim(self, repair: Repair, ledgers: Sequence[Ledger], now: int) -> Claim | None:
-        """Write a claim with its ledgers and return what became of it, or None if others changed one meanwhile."""
-        free, values = _free_for(repair)
+    def _write(self, state: State, after: State, alert: AlertKey | None, now: int) -> bool:
+        """Write a state on condition that the one it came from is still the newest. Return whether it was."""
+        repair = after.repair
+        if repair is None:
+            raise ValueError("a state without a repair is not written")
         table = self._table.name
+        condition, values = _unchanged(repair, state.repair)
         writes: list[Any] = [
             {
                 "Put": {
                     "TableName": table,
                     "Item": repair.to_item(),
-                    "ConditionExpression": f"attribute_not_exists(id) OR {free}",
-                    "ExpressionAttributeNames": {"#status": "status"},
-                    "ExpressionAttributeValues": values,
+                    "ConditionExpression": condition,
                     "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-                }
-            },
-            *(
-                {
-                    "Put": {
-                        "TableName": table,
-                        "Item": ledger.to_item(now),
-                        "ConditionExpression": "attribute_not_exists(id) OR version = :seen",
-                        "ExpressionAttributeValues": {":seen": ledger.version - 1},
-                    }
-                }
-                for ledger in ledgers
-            ),
-            {
-                "ConditionCheck": {
-                    "TableName": table,
-                    "Key": {"id": STOP_ID},
-                    "ConditionExpression": "attribute_not_exists(id)",
+                    **values,
                 }
             },
         ]
+        if repair.status is Status.CLAIMED:
+            writes += [_ledger_write(table, ledger, now) for _, ledger in after.ledgers]
+            writes.append(_check(table, STOP_ID, "attribute_not_exists(id)"))
+        for id_ in alert.resolve_ids if alert is not None else ():
+            unresolved = "attribute_not_exists(id) OR resolved_at <= :known"
+            writes.append(_check(table, id_, unresolved, {":known": state.resolved_at}))
         try:
             # The SDK gives it a token, so that a second try of its own is no second claim.
             self._table.meta.client.transact_write_items(TransactItems=writes)
         except ClientError as error:
             reasons = cancellation_reasons(error)
-            if reasons[0].get("Code") == CONDITION_FAILED:
-                return Claim.MADE if _claim_in(reasons[0]) == repair.claim else Claim.DUPLICATE
-            if {one.get("Code") for one in reasons} <= RETRIED_REASONS:
-                return None
+            if reasons[0].get("Code") == CONDITION_FAILED and _claim_in(reasons[0]) == repair.claim:
+                return True  # the answer of an earlier try was lost
+            if {reason.get("Code") for reason in reasons} <= RETRIED_REASONS:
+                return False
             raise
-        return Claim.MADE
-
-    def claim(self, repair: Repair) -> bool:
-        """Write a new repair. Says False if somebody else has claimed it already.
-
-        That an old message came too late keeps a new one from nothing; that an alert has resolved keeps only those away
-        that saw it fire before. Where an answer is lost, the SDK writes again, and finds its own claim: a token says
-        whose it is.
-        """
-        free, values = _free_for(repair)
-        try:
-            self._table.put_item(
-                Item=repair.to_item(),
-                ConditionExpression=f"attribute_not_exists(id) OR {free}",
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues=values,
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            if not is_condition(error):
-                raise
-            return _claim_in(error.response) == repair.claim
         return True
 
     def release(self, repair: Repair, due_at: int) -> None:
@@ -266,15 +257,36 @@ class RepairStore:
         )
 
 
-def _free_for(repair: Repair) -> tuple[str, dict[str, Any]]:
-    """Return when a repair that is known already may be claimed all the same, as an expression and its values."""
-    values: dict[str, Any] = {":resolved": Status.RESOLVED.value, ":seen": repair.seen_at}
-    if repair.status is Status.RESOLVED:
-        return "(#status IN (:released, :resolved) AND seen_at < :seen)", values | {":released": Status.RELEASED.value}
-    free = sorted({Status.RELEASED, Status.TOO_LATE} - {repair.status})
-    values |= {f":free{index}": status.value for index, status in enumerate(free)}
-    listed = ", ".join(f":free{index}" for index in range(len(free)))
-    return f"#status IN ({listed}) OR (#status = :resolved AND seen_at < :seen)", values
+def _unchanged(repair: Repair, known: Repair | None) -> tuple[str, dict[str, Any]]:
+    """Return the condition that a record is still as it was read, with its names and values."""
+    if known is None or known.id != repair.id:
+        return "attribute_not_exists(id)", {}
+    names, values = {"#status": "status"}, {":status": known.status.value}
+    if not known.claim:
+        same_claim = "attribute_not_exists(claim)"
+    else:
+        same_claim = "claim = :claim"
+        values[":claim"] = known.claim
+    condition = f"#status = :status AND {same_claim}"
+    return condition, {"ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
+
+
+def _ledger_write(table: str, ledger: Ledger, now: int) -> dict[str, Any]:
+    return {
+        "Put": {
+            "TableName": table,
+            "Item": ledger.to_item(now),
+            "ConditionExpression": "attribute_not_exists(id) OR version = :seen",
+            "ExpressionAttributeValues": {":seen": ledger.version - 1},
+        }
+    }
+
+
+def _check(table: str, id_: str, condition: str, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    check: dict[str, Any] = {"TableName": table, "Key": {KEY: id_}, "ConditionExpression": condition}
+    if values is not None:
+        check["ExpressionAttributeValues"] = dict(values)
+    return {"ConditionCheck": check}
 
 
 def _claim_in(refusal: object) -> str | None:

@@ -229,8 +229,8 @@ def test_the_function_fetches_what_a_message_left_out(sink: Sink, alertmanager: 
     assert {alert.labels["pod"] for alert in fetched} == {str(number) for number in range(130)} - {"7"}
     assert {alert.name for alert in fetched} == {"Rest"}
     action = HandOver(name="x", team="x", label="x", pattern=re.compile("x"), link="x")
-    carried = {repair_id(alert, action) for alert in notification.alerts if alert.labels["pod"] != "7"}
-    assert carried < {repair_id(alert, action) for alert in fetched}
+    carried = {repair_id(alert, action, alert.labels) for alert in notification.alerts if alert.labels["pod"] != "7"}
+    assert carried < {repair_id(alert, action, alert.labels) for alert in fetched}
 
 
 def test_long_alerts_are_fewer_and_the_message_stays_whole(sink: Sink, alertmanager: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -110,13 +110,86 @@ def test_each_alert_is_answered_by_itself(world: World) -> None:
     assert world.seen.counts[Count.REFUSED] == 1
 
 
-def test_the_same_alert_that_starts_again_is_another_repair(world: World) -> None:
+def test_an_alert_is_answered_once_until_it_has_resolved_whenever_it_began(world: World) -> None:
     world.handle(notification())
-    again = notification().replace("2026-11-24T10:46:", "2026-11-24T11:46:")
-    assert again != notification()
+    world.handle(world.event())
+    again = notification(envelope={"Timestamp": "2026-11-24T10:46:05.000Z"}).replace("T10:46:02", "T10:46:04")
+    assert "T10:46:04" in again
     world.handle(again)
+    assert len(world.commands()) == 1
+
+    world.handle(resolved("2026-11-24T10:46:06.000Z"))
+    world.handle(again)
+    assert len(world.commands()) == 1
+    world.handle(notification(envelope={"Timestamp": "2026-11-24T10:46:07.000Z"}))
 
     assert len(world.commands()) == 2
+
+
+def test_another_target_of_the_same_alert_is_another_repair(world: World) -> None:
+    world.handle(notification())
+    world.handle(notification(LABELS | {"uid": "3f1c2b7e-6a52-4f0c-9d1e-0f6b5f1c9a02"}))
+
+    assert len(world.commands()) == 2
+
+
+def test_the_alerts_that_a_resolved_groups_message_left_out_have_resolved_too(world: World) -> None:
+    world.handle(notification())
+    world.handle(world.event())
+    world.handle(
+        notification(
+            LABELS | {"pod": "other"},
+            total=120,
+            status="resolved",
+            fingerprints=["f" * 16],
+            envelope={"Timestamp": "2026-11-24T10:46:06.000Z"},
+        )
+    )
+    commands = len(world.commands())
+    world.handle(notification(envelope={"Timestamp": "2026-11-24T10:46:07.000Z"}))
+
+    assert len(world.commands()) == commands + 1
+
+
+def old_record(**changes: Any) -> dict[str, Any]:
+    """Return a record as the previous version wrote it: known by the start of its alert."""
+    return {
+        "id": "repair#0000000000000000#2026-11-24T10:46:02.819Z#restart_pod",
+        "claim": "c" * 32,
+        "alert": "HighMemoryUsage",
+        "action": "restart_pod",
+        "team": "trading",
+        "labels": LABELS,
+        "parameters": {},
+        "status": "sent",
+        "seen_at": 1,
+        "started_at": int(NOW),
+        "due_at": int(NOW) + 100,
+        "timeout_seconds": 60,
+        "command_id": "11111111-2222-3333-4444-555555555555",
+        "open": "repair",
+        **changes,
+    }
+
+
+def test_an_alert_that_the_previous_version_answered_is_not_answered_again(world: World) -> None:
+    world.table.put_item(Item=old_record())
+
+    world.handle(notification())
+
+    assert world.commands() == []
+    assert world.seen.counts[Count.DUPLICATE] == 1
+
+
+def test_a_record_of_the_previous_version_ends_by_the_sweep(world: World) -> None:
+    world.table.put_item(Item=old_record(started_at=1, due_at=1))
+    world.invocations_of = lambda _: []
+
+    world.handle(SWEEP)
+
+    (failure,) = world.told("team-trading")
+    assert failure["result"].startswith("No instance took the command")
+    assert "open" not in world.items()[0]
 
 
 def test_a_repeat_is_no_reason_to_act(world: World) -> None:

@@ -1,0 +1,258 @@
+"""The life of one repair as a pure function: `step(state, event)` returns the next state and what is to be done.
+
+A repair is one action on one target for one alert. It stays open until its alert has resolved: an alert that fires
+again after that is answered anew, and whatever else says that it fires is a duplicate. Nothing here reads or writes;
+the functions carry effects out, and record a state on condition that the one it came from is still the newest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from runbook_automation.configuration import BEGIN_SECONDS
+from runbook_automation.limits import Ledger, Limit
+from runbook_automation.repair import UNDER_WAY, Ending, Repair, Status, time_text
+
+LOOK_AGAIN_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """All repairs are stopped: since when (as text), by whom and why."""
+
+    since: str
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """The stored state of a repair: its record, the newest resolve of its alert, the stop, and the limits' ledgers.
+
+    `resolved_at` is in milliseconds, as `Repair.seen_at`; 0 where no resolve is known.
+    """
+
+    repair: Repair | None = None
+    resolved_at: int = 0
+    stop: Stop | None = None
+    ledgers: tuple[tuple[Limit, Ledger], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """An alert fires, and `repair` is to answer it: claimed, if a command is to be sent for it, or else ended."""
+
+    repair: Repair
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """An alert has resolved, as seen at a time in milliseconds."""
+
+    seen_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A command has ended, at a time in Unix seconds."""
+
+    ending: Ending
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An open repair's time is over."""
+
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Systems Manager has said how the command of a due repair ended, or None if it runs."""
+
+    ending: Ending | None
+    now: int
+
+
+Event = Fired | Resolved | Ended | Due | Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The state's repair and ledgers are to be written, unless others wrote first. What follows comes after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordResolve:
+    """The time at which an alert had resolved is to be recorded. `answered`: something answered it before."""
+
+    seen_at: int
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOut:
+    """A repair that was given back is to be ended without a notice, since its alert has resolved."""
+
+    repair: Repair
+    seen_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """The command of a claimed repair is to be sent, once."""
+
+    repair: Repair
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """The end of a repair is to be published; then the repair is closed."""
+
+    repair: Repair
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Systems Manager is to be asked how a command ended."""
+
+    command_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Postpone:
+    """A due repair is to be looked at again at a time in Unix seconds."""
+
+    due_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """Nothing is to be done: the event was answered before."""
+
+
+Effect = Record | RecordResolve | RuleOut | Send | Publish | Ask | Postpone | Ignore
+Step = tuple[State, tuple[Effect, ...]]
+
+
+def step(state: State, event: Event) -> Step:
+    """Return the state after an event, and the effects that are to be carried out in their order."""
+    match event:
+        case Fired(repair):
+            return _fired(state, repair)
+        case Resolved(seen_at):
+            return _resolved(state, seen_at)
+        case Ended(ending, now):
+            return _ended(state, ending, now)
+        case Due(now):
+            return _due(state, now)
+        case Asked(ending, now):
+            return _asked(state, ending, now)
+        case _:
+            assert_never(event)
+
+
+def _fired(state: State, repair: Repair) -> Step:
+    if not _is_new(state, repair):
+        return state, (Ignore(),)
+    if repair.status is not Status.CLAIMED:
+        return replace(state, repair=repair), (Record(), Publish(repair))
+    prevented = _prevented(state, repair)
+    if isinstance(prevented, Ending):
+        ended = repair.ended(prevented, repair.started_at)
+        return replace(state, repair=ended), (Record(), Publish(ended))
+    return replace(state, repair=repair, ledgers=prevented), (Record(), Send(repair))
+
+
+def _is_new(state: State, repair: Repair) -> bool:
+    """Return whether a repair answers what nothing has answered yet."""
+    if repair.seen_at <= state.resolved_at:
+        return False  # the message that saw the alert fire was overtaken by its resolve
+    known = state.repair
+    if known is None:
+        return True
+    if known.status in {Status.RELEASED, Status.TOO_LATE} and known.status is not repair.status:
+        return True
+    if known.status is Status.RESOLVED:
+        return known.seen_at < repair.seen_at
+    return known.finished_at is not None and known.seen_at < state.resolved_at
+
+
+def _prevented(state: State, repair: Repair) -> Ending | tuple[tuple[Limit, Ledger], ...]:
+    """Return why a command must not be sent now, or the ledgers in which it has a place."""
+    if state.stop is not None:
+        stop = state.stop
+        return Ending(
+            status=Status.STOPPED,
+            result=f"All repairs are stopped since {stop.since} by {stop.by} ({stop.why}): nothing was done. "
+            "Follow the alert's runbook",
+        )
+    taken: list[tuple[Limit, Ledger]] = []
+    for limit, ledger in state.ledgers:
+        place = ledger.with_place(repair.id, limit, repair.started_at)
+        if place is None:
+            return Ending(
+                status=Status.LIMITED,
+                result=f"{limit.said} were sent already: nothing was done. Look for a cause that they share, and "
+                "follow the alert's runbook",
+            )
+        taken.append((limit, place))
+    return tuple(taken)
+
+
+def _resolved(state: State, seen_at: int) -> Step:
+    after = replace(state, resolved_at=max(state.resolved_at, seen_at))
+    known = state.repair
+    if known is None:
+        return after, (RecordResolve(seen_at, answered=False),)
+    if known.status is not Status.RELEASED or known.seen_at >= seen_at:
+        return after, (RecordResolve(seen_at, answered=True),)
+    ruled_out = replace(known, status=Status.RESOLVED)
+    return replace(after, repair=ruled_out), (RecordResolve(seen_at, answered=False), RuleOut(known, seen_at))
+
+
+def _ended(state: State, ending: Ending, now: int) -> Step:
+    repair = state.repair
+    if repair is None or repair.finished_at is not None:
+        return state, (Ignore(),)
+    ended = repair.ended(ending, now)
+    return replace(state, repair=ended), (Record(), Publish(ended))
+
+
+def _due(state: State, now: int) -> Step:
+    repair = state.repair
+    if repair is None:
+        return state, (Ignore(),)
+    if repair.finished_at is not None or repair.status not in UNDER_WAY:
+        return state, (Publish(repair),)
+    claimed = f"Claimed at {time_text(repair.started_at)}"
+    if repair.status is Status.RELEASED:
+        text = (
+            f"{claimed} and given back, since Systems Manager did not take the command or the function's time was "
+            "over, and no message has brought it again: nothing ran"
+        )
+        return _ended(state, Ending(status=Status.FAILED, result=text), now)
+    if repair.command_id is None:
+        text = (
+            f"{claimed}, and no command is known: it may have run or not. "
+            "It is not sent again: look at what it is about"
+        )
+        return _ended(state, Ending(status=Status.LOST, result=text), now)
+    return state, (Ask(repair.command_id),)
+
+
+def _asked(state: State, ending: Ending | None, now: int) -> Step:
+    repair = state.repair
+    if repair is None:
+        return state, (Ignore(),)
+    if ending is not None:
+        return _ended(state, ending, now)
+    if now - repair.started_at <= repair.timeout_seconds + BEGIN_SECONDS:
+        return state, (Postpone(now + LOOK_AGAIN_SECONDS),)
+    text = (
+        f"Systems Manager calls the command running since {time_text(repair.started_at)}: it may have done a part; "
+        "if it has not begun by now, it will refuse to"
+    )
+    return _ended(state, Ending(status=Status.TIMED_OUT, result=text), now)

@@ -1,0 +1,290 @@
+"""Answers the alerts of Alertmanager's notifications: decides, claims, sends, and reports what is not sent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import assert_never
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from orion_common.alertmanager import AlertmanagerApi, NotFetched
+from orion_common.deadlines import TryLater, need_time
+from orion_common.envelope import Alert, Notification, Unreadable
+from orion_common.group_key import deduplication_key
+from orion_common.names import Mode
+from runbook_automation.commands import Commands, NotSent
+from runbook_automation.configuration import (
+    BEGIN_SECONDS,
+    CLAIM_SECONDS,
+    DELIVERY_SECONDS,
+    GRACE_SECONDS,
+    MAXIMUM_AGE_SECONDS,
+    Action,
+    Remediations,
+)
+from runbook_automation.counts import Count, Observer
+from runbook_automation.decisions import Handing, Plan, Refusal, decide, previous_repair_id, repair_id
+from runbook_automation.lifecycle import Effect, Ignore, Publish, RecordResolve, Resolved, RuleOut, Send, step
+from runbook_automation.limits import limits_of
+from runbook_automation.outcomes import Outcomes
+from runbook_automation.repair import Ending, Repair, Status, shown_labels, time_text
+from runbook_automation.store import AlertKey, Busy, RepairStore
+
+MAXIMUM_RESULT = 500
+MAXIMUM_NAME = 200
+"""How much of an alert's name is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notifications:
+    """Handles one notification after another, and begins nothing after `deadline`, in Unix seconds."""
+
+    mode: Mode
+    region: str
+    remediations: Remediations
+    store: RepairStore
+    commands: Commands
+    alertmanager: AlertmanagerApi
+    outcomes: Outcomes
+    deadline: float = math.inf
+
+    @property
+    def observer(self) -> Observer:
+        """Return the observer of counts and log lines."""
+        return self.outcomes.observer
+
+    def now(self) -> float:
+        """Return the time in Unix seconds."""
+        return self.outcomes.now()
+
+    def _need_time(self) -> None:
+        need_time(self.now(), self.deadline)
+
+    def handle(self, notification: Notification) -> None:
+        """Answer the alerts of a notification. Raises when the queue should deliver it again."""
+        if notification.is_repeat:
+            self.observer.count(Count.REPEAT)
+            return
+        too_late = self._too_late(notification)
+        group = _resolve_id(deduplication_key(notification.route, notification.group_labels))
+        if notification.left_out and not notification.firing:
+            # Those of its alerts that the message has no room for have resolved, too.
+            self.store.resolve(group, _milliseconds(notification.sent_at), int(self.now()))
+        failures = self._answer_alerts(notification.alerts, group, notification.sent_at, too_late)
+        failures += self._answer_left_out(notification, group, too_late)
+        if failures:
+            raise failures[0]
+        if notification.unreadable:
+            raise Unreadable("; ".join(notification.unreadable))
+
+    def _answer_alerts(
+        self, alerts: Iterable[Alert], group: str, seen_at: datetime, too_late: str | None
+    ) -> list[Exception]:
+        """Answer alerts that were seen then and return what failed: each gets its turn first."""
+        failures: list[Exception] = []
+        not_sent: list[Repair] = []
+        for alert in alerts:
+            try:
+                self._answer(alert, group, _milliseconds(seen_at), too_late, not_sent)
+            except (TryLater, ClientError, BotoCoreError) as error:
+                failures.append(error)
+        try:
+            self.outcomes.publish_together(not_sent)
+        except (ClientError, BotoCoreError) as error:  # the sweep publishes each by itself
+            failures.append(error)
+        return failures
+
+    def _too_late(self, notification: Notification) -> str | None:
+        """Return why a notification is too old to act on and what to do instead, or None for one that is not."""
+        now, sent_at = self.now(), notification.sent_at.timestamp()
+        if now - sent_at <= MAXIMUM_AGE_SECONDS:
+            return None
+        return (
+            f"Alertmanager's message of {time_text(int(sent_at))} was read at {time_text(int(now))}, more than "
+            f"{MAXIMUM_AGE_SECONDS // 60} minutes later: what it saw may be over, so nothing was done. "
+            "If the alert still fires, follow its runbook"
+        )
+
+    def _answer_left_out(self, notification: Notification, group: str, too_late: str | None) -> list[Exception]:
+        """Answer the firing alerts of a group that its message has no room for; a team hears if they can't be had."""
+        left_out = notification.left_out
+        names = {notification.common_labels.get("alertname", "")} - {""}
+        if not left_out or not notification.firing or (names and not names & set(self.remediations.by_alert)):
+            return []
+        self._need_time()
+        try:
+            firing, unreadable = self._firing(notification, too_late)
+        except NotFetched as error:
+            self._tell_left_out(notification, names, left_out, str(error))
+            return []
+        carried = {alert.fingerprint for alert in notification.alerts}
+        found = tuple(alert for alert in firing if alert.fingerprint not in carried)
+        self.observer.count(Count.FETCHED, len(found))
+        failures = self._answer_alerts(found, group, datetime.fromtimestamp(self.now(), UTC), too_late)
+        if unreadable:
+            self._tell_left_out(notification, names, len(unreadable), f"Alertmanager's answer: {unreadable[0]}")
+        return failures
+
+    def _tell_left_out(self, notification: Notification, names: set[str], number: int, reason: str) -> None:
+        self.observer.count(Count.LEFT_OUT, number)
+        self.observer.say("alerts left out", route=notification.route, number=number, reason=reason)
+        named = names | {alert.name for alert in notification.alerts}
+        for name in sorted(named & set(self.remediations.by_alert)):
+            notice = self._notice(notification, name, number, reason)
+            self._carry_out(self.store.claim(notice, None, (), int(self.now())))
+
+    def _notice(self, notification: Notification, name: str, left_out: int, reason: str) -> Repair:
+        """Return what a team is told about alerts that nothing was done about, as a record so that it is told once."""
+        now = int(self.now())
+        remediation = self.remediations.by_alert[name]
+        result = f"Nothing was done about {left_out} alerts of this group, for which its message had no room: {reason}"
+        return Repair(
+            id=f"left-out#{notification.id}#{name}",
+            alert=name,
+            action=remediation.action.name,
+            team=remediation.team,
+            labels=shown_labels(notification.group_labels),
+            status=Status.CLAIMED,
+            seen_at=int(notification.sent_at.timestamp() * 1000),
+            started_at=now,
+            due_at=now + CLAIM_SECONDS,
+            timeout_seconds=0,
+        ).ended(Ending(status=Status.LEFT_OUT, result=result), now)
+
+    def _firing(self, notification: Notification, too_late: str | None) -> tuple[tuple[Alert, ...], tuple[str, ...]]:
+        if too_late is not None:
+            raise NotFetched(too_late)
+        return self.alertmanager.firing(notification)
+
+    def _answer(self, alert: Alert, group: str, seen_at: int, too_late: str | None, not_sent: list[Repair]) -> None:
+        """Answer one alert. A repair that is stopped or over a limit is recorded, and added to `not_sent`."""
+        decision = decide(alert, self.remediations, self.outcomes.publisher.team_topic_arns, self.region)
+        if decision is None:
+            return
+        self._need_time()
+        repair = self._claimed(alert, decision, seen_at)
+        key = AlertKey(
+            resolve_ids=(_resolve_id(alert.fingerprint), group),
+            previous_id=previous_repair_id(alert, decision.action),
+        )
+        if not alert.firing:
+            self._resolve(repair, key)
+            return
+        now = int(self.now())
+        ending = self._ending_without_command(alert, decision, too_late)
+        if ending is not None:
+            self._carry_out(self.store.claim(repair.ended(ending, now), key, (), now))
+        elif isinstance(decision, Plan):
+            effects = self.store.claim(repair, key, limits_of(alert, decision), now)
+            self._carry_out(effects, decision, f"{alert.name} {alert.fingerprint}", not_sent)
+
+    def _ending_without_command(
+        self, alert: Alert, decision: Plan | Handing | Refusal, too_late: str | None
+    ) -> Ending | None:
+        """Return how a repair ends at once, or None if a command is to be sent for it."""
+        if too_late is not None:
+            return Ending(status=Status.TOO_LATE, result=too_late)
+        dry_run = self.mode is Mode.DRY_RUN
+        match decision:
+            case Refusal(reason=reason):
+                return Ending(status=Status.REFUSED, result=reason)
+            case Handing(team=team, link=link):
+                said, status = ("would hand", Status.DRY_RUN) if dry_run else ("handed", Status.HANDED_OVER)
+                return Ending(status=status, result=f"{said} {alert.name} to the team {team}", link=link)
+            case Plan(action=action, parameters=parameters) if dry_run:
+                return Ending(status=Status.DRY_RUN, result=f"would run {action.document} with {dict(parameters)}")
+            case Plan():
+                return None
+            case _:
+                assert_never(decision)
+
+    def _resolve(self, repair: Repair, key: AlertKey) -> None:
+        """Record that an alert has resolved: it is answered anew when it fires again, and not by an older message."""
+        state = self.store.read_state(repair, key, ())
+        if state is None:
+            raise Busy(f"{repair.id}: the table did not answer")
+        _, effects = step(state, Resolved(repair.seen_at))
+        for effect in effects:
+            match effect:
+                case RecordResolve(seen_at, answered):
+                    if self.store.resolve(key.resolve_ids[0], seen_at, int(self.now())) and not answered:
+                        self.observer.count(Count.RESOLVED)
+                case RuleOut(known, seen_at):
+                    self.store.rule_out(known, seen_at)
+                case _:
+                    raise AssertionError(f"{effect}: no effect of a resolve")
+
+    def _carry_out(
+        self,
+        effects: Sequence[Effect],
+        plan: Plan | None = None,
+        comment: str = "",
+        not_sent: list[Repair] | None = None,
+    ) -> None:
+        """Carry out the effects of a claim. A repair that is not sent is added to `not_sent`, where there is one."""
+        for effect in effects:
+            match effect:
+                case Ignore():
+                    self.observer.count(Count.DUPLICATE)
+                case Publish(ended) if not_sent is not None:
+                    not_sent.append(ended)
+                case Publish(ended):
+                    self.outcomes.publish(ended)
+                case Send(claimed) if plan is not None:
+                    self._send_claimed(claimed, plan, comment)
+                case _:  # the store has written the record
+                    pass
+
+    def _claimed(self, alert: Alert, decision: Plan | Handing | Refusal, seen_at: int) -> Repair:
+        now = int(self.now())
+        action = decision.action
+        parameters = {} if isinstance(decision, Refusal) else decision.parameters
+        return Repair(
+            id=repair_id(alert, action, parameters),
+            alert=alert.name[:MAXIMUM_NAME],
+            action=action.name,
+            team=decision.team,
+            labels=shown_labels(alert.labels),
+            parameters=parameters,
+            status=Status.CLAIMED,
+            seen_at=seen_at,
+            started_at=now,
+            due_at=now + CLAIM_SECONDS,
+            timeout_seconds=action.timeout_seconds if isinstance(action, Action) else 0,
+        )
+
+    def _send_claimed(self, repair: Repair, plan: Plan, comment: str) -> None:
+        try:
+            self._need_time()
+            command_id = self.commands.send(plan, comment, not_after=repair.started_at + BEGIN_SECONDS)
+        except TryLater:
+            self.store.release(repair, int(self.now()) + MAXIMUM_AGE_SECONDS)
+            self.observer.count(Count.NOT_TAKEN)
+            raise
+        except NotSent as error:
+            self.outcomes.end(
+                repair,
+                Ending(status=Status.FAILED, result=f"Systems Manager refused the command: {error}"[:MAXIMUM_RESULT]),
+            )
+            return
+        except (ClientError, BotoCoreError) as error:
+            # It may have been taken all the same: the sweep tells the team, and nothing sends it again.
+            self.observer.count(Count.UNCERTAIN)
+            self.observer.say("no answer to a command", repair=repair.id, error=str(error))
+            return
+        due_at = int(self.now()) + DELIVERY_SECONDS + plan.action.timeout_seconds + GRACE_SECONDS
+        self.store.record_command(repair, command_id, due_at)
+        self.observer.count(Count.SENT)
+        self.observer.say("repair sent", repair=repair.id, command=command_id)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _resolve_id(key: str) -> str:
+    """Return the id of the item that says when an alert (its fingerprint) or a group (its key) was seen resolved."""
+    return f"resolved#{key}"
