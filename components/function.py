@@ -30,12 +30,14 @@ LOG_DAYS = 30
 class FunctionSpec:
     """Plain data of a function.
 
-    `function` is the name in AWS of the function, its queue and its role; `policy` that of the role's policy.
-    `asks_alertmanager` has the function stand where it reaches Alertmanager, if the settings have it ask one.
+    `function` is the name in AWS of the function, its queue and its role; `policy` that of the role's policy. `title`
+    is what people call the function. `asks_alertmanager` puts the function into the network in which it reaches
+    Alertmanager, if the settings name one; the load balancer before Alertmanager lets one function in.
     """
 
     settings: Settings
     function: str
+    title: str
     description: str
     role_description: str
     policy: str
@@ -185,6 +187,7 @@ class Function(pulumi.ComponentResource):
         return make_function_network(
             self._name,
             args.spec.function,
+            title=args.spec.title,
             settings=args.spec.settings,
             namespace=args.namespace,
             role_policy=role_policy,

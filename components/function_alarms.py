@@ -19,15 +19,21 @@ this alarm's: after its third receive SQS no longer counts it (SQS' developer gu
 nine minutes after the first, and the dead letters' alarm reports it.
 """
 ERRONEOUS_PERIODS = 3
-"""One invocation that fails is tried again by the queue."""
+"""The number of minutes with a failed invocation at which the errors' alarm goes off.
+
+One failure is no alarm, since the queue tries its message again; three in a row are no accident. A message that one
+invocation could not handle is none of this alarm's: its invocation reports the message and succeeds, and the queue's
+and the dead letters' alarms watch it.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionAlarms:
     """Texts of a function's alarms: on messages that were given up, on those that wait, and on failed invocations.
 
-    Failures in three minutes of the last `error_minutes` are an alarm: as many minutes as three invocations may be
-    apart.
+    Failures in `ERRONEOUS_PERIODS` of the last `error_minutes` minutes are an alarm. These must hold that many
+    invocations of a function that is idle but for the one message that it fails at, and end before the queue gives
+    that message up.
     """
 
     given_up: str

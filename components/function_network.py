@@ -1,6 +1,6 @@
 """Network of a function that asks Alertmanager: the settings' subnets and a security group of its own.
 
-Where the settings have it ask nobody, it stands outside of every network and needs none of this.
+Where the settings name no Alertmanager, the function is in no network of ours and needs none of this.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ INTERFACE_ACTIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionNetwork:
-    """The function's place, and the address that it asks from there, without a path."""
+    """The function's network, and Alertmanager's address as reached from there, without a path."""
 
     vpc_config: aws.lambda_.FunctionVpcConfigArgs
     alertmanager_api: pulumi.Input[str]
 
 
 def network_statements(settings: Settings, function: str) -> tuple[Statement, ...]:
-    """Return what the role needs for that place. Lambda uses it; the function's own code is refused it."""
+    """Return the statements that let Lambda put the function into that network, and the function's own code not."""
     if settings.alertmanager_api is None:
         return ()
     return (
@@ -58,6 +58,7 @@ def make_function_network(
     name: str,
     function: str,
     *,
+    title: str,
     settings: Settings,
     namespace: pulumi.Input[str],
     role_policy: aws.iam.RolePolicy,
@@ -73,7 +74,7 @@ def make_function_network(
     group = security_group(
         f"{name}-group",
         function,
-        "Orion runbook automation: nothing in, HTTPS and Alertmanager out",
+        f"Orion {title}: nothing in, HTTPS and Alertmanager out",
         settings=settings,
         # It goes once Lambda has removed the function's interfaces, which it does with the role's rights.
         opts=pulumi.ResourceOptions(parent=parent, depends_on=[role_policy]),

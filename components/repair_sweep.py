@@ -35,6 +35,7 @@ ALARMS = FunctionAlarms(
     ),
     waiting='Nothing runs the sweep: lost repairs are not reported. docs/repairs.md, "When messages wait"',
     failing='The sweep fails again and again: lost repairs are not reported. docs/repairs.md, "When messages wait"',
+    # A new message comes every minute, so that three failures are two minutes apart.
     error_minutes=5,
 )
 
@@ -68,6 +69,7 @@ class RepairSweep(Function):
                 spec=FunctionSpec(
                     settings=args.settings,
                     function=SWEEP_FUNCTION,
+                    title="repair sweep",
                     description="Reports repairs whose outcome was never heard of",
                     role_description="Repair sweep: reads open repairs, asks for outcomes, publishes results",
                     policy="sweep",

@@ -45,7 +45,8 @@ ALARMS = FunctionAlarms(
         "The function of runbook automation fails again and again: no repair runs. "
         'docs/repairs.md, "When messages wait"'
     ),
-    # The queue tries a message every three minutes: the third failure comes six minutes after the first.
+    # The queue tries a message every three minutes and gives it up after 15: the third failure comes six minutes after
+    # the first. Five minutes would hold two, so that a night with one alert had no alarm before its message was lost.
     error_minutes=10,
 )
 
@@ -91,6 +92,7 @@ class RunbookAutomation(Function):
                 spec=FunctionSpec(
                     settings=args.spec.settings,
                     function=FUNCTION,
+                    title="runbook automation",
                     description="Answers alerts with the repairs that the catalog allows",
                     role_description="Runbook automation: reads alerts, sends repairs, publishes results",
                     policy="repairs",

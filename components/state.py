@@ -17,7 +17,7 @@ from components.protection import kept
 from orion_common.names import BY_COMMAND, BY_STATUS, COMMAND_ID, DUE_AT, EXPIRES_AT, KEY, OPEN
 
 DIAGNOSTICS_DAYS = 90
-OLD_CODE_DAYS = 90
+OLD_VERSIONS_DAYS = 90
 ATTRIBUTES: Mapping[str, str] = {KEY: "S", COMMAND_ID: "S", OPEN: "S", DUE_AT: "N"}
 
 
@@ -102,7 +102,7 @@ class State(pulumi.ComponentResource):
             require_tls=self._settings.aws.require_tls,
             empty_on_delete=not self._settings.aws.keep_data,
             expire_days=expire_days,
-            old_versions_days=OLD_CODE_DAYS,
+            old_versions_days=OLD_VERSIONS_DAYS,
         )
         holding = kept(self._settings, resource, found_as=bucket)
         return PrivateBucket(

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 NOW = 1_795_516_811.0
+SENT = 1_795_517_163.859
+"""The time at which the topic took the recorded notification."""
 SWEEP = json.dumps({"source": "orion.sweep"})
 BUCKET = "orion-diagnostics"
 REPAIRS = {

@@ -32,9 +32,10 @@ class NotOurs(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One alert of a notification, as Alertmanager writes it. `starts_at` is its text, unchanged: it is an identity.
+    """One alert of a notification, as Alertmanager writes it. `fingerprint`, a hash of its labels, is its identity.
 
-    `annotations` are no part of its identity: Alertmanager has the newest that Prometheus sent.
+    `starts_at` is its text, unchanged, and no part of the identity: Alertmanager moves it while the alert fires.
+    `annotations` are none either: Alertmanager has the newest that Prometheus sent.
     """
 
     name: str

@@ -19,8 +19,9 @@ CLAIM_SECONDS = 120
 """After this, whoever claimed a repair has ended: a function lives for 30 seconds."""
 MAXIMUM_AGE_SECONDS = 15 * 60
 """How old a notification may be to be acted on, by its topic's time. It is as long as the queue itself tries a message:
-five receives, three minutes apart (`VISIBILITY_SECONDS` and `MAXIMUM_RECEIVES` of the event bus). What is older was
-held up by something else, by a mapping that was switched off or among the dead letters: what it saw may be over.
+five receives, three minutes apart (`VISIBILITY_SECONDS` and `MAXIMUM_RECEIVES` of `components.function_queue`). What is
+older was held up by something else, by a mapping that was switched off or among the dead letters: what it saw may be
+over.
 """
 BEGIN_SECONDS = 15 * 60
 """How long after its claim a command may still begin: the agent keeps what it has no place for, over a restart too, and

@@ -189,9 +189,11 @@ def _prevented(state: State, repair: Repair) -> Ending | tuple[tuple[Limit, Ledg
             result=f"All repairs are stopped since {stop.since} by {stop.by} ({stop.why}): nothing was done. "
             "Follow the alert's runbook",
         )
+    known = state.repair
+    given_back = known.claim if known is not None and known.status is Status.RELEASED else None
     taken: list[tuple[Limit, Ledger]] = []
     for limit, ledger in state.ledgers:
-        place = ledger.with_place(repair.id, limit, repair.started_at)
+        place = ledger.with_place(repair.claim, limit, repair.started_at, given_back=given_back)
         if place is None:
             return Ending(
                 status=Status.LIMITED,

@@ -48,21 +48,25 @@ def limits_of(alert: Alert, plan: Plan) -> tuple[Limit, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """The repairs that count towards a limit, with their times (Unix seconds). Each change gets a new `version`.
+    """The claims that count towards a limit, with their times (Unix seconds). Each change gets a new `version`.
 
-    A place is a repair's: one that was given back and is claimed again takes no second one.
+    A repair that is claimed again after its alert has resolved takes a second place: a second command is sent for it.
     """
 
     id: str
     version: int = 0
     taken: Mapping[str, int] = field(default_factory=dict[str, int])
 
-    def with_place(self, repair_id: str, limit: Limit, now: int) -> Ledger | None:
-        """Return the ledger in which a repair has a place, or None if there is none left."""
-        lasting = {repair: at for repair, at in self.taken.items() if at > now - HOUR_SECONDS}
-        if repair_id not in lasting and len(lasting) >= limit.number:
+    def with_place(self, claim: str, limit: Limit, now: int, *, given_back: str | None = None) -> Ledger | None:
+        """Return the ledger in which a claim has a place, or None if there is none left.
+
+        `given_back` is an earlier claim for which nothing was sent: its place is free.
+        """
+        lasting = {earlier: at for earlier, at in self.taken.items() if at > now - HOUR_SECONDS}
+        lasting.pop(given_back or "", None)
+        if len(lasting) >= limit.number:
             return None
-        return Ledger(id=self.id, version=self.version + 1, taken={repair_id: now} | lasting)
+        return Ledger(id=self.id, version=self.version + 1, taken=lasting | {claim: now})
 
     def to_item(self, now: int) -> dict[str, Any]:
         """Return the table's item."""
@@ -78,5 +82,5 @@ class Ledger:
         """Read a table's item; without one nothing was taken."""
         if item is None:
             return cls(id=limit.id)
-        taken = {repair: int(at) for repair, at in item["taken"].items()}
+        taken = {claim: int(at) for claim, at in item["taken"].items()}
         return cls(id=limit.id, version=int(item["version"]), taken=taken)

@@ -66,30 +66,26 @@ class RepairStore:
         that repairs are not stopped and the alert has not resolved meanwhile are one transaction. Raises `Busy`.
         """
         for _ in range(CLAIM_TRIES):
-            state = self.read_state(repair, alert, limits)
-            if state is None:
+            items = self._state_items(repair, alert, limits)
+            if items is None:
                 continue
+            state = _state(items, repair, alert, limits)
             after, effects = step(state, Fired(repair))
-            if Record() not in effects or self._write(state, after, alert, now):
+            if Record() not in effects or self._write(state, after, alert, now, replaced=items.get(repair.id)):
                 return effects
         raise Busy(f"{repair.id}: others claimed it or repairs of the same limits, {CLAIM_TRIES} times")
 
     def read_state(self, repair: Repair, alert: AlertKey | None, limits: Sequence[Limit]) -> State | None:
         """Return the state of a repair at this moment, or None if the table did not answer for all of it."""
-        resolves = alert.resolve_ids if alert is not None else ()
-        previous = (alert.previous_id,) if alert is not None else ()
+        items = self._state_items(repair, alert, limits)
+        return None if items is None else _state(items, repair, alert, limits)
+
+    def _state_items(
+        self, repair: Repair, alert: AlertKey | None, limits: Sequence[Limit]
+    ) -> Mapping[str, Mapping[str, Any]] | None:
+        of_alert = () if alert is None else (*alert.resolve_ids, alert.previous_id)
         stops = (STOP_ID,) if repair.status is Status.CLAIMED else ()
-        items = self.read_items(repair.id, *resolves, *previous, *stops, *(limit.id for limit in limits))
-        if items is None:
-            return None
-        stop = items.get(STOP_ID)
-        known = items.get(repair.id) or next((items[id_] for id_ in previous if id_ in items), None)
-        return State(
-            repair=None if known is None else Repair.from_item(known),
-            resolved_at=max((int(items[id_][RESOLVED_AT]) for id_ in resolves if id_ in items), default=0),
-            stop=None if stop is None else Stop(since=str(stop["since"]), by=str(stop["by"]), why=str(stop["why"])),
-            ledgers=tuple((limit, Ledger.from_item(limit, items.get(limit.id))) for limit in limits),
-        )
+        return self.read_items(repair.id, *of_alert, *stops, *(limit.id for limit in limits))
 
     def resolve(self, id_: str, seen_at: int, now: int) -> bool:
         """Record that an alert, or a whole group, had resolved at a time (milliseconds). Return whether it is news."""
@@ -121,8 +117,20 @@ class RepairStore:
         """Return items by id, as they are at this moment, or None if the table did not answer for all."""
         return read_items(self._table, *ids)
 
-    def _write(self, state: State, after: State, alert: AlertKey | None, now: int) -> bool:
-        """Write a state on condition that the one it came from is still the newest. Return whether it was."""
+    def _write(
+        self,
+        state: State,
+        after: State,
+        alert: AlertKey | None,
+        now: int,
+        *,
+        replaced: Mapping[str, Any] | None,
+    ) -> bool:
+        """Write a state on condition that the one it came from is still the newest. Return whether it was.
+
+        `replaced` is the item whose place the repair takes. One that had ended is kept under another id: it is the
+        record of what was done, and if its end was not published yet, the sweep publishes it.
+        """
         repair = after.repair
         if repair is None:
             raise ValueError("a state without a repair is not written")
@@ -139,6 +147,9 @@ class RepairStore:
                 }
             },
         ]
+        if replaced is not None and "finished_at" in replaced:
+            earlier = _earlier_id(repair.id, replaced["claim"])
+            writes.append({"Put": {"TableName": table, "Item": {**replaced, KEY: earlier}}})
         if repair.status is Status.CLAIMED:
             writes += [_ledger_write(table, ledger, now) for _, ledger in after.ledgers]
             writes.append(_check(table, STOP_ID, "attribute_not_exists(id)"))
@@ -233,10 +244,14 @@ class RepairStore:
         )
 
     def close(self, repair: Repair) -> None:
-        """Take a repair whose end was published out of what the sweep looks after, unless it was claimed anew since."""
-        written(
+        """Take a repair whose end was published out of what the sweep looks after, wherever its record is by now."""
+        if not self._close(repair.id, repair):
+            self._close(_earlier_id(repair.id, repair.claim), repair)
+
+    def _close(self, id_: str, repair: Repair) -> bool:
+        return written(
             lambda: self._table.update_item(
-                Key={"id": repair.id},
+                Key={KEY: id_},
                 UpdateExpression="REMOVE #open",
                 ConditionExpression=f"attribute_exists(finished_at) AND {_SAME_CLAIM}",
                 ExpressionAttributeNames={"#open": OPEN},
@@ -255,6 +270,25 @@ class RepairStore:
                 ExpressionAttributeValues={":due": due_at, ":claim": repair.claim},
             )
         )
+
+
+def _state(
+    items: Mapping[str, Mapping[str, Any]], repair: Repair, alert: AlertKey | None, limits: Sequence[Limit]
+) -> State:
+    resolves = alert.resolve_ids if alert is not None else ()
+    stop = items.get(STOP_ID)
+    known = items.get(repair.id) or (items.get(alert.previous_id) if alert is not None else None)
+    return State(
+        repair=None if known is None else Repair.from_item(known),
+        resolved_at=max((int(items[id_][RESOLVED_AT]) for id_ in resolves if id_ in items), default=0),
+        stop=None if stop is None else Stop(since=str(stop["since"]), by=str(stop["by"]), why=str(stop["why"])),
+        ledgers=tuple((limit, Ledger.from_item(limit, items.get(limit.id))) for limit in limits),
+    )
+
+
+def _earlier_id(id_: str, claim: str) -> str:
+    """Return the id under which a record is kept that a newer repair of the same alert and target has replaced."""
+    return f"{id_}#{claim}"
 
 
 def _unchanged(repair: Repair, known: Repair | None) -> tuple[str, dict[str, Any]]:

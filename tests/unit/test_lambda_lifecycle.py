@@ -60,7 +60,18 @@ def test_an_alert_that_nothing_has_answered_takes_a_place_and_is_sent_after_it_i
 
     assert effects == (Record(), Send(repair()))
     assert after.repair == repair()
-    assert "repair" in after.ledgers[0][1].taken
+    assert set(after.ledgers[0][1].taken) == {"mine"}
+
+
+def test_a_repair_takes_a_place_each_time_that_it_is_sent_and_none_where_it_was_given_back() -> None:
+    given_back, _ = step(free(), Fired(repair(claim="first")))
+    released = replace(given_back, repair=repair(Status.RELEASED, claim="first"))
+    sent, _ = step(released, Fired(repair(claim="second")))
+    assert set(sent.ledgers[0][1].taken) == {"second"}
+
+    resolved, _ = step(replace(sent, repair=repair(claim="second").ended(SUCCESS, 1_010)), Resolved(20))
+    again, _ = step(resolved, Fired(repair(claim="third", seen_at=50)))
+    assert set(again.ledgers[0][1].taken) == {"second", "third"}
 
 
 def test_the_same_alert_is_ignored_until_it_has_resolved() -> None:
