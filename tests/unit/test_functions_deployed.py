@@ -58,7 +58,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def test_an_alert_is_answered_by_the_one_and_a_lost_repair_reported_by_the_other(stage: Stage) -> None:
     (topic,) = (one for one in stage.sns.list_topics()["Topics"] if "orion-alerts" in one.get("TopicArn", ""))
     stage.sns.publish(TopicArn=topic.get("TopicArn", ""), Message=message())
-    stage.dynamodb.put_item(TableName="orion-state", Item=CLAIMED)  # pyright: ignore[reportArgumentType]  an item of this shape
+    stage.dynamodb.put_item(TableName="orion-state", Item=CLAIMED)
 
     until("the alert is answered", lambda: stage.messages("orion-notifications"))
     until("the team hears of the lost repair", lambda: stage.messages("orion-team-platform"))
