@@ -69,7 +69,7 @@ def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str |
     with (
         Steps(console, began) as progress,
         Run(root / RUNS) as run,
-        Sandbox(plan, run, progress.tell, progress.tell_progress) as sandbox,
+        Sandbox.started(plan, run, progress.tell, progress.tell_progress) as sandbox,
     ):
         audit = Audit(sandbox, console) if once else None
         if audit is not None:

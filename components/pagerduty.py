@@ -48,6 +48,10 @@ class PagerDutyOnCall(pulumi.ComponentResource):
         super().__init__(type_token("PagerDutyOnCall"), name, {}, opts)
         self._name = name
         self._child = pulumi.ResourceOptions(parent=self)
+        self._people: Mapping[str, pulumi.Output[str]] = {}
+        self._teams: Mapping[str, pulumi.Output[str]] = {}
+        self._schedules: Mapping[str, pagerduty.Schedulev2] = {}
+        self._policies: Mapping[str, pagerduty.EscalationPolicy] = {}
         self.service_ids, self.integration_keys = {}, {}
         if args.paging:
             self._make(args.on_call)

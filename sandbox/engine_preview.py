@@ -62,10 +62,11 @@ class PreviewAccount:
         self.plane = ControlPlane(f"orion-{run.directory.name.removeprefix('run-')}", run.directory / "control-plane")
         journal = Journal(run.directory / "journal.jsonl")
         self.credentials = Credentials.new()
-        self._stand_ins = StandIns(
-            journal=journal, clock=Clock(1.0), directory=run.directory, credentials=self.credentials
+        stand_ins = StandIns(journal=journal, clock=Clock(1.0), directory=run.directory, credentials=self.credentials)
+        self.pagerduty = stand_ins.pagerduty()
+        self.aws = stand_ins.aws(
+            self.plane, plan.cluster_name, account_id=plan.account_id, region=plan.region, network=plan.network
         )
-        self.pagerduty = self._stand_ins.pagerduty()
 
     def __enter__(self) -> Self:
         """Start everything. Raises `ServiceFailed` naming what did not come up."""
@@ -86,9 +87,6 @@ class PreviewAccount:
             add_people(self.pagerduty.address, plan.people, self.credentials)
         # A chart brings them; here they are there, so that rules are held to them in the preview already.
         Operator(self.plane.kubeconfig, self._directory).install_definitions()
-        self.aws = self._stand_ins.aws(
-            self.plane, plan.cluster_name, account_id=plan.account_id, region=plan.region, network=plan.network
-        )
         self._start(self.aws)
 
     def _start(self, *services: Service) -> None:

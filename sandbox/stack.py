@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -50,41 +50,116 @@ class Plan:
     chart: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything that the program stands on, running: the cluster, and the stand-ins for the clouds."""
+
+    journal: Journal
+    credentials: Credentials
+    plane: ControlPlane
+    pagerduty: Service
+    slack: Service
+    aws: Service
+    workloads: Workloads
+    metrics: Service
+    agent: NodeAgent
+    others: tuple[Service, ...]
+
+    def all(self) -> list[Service]:
+        """Return every service that was started."""
+        return [self.plane, self.pagerduty, self.slack, self.aws, self.metrics, self.agent, *self.others]
+
+
+def _start_services(plan: Plan, run: Run, undo: ExitStack, tell: Callable[[str], None]) -> Services:
+    """Start them in the order in which they stand on one another. `undo` will stop them."""
+    directory = run.directory
+    journal, credentials = Journal(directory / "journal.jsonl"), Credentials.new()
+    stand_ins = StandIns(journal=journal, clock=plan.clock, directory=directory, credentials=credentials)
+    plane = ControlPlane(f"orion-{directory.name.removeprefix('run-')}", directory / "control-plane")
+    pagerduty, slack = stand_ins.pagerduty(), stand_ins.slack()
+    tell("starting a Kubernetes control plane, PagerDuty and Slack")
+    start_all((plane, pagerduty, slack), undo, timeout_seconds=START_SECONDS)
+    workloads = Workloads(plane.kubeconfig, directory / "workloads")
+    workloads.install()
+    operator = Operator(plane.kubeconfig, directory)
+    operator.install_definitions()
+    tell("starting AWS, the operator, the node agent and the metrics source")
+    aws = stand_ins.aws(plane, CLUSTER_NAME)
+    metrics = metrics_source(plane.kubeconfig, NAMESPACE, journal)
+    agent = NodeAgent(
+        plane.kubeconfig,
+        directory / "agent",
+        journal,
+        plan.clock,
+        PodIdentity(aws.address, CLUSTER_NAME, credentials).environment_for,
+    )
+    start_all((aws, operator, metrics, agent), undo, timeout_seconds=START_SECONDS)
+    return Services(
+        journal=journal,
+        credentials=credentials,
+        plane=plane,
+        pagerduty=pagerduty,
+        slack=slack,
+        aws=aws,
+        workloads=workloads,
+        metrics=metrics,
+        agent=agent,
+        others=(operator,),
+    )
+
+
 class Sandbox:
-    """Everything that runs. Use as a context manager: on the way out, however that is, all of it ends."""
+    """Everything that runs. `Sandbox.started` brings it up and, however its block ends, ends all of it."""
 
     def __init__(
-        self, plan: Plan, run: Run, tell: Callable[[str], None], tell_progress: Callable[[Progress], None]
+        self,
+        plan: Plan,
+        run: Run,
+        services: Services,
+        undo: ExitStack,
+        tell: Callable[[str], None],
+        tell_progress: Callable[[Progress], None],
     ) -> None:
-        """`tell` hears of each step in a person's words, `tell_progress` of what the engine does to each resource."""
+        """Take services that run, and open the console. `undo` gets whatever is started later."""
         self.plan = plan
         self.run = run
         self.clock = plan.clock
-        self.journal = Journal(run.directory / "journal.jsonl")
+        self.journal = services.journal
+        self.credentials = services.credentials
+        self.plane = services.plane
+        self.pagerduty = services.pagerduty
+        self.slack = services.slack
+        self.aws = services.aws
+        self.workloads = services.workloads
+        self.metrics = services.metrics
+        self.agent = services.agent
         self._tell = tell
-        self._tell_progress = tell_progress
-        self._undo = ExitStack()
-        self._started: list[Service] = []
+        self._undo = undo
+        self._started = services.all()
         self._ended_threads: list[tuple[str, BaseException]] = []
-        self.credentials = Credentials.new()
-        directory = run.directory
-        self.plane = ControlPlane(f"orion-{directory.name.removeprefix('run-')}", directory / "control-plane")
-        stand_ins = StandIns(journal=self.journal, clock=self.clock, directory=directory, credentials=self.credentials)
-        self.pagerduty = stand_ins.pagerduty()
-        self.slack = stand_ins.slack()
-        self._stand_ins = stand_ins
+        self._watch_threads()
+        self.console = HttpService(
+            "console", create_console(self.journal, self.addresses, self.credentials.pagerduty_headers())
+        )
+        self._start(self.console)
+        self.engine = self._configured_engine(tell_progress)
 
-    def __enter__(self) -> Self:
-        """Bring everything up but the program. Raises `ServiceFailed` naming what did not come up, and its log."""
-        with self._undo:
-            self._watch_threads()
-            self._start_services()
-            self._undo = self._undo.pop_all()
-        return self
+    @classmethod
+    @contextmanager
+    def started(
+        cls, plan: Plan, run: Run, tell: Callable[[str], None], tell_progress: Callable[[Progress], None]
+    ) -> Generator[Self]:
+        """Bring everything up but the program, and take everything down afterwards.
 
-    def __exit__(self, *_: object) -> None:
-        self._tell("taking everything down")
-        self._undo.close()
+        `tell` hears of each step in a person's words, `tell_progress` of what the engine does to each resource.
+        Raises `ServiceFailed` naming what did not come up, and its log.
+        """
+        with ExitStack() as undo:
+            sandbox = cls(plan, run, _start_services(plan, run, undo, tell), undo, tell, tell_progress)
+            try:
+                yield sandbox
+            finally:
+                tell("taking everything down")
 
     def _watch_threads(self) -> None:
         """Keep what ends a thread, which nobody else would hear of, for `check`."""
@@ -99,30 +174,6 @@ class Sandbox:
         threading.excepthook = ended
         self._undo.callback(setattr, threading, "excepthook", before)
 
-    def _start_services(self) -> None:
-        directory = self.run.directory
-        self._tell("starting a Kubernetes control plane, PagerDuty and Slack")
-        self._start(self.plane, self.pagerduty, self.slack)
-        self.workloads = Workloads(self.plane.kubeconfig, directory / "workloads")
-        self.workloads.install()
-        self.operator = Operator(self.plane.kubeconfig, directory)
-        self.operator.install_definitions()
-        self._tell("starting AWS, the operator, the node agent and the metrics source")
-        self.aws = self._stand_ins.aws(self.plane, CLUSTER_NAME)
-        self.metrics = metrics_source(self.plane.kubeconfig, NAMESPACE, self.journal)
-        self.agent = NodeAgent(
-            self.plane.kubeconfig,
-            directory / "agent",
-            self.journal,
-            self.clock,
-            PodIdentity(self.aws.address, CLUSTER_NAME, self.credentials).environment_for,
-        )
-        self.console = HttpService(
-            "console", create_console(self.journal, self.addresses, self.credentials.pagerduty_headers())
-        )
-        self._start(self.aws, self.operator, self.metrics, self.agent, self.console)
-        self.engine = self._configured_engine()
-
     def check(self) -> None:
         """Hold that everything that was started still runs. Raises `ServiceFailed` naming what does not, and why."""
         for thread, problem in self._ended_threads:
@@ -134,7 +185,7 @@ class Sandbox:
         start_all(services, self._undo, timeout_seconds=START_SECONDS)
         self._started += services
 
-    def _configured_engine(self) -> Engine:
+    def _configured_engine(self, tell_progress: Callable[[Progress], None]) -> Engine:
         add_people(self.pagerduty.address, self.plan.seed_data.people, self.credentials)
         webhooks = add_webhooks(self.slack.address, self.plan.seed_data.channels)
         network = find_network(self.aws.address, self.credentials)
@@ -147,7 +198,7 @@ class Sandbox:
                 "KUBECONFIG": str(self.plane.kubeconfig),
             },
             project=self.plan.project,
-            on_progress=self._tell_progress,
+            on_progress=tell_progress,
         )
         metrics = self.metrics.address.removeprefix("http://")
         targets = list(scrape_targets(metrics, SERVICES, NAMESPACE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +47,13 @@ class Events:
         return self.client.post("/v2/enqueue", json=body)
 
 
-@dataclass
 class PagerDutyAccount:
     """A stand-in, and short ways to fill it. Scale 1: the story's seconds are seconds of the test's clock."""
 
-    folder: Path
-    scale: float = 1.0
-    now: TestClock = field(default_factory=TestClock)
-
-    def __post_init__(self) -> None:
-        self.journal = Journal(self.folder / "journal.jsonl")
-        clock = Clock(self.scale)
+    def __init__(self, folder: Path, scale: float = 1.0) -> None:
+        self.now = TestClock()
+        self.journal = Journal(folder / "journal.jsonl")
+        clock = Clock(scale)
         self.scheduler = Scheduler(clock, self.now)
         self.application = create_application(self.journal, clock, token=TOKEN, scheduler=self.scheduler)
         self.plain = TestClient(self.application)

@@ -38,7 +38,7 @@ def sandbox_figures(wanted: Callable[[str], bool], tell: Callable[[str], None]) 
     runs = ROOT / "build" / "sandbox"
     end_stale_runs(runs)
     began = time.perf_counter()
-    with Run(runs) as run, Sandbox(_plan(), run, tell, lambda _: None) as sandbox:
+    with Run(runs) as run, Sandbox.started(_plan(), run, tell, lambda _: None) as sandbox:
         sandbox.deploy()
         if peer is not None:
             up = time.perf_counter() - began

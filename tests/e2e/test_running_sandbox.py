@@ -73,7 +73,7 @@ def sandbox(project: Path) -> Iterator[Sandbox]:
         chart={"source": "custom-resources"},
     )
     steps: list[str] = []
-    with Run(project / RUNS) as run, Sandbox(plan, run, steps.append, lambda _: None) as sandbox:
+    with Run(project / RUNS) as run, Sandbox.started(plan, run, steps.append, lambda _: None) as sandbox:
         yield sandbox
 
 

@@ -61,11 +61,10 @@ class NodeAgent:
         *,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
-        """Describe the agent. `directory` gets pods' volumes, containers' logs and `addresses.json`."""
+        """Describe the agent of a running cluster. `directory` gets volumes, containers' logs and `addresses.json`."""
         self.name = "node-agent"
         self.directory = directory.resolve()
         self.addresses_path = self.directory / "addresses.json"
-        self._kubeconfig = kubeconfig
         self._journal = journal
         self._clock = clock
         self._environment_for = environment_for
@@ -86,15 +85,15 @@ class NodeAgent:
         self._failure: str | None = None
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
-
-    def start(self) -> None:
-        """Register the nodes and begin to run pods."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self._api = Api(self._kubeconfig)
+        self._api = Api(kubeconfig)
         self._pods = Mirror(self._api, "/api/v1/pods", self._wake.set)
         self._services = Mirror(self._api, "/api/v1/services", self._wake.set)
         self._secrets = Mirror(self._api, "/api/v1/secrets", self._notice_content)
         self._config_maps = Mirror(self._api, "/api/v1/configmaps", self._notice_content)
+
+    def start(self) -> None:
+        """Register the nodes and begin to run pods."""
+        self.directory.mkdir(parents=True, exist_ok=True)
         for mirror in self._mirrors():
             mirror.start()
         # The kernel ends a process with the thread that started it: this one lives until `stop`.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from botocore.config import Config
@@ -29,6 +30,22 @@ DEFAULT_REGION = "us-east-1"
 PARTITION = "aws"
 
 
+@dataclass(slots=True)
+class _Configured:
+    """A session in a region, with the clients made of it and what the account has said of itself."""
+
+    session: boto3.Session
+    region: str
+    default_tags: dict[str, str]
+    clients: dict[str, Any] = field(default_factory=dict[str, Any])
+    account_id: str | None = None
+
+    @classmethod
+    def new(cls, region: str | None, default_tags: dict[str, str]) -> Self:
+        session = boto3.Session(region_name=region)
+        return cls(session, region or session.region_name or DEFAULT_REGION, default_tags)
+
+
 class Aws:
     """One account in one region. Where it is (the endpoint) and who asks comes from the environment, as boto3 reads it.
 
@@ -38,33 +55,41 @@ class Aws:
     def __init__(self, *, region: str | None = None, default_tags: dict[str, str] | None = None) -> None:
         """Take a region (otherwise the environment's) and the tags that everything gets."""
         self._lock = threading.RLock()
-        self.use(region=region, default_tags=default_tags)
+        self._configured = _Configured.new(region, default_tags or {})
 
     def use(self, *, region: str | None = None, default_tags: dict[str, str] | None = None) -> None:
-        """Take other settings from now on."""
+        """Take other settings from now on, as `__init__` does."""
         with self._lock:
-            self._session = boto3.Session(region_name=region)
-            self.region = region or self._session.region_name or DEFAULT_REGION
-            self.default_tags = default_tags or {}
-            self._clients: dict[str, Any] = {}
-            self._account_id: str | None = None
+            self._configured = _Configured.new(region, default_tags or {})
+
+    @property
+    def region(self) -> str:
+        """The region's name."""
+        return self._configured.region
+
+    @property
+    def default_tags(self) -> dict[str, str]:
+        """The tags that everything gets."""
+        return self._configured.default_tags
 
     def _client(self, service: str) -> Any:
         with self._lock:
-            if service not in self._clients:
+            clients = self._configured.clients
+            if service not in clients:
                 # A bucket's name in front of a loopback address is no host.
                 config = Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "max_attempts": 3})
                 # A name from this file, not one of the stubs' literals.
-                client: Any = self._session.client(service, region_name=self.region, config=config)  # pyright: ignore[reportCallIssue, reportArgumentType]
-                self._clients[service] = client
-            return self._clients[service]
+                client: Any = self._configured.session.client(service, region_name=self.region, config=config)  # pyright: ignore[reportCallIssue, reportArgumentType]
+                clients[service] = client
+            return clients[service]
 
     @property
     def account_id(self) -> str:
         """The account's number."""
-        if self._account_id is None:
-            self._account_id = self.sts.get_caller_identity()["Account"]
-        return self._account_id
+        configured = self._configured
+        if configured.account_id is None:
+            configured.account_id = self.sts.get_caller_identity()["Account"]
+        return configured.account_id
 
     def arn(self, service: str, resource: str, *, region: bool = True) -> str:
         """Return the ARN of something of this account."""
