@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,7 +25,6 @@ from runbook_automation.automation import Automation
 from runbook_automation.command_results import CommandResults
 from runbook_automation.commands import Commands
 from runbook_automation.configuration import DeployedDocument, Remediations
-from runbook_automation.counts import Count
 from runbook_automation.publisher import Publisher
 from runbook_automation.store import RepairStore
 from tests.lambda_events import (
@@ -55,10 +55,10 @@ SESSION = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key=
 class Seen:
     """The counts and messages of the automation."""
 
-    counts: Counter[Count] = field(default_factory=Counter[Count])
+    counts: Counter[StrEnum] = field(default_factory=Counter[StrEnum])
     texts: list[str] = field(default_factory=list[str])
 
-    def count(self, what: Count, number: int = 1) -> None:
+    def count(self, what: StrEnum, number: int = 1) -> None:
         self.counts[what] += number
 
     def say(self, text: str, **details: object) -> None:

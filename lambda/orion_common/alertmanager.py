@@ -1,4 +1,4 @@
-"""Asks Alertmanager for the alerts of a group that a message left out.
+"""Client of Alertmanager's API: the alerts of a group.
 
 NotFetched   they could not be had; the text says why
 """
@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from orion_common.envelope import Alert, Notification, Unreadable, read_api_alert, readable_alerts
+from orion_common.envelope import Alert, Unreadable, read_api_alert, readable_alerts
 
 ANSWER_SECONDS = 5.0
 MAXIMUM_BYTES = 16 * 1024 * 1024
@@ -22,7 +22,7 @@ MAXIMUM_BYTES = 16 * 1024 * 1024
 
 
 class NotFetched(RuntimeError):
-    """The rest of a group could not be fetched."""
+    """The alerts of a group could not be fetched."""
 
 
 class _NoRedirects(HTTPRedirectHandler):
@@ -38,24 +38,24 @@ class AlertmanagerApi:
 
     address: str | None
 
-    def firing(self, notification: Notification) -> tuple[tuple[Alert, ...], tuple[str, ...]]:
-        """Return the alerts of a notification's group that fire now and are not suppressed, and the unreadable ones.
+    def firing(self, receiver: str, group_labels: Mapping[str, str]) -> tuple[tuple[Alert, ...], tuple[str, ...]]:
+        """Return the alerts of a group that fire now and are not suppressed, and what is wrong with unreadable ones.
 
-        Of the latter it returns what is wrong with each.
+        A receiver belongs to one route, so that it names the group together with the group's labels.
 
         Raises `NotFetched`.
         """
         if self.address is None:
             raise NotFetched("no address of Alertmanager is configured (alertmanager_api)")
         query = {
-            "receiver": f"^{re.escape(notification.receiver)}$",
+            "receiver": f"^{re.escape(receiver)}$",
             "active": "true",
             "silenced": "false",
             "inhibited": "false",
         }
         groups = self._get(f"{self.address}/api/v2/alerts/groups?{urlencode(query)}")
         try:
-            return _alerts(groups, notification.group_labels)
+            return _alerts(groups, group_labels)
         except Unreadable as error:
             raise NotFetched(f"Alertmanager's answer: {error}") from error
 

@@ -17,10 +17,11 @@ from orion_common.deadlines import need_time
 from orion_common.envelope import Notification, NotOurs, Unreadable
 from orion_common.message_archive import MessageArchive
 from orion_common.names import Mode
+from orion_common.observer import Observer
 from runbook_automation.command_results import CommandResults
 from runbook_automation.commands import Commands
 from runbook_automation.configuration import Remediations
-from runbook_automation.counts import Count, Observer
+from runbook_automation.counts import Count
 from runbook_automation.messages import CommandEvent, read_message
 from runbook_automation.notifications import Notifications
 from runbook_automation.outcomes import Outcomes

@@ -1,10 +1,9 @@
-"""Counts what the function does, as metrics and log lines."""
+"""The counters of repairs, and the counter of each end."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Protocol
 
 from runbook_automation.repair import Status
 
@@ -54,15 +53,3 @@ _COUNTED: Mapping[Status, Count] = {
 def count_of(status: Status) -> Count:
     """Return the count of a repair that ended so."""
     return _COUNTED.get(status, Count.FAILED)
-
-
-class Observer(Protocol):
-    """Reports what happens: counts become metrics, and messages become log lines."""
-
-    def count(self, what: Count, number: int = 1) -> None:
-        """Count something."""
-        ...
-
-    def say(self, text: str, **details: object) -> None:
-        """Write something down."""
-        ...

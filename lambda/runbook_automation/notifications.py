@@ -15,6 +15,7 @@ from orion_common.deadlines import TryLater, need_time
 from orion_common.envelope import Alert, Notification, Unreadable
 from orion_common.group_key import deduplication_key
 from orion_common.names import Mode
+from orion_common.observer import Observer
 from runbook_automation.commands import Commands, NotSent
 from runbook_automation.configuration import (
     BEGIN_SECONDS,
@@ -25,7 +26,7 @@ from runbook_automation.configuration import (
     Action,
     Remediations,
 )
-from runbook_automation.counts import Count, Observer
+from runbook_automation.counts import Count
 from runbook_automation.decisions import Handing, Plan, Refusal, decide, previous_repair_id, repair_id
 from runbook_automation.lifecycle import Effect, Ignore, Publish, RecordResolve, Resolved, RuleOut, Send, step
 from runbook_automation.limits import limits_of
@@ -157,7 +158,7 @@ class Notifications:
     def _firing(self, notification: Notification, too_late: str | None) -> tuple[tuple[Alert, ...], tuple[str, ...]]:
         if too_late is not None:
             raise NotFetched(too_late)
-        return self.alertmanager.firing(notification)
+        return self.alertmanager.firing(notification.receiver, notification.group_labels)
 
     def _answer(self, alert: Alert, group: str, seen_at: int, too_late: str | None, not_sent: list[Repair]) -> None:
         """Answer one alert. A repair that is stopped or over a limit is recorded, and added to `not_sent`."""

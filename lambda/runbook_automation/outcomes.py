@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from orion_common.observer import Observer
 from runbook_automation.command_results import CommandResults
-from runbook_automation.counts import Count, Observer, count_of
+from runbook_automation.counts import Count, count_of
 from runbook_automation.lifecycle import (
     Ask,
     Asked,

@@ -222,7 +222,7 @@ def test_the_function_fetches_what_a_message_left_out(sink: Sink, alertmanager: 
     notification = read_message(json.dumps(envelope))
     assert isinstance(notification, Notification)
 
-    fetched, unreadable = AlertmanagerApi(address=alertmanager).firing(notification)
+    fetched, unreadable = AlertmanagerApi(address=alertmanager).firing(notification.receiver, notification.group_labels)
 
     assert len(notification.alerts) == 100
     assert unreadable == ()

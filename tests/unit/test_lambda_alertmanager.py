@@ -13,10 +13,11 @@ import pytest
 
 from orion_common import alertmanager as module
 from orion_common.alertmanager import AlertmanagerApi, NotFetched
-from orion_common.envelope import Notification
-from runbook_automation.messages import read_message
 from sandbox.ports import LOOPBACK, free_port
-from tests.lambda_events import LABELS, notification
+from tests.lambda_events import LABELS
+
+GROUP = {"alertname": "HighMemoryUsage", "service": "positions"}
+"""A group's labels."""
 
 
 @dataclass
@@ -62,20 +63,13 @@ def _group(**changes: Any) -> dict[str, Any]:
         "startsAt": "2026-11-24T10:46:02.819Z",
         "status": {"state": "active"},
     }
-    labels = {"alertname": "HighMemoryUsage", "service": "positions"}
-    return {"labels": labels, "receiver": {"name": "warning"}, "alerts": [alert | changes]}
-
-
-def _notification(**changes: Any) -> Notification:
-    message = read_message(notification(**changes))
-    assert isinstance(message, Notification)
-    return message
+    return {"labels": GROUP, "receiver": {"name": "warning"}, "alerts": [alert | changes]}
 
 
 def test_the_groups_receiver_is_asked_for_as_it_is_written(answers: _Answers) -> None:
     answers.body = json.dumps([_group()]).encode()
 
-    (alert,), _ = AlertmanagerApi(address=answers.address).firing(_notification(receiver="a.b|c&silenced=true"))
+    (alert,), _ = AlertmanagerApi(address=answers.address).firing("a.b|c&silenced=true", GROUP)
 
     assert (alert.fingerprint, alert.firing, alert.labels["pod"]) == ("00000000000000ff", True, "positions-2")
     assert alert.annotations == {"replicas": "2"}
@@ -88,7 +82,7 @@ def test_another_group_and_what_is_suppressed_are_left_alone(answers: _Answers) 
     other = _group() | {"labels": {"alertname": "HighMemoryUsage", "service": "orders"}}
     answers.body = json.dumps([other, _group(status={"state": "suppressed"})]).encode()
 
-    assert AlertmanagerApi(address=answers.address).firing(_notification()) == ((), ())
+    assert AlertmanagerApi(address=answers.address).firing("warning", GROUP) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -104,7 +98,7 @@ def test_an_alert_that_cannot_be_read_hides_no_other(answers: _Answers, changes:
     group["alerts"] += _group(**changes)["alerts"]
     answers.body = json.dumps([group]).encode()
 
-    (alert,), (problem,) = AlertmanagerApi(address=answers.address).firing(_notification())
+    (alert,), (problem,) = AlertmanagerApi(address=answers.address).firing("warning", GROUP)
 
     assert alert.fingerprint == "00000000000000ff"
     assert reason in problem
@@ -129,20 +123,20 @@ def test_a_wrong_answer_is_a_refusal_that_says_why(
     answers.status, answers.body = status, body
 
     with pytest.raises(NotFetched, match=reason):
-        AlertmanagerApi(address=answers.address).firing(_notification())
+        AlertmanagerApi(address=answers.address).firing("warning", GROUP)
 
 
 def test_an_answer_that_points_elsewhere_is_not_followed(answers: _Answers) -> None:
     answers.status, answers.headers = 302, {"Location": f"{answers.address}/elsewhere"}
 
     with pytest.raises(NotFetched, match="HTTP Error 302"):
-        AlertmanagerApi(address=answers.address).firing(_notification())
+        AlertmanagerApi(address=answers.address).firing("warning", GROUP)
 
     assert len(answers.asked) == 1
 
 
 def test_nobody_there_and_no_address_are_refusals() -> None:
     with pytest.raises(NotFetched, match="did not answer"):
-        AlertmanagerApi(address=f"http://{LOOPBACK}:{free_port()}").firing(_notification())
+        AlertmanagerApi(address=f"http://{LOOPBACK}:{free_port()}").firing("warning", GROUP)
     with pytest.raises(NotFetched, match="alertmanager_api"):
-        AlertmanagerApi(address=None).firing(_notification())
+        AlertmanagerApi(address=None).firing("warning", GROUP)
