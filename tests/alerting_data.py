@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,6 +28,8 @@ from alerting.settings import (
 from alerting.source.problems import CatalogError
 
 ROOT = Path(__file__).parent.parent
+DATA = ROOT / "tests" / "fixture"
+"""The catalog, rules and runbooks that tests read: `tests/fixture/README.md`."""
 IMAGE = "ami-0123456789abcdef0"
 
 
@@ -49,14 +54,26 @@ def settings(environment: Environment = Environment.PROD, *, time_scale: float =
 
 
 def copied_root(folder: Path) -> Path:
-    """Copy the repository's data to `folder`."""
+    """Copy the fixture's data to `folder`."""
     for name in ("catalog", "rules", "runbooks"):
-        shutil.copytree(ROOT / name, folder / name)
+        shutil.copytree(DATA / name, folder / name)
+    return folder
+
+
+@cache
+def program_folder() -> Path:
+    """Return a folder with the program, its settings and the fixture's data. It is removed when the tests end."""
+    folder = Path(tempfile.mkdtemp(prefix="orion-program-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    copied_root(folder)
+    shutil.copytree(ROOT / "lambda", folder / "lambda")
+    for path in [ROOT / "__main__.py", *ROOT.glob("Pulumi*.yaml")]:
+        shutil.copy(path, folder)
     return folder
 
 
 def changed(folder: Path, file: str, old: str, new: str) -> Path:
-    """Copy the repository's data and change one place of one file."""
+    """Copy the fixture's data and change one place of one file."""
     root = copied_root(folder)
     path = root / file
     text = path.read_text()

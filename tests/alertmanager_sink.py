@@ -23,7 +23,7 @@ from alerting.names import PAGERDUTY_KEYS_SECRET
 from alerting.settings import Endpoints, Environment
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.service import ProcessService, wait_until_ready
-from tests.alerting_data import ROOT, settings, write_alertmanager
+from tests.alerting_data import DATA, settings, write_alertmanager
 from tools.paths import tool
 
 EXTERNAL_URL = "https://alertmanager.orion.example.com"
@@ -100,7 +100,7 @@ def running_alertmanager(
     """
     endpoints = Endpoints(sns=f"{sink.address}/sns", pagerduty_events=f"{pagerduty or sink.address}/v2/enqueue")
     stack = settings(Environment.SANDBOX, time_scale=SCALE).model_copy(update={"endpoints": endpoints})
-    configuration = write_alertmanager(load_platform(ROOT, stack).alertmanager, folder)
+    configuration = write_alertmanager(load_platform(DATA, stack).alertmanager, folder)
     for webhook in (folder / "secrets" / "alertmanager-slack").iterdir():
         webhook.write_text(f"{sink.address}/slack/{webhook.name}\n")
     for name, key in (keys or {}).items():

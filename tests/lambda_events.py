@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -16,8 +15,8 @@ from alerting.platform import HandOver, Repair, RepairAction, Repairs
 from alerting.repairs.compile import repair_action, repairs, rights_of
 from alerting.repairs.model import ActionLimit
 from alerting.repairs.ssm_documents import document_text
+from tests.alerting_data import DATA, ROOT
 
-ROOT = Path(__file__).parents[1]
 EVENTS = ROOT / "tests" / "events"
 NAMESPACE = "orion"
 FUNCTION_OPERATIONS = frozenset(
@@ -107,7 +106,7 @@ def sqs_event(*bodies: str) -> dict[str, Any]:
 
 @cache
 def catalog() -> Catalog:
-    return load_catalog(ROOT)
+    return load_catalog(DATA)
 
 
 def repair_actions() -> dict[str, RepairAction]:

@@ -239,7 +239,7 @@ def rendered(pagerduty: str, sink: str) -> AlertmanagerFiles:
     """Return what the catalog becomes, with the addresses of the stand-ins."""
     endpoints = Endpoints(sns=f"{sink}/sns", pagerduty_events=f"{pagerduty}/v2/enqueue")
     stack = alerting_data.settings(Environment.SANDBOX).model_copy(update={"endpoints": endpoints})
-    return load_platform(alerting_data.ROOT, stack).alertmanager
+    return load_platform(alerting_data.DATA, stack).alertmanager
 
 
 def delivered(files: AlertmanagerFiles, texts: dict[SecretSource, str]) -> Iterator[dict[str, Any]]:

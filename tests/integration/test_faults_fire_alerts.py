@@ -20,7 +20,7 @@ from sandbox.metrics.faults import FAULT_OF_ALERT, FAULTS, WITHOUT_A_FAULT, Faul
 from sandbox.metrics.targets import scrape_targets
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.service import HttpService, ProcessService, wait_until_ready
-from tests.alerting_data import ROOT, settings, write_rules
+from tests.alerting_data import DATA, settings, write_rules
 from tests.waiting import says_ready, until
 from tools.paths import tool
 
@@ -132,7 +132,7 @@ def source(tmp_path: Path, cluster: Cluster) -> Iterator[HttpService]:
 
 @pytest.fixture
 def prometheus(tmp_path: Path, source: HttpService) -> Iterator[ProcessService]:
-    platform = load_platform(ROOT, settings(Environment.SANDBOX, time_scale=SCALE))
+    platform = load_platform(DATA, settings(Environment.SANDBOX, time_scale=SCALE))
     (tmp_path / "rules").mkdir()
     targets = scrape_targets(source.address.removeprefix("http://"), Cluster.services, "orion")
     monitoring = MonitoringSettings(extra_scrape_targets=tuple(ScrapeTarget(**target) for target in targets))
@@ -207,7 +207,7 @@ def test_every_fault_sets_its_alert_off_and_nothing_fires_without(
 def test_each_alert_has_a_fault_or_a_reason_for_none() -> None:
     alerts = {
         rule["alert"]
-        for file in load_platform(ROOT, settings()).rules
+        for file in load_platform(DATA, settings()).rules
         for group in file.groups
         for rule in group["rules"]
         if "alert" in rule

@@ -14,7 +14,7 @@ from alerting.build import load_platform
 from alerting.oncall.event_orchestration import KEY_NAMES, key_name
 from alerting.settings import Environment
 from cli.render import Part, render
-from tests.alerting_data import ROOT, settings, write_alertmanager
+from tests.alerting_data import DATA, ROOT, settings, write_alertmanager
 from tools.paths import tool
 
 GOLDEN = ROOT / "tests" / "golden"
@@ -23,7 +23,7 @@ SERVICES = {"orders": "trading", "positions": "trading", "market-data": "platfor
 
 @pytest.fixture(scope="module")
 def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_alertmanager(load_platform(ROOT, settings()).alertmanager, tmp_path_factory.mktemp("alertmanager"))
+    return write_alertmanager(load_platform(DATA, settings()).alertmanager, tmp_path_factory.mktemp("alertmanager"))
 
 
 def amtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -35,7 +35,7 @@ def amtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     [(one, paging) for one in Environment for paging in (True, False) if paging or one is not Environment.PROD],
 )
 def test_alertmanager_takes_the_configuration(tmp_path: Path, environment: Environment, paging: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    files = load_platform(ROOT, settings(environment, paging=paging)).alertmanager
+    files = load_platform(DATA, settings(environment, paging=paging)).alertmanager
 
     done = amtool("check-config", write_alertmanager(files, tmp_path))
 
@@ -95,7 +95,7 @@ def test_that_notifications_fail_is_told_by_each_way(configuration: Path) -> Non
 
 
 def test_pages_and_messages_to_the_alert_topic_share_a_receiver() -> None:
-    receivers = load_platform(ROOT, settings()).alertmanager.configuration["receivers"]
+    receivers = load_platform(DATA, settings()).alertmanager.configuration["receivers"]
     paging = [receiver for receiver in receivers if receiver.get("pagerduty_configs")]
 
     assert len(paging) >= 5
@@ -104,7 +104,7 @@ def test_pages_and_messages_to_the_alert_topic_share_a_receiver() -> None:
 
 
 def test_no_secret_is_in_the_configuration() -> None:
-    text = json.dumps(load_platform(ROOT, settings()).alertmanager.configuration)
+    text = json.dumps(load_platform(DATA, settings()).alertmanager.configuration)
 
     assert '"routing_key"' not in text
     assert '"api_url"' not in text
@@ -117,4 +117,4 @@ def test_what_is_rendered_is_what_was_reviewed(part: Part) -> None:
     """Write the file anew with `render` and these settings after reading the difference."""
     name = {Part.ALERTMANAGER: "alertmanager.yaml", Part.TEMPLATES: "templates.tmpl"}[part]
 
-    assert render(load_platform(ROOT, settings()), part) == (GOLDEN / name).read_text()
+    assert render(load_platform(DATA, settings()), part) == (GOLDEN / name).read_text()

@@ -12,7 +12,7 @@ import pytest
 
 from alerting.build import load_platform
 from alerting.oncall.event_orchestration import KEY_NAMES, key_name
-from tests.alerting_data import ROOT, settings, write_alertmanager
+from tests.alerting_data import DATA, settings, write_alertmanager
 from tools.paths import tool
 
 SEVERITIES = ("critical", "high", "warning", "info", "none", "")
@@ -33,7 +33,7 @@ def meant(severity: str, service: str, team: str) -> str:
 
 @pytest.fixture(scope="module")
 def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_alertmanager(load_platform(ROOT, settings()).alertmanager, tmp_path_factory.mktemp("alertmanager"))
+    return write_alertmanager(load_platform(DATA, settings()).alertmanager, tmp_path_factory.mktemp("alertmanager"))
 
 
 def reached(configuration: Path, labels: dict[str, str]) -> str:

@@ -2,8 +2,35 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from typing import Any
+
 import pulumi
 import pytest
+
+from tests.alerting_data import ROOT
+
+OWN = tuple(f"{ROOT / name}/" for name in ("catalog", "rules", "runbooks"))
+allowed = True
+"""Whether what runs may read the project's own catalog: every unit test may not, unless it is marked."""
+
+
+def refuse_own_catalog(event: str, arguments: tuple[Any, ...]) -> None:
+    """Keep tests from what teams edit: it changes day by day, and no such change may break a test."""
+    if event == "open" and not allowed and isinstance(arguments[0], str) and arguments[0].startswith(OWN):
+        raise AssertionError(f"{arguments[0]}: read tests/fixture instead, or mark the test `own_catalog`")
+
+
+sys.addaudithook(refuse_own_catalog)
+
+
+@pytest.fixture(autouse=True)
+def own_catalog(request: pytest.FixtureRequest) -> Iterator[None]:
+    global allowed  # noqa: PLW0603 - an audit hook cannot be removed, so it is switched
+    allowed = request.node.get_closest_marker("own_catalog") is not None
+    yield
+    allowed = True
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from alerting.rules.market_calendar import MarketFile
 from alerting.rules.model import SCRAPED_SERIES, RulesFile, ScrapedSeriesFile
 from alerting.source.problems import CatalogError, Problem
 from alerting.source.yaml_source import Document, FieldPath, parse_document
-from tests.alerting_data import ROOT
+from tests.alerting_data import DATA
 
 MODELS: dict[str, type[BaseModel]] = {
     "catalog/services.yaml": ServicesFile,
@@ -39,10 +39,10 @@ MODELS: dict[str, type[BaseModel]] = {
     SCRAPED_SERIES: ScrapedSeriesFile,
     **{
         f"rules/{path.name}": RulesFile
-        for path in sorted((ROOT / "rules").glob("*.yaml"))
+        for path in sorted((DATA / "rules").glob("*.yaml"))
         if f"rules/{path.name}" != SCRAPED_SERIES
     },
-    **{f"runbooks/actions/{path.name}": ActionFile for path in sorted((ROOT / "runbooks" / "actions").glob("*.yaml"))},
+    **{f"runbooks/actions/{path.name}": ActionFile for path in sorted((DATA / "runbooks" / "actions").glob("*.yaml"))},
 }
 REFERENCES: dict[str, str] = {
     "catalog/services.yaml": r"services\.[^.]+\.team",
@@ -69,7 +69,7 @@ def document(file: str, data: object) -> Document:
 
 @cache
 def base() -> Catalog:
-    return load_catalog(ROOT)
+    return load_catalog(DATA)
 
 
 def _plain(file: str) -> Any:

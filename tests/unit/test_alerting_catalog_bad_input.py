@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from alerting.build import load_catalog
-from tests.alerting_data import ROOT, assert_told, changed, copied_root, line_of
+from tests.alerting_data import DATA, assert_told, changed, copied_root, line_of
 
-ALERTS = ", ".join(load_catalog(ROOT).rules.alerts)
+ALERTS = ", ".join(load_catalog(DATA).rules.alerts)
 TEAMS = "trading, platform, database"
 
 ONE_PROBLEM = [
@@ -165,7 +165,7 @@ ONE_PROBLEM = [
         "receiver: watchdog # again",
         "receiver: watchdog # again",
         "routes.1.receiver: receiver watchdog belongs to the route in line "
-        f"{line_of(ROOT, 'catalog/routing.yaml', 'receiver: watchdog')}; allowed: one route. Add a receiver",
+        f"{line_of(DATA, 'catalog/routing.yaml', 'receiver: watchdog')}; allowed: one route. Add a receiver",
         id="a receiver of two routes",
     ),
     pytest.param(
@@ -392,4 +392,4 @@ def test_each_mistake_is_told_where_it_was_made(
 
 def test_the_repository_itself_is_right(tmp_path: Path) -> None:
     assert load_catalog(copied_root(tmp_path / "root")).services
-    assert load_catalog(ROOT).services
+    assert load_catalog(DATA).services

@@ -12,10 +12,10 @@ import pytest
 from alerting.build import build_platform, load_catalog
 from alerting.rules.dashboards import Comparison, looked_at
 from alerting.rules.promql import compiled
-from tests.alerting_data import ROOT
+from tests.alerting_data import DATA
 from tests.component_data import settings
 
-PLATFORM = build_platform(load_catalog(ROOT), settings())
+PLATFORM = build_platform(load_catalog(DATA), settings())
 DASHBOARDS: dict[str, dict[str, Any]] = {one.name: json.loads(one.text) for one in PLATFORM.dashboards}
 ALERTS: list[dict[str, Any]] = [
     dict(rule) for file in PLATFORM.rules for group in file.groups for rule in group["rules"] if "alert" in rule

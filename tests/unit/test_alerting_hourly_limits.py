@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from alerting.build import load_catalog
-from tests.alerting_data import ROOT, changed, line_of, problems
+from tests.alerting_data import DATA, changed, line_of, problems
 
 REMEDIATIONS = "catalog/remediations.yaml"
 LIMITS = "  restart_pod: {service: 3, platform: 10}"
-ACTIONS = ", ".join(load_catalog(ROOT).actions)
+ACTIONS = ", ".join(load_catalog(DATA).actions)
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from alerting.rules.market_calendar import MarketFile
 from alerting.rules.sources.market_hours import clock_expression
 from alerting.settings import Environment
 from alerting.source.problems import CatalogError
-from tests.alerting_data import ROOT, copied_root, settings
+from tests.alerting_data import DATA, copied_root, settings
 
-MARKET = load_catalog(ROOT).market
+MARKET = load_catalog(DATA).market
 NEW_YORK = zoneinfo.ZoneInfo(MARKET.time_zone)
 EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock has no zone
 
@@ -50,7 +50,7 @@ def test_every_holiday_and_early_close_that_is_listed_is_a_weekday() -> None:
 
 
 def test_in_the_sandbox_the_market_is_always_open() -> None:
-    platform = load_platform(ROOT, settings(Environment.SANDBOX))
+    platform = load_platform(DATA, settings(Environment.SANDBOX))
     rules = {
         rule.get("record"): rule["expr"] for file in platform.rules for one in file.groups for rule in one["rules"]
     }

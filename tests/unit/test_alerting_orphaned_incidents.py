@@ -21,12 +21,12 @@ from alerting.routing.orphaned_incidents import Deployment, Orphan, incident_of,
 from alerting.routing.routes import key_matcher
 from alerting.settings import Environment
 from cli import orphans as command
-from tests.alerting_data import ROOT, changed, copied_root, settings
+from tests.alerting_data import DATA, ROOT, changed, copied_root, settings
 
 SERVICES, ROUTING = "catalog/services.yaml", "catalog/routing.yaml"
 
 
-def deployment(root: Path = ROOT, *, paging: bool = True) -> Deployment:
+def deployment(root: Path = DATA, *, paging: bool = True) -> Deployment:
     return Deployment(catalog=load_catalog(root), settings=settings(Environment.DEV, paging=paging))
 
 

@@ -23,12 +23,12 @@ from alerting.rules.promql import labels, parsed
 from alerting.settings import Environment
 from alerting.settings.load import SettingsRefused
 from alerting.source.problems import shown
-from tests.alerting_data import ROOT, settings
+from tests.alerting_data import DATA, settings
 
 
 @pytest.fixture(scope="module")
 def platform() -> Platform:
-    return load_platform(ROOT, settings())
+    return load_platform(DATA, settings())
 
 
 def alerts(platform: Platform) -> dict[str, dict[str, dict[str, str]]]:
@@ -65,7 +65,7 @@ def test_every_series_is_watched_or_says_why_not(platform: Platform) -> None:
     (missing,) = (file for file in platform.rules if file.name == "orion-series")
     rules = [rule for rule in missing.groups[0]["rules"] if rule["record"] == "orion:series:missing"]
     watched = {rule["labels"]["series"]: rule["expr"] for rule in rules}
-    series = load_catalog(ROOT).series.series
+    series = load_catalog(DATA).series.series
 
     assert {name for name in series if name not in watched} == {
         name for name, one in series.items() if one.not_watched is not None
@@ -75,7 +75,7 @@ def test_every_series_is_watched_or_says_why_not(platform: Platform) -> None:
 
 
 def test_rules_and_waits_are_scaled_alike() -> None:
-    scaled = load_platform(ROOT, settings(Environment.SANDBOX, time_scale=10))
+    scaled = load_platform(DATA, settings(Environment.SANDBOX, time_scale=10))
     route = scaled.alertmanager.configuration["route"]
 
     assert alerts(scaled)["HighMemoryUsage"]["for"] == "30s"
@@ -98,7 +98,7 @@ def test_every_secret_that_is_read_is_listed_and_every_listed_one_is_read(platfo
 
 def test_a_channel_of_the_catalog_can_be_another_one_in_a_stack(platform: Platform) -> None:
     moved = dict.fromkeys(("#orion-alerts", "#orion-alerts-info"), "#orion-dev")
-    files = load_platform(ROOT, settings(Environment.DEV).model_copy(update={"channels": moved})).alertmanager
+    files = load_platform(DATA, settings(Environment.DEV).model_copy(update={"channels": moved})).alertmanager
     slack = [file for file in files.secret_files if file.source is SecretSource.SLACK_WEBHOOK]
     posted = [entry for receiver in files.configuration["receivers"] for entry in receiver.get("slack_configs", [])]
 
@@ -118,11 +118,11 @@ def test_a_setting_for_a_channel_that_no_route_posts_to_is_refused() -> None:
     with pytest.raises(
         SettingsRefused, match=r'channels\["#orion-alert"\]: no route posts to #orion-alert; allowed: #or'
     ):
-        load_platform(ROOT, stack)
+        load_platform(DATA, stack)
 
 
 def test_without_paging_the_routes_stay_and_nothing_pages(platform: Platform) -> None:
-    quiet = load_platform(ROOT, settings(Environment.DEV, paging=False)).alertmanager
+    quiet = load_platform(DATA, settings(Environment.DEV, paging=False)).alertmanager
 
     assert quiet.configuration["route"] == platform.alertmanager.configuration["route"]
     assert "pagerduty_configs" not in json.dumps(quiet.configuration)
@@ -130,7 +130,7 @@ def test_without_paging_the_routes_stay_and_nothing_pages(platform: Platform) ->
 
 
 def test_without_paging_what_would_page_is_posted_once_to_the_default_channel(platform: Platform) -> None:
-    quiet = load_platform(ROOT, settings(Environment.DEV, paging=False)).alertmanager.configuration["receivers"]
+    quiet = load_platform(DATA, settings(Environment.DEV, paging=False)).alertmanager.configuration["receivers"]
     paging = {one["name"] for one in _receivers(platform) if "pagerduty_configs" in one}
     titles = {
         one["name"]: {slack["channel"]: slack["title"] for slack in one["slack_configs"]}
@@ -205,7 +205,7 @@ def test_repairs_read_labels_that_identify_what_was_seen(platform: Platform) -> 
 
 
 def test_building_twice_gives_the_same(platform: Platform) -> None:
-    assert load_platform(ROOT, settings()) == platform
+    assert load_platform(DATA, settings()) == platform
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_options_that_a_reader_refuses_are_refused(platform: Platform, path: str
 
 
 def test_the_text_of_a_push_notification_is_left_out_where_the_operator_does_not_know_it(platform: Platform) -> None:
-    sandbox = load_platform(ROOT, settings(Environment.SANDBOX)).alertmanager.configuration
+    sandbox = load_platform(DATA, settings(Environment.SANDBOX)).alertmanager.configuration
     posted = [one for receiver in sandbox["receivers"] for one in receiver.get("slack_configs", ())]
 
     assert posted

@@ -20,7 +20,7 @@ from alerting.rules.checks.alerts import PAGE_HEADINGS
 from alerting.rules.compile import compile_rules
 from alerting.rules.model import Rule, RuleSource, SourceGroup, SourceRule
 from cli.check import untested_alerts
-from tests.alerting_data import ROOT, settings
+from tests.alerting_data import DATA, settings
 
 ALERT = "GeneratedLatency"
 DOMAIN = "generated"
@@ -31,7 +31,7 @@ SERVICES = "catalog/services.yaml"
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return load_catalog(ROOT)
+    return load_catalog(DATA)
 
 
 def with_alert(
@@ -113,7 +113,7 @@ def test_a_generated_alert_that_pages_needs_a_route_that_pages(catalog: Catalog)
 
 
 def test_a_generated_alert_without_a_test_is_named(catalog: Catalog) -> None:
-    assert untested_alerts(ROOT, with_alert(catalog)) == [ALERT]
+    assert untested_alerts(DATA, with_alert(catalog)) == [ALERT]
 
 
 def test_a_generated_alert_is_among_those_that_references_may_name(catalog: Catalog) -> None:
@@ -146,7 +146,7 @@ def test_no_expression_is_parsed_more_often_than_it_is_written(monkeypatch: pyte
         return parse(text)
 
     monkeypatch.setattr(promql_parser, "parse", counting)
-    catalog = read_catalog(ROOT)
+    catalog = read_catalog(DATA)
     assert checks.problems(catalog) == []
     build_platform(catalog, settings())
     written = Counter(rule.expression.text for rule in catalog.rules.rules)

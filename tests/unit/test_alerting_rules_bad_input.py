@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.alerting_data import ROOT, assert_told, changed, line_of, problems
+from tests.alerting_data import DATA, assert_told, changed, line_of, problems
 
-SERVICE_DOWN = f"rules/infrastructure.yaml:{line_of(ROOT, 'rules/infrastructure.yaml', 'alert: ServiceDown')}"
-SILENT_LINE = line_of(ROOT, "rules/meta.yaml", "Prometheus has no {{ range") - 1
+SERVICE_DOWN = f"rules/infrastructure.yaml:{line_of(DATA, 'rules/infrastructure.yaml', 'alert: ServiceDown')}"
+SILENT_LINE = line_of(DATA, "rules/meta.yaml", "Prometheus has no {{ range") - 1
 SILENT_TEXT = f"rules/meta.yaml:{SILENT_LINE}: groups.0.rules.1.annotations.description"
 """Where ExporterSilent's description begins, which is a block of several lines."""
 TEAMS = "trading, platform, database"

@@ -12,7 +12,7 @@ from alerting.rules.promql import parsed, reach
 from alerting.rules.promql.annotation_queries import Query, queries
 from alerting.settings import Environment, Settings
 from alerting.source.problems import CatalogError
-from tests.alerting_data import ROOT, changed, line_of, problems, settings
+from tests.alerting_data import DATA, changed, line_of, problems, settings
 
 TOLD = "orion:service:error_budget_remaining{service=%q}"
 
@@ -76,10 +76,10 @@ def test_a_rule_that_looks_back_further_than_a_stack_keeps_is_refused(
     stack: Settings, looks_back: str, allowed: str
 ) -> None:
     with pytest.raises(CatalogError) as raised:
-        load_platform(ROOT, stack)
+        load_platform(DATA, stack)
 
     (problem,) = map(str, raised.value.problems)
-    recording = line_of(ROOT, "rules/slo.yaml", "record: orion:service:error_budget_remaining")
+    recording = line_of(DATA, "rules/slo.yaml", "record: orion:service:error_budget_remaining")
     name = stack.environment.value
     start = f"rules/slo.yaml:{recording + 1}: groups.0.rules.2.expr: looks back {looks_back}; allowed: {allowed}"
     assert problem.startswith(start)
@@ -93,7 +93,7 @@ def test_a_rule_that_looks_back_further_than_a_stack_keeps_is_refused(
     "stack", [keeping("30d"), keeping("36h", Environment.SANDBOX, time_scale=20), keeping("1y", Environment.DEV)]
 )
 def test_what_is_kept_for_as_long_as_the_rules_look_back_is_enough(stack: Settings) -> None:
-    assert load_platform(ROOT, stack).rules
+    assert load_platform(DATA, stack).rules
 
 
 def test_what_only_a_text_reads_is_read(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from alerting.build import build_platform, load_catalog
 from alerting.routing.checks.slack_groups import BURST, ChannelLoad, burst_notices, channel_loads
 from alerting.settings import Environment
 from alerting.source.problems import CatalogError
-from tests.alerting_data import ROOT, changed, copied_root, problems, settings
+from tests.alerting_data import DATA, changed, copied_root, problems, settings
 
 ROUTING = "catalog/routing.yaml"
 WARNING = "  - match: {severity: [warning]}\n    receiver: slack-warning\n"
@@ -39,17 +39,17 @@ def with_services(folder: Path, number: int) -> Path:
 def test_a_service_more_is_a_group_more_for_each_alert_of_every_service(tmp_path: Path) -> None:
     one, two = (load(with_services(tmp_path / str(number), number)).groups for number in (1, 2))
 
-    assert two - one == one - load(ROOT).groups > 0
+    assert two - one == one - load(DATA).groups > 0
 
 
 def test_a_coarser_group_by_makes_fewer_groups_and_the_notice_goes(tmp_path: Path) -> None:
     root = changed(tmp_path / "root", ROUTING, WARNING, COARSE)
-    before = list(burst_notices(load_catalog(ROOT), settings()))
+    before = list(burst_notices(load_catalog(DATA), settings()))
     after = list(burst_notices(load_catalog(root), settings()))
 
-    assert load(ROOT).groups > BURST >= load(root).groups
+    assert load(DATA).groups > BURST >= load(root).groups
     noted = {notice.partition(" ")[0]: notice for notice in before}
-    assert f"up to {load(ROOT).groups} messages at once" in noted["#orion-alerts"]
+    assert f"up to {load(DATA).groups} messages at once" in noted["#orion-alerts"]
     assert {notice.partition(" ")[0] for notice in after} == noted.keys() - {"#orion-alerts"}
     routes = build_platform(load_catalog(root), settings()).alertmanager.configuration["route"]["routes"]
     assert [route["group_by"] for route in routes if "group_by" in route] == [["cluster", "service", "severity"]]
@@ -68,7 +68,7 @@ def test_a_channel_that_could_never_catch_up_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_would_page_counts_where_nobody_is_paged() -> None:
-    catalog = load_catalog(ROOT)
+    catalog = load_catalog(DATA)
     loads = [
         {one.channel: one.groups for one in channel_loads(catalog, settings(Environment.DEV, paging=paging))}
         for paging in (True, False)

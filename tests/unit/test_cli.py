@@ -19,13 +19,15 @@ from cli.render import Part, render
 from cli.sandbox import Steps
 from cli.stack_config import StackUnreadable, read_settings, stack_names
 from sandbox.service import ServiceFailed
-from tests.alerting_data import ROOT, copied_root, settings
+from tests.alerting_data import DATA, ROOT, copied_root, program_folder, settings
 
 HIDES_CURSOR, SHOWS_CURSOR = "\x1b[?25l", "\x1b[?25h"
 
 
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     monkeypatch.setattr("sys.argv", ["orion", *arguments])
+    if command.ROOT == ROOT:
+        monkeypatch.setattr(command, "ROOT", program_folder())
     with pytest.raises(SystemExit) as ended:
         command.main()
     said = capsys.readouterr()
@@ -53,7 +55,7 @@ def test_check_says_what_is_there(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert code == 0
     assert said.count("✓") == 3 + 1 + 2 * 2 + 3 * 3 + 1
     assert "✗" not in said
-    rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.yaml"))
+    rules = "".join(path.read_text() for path in (DATA / "rules").glob("*.yaml"))
     alerts = rules.count("- alert: ")
     assert f"prod: {alerts} alerts, 7 paged services" in said
     assert f"dev: {alerts} alerts, nobody paged" in said
@@ -160,7 +162,7 @@ def test_one_setting_is_printed_for_scripts(
 
 @pytest.mark.parametrize("part", list(Part))
 def test_every_part_is_printed_and_holds_no_secret(part: Part) -> None:
-    text = render(load_platform(ROOT, settings()), part)
+    text = render(load_platform(DATA, settings()), part)
 
     assert len(text) > 100
     assert "hooks.slack.com" not in text
@@ -175,7 +177,7 @@ def test_a_secret_of_the_stacks_file_is_in_no_rendered_text(
     root = copied_root(tmp_path)
     for name in ("collect_diagnostics", "restart_pod"):
         (root / "runbooks" / "actions" / f"{name}.yaml").unlink()
-    shutil.copytree(ROOT / "runbooks" / "actions", root / "runbooks" / "actions", dirs_exist_ok=True)
+    shutil.copytree(DATA / "runbooks" / "actions", root / "runbooks" / "actions", dirs_exist_ok=True)
     document = yaml.safe_load((ROOT / "Pulumi.prod.yaml").read_text())
     document["secretsprovider"], document["encryptedkey"] = "awskms://alias/orion", "SECRET-key"
     document["config"] |= {

@@ -23,7 +23,7 @@ from alerting.oncall.teams import EscalationEntry, LevelEntry, Team
 from cli.oncall import print_on_call
 from cli.oncall_arguments import QuestionUnclear, ask
 from cli.oncall_comparison import compare
-from tests.alerting_data import ROOT
+from tests.alerting_data import DATA, ROOT, copied_root, program_folder
 from tests.rota_strategies import CHANGES, PEOPLE, schedules
 
 ABOUT_CHRISTMAS = "2026-12-24T12:00"
@@ -47,14 +47,14 @@ def shown(
     console: Console,
     at: str = ABOUT_CHRISTMAS,
     *,
-    root: Path = ROOT,
+    root: Path | None = None,
     stack: str = "prod",
     zone: str = "Asia/Kathmandu",
     team: str | None = None,
     weeks: int = 2,
 ) -> str:
     """Return what a console shows of a repository's catalog. No zone's times are longer than Nepal's."""
-    print_on_call(root, console, stack, ask(at, zone, team, weeks))
+    print_on_call(root or program_folder(), console, stack, ask(at, zone, team, weeks))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -138,14 +138,13 @@ def test_a_comparison_for_an_unknown_team_says_so_before_pagerduty_is_asked(monk
     monkeypatch.setenv("PAGERDUTY_API_URL", "http://127.0.0.1:9")
 
     with pytest.raises(QuestionUnclear, match=r'--team: found "tradin"; allowed: trading, platform, database'):
-        compare(ROOT, console(), ask(ABOUT_CHRISTMAS, None, "tradin", 1))
+        compare(program_folder(), console(), ask(ABOUT_CHRISTMAS, None, "tradin", 1))
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """Return a copy of what a team edits, to be edited."""
-    for name in ("catalog", "rules", "runbooks"):
-        shutil.copytree(ROOT / name, tmp_path / name)
+    copied_root(tmp_path)
     for stack in ("dev", "prod"):
         shutil.copy(ROOT / f"Pulumi.{stack}.yaml", tmp_path)
     return tmp_path
@@ -200,7 +199,7 @@ def test_where_there_is_room_addresses_are_whole(width: int | None) -> None:
     said = shown(console(width))
 
     assert "Addresses shown" not in said
-    people = [person for team in load_catalog(ROOT).teams.values() for person in team.people]
+    people = [person for team in load_catalog(DATA).teams.values() for person in team.people]
     assert {word.removesuffix(":") for word in unframed(said).split() if "@" in word} == set(people)
 
 

@@ -12,7 +12,7 @@ from alerting.build import load_platform
 from components.prometheus_rules import Rules, RulesArgs
 from components.secrets import Secrets, SecretsArgs
 from sandbox.mocked_program import Run, run_program
-from tests.alerting_data import ROOT
+from tests.alerting_data import DATA
 from tests.component_data import alertmanager_files, providers, rule_files, settings
 
 SECRET, CONFIG_MAP = "kubernetes:core/v1:Secret", "kubernetes:core/v1:ConfigMap"
@@ -113,7 +113,7 @@ def test_rules_are_written_as_they_are_and_selected_by_their_label(*, preview: b
 
 @pytest.mark.parametrize("preview", [False, True])
 def test_what_rules_read_is_scraped_by_the_labels_of_its_pods(*, preview: bool) -> None:
-    platform = load_platform(ROOT, settings())
+    platform = load_platform(DATA, settings())
 
     def program() -> None:
         arguments = RulesArgs(files=(), pod_monitors=platform.pod_monitors, namespace="monitoring")

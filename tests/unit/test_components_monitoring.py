@@ -26,7 +26,7 @@ from components.monitoring_values import (
 )
 from components.naming import ALERTMANAGER, PROMETHEUS
 from sandbox.mocked_program import Run, run_program
-from tests.alerting_data import ROOT
+from tests.alerting_data import DATA, ROOT
 from tests.component_data import providers, settings
 
 TARGET = ScrapeTarget(job="sandbox", address="metrics.example.com:9100", path="/all")
@@ -277,7 +277,7 @@ def chart(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 def series_of(exporter: str) -> dict[str, list[str]]:
     """Return the series of an exporter that the rules read, with their labels."""
-    series = yaml.safe_load((ROOT / "rules" / "scraped_series.yaml").read_text())["series"]
+    series = yaml.safe_load((DATA / "rules" / "scraped_series.yaml").read_text())["series"]
     found = {name: one["labels"] for name, one in series.items() if one["exporter"] == exporter}
     assert found
     return found
@@ -370,6 +370,6 @@ def test_what_becomes_of_each_of_the_charts_own_groups_is_written_down() -> None
     assert len(groups) > 30
     assert {group for group in groups if f"`{group}`" not in table} == set()
     # Each of the alerts that the table names is here.
-    alerts = {path.stem for path in (ROOT / "runbooks").glob("*.md")}
+    alerts = {path.stem for path in (DATA / "runbooks").glob("*.md")}
     named = set(re.findall(r"`([A-Z]\w+)`", table)) - {"TargetDown", "InfoInhibitor"}
     assert named <= alerts

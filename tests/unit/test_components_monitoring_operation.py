@@ -11,7 +11,7 @@ from alerting.source.quantities import bytes_of
 from alerting.versions import ALERTMANAGER_VERSION, PROMETHEUS_VERSION
 from cli.stack_config import read_settings
 from components.monitoring_values import MonitoringSpec, alertmanager_resource, chart_values, prometheus_resource
-from tests.alerting_data import ROOT
+from tests.alerting_data import DATA, ROOT
 from tests.component_data import settings
 
 
@@ -75,7 +75,7 @@ def test_alertmanager_waits_until_every_alert_was_sent_again(scale: float, evalu
 
 
 def test_every_alert_is_evaluated_at_the_interval_that_the_start_delay_counts_on() -> None:
-    groups = [group for file in load_platform(ROOT, settings()).rules for group in file.groups]
+    groups = [group for file in load_platform(DATA, settings()).rules for group in file.groups]
     with_alerts = [group for group in groups if any("alert" in rule for rule in group["rules"])]
 
     assert with_alerts

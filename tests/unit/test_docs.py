@@ -17,7 +17,7 @@ from alerting.platform import Platform
 from alerting.settings import ChartFromRepository
 from alerting.settings.load import settings_from_file
 from components.naming import ALERTMANAGER, CHART, FUNCTION, PROMETHEUS
-from tests.alerting_data import ROOT, settings, write_rules
+from tests.alerting_data import DATA, ROOT, copied_root, settings, write_rules
 from tools.paths import tool
 from tools.recipes import PULUMI_VERSION
 
@@ -30,9 +30,8 @@ CHANGES = {title: DIFF.findall(text) for title, text in SECTION.findall(CHANGING
 
 
 def changed(folder: Path, title: str) -> Path:
-    """Copy what teams write, and apply a section's diff to it as a person would."""
-    for name in ("catalog", "rules", "runbooks"):
-        shutil.copytree(ROOT / name, folder / name)
+    """Copy the fixture's data, and apply a section's diff to it as a person would."""
+    copied_root(folder)
     (diff,) = CHANGES[title]
     done = subprocess.run(
         ["/usr/bin/env", "git", "apply", "-"], cwd=folder, input=diff, text=True, capture_output=True, check=False
@@ -51,6 +50,7 @@ def alerts(platform: Platform) -> set[str]:
     }
 
 
+@pytest.mark.own_catalog
 def test_the_state_is_refreshed_of_what_is_named_and_of_nothing_else() -> None:
     """A refresh of everything takes over what was changed by hand, and what an API answers late."""
     texts = [*(ROOT / "docs").glob("*.md"), *(ROOT / "runbooks").glob("*.md"), *(ROOT / ".github").rglob("*.yml")]
@@ -86,7 +86,7 @@ def test_the_alert_that_is_added_is_deployed_and_its_test_passes(tmp_path: Path)
         check=False,
     )
 
-    assert alerts(after) - alerts(load_platform(ROOT, settings())) == {"AuroraCPUExhausted"}
+    assert alerts(after) - alerts(load_platform(DATA, settings())) == {"AuroraCPUExhausted"}
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -202,6 +202,7 @@ def test_the_engine_to_install_is_the_one_that_the_sandbox_has_tried() -> None:
     assert re.findall(r"Pulumi (\d+\.\d+\.\d+)", (ROOT / "docs" / "deploying.md").read_text()) == [PULUMI_VERSION]
 
 
+@pytest.mark.own_catalog
 def test_pages_ask_alertmanager_where_it_is() -> None:
     """Without an address amtool asks nobody: whoever is woken has no configuration of it."""
     asked = {

@@ -16,7 +16,8 @@ from alerting.repairs.compile import NOT_AFTER, repairs
 from orion_common.envelope import Alert
 from runbook_automation.configuration import Remediations
 from runbook_automation.decisions import Plan, Refusal, decide, previous_repair_id, repair_id
-from tests.lambda_events import LABELS, ROOT, function_data, repair_actions
+from tests.alerting_data import DATA
+from tests.lambda_events import LABELS, function_data, repair_actions
 
 REMEDIATIONS = Remediations.from_json(
     json.dumps(
@@ -170,7 +171,7 @@ def test_a_record_of_an_earlier_version_is_found_by_the_id_that_it_has() -> None
 
 
 def test_what_the_catalog_puts_into_the_zip_is_understood() -> None:
-    data = repairs(load_catalog(ROOT)).as_function_data()
+    data = repairs(load_catalog(DATA)).as_function_data()
 
     read = Remediations.from_json(json.dumps(data))
 

@@ -18,7 +18,7 @@ from alerting.settings.load import settings_from_file
 from components.configuration import ConfigurationError
 from sandbox.mocked_account import fit_account
 from sandbox.mocked_program import ISSUER, PROJECT, Run, run_program
-from tests.alerting_data import ROOT
+from tests.alerting_data import DATA, ROOT, program_folder
 
 CHANNELS = ("#orion-alerts", "#orion-alerts-info", "#orion-database-team")
 SECRETS = {
@@ -57,7 +57,7 @@ def configuration(stack: str) -> dict[str, str]:
 
 def deployed(stack: str, *, preview: bool = False, secrets: Mapping[str, str] = SECRETS, **changed: str) -> Run:
     return run_program(
-        lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
+        lambda: runpy.run_path(str(program_folder() / "__main__.py"), run_name="__main__"),
         preview=preview,
         stack=stack,
         config={**configuration(stack), **secrets, **changed},
@@ -141,7 +141,7 @@ def test_alertmanager_mounts_exactly_the_secrets_that_are_made(run: Run) -> None
 def test_every_service_of_the_catalog_can_be_paged_about(run: Run) -> None:
     paged = {one.inputs["name"] for one in run.of_type("pagerduty:index/service:Service")}
 
-    assert set(load_catalog(ROOT).services) <= paged
+    assert set(load_catalog(DATA).services) <= paged
 
 
 def test_integration_keys_reach_the_cluster_as_secrets_and_by_nobodys_hand() -> None:
@@ -161,7 +161,7 @@ def test_integration_keys_reach_the_cluster_as_secrets_and_by_nobodys_hand() -> 
 
 def test_every_alarm_pages_the_operating_team_through_the_topic_that_lets_it_in() -> None:
     run = deployed("prod")
-    catalog = load_catalog(ROOT)
+    catalog = load_catalog(DATA)
     topic = f"arn:aws:sns:us-east-1:123456789012:{ALARM_TOPIC}"
     alarms = [one.inputs for one in run.of_type("aws:cloudwatch/metricAlarm:MetricAlarm")]
     (statement, _) = json.loads(run.resources["alarms-topic-policy"].inputs["policy"])["Statement"]

@@ -13,7 +13,8 @@ from alerting.names import MAINTENANCE_CONFIG_MAP, MAINTENANCE_NAMESPACE, MAINTE
 from sandbox.clouds.aws.ssm_agent import StepResult
 from sandbox.drills.repairs import RESTARTS_AN_HOUR
 from sandbox.drills.target import RESTART_LOCK
-from tests.lambda_events import LABELS, ROOT, catalog, repair_actions
+from tests.alerting_data import DATA
+from tests.lambda_events import LABELS, catalog, repair_actions
 from tests.repair_scripts import run_script
 
 POD = {name: LABELS[name] for name in ("namespace", "pod", "uid")}
@@ -187,7 +188,7 @@ def test_the_alert_and_the_scripts_speak_of_the_same_maintenance() -> None:
 
     assert f'namespace="{MAINTENANCE_NAMESPACE}", configmap="{MAINTENANCE_CONFIG_MAP}"' in expression
     assert expression.rstrip().endswith(f"< {MAINTENANCE_SECONDS // 3600} * 3600")
-    page = (ROOT / "runbooks/ClusterMaintenance.md").read_text()
+    page = (DATA / "runbooks/ClusterMaintenance.md").read_text()
     assert f"kubectl -n {MAINTENANCE_NAMESPACE} create configmap {MAINTENANCE_CONFIG_MAP} " in page
 
 
@@ -196,7 +197,7 @@ def _asked_is_a_failure() -> str:
 
 
 def test_the_drill_holds_the_lock_that_the_script_takes() -> None:
-    script = (ROOT / "runbooks/actions/restart_pod.yaml").read_text()
+    script = (DATA / "runbooks/actions/restart_pod.yaml").read_text()
 
     assert f'exec 9>"{str(RESTART_LOCK).format(uid="$owner_uid")}"' in script
 

@@ -19,7 +19,7 @@ from sandbox.metrics.exporters import Deployment, Pod, StatefulSet
 from sandbox.metrics.fault_targets import EXPORTERS
 from sandbox.metrics.faults import FAULTS, Faults, UnknownFault, fault, fault_of_alert
 from sandbox.metrics.targets import scrape_targets
-from tests.alerting_data import ROOT
+from tests.alerting_data import DATA
 
 
 def pod(name: str, service: str, uid: str) -> Pod:
@@ -102,7 +102,7 @@ def source(tmp_path: Path) -> Source:
 
 
 def test_the_exporters_serve_exactly_the_series_that_the_rules_may_read(source: Source) -> None:
-    allowed: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "rules" / "scraped_series.yaml").read_text())["series"]
+    allowed: dict[str, dict[str, Any]] = yaml.safe_load((DATA / "rules" / "scraped_series.yaml").read_text())["series"]
     assert set(EXPORTERS) == {series["exporter"] for series in allowed.values()}
     source.change("POST", "pods crash", service="orders")  # a container that runs waits for nothing
     source.change("POST", "job fails", service="orders")  # one that has not failed has no such condition
@@ -277,7 +277,7 @@ def test_an_alert_that_nothing_sets_off_is_told_why(alert: str, words: str) -> N
 
 
 def test_every_fault_sets_off_an_alert_that_there_is() -> None:
-    rules = "\n".join(path.read_text() for path in (ROOT / "rules").glob("*.yaml"))
+    rules = "\n".join(path.read_text() for path in (DATA / "rules").glob("*.yaml"))
 
     assert {kind.alert for kind in FAULTS.values() if f"alert: {kind.alert}\n" not in rules} == set()
 
