@@ -25,12 +25,21 @@ def refuse_own_catalog(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(refuse_own_catalog)
 
 
-@pytest.fixture(autouse=True)
-def own_catalog(request: pytest.FixtureRequest) -> Iterator[None]:
+@pytest.fixture(autouse=True, scope="module")
+def no_own_catalog() -> Iterator[None]:
+    """Refuse it to the fixtures of a module too."""
     global allowed  # noqa: PLW0603 - an audit hook cannot be removed, so it is switched
-    allowed = request.node.get_closest_marker("own_catalog") is not None
+    allowed = False
     yield
     allowed = True
+
+
+@pytest.fixture(autouse=True)
+def own_catalog(request: pytest.FixtureRequest) -> Iterator[None]:
+    global allowed  # noqa: PLW0603 - as above
+    allowed = request.node.get_closest_marker("own_catalog") is not None
+    yield
+    allowed = False
 
 
 @pytest.fixture

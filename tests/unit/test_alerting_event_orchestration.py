@@ -26,7 +26,7 @@ from alerting.oncall.event_orchestration import (
 )
 from alerting.routing.alertmanager import alertmanager_files
 from sandbox.clouds.pagerduty.orchestrations import parse_condition
-from tests.alerting_data import ROOT, settings
+from tests.alerting_data import DATA, settings
 
 EVENTS_OF_A_KEY = 120
 """PagerDuty's documented limit of a minute."""
@@ -35,7 +35,7 @@ STORM = 200
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return load_catalog(ROOT)
+    return load_catalog(DATA)
 
 
 def with_services(catalog: Catalog, names: list[str]) -> Catalog:

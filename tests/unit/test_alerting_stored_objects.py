@@ -15,12 +15,12 @@ from alerting.rules import parts
 from alerting.rules.sources.services import RULES_OF_A_GROUP, services_source
 from alerting.source.problems import CatalogError
 from alerting.stored_objects import OBJECT_BYTES, RULES_BYTES, object_sizes, require_stored
-from tests.alerting_data import ROOT, settings
+from tests.alerting_data import DATA, settings
 
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return load_catalog(ROOT)
+    return load_catalog(DATA)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from alerting.source import yaml_source
 from alerting.source.problems import CatalogError
 from alerting.source.yaml_source import Document, parse_document
-from tests.alerting_data import ROOT
+from tests.alerting_data import DATA
 
 needs_libyaml = pytest.mark.skipif(not yaml.__with_libyaml__, reason="this PyYAML has only the reader in Python")
 VALUES = st.recursive(
@@ -36,7 +36,7 @@ def read_in_python(text: str) -> Document | str:
 
 
 @needs_libyaml
-@pytest.mark.parametrize("path", sorted(ROOT.glob("[cr]*/**/*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(DATA.glob("[cr]*/**/*.yaml")), ids=lambda path: path.name)
 def test_the_repositorys_files_are_read_alike(path: Path) -> None:
     text = path.read_text()
 
