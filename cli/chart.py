@@ -42,7 +42,7 @@ def choose_chart(root: Path, asked: str | None) -> tuple[Mapping[str, str], str]
 
 
 def _from_file(path: Path) -> tuple[Mapping[str, str], str]:
-    return ChartFromFile(source="file", path=str(path)).model_dump(), f"chart: {path.name}, by helm"
+    return ChartFromFile(source="file", path=str(path)).model_dump(), f"chart: {path.name}"
 
 
 def _without(reason: str) -> tuple[Mapping[str, str], str]:

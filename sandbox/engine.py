@@ -21,7 +21,7 @@ from pulumi import automation
 from alerting.errors import AlertingError
 from sandbox.engine_events import Progress, Result, Watch, quiet_program
 from sandbox.process_environment import kept_variables
-from sandbox.providers.plugins import Plugin, embedded, install
+from sandbox.providers.plugins import Plugin, install, installed
 from sandbox.pulumi_command import PulumiCommand
 from tools.paths import tools_folder
 
@@ -57,7 +57,7 @@ class Engine:
 
         `environment` is what the providers get besides PATH, proxies and the project's own variables; nothing else of
         this process' environment reaches them, so that no real account can be meant. `providers` are the
-        embedded ones when none are given.
+        installed ones when none are given.
         """
         self.directory = directory.resolve()
         self.project = project.resolve()
@@ -68,7 +68,7 @@ class Engine:
         self._backend = self.directory / "state"
         for folder in (self._work, self._home, self._backend, self.directory / "home"):
             folder.mkdir(parents=True, exist_ok=True)
-        install(self._home, providers or embedded())
+        install(self._home, providers or installed())
         self.environment: Mapping[str, str] = self._environment(environment)
         self._command = PulumiCommand(self.environment)
         self._project_name = self._copy_project()

@@ -31,7 +31,17 @@ from rich.console import Console
 from rich.status import Status  # rich imports it late otherwise, where an interrupt may become another error
 
 from tools.paths import cache_folder, tools_folder
-from tools.recipes import HELM, KUBECTL, OPERATOR, OPERATOR_MODULE, RECIPES, SANDBOX_RECIPES, OnPath, Recipe
+from tools.recipes import (
+    EMBEDDED_JSON,
+    HELM,
+    KUBECTL,
+    OPERATOR,
+    OPERATOR_MODULE,
+    RECIPES,
+    SANDBOX_RECIPES,
+    OnPath,
+    Recipe,
+)
 
 HERE = Path(__file__).parent
 GO_VERSIONS = ">=1.26,<1.28"
@@ -90,7 +100,7 @@ def _provide(recipe: Recipe, folder: Path, console: Console, position: str) -> N
     built = cache_folder() / "tools" / f"{recipe.name}-{_fingerprint(recipe)}"
     if not built.exists():
         with Status(
-            f"tool {recipe.name} ({position}): building; the first time, all take about ten minutes", console=console
+            f"tool {recipe.name} ({position}): building; the first time, all take about 20 minutes", console=console
         ):
             if not console.is_terminal:
                 console.print(f"tool {recipe.name} ({position}): building")
@@ -157,24 +167,40 @@ def _extract_from_package(name: str, target: Path, scratch: Path) -> None:
 def _compile(recipe: Recipe, target: Path, scratch: Path) -> None:
     folder = HERE / "go" / recipe.module
     if recipe.copy_module is not None:
-        folder = _writable_copy(recipe.copy_module, folder, scratch, recipe.extra_files)
+        folder = _with_copied_module(recipe, recipe.copy_module, scratch)
     command = [_go(), "build", "-trimpath", "-ldflags", recipe.ldflags, "-o", str(target)]
     if recipe.tags:
         command += ["-tags", recipe.tags]
     _run([*command, recipe.package], folder)
 
 
-def _writable_copy(module: str, folder: Path, scratch: Path, extra_files: Sequence[str]) -> Path:
-    copy = scratch / "module"
-    shutil.copytree(_module_folder(module, folder), copy, copy_function=shutil.copyfile)
+def _with_copied_module(recipe: Recipe, module: str, scratch: Path) -> Path:
+    """Return a folder with the recipe's pins in which `module` is a writable copy with the recipe's extra files."""
+    pins = HERE / "go" / recipe.module
+    folder = scratch / "build"
+    copy = folder / "module"
+    shutil.copytree(_module_folder(module, pins), copy, copy_function=shutil.copyfile)
     for path in [copy, *copy.rglob("*")]:
         if path.is_dir():
             path.chmod(0o755)
-    for name in extra_files:
-        page = copy / name
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text("<!doctype html><title>Alertmanager</title><p>This build has no web page; use its API.</p>\n")
-    return copy
+    for name in recipe.extra_files:
+        write_extra_file(copy / name, version=recipe.variables[0][1])
+    for name in ("go.mod", "go.sum"):
+        shutil.copyfile(pins / name, folder / name)
+    _run([_go(), "mod", "edit", f"-replace={module}=./module"], folder)
+    return folder
+
+
+def write_extra_file(path: Path, *, version: str) -> None:
+    """Write a file that a module embeds: compact JSON with the program's version in a schema, or a web page."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.name.endswith(EMBEDDED_JSON):
+        path.write_text("<!doctype html><title>Alertmanager</title><p>This build has no web page; use its API.</p>\n")
+        return
+    content = json.loads(path.with_name(path.name.removesuffix(EMBEDDED_JSON) + ".json").read_text())
+    if path.name.startswith("schema"):
+        content["version"] = version
+    path.write_text(json.dumps(content, separators=(",", ":")))
 
 
 def _module_folder(module: str, folder: Path) -> Path:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 KUBERNETES_VERSION = "1.36.1"
 PULUMI_VERSION = "3.259.0"
+KUBERNETES_PROVIDER_VERSION = "4.34.2"
 PROMETHEUS_VERSION = "3.16.0"
 ALERTMANAGER_VERSION = "0.34.2"
 ALERTMANAGER_MODULE = "github.com/prometheus/alertmanager"
+KUBERNETES_PROVIDER_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 OPERATOR = "prometheus-operator"
 OPERATOR_MODULE = "github.com/prometheus-operator/prometheus-operator"
 
@@ -25,8 +27,8 @@ class OnPath:
 class Recipe:
     """One binary. `module` is a folder below tools/go, `package` what is built in it.
 
-    `copy_module` names a module that is copied out of the module cache and built in the copy, with `extra_files` added:
-    for a module that embeds files which it is published without.
+    `copy_module` names a module that is built from a copy, to which `extra_files` are added: for a module that embeds
+    files which it is published without.
     """
 
     name: str
@@ -45,6 +47,9 @@ class Recipe:
 
 
 _KUBERNETES = (("k8s.io/component-base/version.gitVersion", f"v{KUBERNETES_VERSION}"),)
+EMBEDDED_JSON = "-embed.json"
+"""Ending of a file that a module embeds and that is made from the JSON file beside it."""
+_PROVIDER_COMMAND = "cmd/pulumi-resource-kubernetes"
 _WEB_PAGES = ("ui/app/dist/index.html", "ui/mantine-ui/dist/index.html")
 _KUBERNETES_ON_PATH = OnPath(arguments=("--version",), versions=">=1.34,<1.38")
 # Those that are deployed, and no others: rules and configuration are tested with these.
@@ -57,7 +62,7 @@ def _alertmanager(name: str) -> Recipe:
     return Recipe(
         name=name,
         module="alertmanager",
-        package=f"./cmd/{name}",
+        package=f"{ALERTMANAGER_MODULE}/cmd/{name}",
         variables=((_REPORTED_VERSION, ALERTMANAGER_VERSION),),
         on_path=_ALERTMANAGER_ON_PATH,
         copy_module=ALERTMANAGER_MODULE,
@@ -123,6 +128,17 @@ RECIPES: tuple[Recipe, ...] = (
         variables=(("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version", PULUMI_VERSION),),
         on_path=OnPath(arguments=("version",), versions=">=3.250,<4"),
     ),
+    Recipe(
+        name="pulumi-resource-kubernetes",
+        module="pulumi-kubernetes",
+        package=f"{KUBERNETES_PROVIDER_MODULE}/{_PROVIDER_COMMAND}",
+        variables=((f"{KUBERNETES_PROVIDER_MODULE}/pkg/version.Version", KUBERNETES_PROVIDER_VERSION),),
+        copy_module=KUBERNETES_PROVIDER_MODULE,
+        extra_files=(
+            f"{_PROVIDER_COMMAND}/schema{EMBEDDED_JSON}",
+            f"{_PROVIDER_COMMAND}/terraform-mapping{EMBEDDED_JSON}",
+        ),
+    ),
     _prometheus("prometheus"),
     _prometheus("promtool"),
     _alertmanager("alertmanager"),
@@ -143,6 +159,6 @@ RECIPES: tuple[Recipe, ...] = (
     ),
 )
 
-NEEDED_BY_CHECKS_ONLY = frozenset({"promtool", "amtool", "pint", "actionlint"})
+NEEDED_BY_CHECKS_ONLY = frozenset({"helm", "promtool", "amtool", "pint", "actionlint"})
 SANDBOX_RECIPES = tuple(recipe for recipe in RECIPES if recipe.name not in NEEDED_BY_CHECKS_ONLY)
 """The programs that the sandbox itself runs; the checks and tests need all of `RECIPES`."""

@@ -1,1 +1,1 @@
-"""The embedded Pulumi providers: one core, and a table of resource types for each provider."""
+"""The Pulumi providers: how they are installed, and the embedded ones, which are one core with a table each."""

@@ -35,10 +35,10 @@ class ProviderCore:
 
     def resource_type(self, token: str) -> ResourceType:
         """Return a type. Raises `ProviderFailed` with those that there are."""
-        found = self.table.resources.get(token) or self.table.find(token)
-        if found is None:
+        described = self.table.resources.get(token)
+        if described is None:
             raise ProviderFailed(f"there is no resource type {token} here; {_allowed(self.table.resources)}")
-        return found
+        return described
 
     def check(self, request: Request) -> tuple[Properties, list[Failure]]:
         """Return the inputs as they are kept, and all that is wrong with them."""
@@ -58,22 +58,19 @@ class ProviderCore:
     def diff(self, request: Request) -> Difference:
         """Return what a change comes to."""
         described = self.resource_type(request.token)
-        if described.diff is not None:
-            return described.diff(request)
         changes = self._changes(described, request)
         replaces = frozenset(path for path in changes if _needs_another(described, request, path))
         return Difference(
             changes=changes,
             replaces=replaces,
-            delete_before_replace=bool(replaces)
-            and (described.delete_before_replace or _same_name(described, request)),
+            delete_before_replace=bool(replaces) and _same_name(described, request),
         )
 
     def _changes(self, described: ResourceType, request: Request) -> dict[Path, Kind]:
         old, new = dict(request.old_inputs), dict(request.inputs)
         for values in (old, new):
             values.pop(DEFAULTS, None)
-        for name, one in (described.properties or {}).items():
+        for name, one in described.properties.items():
             if one.same is None or name not in old or name not in new:
                 continue
             if not contains_unknown(new[name]) and one.same(old[name], new[name]):
@@ -84,7 +81,7 @@ class ProviderCore:
     def create(self, request: Request) -> Created:
         """Make a resource, or say what would be made."""
         described = self.resource_type(request.token)
-        if request.preview and not described.runs_in_preview:
+        if request.preview:
             return Created(id="", outputs={**_visible(request.inputs), **dict.fromkeys(described.computed, UNKNOWN)})
         created = described.create(request)
         return Created(id=created.id, outputs=_outputs(described, request, created.outputs))
@@ -92,7 +89,7 @@ class ProviderCore:
     def update(self, request: Request) -> Properties:
         """Change a resource, or say what would be changed."""
         described = self.resource_type(request.token)
-        if request.preview and not described.runs_in_preview:
+        if request.preview:
             kept = {name: request.state.get(name, UNKNOWN) for name in described.computed}
             if described.recomputed is not None:
                 kept |= dict.fromkeys(described.recomputed(request), UNKNOWN)
@@ -111,7 +108,7 @@ class ProviderCore:
         if request.inputs:
             inputs = {name: as_given(value, found.get(name, value)) for name, value in request.inputs.items()}
         else:  # an import: everything that a program could have said
-            inputs = {name: value for name, value in found.items() if name in (described.properties or found)}
+            inputs = {name: value for name, value in found.items() if name in described.properties}
         return inputs, _outputs(described, replace(request, inputs=inputs), {**request.state, **found}, strict=False)
 
     def delete(self, request: Request) -> None:
@@ -129,10 +126,8 @@ class ProviderCore:
         return ({}, failures) if failures else (described.call(given), [])
 
 
-def check_properties(owner: str, allowed: Mapping[str, Property] | None, values: Properties) -> list[Failure]:
+def check_properties(owner: str, allowed: Mapping[str, Property], values: Properties) -> list[Failure]:
     """Return what is wrong with values, property by property."""
-    if allowed is None:
-        return []
     failures = [
         Failure(property=dotted((name,)), reason=f"{owner} has no property {name}; {_allowed(allowed)}")
         for name in values
@@ -157,7 +152,7 @@ def made_up_name(name: str, seed: bytes) -> str:
 def _with_defaults(described: ResourceType, request: Request, inputs: Properties) -> Properties:
     made = dict(inputs)
     given: list[str] = []
-    for name, one in (described.properties or {}).items():
+    for name, one in described.properties.items():
         if one.default is not None and name not in made:
             made[name] = one.default
             given.append(name)
@@ -174,7 +169,7 @@ def _needs_another(described: ResourceType, request: Request, path: Path) -> boo
         return True
     if described.replaces_also is not None and described.replaces_also(request, path):
         return True
-    one = (described.properties or {}).get(str(path[0]))
+    one = described.properties.get(str(path[0]))
     return (one is not None and one.replaces) or (described.replaces is not None and described.replaces(path))
 
 
@@ -192,7 +187,7 @@ def _visible(inputs: Properties) -> Properties:
 
 
 def _outputs(described: ResourceType, request: Request, returned: Properties, *, strict: bool = True) -> Properties:
-    if strict and described.properties is not None:
+    if strict:
         extra = returned.keys() - described.properties.keys() - set(described.computed)
         if extra:
             raise TypeError(f"{request.token}: returned {sorted(extra)}, neither a property nor computed")
@@ -212,7 +207,7 @@ def as_given(given: Any, found: Any) -> Any:
 
 def secret_names(described: ResourceType, outputs: Properties) -> set[Path]:
     """Return the outputs of a type that are secret whatever they were made from."""
-    names = {name for name, one in (described.properties or {}).items() if one.secret} | set(described.secret_outputs)
+    names = {name for name, one in described.properties.items() if one.secret} | set(described.secret_outputs)
     return {(name,) for name in names if value_at(outputs, (name,)) is not None}
 
 

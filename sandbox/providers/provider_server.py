@@ -7,8 +7,6 @@ here.
 
 from __future__ import annotations
 
-import argparse
-import functools
 import json
 import os
 import signal
@@ -21,7 +19,7 @@ from typing import Any
 import grpc
 from google.protobuf import any_pb2, empty_pb2, struct_pb2
 from google.protobuf.message import Message
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, status_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
 
 from sandbox.ports import LOOPBACK
 from sandbox.providers.provider_core import ProviderCore, secret_names
@@ -39,10 +37,9 @@ PARENT_POLL_SECONDS = 1.0
 class ProviderServer:
     """Answers the engine, message by message."""
 
-    def __init__(self, core: ProviderCore, engine: engine_pb2_grpc.EngineStub | None = None) -> None:
-        """Answer for `core`; what it warns of goes to `engine`."""
+    def __init__(self, core: ProviderCore) -> None:
+        """Answer for `core`."""
         self.core = core
-        self._engine = engine
         self._cancelled = threading.Event()
 
     def plugin_info(self, _: empty_pb2.Empty) -> plugin_pb2.PluginInfo:
@@ -111,7 +108,7 @@ class ProviderServer:
     def create(self, request: provider_pb2.CreateRequest) -> provider_pb2.CreateResponse:
         """Make a resource."""
         inputs, secrets = decode(request.properties)
-        asked = self._request(request, inputs=inputs, timeout=request.timeout, preview=request.preview)
+        asked = self._request(request, inputs=inputs, preview=request.preview)
         created = self.core.create(asked)
         return provider_pb2.CreateResponse(
             id=created.id, properties=self._encode(asked.token, created.outputs, inputs, secrets)
@@ -143,7 +140,6 @@ class ProviderServer:
             inputs=inputs,
             old_inputs=decode(request.old_inputs)[0],
             state=state,
-            timeout=request.timeout,
             preview=request.preview,
         )
         outputs = self.core.update(asked)
@@ -159,7 +155,6 @@ class ProviderServer:
                 id=request.id,
                 inputs=decode(request.old_inputs)[0],
                 state=decode(request.properties)[0],
-                timeout=request.timeout,
             )
         )
         return empty_pb2.Empty()
@@ -216,28 +211,20 @@ class ProviderServer:
         old_inputs: Properties | None = None,
         state: Properties | None = None,
         seed: bytes = b"",
-        timeout: float = 0,
         preview: bool = False,
     ) -> Request:
         *_, token, name = request.urn.split("::", 3)
         return Request(
             token=token.rpartition("$")[2],
             name=name,
-            urn=request.urn,
             id=id,
             inputs=inputs,
             old_inputs=old_inputs or {},
             state=state or {},
             seed=seed,
-            timeout_seconds=timeout,
             preview=preview,
             cancelled=self._cancelled,
-            warn=functools.partial(self._warn, request.urn),
         )
-
-    def _warn(self, urn: str, message: str) -> None:
-        if self._engine is not None:
-            self._engine.Log(engine_pb2.LogRequest(severity=engine_pb2.WARNING, urn=urn, message=message))
 
 
 def _methods(server: ProviderServer) -> dict[str, tuple[Callable[[Any], Message], type[Message]]]:
@@ -326,25 +313,20 @@ def _read_settings(known: Mapping[str, Setting], given: Properties) -> tuple[Pro
 
 
 def serve(table: Table) -> None:
-    """Be the provider of `table` for the engine whose address is this program's argument, until either ends."""
-    parser = argparse.ArgumentParser(description=f"Pulumi provider {table.name}, started by the engine")
-    parser.add_argument("engine", help="address of the engine")
-    engine_address = parser.parse_known_args()[0].engine
+    """Serve the provider of `table` to the engine that started this program, until either ends."""
     options = [("grpc.max_receive_message_length", MESSAGE_BYTES), ("grpc.max_send_message_length", MESSAGE_BYTES)]
     starter = os.getppid()
-    with grpc.insecure_channel(engine_address, options=options) as channel:
-        server = grpc.server(ThreadPoolExecutor(THREADS), options=options)
-        servicer = ProviderServer(ProviderCore(table), engine_pb2_grpc.EngineStub(channel))
-        server.add_generic_rpc_handlers((handlers(servicer),))
-        port = server.add_insecure_port(f"{LOOPBACK}:0")
-        server.start()
-        sys.stdout.write(f"{port}\n")
-        sys.stdout.flush()
-        # The engine ends its providers by SIGINT, and waits five seconds for one that a shell had it ignore.
-        ended = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda _number, _frame: ended.set())
-        # An engine that was killed can't end its providers.
-        while os.getppid() == starter and not ended.wait(PARENT_POLL_SECONDS):
-            pass
-        os._exit(0)  # whatever a thread still waits for
+    server = grpc.server(ThreadPoolExecutor(THREADS), options=options)
+    server.add_generic_rpc_handlers((handlers(ProviderServer(ProviderCore(table))),))
+    port = server.add_insecure_port(f"{LOOPBACK}:0")
+    server.start()
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    # The engine ends its providers by SIGINT, and waits five seconds for one that a shell had it ignore.
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: ended.set())
+    # An engine that was killed can't end its providers.
+    while os.getppid() == starter and not ended.wait(PARENT_POLL_SECONDS):
+        pass
+    os._exit(0)  # whatever a thread still waits for

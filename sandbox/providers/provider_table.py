@@ -58,7 +58,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from sandbox.providers.provider_diff import Difference
 from sandbox.providers.provider_values import Path, Properties
 
 DEFAULTS = "__defaults"
@@ -112,21 +111,18 @@ class Request:
 
     `inputs` is what the program says (for `read` and `delete`: said), `old_inputs` what it said before, `state` the
     outputs so far, `id` the resource's own; `seed` is for making up a name in `check` or `prepare`. `cancelled` is set
-    when the user wants to stop: waits should end then. `timeout_seconds` is 0 when the program gives none.
+    when the user wants to stop: waits should end then.
     """
 
     token: str
     name: str
-    urn: str = ""
     id: str = ""
     inputs: Properties = field(default_factory=dict[str, Any])
     old_inputs: Properties = field(default_factory=dict[str, Any])
     state: Properties = field(default_factory=dict[str, Any])
     seed: bytes = b""
-    timeout_seconds: float = 0
     preview: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
-    warn: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,21 +141,17 @@ def _nothing_wrong(_: Request) -> Iterable[Failure]:
 class ResourceType:
     """One type of resource. See the module's example.
 
-    - `properties` None: any property at all; `check` has to refuse what is wrong.
     - `check`: what is wrong with the inputs together. They may hold `UNKNOWN` in a preview.
     - `prepare`: the inputs as they are kept and compared, such as with a default put in.
     - `replaces`: whether a change at a path, besides those of properties that say so, needs another resource.
-    - `delete_before_replace`: always; otherwise when the name stays the same, since two can't have it.
+    - `name_property`: a replacement that keeps this name deletes the old resource first, since two can't have it.
     - `update` None: every change needs another resource.
-    - `runs_in_preview`: `create` and `update` are called in previews too, with `request.preview`, maybe with unknown
-      inputs, and return what would be there.
-    - `diff`: what a change comes to, when comparing inputs is not enough.
     - `replaces_also`: as `replaces`, for what depends on the other inputs too.
     - `recomputed`: the computed outputs that an update will change: in its preview they are unknown, not as they were.
     """
 
     token: str
-    properties: Mapping[str, Property] | None
+    properties: Mapping[str, Property]
     create: Callable[[Request], Created]
     read: Callable[[Request], Properties | None]
     delete: Callable[[Request], None]
@@ -167,12 +159,9 @@ class ResourceType:
     check: Callable[[Request], Iterable[Failure]] = _nothing_wrong
     prepare: Callable[[Request], Properties] | None = None
     replaces: Callable[[Path], bool] | None = None
-    delete_before_replace: bool = False
     name_property: str | None = None
     computed: Collection[str] = ()
     secret_outputs: Collection[str] = ()
-    runs_in_preview: bool = False
-    diff: Callable[[Request], Difference] | None = None
     replaces_also: Callable[[Request, Path], bool] | None = None
     recomputed: Callable[[Request], Collection[str]] | None = None
 
@@ -187,24 +176,19 @@ class Invoke:
     secret_outputs: Collection[str] = ()
 
 
-def _no_type(_: str) -> ResourceType | None:
-    return None
-
-
 def _ignore(_: Properties) -> None:
     return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """One provider. `find` makes the description of types that are not listed, `configure` takes the settings."""
+    """One provider. `configure` takes the settings."""
 
     name: str
     version: str
     resources: Mapping[str, ResourceType] = field(default_factory=dict[str, ResourceType])
     invokes: Mapping[str, Invoke] = field(default_factory=dict[str, Invoke])
     settings: Mapping[str, Setting] = field(default_factory=dict[str, Setting])
-    find: Callable[[str], ResourceType | None] = _no_type
     configure: Callable[[Properties], None] = _ignore
     expected_errors: tuple[type[Exception], ...] = ()
 

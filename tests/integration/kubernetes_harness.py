@@ -13,11 +13,10 @@ from typing import Any
 
 from sandbox.cluster.kubectl import kubectl
 from sandbox.engine import Engine
-from sandbox.providers.plugins import embedded
-from tools.paths import tool
+from sandbox.providers.plugins import installed
 
 ROOT = Path(__file__).resolve().parents[2]
-KUBERNETES = [plugin for plugin in embedded() if plugin.name == "kubernetes"]
+KUBERNETES = [plugin for plugin in installed() if plugin.name == "kubernetes"]
 PROGRAM = """
 import pulumi
 import pulumi_kubernetes as k8s
@@ -59,16 +58,12 @@ class Stack:
         """Begin `up` in another process, as a sandbox that will be killed."""
         code = (
             "from pathlib import Path\nfrom sandbox.engine import Engine\n"
-            "from sandbox.providers.plugins import embedded\n"
+            "from sandbox.providers.plugins import installed\n"
             f"Engine(Path({str(self.directory)!r}), {{}}, project=Path({str(self.project)!r}), "
-            "providers=[one for one in embedded() if one.name == 'kubernetes']).up()\n"
+            "providers=[one for one in installed() if one.name == 'kubernetes']).up()\n"
         )
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment)
-
-    def helm(self, *arguments: str) -> str:
-        command = [str(tool("helm")), *arguments, "--namespace", self.namespace, "--kubeconfig", str(self.kubeconfig)]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     def names(self, kind: str) -> set[str]:
         return {one["metadata"]["name"] for one in self.get(kind)["items"]}

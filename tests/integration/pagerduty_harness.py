@@ -15,7 +15,7 @@ from sandbox.clock import Clock
 from sandbox.clouds.pagerduty import create_application
 from sandbox.engine import Engine
 from sandbox.journal import Journal
-from sandbox.providers.plugins import embedded
+from sandbox.providers.plugins import installed
 from sandbox.service import HttpService, wait_until_ready
 from tests.alerting_data import ROOT, copied_root
 
@@ -85,7 +85,7 @@ class Account:
             self.folder / "engine",
             {"ORION_PAGERDUTY_API_URL": self.address},
             project=self.project,
-            providers=[plugin for plugin in embedded() if plugin.name == "pagerduty"],
+            providers=[plugin for plugin in installed() if plugin.name == "pagerduty"],
         )
         engine.configure({}, secret={"pagerdutyToken": TOKEN})
         return engine

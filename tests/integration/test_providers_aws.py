@@ -11,12 +11,12 @@ import pytest
 
 from sandbox.engine import DeploymentFailed, Engine
 from sandbox.providers.aws.client import Aws
-from sandbox.providers.plugins import embedded
+from sandbox.providers.plugins import installed
 from tests.aws_account import moto_account
 
 pytestmark = pytest.mark.integration
 
-PROVIDER = [plugin for plugin in embedded() if plugin.name == "aws"]
+PROVIDER = [plugin for plugin in installed() if plugin.name == "aws"]
 HEAD = """
 import json
 import pulumi

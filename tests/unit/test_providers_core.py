@@ -349,7 +349,7 @@ class TestErrors:
             seen.append(request.cancelled)
             return Created(id="a")
 
-        waiting = ResourceType(token=TOKEN, properties=None, create=create_and_look, read=box.read, delete=box.delete)
+        waiting = ResourceType(token=TOKEN, properties={}, create=create_and_look, read=box.read, delete=box.delete)
         server = ProviderServer(ProviderCore(Table(name="demo", version="1", resources=by_token(waiting))))
         create(server, {})
         before = seen[0].is_set()

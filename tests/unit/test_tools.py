@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import io
 import re
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.alerting_data import ROOT
 from tools import build
 from tools.build import BuildFailed, build_all
 from tools.paths import ToolMissing, cache_folder, tool, tools_folder
-from tools.recipes import RECIPES, SANDBOX_RECIPES, OnPath
+from tools.recipes import KUBERNETES_PROVIDER_VERSION, RECIPES, SANDBOX_RECIPES, OnPath
 
 PROMETHEUS = OnPath(arguments=("--version",), versions=">=3.5,<4")
 
@@ -120,6 +121,21 @@ def test_what_a_build_took_is_removed_when_it_has_succeeded(tmp_path: Path, monk
 
     assert tool("kwok").is_file()
     assert [path.name for path in (tmp_path / "cache" / "go").iterdir()] == []
+
+
+def test_a_module_is_built_with_the_files_that_it_is_published_without(tmp_path: Path) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text('{\n  "name": "kubernetes"\n}\n')
+
+    build.write_extra_file(tmp_path / "schema-embed.json", version="4.34.2")
+    build.write_extra_file(tmp_path / "ui" / "index.html", version="4.34.2")
+
+    assert (tmp_path / "schema-embed.json").read_text() == '{"name":"kubernetes","version":"4.34.2"}'
+    assert "<title>" in (tmp_path / "ui" / "index.html").read_text()
+
+
+def test_the_kubernetes_provider_has_the_version_of_its_sdk() -> None:
+    assert importlib.metadata.version("pulumi-kubernetes") == KUBERNETES_PROVIDER_VERSION
 
 
 def test_the_sandbox_has_every_program_that_its_code_names() -> None:

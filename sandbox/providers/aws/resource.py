@@ -40,7 +40,6 @@ class Wanted:
     state: Properties
     tags: Mapping[str, str]
     old: Wanted | None = None
-    timeout_seconds: float = 0
 
     def changed(self, *names: str) -> bool:
         """Say whether one of these properties is another one than before (for `create`: is there)."""
@@ -251,7 +250,6 @@ def _wanted(one: AwsType, request: Request, *, old: Properties | None = None) ->
         state=request.state,
         tags=cast("dict[str, str]", request.inputs.get(TAGS) or {}),
         old=_wanted(one, before) if before is not None else None,
-        timeout_seconds=request.timeout_seconds,
     )
 
 
