@@ -50,6 +50,11 @@ class Plan:
     chart: Mapping[str, Any]
 
 
+def _chart_file(setting: Mapping[str, Any]) -> Path | None:
+    """Return the archive that a setting of the chart names, if it names one."""
+    return Path(setting["path"]) if setting["source"] == "file" else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """Everything that the program stands on, running: the cluster, and the stand-ins for the clouds."""
@@ -82,7 +87,7 @@ def _start_services(plan: Plan, run: Run, undo: ExitStack, tell: Callable[[str],
     workloads = Workloads(plane.kubeconfig, directory / "workloads")
     workloads.install()
     operator = Operator(plane.kubeconfig, directory)
-    operator.install_definitions()
+    operator.install_definitions(_chart_file(plan.chart))
     tell("starting AWS, the operator, the node agent and the metrics source")
     aws = stand_ins.aws(plane, CLUSTER_NAME)
     metrics = metrics_source(plane.kubeconfig, NAMESPACE, journal)

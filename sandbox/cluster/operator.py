@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import tarfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 
@@ -17,6 +20,7 @@ VERSION = "0.85.0"
 RELOADER_IMAGE = f"quay.io/prometheus-operator/prometheus-config-reloader:v{VERSION}"
 """Only its name is read: the node agent runs the binary of that name."""
 HELM_FIELD_MANAGER = "helm"
+_DEFINITION = re.compile(r"/crds/crd-[^/]+\.yaml$")
 PROBE_SECONDS = 0.5
 
 
@@ -44,23 +48,37 @@ class Operator(ProcessService):
             environment={**os.environ, "KUBECONFIG": str(kubeconfig)},
         )
 
-    def install_definitions(self) -> None:
-        """Apply the operator's own custom resource definitions and wait until they are served.
+    def install_definitions(self, chart: Path | None = None) -> None:
+        """Apply custom resource definitions and wait until they are served: the chart's, or the operator's own.
 
-        The operator needs them before it starts: what is missing then, it never looks at. They are applied in helm's
-        name, so that a chart which brings newer ones takes them over without a conflict.
-        Raises `ServiceFailed` if they are refused or missing from the tools.
+        The operator needs them before it starts: what is missing then, it never looks at. Helm leaves definitions that
+        exist as they are, so the objects of a chart are validated by the chart's definitions only if those come first.
+        Raises `ServiceFailed` if they are refused or missing.
         """
-        files = sorted((tools_folder() / "crds").glob("*.yaml"))
-        if not files:
-            message = f"no custom resource definitions in {tools_folder() / 'crds'}. Run `make tools`"
-            raise ServiceFailed(message)
-        apply_files(self.kubeconfig, files, field_manager=HELM_FIELD_MANAGER)
-        names = [f"customresourcedefinition/{file.stem.split('_')[1]}.monitoring.coreos.com" for file in files]
-        kubectl(self.kubeconfig, "wait", "--for=condition=Established", "--timeout=30s", *names)
+        with TemporaryDirectory() as folder:
+            own = tools_folder() / "crds"
+            files = _chart_definitions(chart, Path(folder)) if chart else sorted(own.glob("*.yaml"))
+            if not files:
+                message = f"no custom resource definitions in {chart or own}. Run `make tools`"
+                raise ServiceFailed(message)
+            apply_files(self.kubeconfig, files, field_manager=HELM_FIELD_MANAGER)
+        established = ("--for=condition=Established", "--timeout=30s")
+        kubectl(self.kubeconfig, "wait", *established, "customresourcedefinition", "--all")
 
     def _answers(self) -> bool:
         try:
             return loopback.get(f"{self.address}/healthz", timeout=PROBE_SECONDS).is_success
         except httpx.TransportError:
             return False
+
+
+def _chart_definitions(chart: Path, folder: Path) -> list[Path]:
+    """Copy the definitions out of a chart archive into `folder` and return the copies."""
+    copies: list[Path] = []
+    with tarfile.open(chart) as archive:
+        for member in archive:
+            content = archive.extractfile(member) if _DEFINITION.search(member.name) else None
+            if content is not None:
+                copies.append(folder / Path(member.name).name)
+                copies[-1].write_bytes(content.read())
+    return copies
