@@ -37,7 +37,7 @@ def no_own_catalog() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def own_catalog(request: pytest.FixtureRequest) -> Iterator[None]:
     global allowed  # noqa: PLW0603 - as above
-    allowed = request.node.get_closest_marker("own_catalog") is not None
+    allowed = any(request.node.get_closest_marker(name) for name in ("own_catalog", "own_pages"))
     yield
     allowed = False
 

@@ -9,7 +9,7 @@ import pytest
 
 from alerting.build import load_catalog
 from alerting.rules.checks.alerts import PAGE_HEADINGS
-from tests.alerting_data import DATA, copied_root, line_of, problems
+from tests.alerting_data import DATA, ROOT, copied_root, line_of, problems
 
 SERVICE_DOWN = f"rules/infrastructure.yaml:{line_of(DATA, 'rules/infrastructure.yaml', 'alert: ServiceDown')}"
 
@@ -61,19 +61,21 @@ def test_a_diagnosis_has_something_to_paste(tmp_path: Path) -> None:
     assert "runbooks/ServiceDown.md has nothing to paste under Diagnosis. Add a command" in problem
 
 
+@pytest.mark.own_pages
 @pytest.mark.parametrize("alert", ["HighErrorRate", "HighErrorBudgetBurn", "CriticalLatency"])
 def test_who_is_paged_beside_a_rollback_does_not_undo_it(alert: str) -> None:
     """Without a revision `rollout undo` goes to that before the last rollout: after a rollback, to the faulty one."""
-    commands = re.findall(r"`kubectl [^`]*rollout undo[^`]*`", (DATA / "runbooks" / f"{alert}.md").read_text())
+    commands = re.findall(r"`kubectl [^`]*rollout undo[^`]*`", (ROOT / "runbooks" / f"{alert}.md").read_text())
 
     assert commands
     assert [command for command in commands if "--to-revision=N" not in command] == []
 
 
+@pytest.mark.own_pages
 def test_the_port_of_metrics_is_found_by_the_name_that_it_is_scraped_by() -> None:
-    port = load_catalog(DATA).series.exporters["services"].pods
+    port = load_catalog(ROOT).series.exporters["services"].pods
     (forwarded,) = re.findall(
-        r"`kubectl [^`]* port-forward POD \d+:(\w+)`", (DATA / "runbooks" / "ServiceMetricsMissing.md").read_text()
+        r"`kubectl [^`]* port-forward POD \d+:(\w+)`", (ROOT / "runbooks" / "ServiceMetricsMissing.md").read_text()
     )
 
     assert port is not None

@@ -202,7 +202,7 @@ def test_the_engine_to_install_is_the_one_that_the_sandbox_has_tried() -> None:
     assert re.findall(r"Pulumi (\d+\.\d+\.\d+)", (ROOT / "docs" / "deploying.md").read_text()) == [PULUMI_VERSION]
 
 
-@pytest.mark.own_catalog
+@pytest.mark.own_pages
 def test_pages_ask_alertmanager_where_it_is() -> None:
     """Without an address amtool asks nobody: whoever is woken has no configuration of it."""
     asked = {

@@ -13,7 +13,7 @@ from alerting.names import MAINTENANCE_CONFIG_MAP, MAINTENANCE_NAMESPACE, MAINTE
 from sandbox.clouds.aws.ssm_agent import StepResult
 from sandbox.drills.repairs import RESTARTS_AN_HOUR
 from sandbox.drills.target import RESTART_LOCK
-from tests.alerting_data import DATA
+from tests.alerting_data import DATA, ROOT
 from tests.lambda_events import LABELS, catalog, repair_actions
 from tests.repair_scripts import run_script
 
@@ -188,7 +188,12 @@ def test_the_alert_and_the_scripts_speak_of_the_same_maintenance() -> None:
 
     assert f'namespace="{MAINTENANCE_NAMESPACE}", configmap="{MAINTENANCE_CONFIG_MAP}"' in expression
     assert expression.rstrip().endswith(f"< {MAINTENANCE_SECONDS // 3600} * 3600")
-    page = (DATA / "runbooks/ClusterMaintenance.md").read_text()
+
+
+@pytest.mark.own_pages
+def test_the_page_of_a_maintenance_makes_what_the_scripts_look_for() -> None:
+    page = (ROOT / "runbooks/ClusterMaintenance.md").read_text()
+
     assert f"kubectl -n {MAINTENANCE_NAMESPACE} create configmap {MAINTENANCE_CONFIG_MAP} " in page
 
 
