@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -17,8 +16,7 @@ from alerting.platform import Platform
 from alerting.settings import ChartFromRepository
 from alerting.settings.load import settings_from_file
 from components.naming import ALERTMANAGER, CHART, FUNCTION, PROMETHEUS
-from tests.alerting_data import DATA, ROOT, copied_root, settings, write_rules
-from tools.paths import tool
+from tests.alerting_data import DATA, ROOT, copied_root, settings
 from tools.recipes import PULUMI_VERSION
 
 CHANGING = ROOT / "docs" / "changing.md"
@@ -75,19 +73,10 @@ def test_every_kind_of_change_is_shown() -> None:
     }
 
 
-def test_the_alert_that_is_added_is_deployed_and_its_test_passes(tmp_path: Path) -> None:
-    after = platform(tmp_path / "changed", "Add an alert")
-    write_rules(after, tmp_path)
-    shutil.copytree(tmp_path / "changed" / "rules" / "tests", tmp_path / "tests")
-    done = subprocess.run(
-        [tool("promtool"), "test", "rules", tmp_path / "tests" / "database_test.yaml"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_the_alert_that_is_added_is_deployed(tmp_path: Path) -> None:
+    after = platform(tmp_path, "Add an alert")
 
     assert alerts(after) - alerts(load_platform(DATA, settings())) == {"AuroraCPUExhausted"}
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_service_that_is_added_can_be_paged_about(tmp_path: Path) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +13,8 @@ import pytest
 import yaml
 
 from components.naming import FUNCTION_RUNTIME
-from tests.alerting_data import ROOT, copied_root
+from tests.alerting_data import ROOT
+from tests.github_commands import fake_command
 from tools.recipes import PULUMI_VERSION
 
 FOLDER = ROOT / ".github"
@@ -125,54 +124,6 @@ def test_checks_and_deployments_run_on_the_python_that_the_function_has() -> Non
     used = {step["with"]["python-version"] for _, step in steps() if "setup-python" in step.get("uses", "")}
 
     assert used == {FUNCTION_RUNTIME.removeprefix("python")}
-
-
-@pytest.mark.parametrize(("person", "changes"), [("database-third@orion.example.com", True), (None, False)])
-def test_a_pull_request_is_told_what_it_changes_of_who_is_on_call(
-    tmp_path: Path, person: str | None, *, changes: bool
-) -> None:
-    repository, temporary = tmp_path / "repository", tmp_path / "temporary"
-    temporary.mkdir()
-    copied_root(repository)
-    shutil.copy(ROOT / "Pulumi.prod.yaml", repository)
-    for name in ("alerting", "cli", "components", "sandbox", "tools"):
-        (repository / name).symlink_to(ROOT / name)
-    git(repository, "init", "--quiet")
-    git(repository, "add", ".")
-    git(repository, "commit", "--quiet", "--message=before")
-    (repository / ".venv").symlink_to(sys.prefix)
-    teams = repository / "catalog" / "teams.yaml"
-    if person is not None:
-        teams.write_text(teams.read_text().replace("people: [database-primary", f"people: [{person}, database-primary"))
-        teams.write_text(teams.read_text().replace("- database-lead", f"- {person}\n      - database-lead", 1))
-    git(repository, "commit", "--quiet", "--all", "--allow-empty", "--message=after")
-
-    path = f"{fake_command(tmp_path / 'commands', 'gh')}:{os.environ['PATH']}"
-    preview = read(FOLDER / "workflows" / "preview.yml")["jobs"]
-    scripts = {step.get("name", ""): step for job in preview.values() for step in job["steps"]}
-    for name in ("On call", "Comment"):
-        environment = {"PATH": path, "RUNNER_TEMP": str(temporary), "NUMBER": "1", "REPOSITORY": "ada/orion"}
-        subprocess.run(["/bin/bash", "-c", scripts[name]["run"]], cwd=repository, env=environment, check=True)
-    _, _, on_call = (repository / "comment.md").read_text().partition("### PagerDuty")
-
-    assert (f"+- {person}" in on_call) == changes
-    assert ("nothing" in on_call) != changes
-    assert "not compared" not in on_call
-
-
-def git(folder: Path, *arguments: str) -> None:
-    """Run git as nobody in particular."""
-    who = ["-c", "user.name=Ada", "-c", "user.email=ada@orion.example.com"]
-    subprocess.run(["/usr/bin/env", "git", *who, *arguments], cwd=folder, check=True)
-
-
-def fake_command(folder: Path, name: str, *, says: str = "") -> Path:
-    """Write a command that does nothing but say this, and return the folder that it is in."""
-    folder.mkdir()
-    command = folder / name
-    command.write_text(f"#!/bin/sh\nprintf '{says}'\n")
-    command.chmod(0o755)
-    return folder
 
 
 def test_prod_is_reached_only_after_a_merge_and_a_plan() -> None:
