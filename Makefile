@@ -6,6 +6,9 @@ RUN := $(VENV)/bin/python
 ORION := $(VENV)/bin/orion
 INSTALLED := $(VENV)/installed
 
+# Where it is set, every process compiles what it imports anew: pulumi_aws alone takes some 15 s of the tests' each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup tools sandbox test check bench lock clean
 
