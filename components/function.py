@@ -65,19 +65,23 @@ class FunctionArgs:
     namespace: pulumi.Input[str] | None = None
 
 
-class Function(pulumi.ComponentResource):
-    """A function and everything that is its own. Each of the platform's functions is a subclass, with its own type."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeFunction:
+    """Outputs of a function and its queue."""
 
     function_arn: pulumi.Output[str]
-    queue_arn: pulumi.Output[str]
     queue_url: pulumi.Output[str]
+
+
+class Function(pulumi.ComponentResource):
+    """A function and everything that is its own. Each of the platform's functions is a subclass, with its own type."""
 
     def __init__(self, type_name: str, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(type_token(type_name), name, {}, opts)
         self._name = name
         self._child = pulumi.ResourceOptions(parent=self)
 
-    def make_function(self, args: FunctionArgs) -> None:
+    def make_function(self, args: FunctionArgs) -> MadeFunction:
         """Make the function and all that it needs."""
         spec = args.spec
         queue = make_function_queue(
@@ -103,9 +107,7 @@ class Function(pulumi.ComponentResource):
             opts=self._child,
         )
         make_function_alarms(self._name, spec.function, spec.alarms, topic_arn=args.alarm_topic_arn, opts=self._child)
-        self.function_arn = function.arn
-        self.queue_arn = queue.queue.arn
-        self.queue_url = queue.queue.url
+        return MadeFunction(function_arn=function.arn, queue_url=queue.queue.url)
 
     def _role(
         self, args: FunctionArgs, log_group: aws.cloudwatch.LogGroup, queue: aws.sqs.Queue

@@ -64,7 +64,7 @@ class RepairSweep(Function):
     def __init__(self, name: str, args: RepairSweepArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("RepairSweep", name, opts)
         state = args.state
-        self.make_function(
+        made = self.make_function(
             FunctionArgs(
                 spec=FunctionSpec(
                     settings=args.settings,
@@ -103,4 +103,5 @@ class RepairSweep(Function):
                 },
             )
         )
+        self.function_arn = made.function_arn
         self.register_outputs({"functionArn": self.function_arn})

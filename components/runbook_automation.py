@@ -87,7 +87,7 @@ class RunbookAutomation(Function):
     def __init__(self, name: str, args: RunbookAutomationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("RunbookAutomation", name, opts)
         documents = {action.name: self._document(action) for action in args.spec.repairs.actions}
-        self.make_function(
+        made = self.make_function(
             FunctionArgs(
                 spec=FunctionSpec(
                     settings=args.spec.settings,
@@ -113,6 +113,8 @@ class RunbookAutomation(Function):
                 environment=_environment(args, documents),
             )
         )
+        self.function_arn = made.function_arn
+        self.queue_url = made.queue_url
         self.documents = {action: document.name for action, document in documents.items()}
         self.register_outputs({"functionArn": self.function_arn, "documents": dict(self.documents)})
 
