@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools sandbox test check bench lock clean
+.PHONY: help setup tools sandbox test simulate check bench lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ check: setup ## Format, lint, types, import rules, workflows, spelling and prose
 
 test: tools ## Run every check: format, types, unit, rules, routing, infrastructure and the drills, in real time too
 	@$(RUN) -m tests
+
+simulate: setup ## Simulate incidents with faults. SEEDS=1000000: how many runs; SEED=7: print that run
+	@PYTHONPATH=lambda $(RUN) -m tests.simulation $(if $(SEED),seed $(SEED),seeds $(or $(SEEDS),10000))
 
 bench: tools ## Measure, beside peers: a table and build/bench.json. ONLY=preview: what begins so
 	@$(RUN) -m tests.bench $(ONLY)

@@ -45,6 +45,7 @@ STEPS = (
     ),
     *STATIC_CHECKS,
     Step(name="unit tests", command=(PYTHON, "-m", "pytest", "tests/unit", "-n", "2")),
+    Step(name="simulation", command=(PYTHON, "-m", "pytest", "tests/simulation", "-n", "2")),
     Step(name="rules and routing", command=(PYTHON, "-m", "pytest", "tests/rules", "-n", "3")),
     Step(
         name="infrastructure",

@@ -1,0 +1,105 @@
+"""Decides on what people click in Slack. What a button does is looked up in the record, never taken from its value."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from chatops.effects import (
+    CLICK_SECONDS,
+    Acknowledge,
+    AskPagerDuty,
+    Effect,
+    Escalate,
+    Note,
+    Reply,
+    Whisper,
+)
+from chatops.episode import Episode, IncidentStatus, Policy
+from chatops.events import Button, SlackAction
+from chatops.repair import RepairStep, Status, approved, rejected
+from chatops.silences import lift, silence
+
+HOUR_SECONDS = 3600.0
+APPROVALS = frozenset({Button.APPROVE, Button.REJECT})
+
+ActionStep = tuple[Episode, tuple[Effect, ...]]
+
+
+def slack_action(episode: Episode, action: SlackAction, policy: Policy, now: float) -> ActionStep:
+    """Return the episode after a click, and the effects. Each click acts once, and only if its person may."""
+    if is_handled(episode, action):
+        return episode, ()
+    episode = replace(episode, handled=_handled(episode, action, now))
+    refusal = refused(episode, action, policy, now)
+    if refusal is not None:
+        return episode, (Whisper(action.person, refusal),)
+    match action.button:
+        case Button.ACKNOWLEDGE:
+            return _acknowledge(episode, action)
+        case Button.SILENCE_1_HOUR:
+            return silence(episode, action.person, HOUR_SECONDS, policy, now)
+        case Button.SILENCE_4_HOURS:
+            return silence(episode, action.person, 4 * HOUR_SECONDS, policy, now)
+        case Button.SILENCE_UNTIL_RESOLVED:
+            return silence(episode, action.person, None, policy, now)
+        case Button.LIFT_SILENCE:
+            return lift(episode, action.person)
+        case Button.ESCALATE:
+            return episode, (Escalate(f"asked for by {action.person}"), Reply(f"Escalated by {action.person}"))
+        case Button.APPROVE | Button.REJECT:
+            return _decide_on_repair(episode, action, now)
+        case _:
+            assert_never(action.button)
+
+
+def is_handled(episode: Episode, action: SlackAction) -> bool:
+    """Return whether a click was answered before."""
+    return any(id_ == action.id for id_, _ in episode.handled)
+
+
+def _handled(episode: Episode, action: SlackAction, now: float) -> tuple[tuple[str, float], ...]:
+    """Return the answered clicks that could still be delivered again and not be refused for their age."""
+    recent = tuple((id_, at) for id_, at in episode.handled if now - at <= CLICK_SECONDS)
+    return (*recent, (action.id, action.clicked_at))
+
+
+def refused(episode: Episode, action: SlackAction, policy: Policy, now: float) -> str | None:
+    """Return why a click does nothing, or None if it may act."""
+    if now - action.clicked_at > CLICK_SECONDS:
+        return "Your click arrived too late. Look at the thread, and click again"
+    allowed = policy.approvers if action.button in APPROVALS else policy.responders
+    if action.person not in allowed:
+        return "The catalog does not allow you to do this"
+    if not episode.is_open and action.button is not Button.LIFT_SILENCE:
+        return "This has resolved"
+    return None
+
+
+def _acknowledge(episode: Episode, action: SlackAction) -> ActionStep:
+    """Ask PagerDuty to acknowledge. The record is acknowledged when PagerDuty says so."""
+    if action.person in episode.acknowledging:
+        return episode, ()
+    incident = episode.incident
+    if incident is not None and incident.status is IncidentStatus.RESOLVED:
+        return episode, (Whisper(action.person, "The incident is resolved in PagerDuty"), AskPagerDuty())
+    after = replace(episode, acknowledging=episode.acknowledging | {action.person})
+    return after, (Acknowledge(action.person, action.clicked_at),)
+
+
+def acknowledge_answered(episode: Episode, person: str) -> ActionStep:
+    """Return the episode after PagerDuty took an acknowledgement. Its state comes with PagerDuty's next answer."""
+    after = replace(episode, acknowledging=episode.acknowledging - {person})
+    return after, (AskPagerDuty(), Note(f"Acknowledged from Slack by {person}"))
+
+
+def _decide_on_repair(episode: Episode, action: SlackAction, now: float) -> ActionStep:
+    known = next((repair for repair in episode.repairs if repair.proposal.id == action.repair), None)
+    if known is None or known.status is not Status.PROPOSED:
+        return episode, (Whisper(action.person, "This repair is not waiting for an approval"),)
+    if known.due_at is not None and now >= known.due_at:
+        return episode, (Whisper(action.person, "This approval has expired"),)
+    changed: RepairStep = (approved if action.button is Button.APPROVE else rejected)(known, action.person, now)
+    repair, effects = changed
+    repairs = tuple(repair if other is known else other for other in episode.repairs)
+    return replace(episode, repairs=repairs), effects

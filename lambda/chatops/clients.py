@@ -1,0 +1,149 @@
+"""The clients that carry effects out: Slack, PagerDuty, Alertmanager and Systems Manager, as the executor sees them.
+
+Unavailable   no answer, or a server's error: the operation may have happened or not
+RateLimited   nothing happened, and nothing will for some seconds
+Refused       nothing happened, and trying again is no use; the text says why
+Gone          the Slack message is not there any more
+
+An operation that has a second effect when it is repeated has a look-up beside it, which is asked before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from chatops.episode import Group, Incident, RootMessage
+from chatops.looks import Look
+from chatops.repair import Command
+
+
+class Unavailable(RuntimeError):
+    """There was no answer, so that the operation may have happened or not."""
+
+
+class RateLimited(RuntimeError):
+    """The operation was not carried out, since there were too many."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"rate limited for {retry_after:g} s")
+        self.retry_after = retry_after
+
+
+class Refused(RuntimeError):
+    """The operation was not carried out, and never will be."""
+
+
+class Gone(RuntimeError):
+    """The Slack message was deleted."""
+
+
+class Chat(Protocol):
+    """Slack. `key` marks a message in its metadata, by which it can be looked up in its channel or thread."""
+
+    def find(self, channel: str, thread: str | None, key: str) -> str | None:
+        """Return the id of the message with a key, or None."""
+        ...
+
+    def post(self, channel: str, key: str, message: RootMessage) -> str:
+        """Post a root message and return its id, by which its thread is known."""
+        ...
+
+    def update(self, channel: str, thread: str, message: RootMessage) -> None:
+        """Bring a root message up to date. Raises `Gone`."""
+        ...
+
+    def reply(self, channel: str, thread: str, key: str, text: str) -> None:
+        """Post a reply. Raises `Gone`."""
+        ...
+
+    def whisper(self, channel: str, thread: str | None, person: str, text: str) -> None:
+        """Post a message that only one person sees."""
+        ...
+
+
+class PagerDuty(Protocol):
+    """PagerDuty. People are Slack user ids, which the client maps by email. An incident is found by its alert's key."""
+
+    def incident_of(self, alert_key: str) -> Incident | None:
+        """Return the newest incident that holds an alert with the key."""
+        ...
+
+    def open_alerts(self) -> Sequence[tuple[Group, float]]:
+        """Return the groups whose alerts are open in an incident, and when each opened."""
+        ...
+
+    def acknowledge(self, incident: str, person: str) -> None:
+        """Acknowledge an incident in a person's name. `Refused`: the person has no PagerDuty user."""
+        ...
+
+    def has_acknowledged(self, incident: str, person: str, since: float) -> bool:
+        """Return whether the incident's log says that a person acknowledged it since a time."""
+        ...
+
+    def note(self, incident: str, key: str, text: str) -> None:
+        """Add a note."""
+        ...
+
+    def escalate(self, incident: str, key: str, text: str) -> None:
+        """Escalate to the next level, with a note."""
+        ...
+
+    def has_note(self, incident: str, key: str) -> bool:
+        """Return whether the incident has the note of a key."""
+        ...
+
+    def resolve_alert(self, incident: str, alert_key: str) -> None:
+        """Resolve one alert of an incident, and the incident with its last one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveSilence:
+    """A silence in Alertmanager that has not expired."""
+
+    id: str
+    ends_at: float
+
+
+class Alertmanager(Protocol):
+    """All replicas of Alertmanager. `key` is part of a silence's comment."""
+
+    def look(self, group: Group) -> Look:
+        """Ask each replica for the group's alerts, silenced and inhibited ones too."""
+        ...
+
+    def active_groups(self) -> Sequence[tuple[Group, frozenset[str]]]:
+        """Return the groups that have alerts which fire and are not suppressed, with the fingerprints of these."""
+        ...
+
+    def silences(self, key: str) -> Sequence[ActiveSilence]:
+        """Return the active silences with a key. Raises `Unavailable` unless every replica answers."""
+        ...
+
+    def set_silence(self, id_: str | None, group: Group, key: str, ends_at: float) -> None:
+        """Create a silence of exactly the group's labels, or change the end of one."""
+        ...
+
+    def expire_silence(self, id_: str) -> None:
+        """Expire a silence."""
+        ...
+
+
+class Commands(Protocol):
+    """Systems Manager."""
+
+    def send(self, repair: str, command: Command) -> None:
+        """Send a repair's command. It takes no client token: whoever repeats it may run it twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """The clients that an executor has."""
+
+    chat: Chat
+    pagerduty: PagerDuty
+    alertmanager: Alertmanager
+    commands: Commands

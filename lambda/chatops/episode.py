@@ -1,0 +1,158 @@
+"""The record of an episode: from the first firing notification of a group of alerts until nothing of it fires.
+
+All values are immutable. Times are Unix seconds. `chatops.step` decides how an episode changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from chatops.repair import Repair
+
+
+class EpisodeId(NamedTuple):
+    """The identity of an episode: PagerDuty's deduplication key of its group, and a number taken when it opened."""
+
+    group: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"episode#{self.group}#{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A group of alerts as Alertmanager forms it. `key` is PagerDuty's deduplication key for it."""
+
+    key: str
+    labels: tuple[tuple[str, str], ...]
+    channel: str
+    title: str
+
+
+class Phase(StrEnum):
+    """The phase of an episode. `ENDED` is final: alerts that fire after it open the next episode."""
+
+    FIRING = "firing"
+    CHECKING = "checking"
+    """Alertmanager reported the group resolved, and is asked whether any of its alerts still fires."""
+    ENDED = "ended"
+
+
+class IncidentStatus(StrEnum):
+    """PagerDuty's status of an incident."""
+
+    TRIGGERED = "triggered"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """The PagerDuty incident that holds the group's alert, as PagerDuty last returned it. People are emails.
+
+    A merged incident is another incident that holds the same alert, and so is one that was triggered again.
+    `opened_at` is when the group's alert opened in it, and `status` is `RESOLVED` if that alert is.
+    """
+
+    id: str
+    status: IncidentStatus
+    opened_at: float
+    acknowledged_by: tuple[str, ...] = ()
+    assigned_to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """A silence of the group's labels that a person asked for. It never lasts longer than the policy's ceiling.
+
+    One `until_resolved` lasts a quarter of an hour and is extended while the episode is open, so that it ends by itself
+    if the platform does. `warned`: people were told that it ends soon.
+    """
+
+    by: str
+    requested_at: float
+    ends_at: float
+    until_resolved: bool = False
+    lifted: bool = False
+    warned: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The catalog's rules for people, silences and repairs. People are Slack user ids."""
+
+    responders: frozenset[str]
+    approvers: frozenset[str]
+    replicas: int = 3
+    silence_ceiling_seconds: float = 24 * 3600
+    approval_seconds: float = 900
+    command_seconds: float = 900
+    verify_seconds: float = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """One episode.
+
+    `firing` holds the fingerprints that the newest notification named, and `news_at` is when that was sent.
+    `gone_since` is when a look first found that nothing fires; `thread` is the id of the root message in Slack.
+    `acknowledging` are the people whose acknowledgement is on its way to PagerDuty. `handled` are the ids and times of
+    the Slack actions that were answered.
+    """
+
+    id: EpisodeId
+    group: Group
+    opened_at: float
+    news_at: float
+    next_look_at: float
+    phase: Phase = Phase.FIRING
+    firing: frozenset[str] = frozenset()
+    gone_since: float | None = None
+    ended_at: float | None = None
+    thread: str | None = None
+    incident: Incident | None = None
+    acknowledging: frozenset[str] = frozenset()
+    silence: Silence | None = None
+    repairs: tuple[Repair, ...] = ()
+    handled: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether the episode has not ended."""
+        return self.phase is not Phase.ENDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootMessage:
+    """The content of the first message of an episode's thread."""
+
+    title: str
+    state: str
+    firing: int
+    acknowledged_by: tuple[str, ...]
+    incident: str | None
+    silenced_until: float | None
+
+
+def root_message(episode: Episode) -> RootMessage:
+    """Return the root message that an episode's thread must show."""
+    incident, silence = episode.incident, episode.silence
+    return RootMessage(
+        title=episode.group.title,
+        state=_state(episode),
+        firing=len(episode.firing) if episode.is_open else 0,
+        acknowledged_by=incident.acknowledged_by if incident else (),
+        incident=incident.id if incident else None,
+        silenced_until=silence.ends_at if silence and not silence.lifted else None,
+    )
+
+
+def _state(episode: Episode) -> str:
+    if not episode.is_open:
+        return "resolved"
+    if episode.incident and episode.incident.status is IncidentStatus.ACKNOWLEDGED:
+        return "acknowledged"
+    return "firing"

@@ -1,0 +1,158 @@
+"""Inputs of an episode. Each may arrive twice, late, out of order or never.
+
+Notifications, webhooks and Slack actions come from queues; answers come from effects that were carried out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chatops.effects import Effect
+from chatops.episode import Incident
+from chatops.looks import Look
+from chatops.repair import Outcome, Proposal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notified:
+    """Alertmanager sent a notification of the group. `firing` are fingerprints; none: the group is resolved."""
+
+    sent_at: float
+    firing: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciled:
+    """The reconciler found at a time that alerts of the group fire, or that an incident holds it open."""
+
+    asked_at: float
+    firing: frozenset[str] = frozenset()
+    incident_opened_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PagerDutyChanged:
+    """A webhook of PagerDuty named an incident that holds the group's alert."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The time at which the episode is due has come."""
+
+
+class Button(StrEnum):
+    """Buttons of a thread."""
+
+    ACKNOWLEDGE = "acknowledge"
+    SILENCE_1_HOUR = "silence-1h"
+    SILENCE_4_HOURS = "silence-4h"
+    SILENCE_UNTIL_RESOLVED = "silence-until-resolved"
+    LIFT_SILENCE = "lift-silence"
+    ESCALATE = "escalate"
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlackAction:
+    """A person clicked a button. `repair` is the id of the repair whose button it is."""
+
+    id: str
+    person: str
+    button: Button
+    clicked_at: float
+    repair: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RepairProposed:
+    """An alert of the group can be answered by a repair."""
+
+    proposal: Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEnded:
+    """The command of a repair has ended."""
+
+    repair: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class MessageShown:
+    """The root message is there, and shows the episode as it was when the effect began."""
+
+    thread: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageGone:
+    """Somebody deleted the root message. `text` is a reply that found no thread."""
+
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertmanagerAnswered:
+    """Alertmanager's replicas said which alerts of the group they have."""
+
+    look: Look
+
+
+@dataclass(frozen=True, slots=True)
+class PagerDutyAnswered:
+    """PagerDuty returned the newest incident that holds the group's alert, or that there is none."""
+
+    incident: Incident | None
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """PagerDuty took the acknowledgement of a person."""
+
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSent:
+    """The command of a repair was sent."""
+
+    repair: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandTaken:
+    """Another open episode runs the same repair."""
+
+    repair: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An effect whose answer says nothing was carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """An effect was not carried out, and is not tried again."""
+
+    effect: Effect
+    why: str
+
+
+GroupEvent = Notified | Reconciled | PagerDutyChanged | RepairProposed
+"""Inputs that name a group: they go to its newest episode, or open one."""
+Answer = (
+    MessageShown
+    | MessageGone
+    | AlertmanagerAnswered
+    | PagerDutyAnswered
+    | Acknowledged
+    | CommandSent
+    | CommandTaken
+    | Done
+    | GaveUp
+)
+Event = GroupEvent | Tick | SlackAction | CommandEnded | Answer

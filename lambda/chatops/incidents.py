@@ -1,0 +1,54 @@
+"""Follows PagerDuty's incident: what PagerDuty says of it is copied, and each change is told in the thread.
+
+Nothing here causes an effect in PagerDuty, so that an acknowledgement never goes back to where it came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from chatops.effects import Effect, Reply, ResolveAlert, ShowMessage
+from chatops.episode import Episode, Incident, IncidentStatus
+
+
+def pagerduty_answered(episode: Episode, incident: Incident | None) -> tuple[Episode, tuple[Effect, ...]]:
+    """Return the episode after an answer of PagerDuty, and the effects."""
+    before = episode.incident
+    if incident is None or incident == before or is_of_the_next(episode, incident):
+        return episode, _left_open(episode, incident)
+    after = replace(episode, incident=incident)
+    replies = tuple(Reply(text) for text in _changes(before, incident, is_open=episode.is_open))
+    return after, (ShowMessage(), *replies, *_left_open(episode, incident))
+
+
+def is_of_the_next(episode: Episode, incident: Incident) -> bool:
+    """Return whether an incident opened after the episode ended."""
+    return episode.ended_at is not None and incident.opened_at > episode.ended_at
+
+
+def _left_open(episode: Episode, incident: Incident | None) -> tuple[Effect, ...]:
+    """Return the effect that resolves an incident which its ended episode left open."""
+    if episode.is_open or incident is None or is_of_the_next(episode, incident):
+        return ()
+    return () if incident.status is IncidentStatus.RESOLVED else (ResolveAlert(),)
+
+
+def _changes(before: Incident | None, after: Incident, *, is_open: bool) -> Iterator[str]:
+    if before is None or before.id != after.id:
+        yield f"PagerDuty incident {after.id}" if before is None else f"The incident is now {after.id}"
+        before = None if before is None else replace(after, acknowledged_by=(), assigned_to=before.assigned_to)
+    acknowledged_before = before.acknowledged_by if before else ()
+    for person in after.acknowledged_by:
+        if person not in acknowledged_before:
+            yield f"Acknowledged by {person}"
+    if acknowledged_before and not after.acknowledged_by and after.status is IncidentStatus.TRIGGERED:
+        yield "No longer acknowledged"
+    if before is not None and after.assigned_to != before.assigned_to:
+        yield f"Assigned to {', '.join(after.assigned_to)}"
+    if (
+        is_open
+        and after.status is IncidentStatus.RESOLVED
+        and not (before and before.status is IncidentStatus.RESOLVED)
+    ):
+        yield "Resolved in PagerDuty while Alertmanager has not reported it resolved"

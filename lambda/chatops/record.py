@@ -1,0 +1,108 @@
+"""The stored values: the record of an episode with its outbox, the newest episode of a group, and a repair's holder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from math import inf
+
+from chatops.effects import AskPagerDuty, ShowMessage
+from chatops.episode import Episode, EpisodeId, Group, Policy
+from chatops.events import Event, GroupEvent, Notified, Reconciled
+from chatops.outbox import Outbox
+from chatops.silences import silence_due_at
+from chatops.step import step
+
+FIRST_LOOK_SECONDS = 60
+LATE_SECONDS = 900
+"""A notification that is older opens nothing: the reconciler has looked at Alertmanager since it was sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """An episode and its effects: one item, written as a whole or not at all."""
+
+    episode: Episode
+    outbox: Outbox = field(default_factory=Outbox)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewestEpisode:
+    """The number of a group's newest episode, 0 before the first, and when a notification last said that it resolved.
+
+    It outlives the episodes' records, so that no number is taken twice.
+    """
+
+    number: int = 0
+    resolved_at: float = -inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairHolder:
+    """The episode that runs, or has run, a repair."""
+
+    episode: EpisodeId
+
+
+Stored = Record | NewestEpisode | RepairHolder
+
+
+def advance(record: Record, event: Event, policy: Policy, now: float) -> Record:
+    """Return a record after an event: the episode's next state, and its effects in the outbox."""
+    episode, effects = step(record.episode, event, policy, now)
+    outbox = record.outbox.add(effects, now)
+    if episode is record.episode and outbox is record.outbox:
+        return record
+    return Record(episode=episode, outbox=outbox)
+
+
+def due_at(record: Record, policy: Policy) -> float | None:
+    """Return when a record has to be looked after next, or None if nothing is left to do."""
+    episode = record.episode
+    times = [record.outbox.due_at(), silence_due_at(episode, policy), *(repair.due_at for repair in episode.repairs)]
+    if episode.is_open:
+        times.append(episode.next_look_at)
+    return min((time for time in times if time is not None), default=None)
+
+
+def opens(newest: NewestEpisode, previous: Episode | None, event: GroupEvent, now: float) -> bool:
+    """Return whether an event opens an episode where none is open."""
+    ended_at = -inf if previous is None or previous.ended_at is None else previous.ended_at
+    match event:
+        case Notified(sent_at=sent_at, firing=firing):
+            return bool(firing) and is_fresh(sent_at, max(ended_at, newest.resolved_at), now)
+        case Reconciled(asked_at=asked_at, firing=firing, incident_opened_at=opened_at):
+            return (bool(firing) and asked_at > ended_at) or (opened_at is not None and opened_at > ended_at)
+        case _:
+            return False
+
+
+def is_fresh(sent_at: float, resolved_at: float, now: float) -> bool:
+    """Return whether a notification was sent after the group last resolved, and not long ago."""
+    return sent_at > resolved_at and now - sent_at <= LATE_SECONDS
+
+
+def opened(group: Group, newest: NewestEpisode, event: GroupEvent, now: float) -> tuple[NewestEpisode, Record]:
+    """Return a new episode of a group, and the group's item that names it."""
+    match event:
+        case Notified(sent_at=news_at, firing=firing) | Reconciled(asked_at=news_at, firing=firing):
+            pass
+        case _:
+            raise ValueError(f"{type(event).__name__} opens no episode")
+    after = replace(newest, number=newest.number + 1)
+    episode = Episode(
+        id=EpisodeId(group.key, after.number),
+        group=group,
+        opened_at=now,
+        news_at=news_at,
+        next_look_at=now + FIRST_LOOK_SECONDS,
+        firing=firing,
+    )
+    outbox = Outbox().add((ShowMessage(), AskPagerDuty()), now)
+    return after, Record(episode=episode, outbox=outbox)
+
+
+def without_episode(newest: NewestEpisode, event: GroupEvent) -> NewestEpisode:
+    """Return the group's item after an event that opens nothing: a resolve outdates notifications sent before it."""
+    if isinstance(event, Notified) and not event.firing and event.sent_at > newest.resolved_at:
+        return replace(newest, resolved_at=event.sent_at)
+    return newest

@@ -1,0 +1,190 @@
+"""Decides: `step(episode, event, policy, now)` returns the episode after an event, and the effects to carry out.
+
+The order of truth: Alertmanager's for firing and resolved, PagerDuty's for acknowledged and assigned, the record's for
+approvals. A notification or a webhook is a reason to ask; the answer decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import assert_never
+
+from chatops.actions import acknowledge_answered, slack_action
+from chatops.effects import (
+    Acknowledge,
+    AskAlertmanager,
+    AskPagerDuty,
+    Effect,
+    Reply,
+    RunCommand,
+    SetSilence,
+    ShowMessage,
+    Whisper,
+)
+from chatops.ending import alertmanager_answered
+from chatops.episode import Episode, Phase, Policy
+from chatops.events import (
+    Acknowledged,
+    AlertmanagerAnswered,
+    Answer,
+    CommandEnded,
+    CommandSent,
+    CommandTaken,
+    Done,
+    Event,
+    GaveUp,
+    MessageGone,
+    MessageShown,
+    Notified,
+    PagerDutyAnswered,
+    PagerDutyChanged,
+    Reconciled,
+    RepairProposed,
+    SlackAction,
+    Tick,
+)
+from chatops.incidents import pagerduty_answered
+from chatops.repair import Outcome, Proposal, Repair, RepairStep, closed, ended, proposed, taken, ticked
+from chatops.silences import is_silenced, silence_ticked
+
+LOOK_SECONDS = 300
+"""How often an open episode is compared with Alertmanager and PagerDuty, whatever was or was not delivered."""
+
+Step = tuple[Episode, tuple[Effect, ...]]
+
+
+def step(episode: Episode, event: Event, policy: Policy, now: float) -> Step:
+    """Return the episode after an event, and the effects that it causes."""
+    match event:
+        case Notified() | Reconciled() | PagerDutyChanged():
+            return _told(episode, event)
+        case Tick():
+            return _ticked(episode, policy, now)
+        case SlackAction():
+            return slack_action(episode, event, policy, now)
+        case RepairProposed() | CommandEnded() | CommandTaken():
+            return _repair(episode, event, policy, now)
+        case _:
+            return _answered(episode, event, policy, now)
+
+
+def _told(episode: Episode, event: Notified | Reconciled | PagerDutyChanged) -> Step:
+    match event:
+        case Notified(sent_at=sent_at, firing=firing):
+            return _notified(episode, sent_at, firing)
+        case Reconciled(incident_opened_at=opened_at):
+            return episode, () if episode.is_open or opened_at is None else (AskPagerDuty(),)
+        case PagerDutyChanged():
+            return episode, (AskPagerDuty(),)
+        case _:
+            assert_never(event)
+
+
+def _repair(episode: Episode, event: RepairProposed | CommandEnded | CommandTaken, policy: Policy, now: float) -> Step:
+    match event:
+        case RepairProposed(proposal):
+            return _proposed(episode, proposal, policy, now)
+        case CommandEnded(repair, outcome):
+            return _command_ended(episode, repair, outcome, policy, now)
+        case CommandTaken(repair):
+            return _for_repair(episode, repair, lambda known: taken(known, now))
+        case _:
+            assert_never(event)
+
+
+def _answered(episode: Episode, event: Answer, policy: Policy, now: float) -> Step:
+    match event:
+        case AlertmanagerAnswered(look):
+            return alertmanager_answered(episode, look, policy, now)
+        case PagerDutyAnswered(incident):
+            return pagerduty_answered(episode, incident)
+        case Acknowledged(person):
+            return acknowledge_answered(episode, person)
+        case MessageShown(thread):
+            return replace(episode, thread=thread), ()
+        case MessageGone(text):
+            return replace(episode, thread=None), (ShowMessage(), *(() if text is None else (Reply(text),)))
+        case GaveUp(effect, why):
+            return _gave_up(episode, effect, why, policy, now)
+        case CommandTaken() | CommandSent() | Done():
+            return episode, ()
+        case _:
+            assert_never(event)
+
+
+def _notified(episode: Episode, sent_at: float, firing: frozenset[str]) -> Step:
+    if not is_news(episode, sent_at):
+        return episode, ()
+    after = replace(episode, news_at=sent_at, firing=firing, gone_since=None)
+    if firing:
+        after = replace(after, phase=Phase.FIRING)
+        return after, () if firing == episode.firing else (ShowMessage(),)
+    return replace(after, phase=Phase.CHECKING), (AskAlertmanager(), ShowMessage())
+
+
+def is_news(episode: Episode, sent_at: float) -> bool:
+    """Return whether a notification is newer than all that an open episode has taken."""
+    return episode.is_open and sent_at > episode.news_at
+
+
+def _ticked(episode: Episode, policy: Policy, now: float) -> Step:
+    effects: tuple[Effect, ...] = ()
+    if episode.is_open and now >= episode.next_look_at:
+        episode = replace(episode, next_look_at=now + LOOK_SECONDS)
+        effects = (AskAlertmanager(), AskPagerDuty())
+        if episode.thread is None:
+            effects = (*effects, ShowMessage())
+        if keeps_silence(episode, now):
+            effects = (*effects, SetSilence())
+    episode, more = silence_ticked(episode, policy, now)
+    effects = (*effects, *more)
+    for repair in episode.repairs:
+        changed = ticked(repair, now)
+        if not episode.is_open and changed[0] is not repair:
+            changed = closed(repair, Outcome.TIMED_OUT, now)
+        episode, more = _with_repair(episode, changed)
+        effects = (*effects, *more)
+    return episode, effects
+
+
+def keeps_silence(episode: Episode, now: float) -> bool:
+    """Return whether the silence is to be set again: Alertmanagers that lost their state have lost it too."""
+    return is_silenced(episode, now)
+
+
+def _proposed(episode: Episode, proposal: Proposal, policy: Policy, now: float) -> Step:
+    if not episode.is_open or any(repair.proposal.id == proposal.id for repair in episode.repairs):
+        return episode, ()
+    repair, effects = proposed(proposal, now, policy.approval_seconds)
+    return replace(episode, repairs=(*episode.repairs, repair)), effects
+
+
+def _command_ended(episode: Episode, repair_id: str, outcome: Outcome, policy: Policy, now: float) -> Step:
+    if not episode.is_open:
+        return _for_repair(episode, repair_id, lambda known: closed(known, outcome, now))
+    return _for_repair(episode, repair_id, lambda known: ended(known, outcome, now, policy.verify_seconds))
+
+
+def _for_repair(episode: Episode, repair_id: str, change: Callable[[Repair], RepairStep]) -> Step:
+    repair = next((repair for repair in episode.repairs if repair.proposal.id == repair_id), None)
+    return (episode, ()) if repair is None else _with_repair(episode, change(repair))
+
+
+def _with_repair(episode: Episode, changed: RepairStep) -> Step:
+    repair, effects = changed
+    repairs = tuple(repair if known.proposal.id == repair.proposal.id else known for known in episode.repairs)
+    return (episode if repairs == episode.repairs else replace(episode, repairs=repairs)), effects
+
+
+def _gave_up(episode: Episode, effect: Effect, why: str, policy: Policy, now: float) -> Step:
+    match effect:
+        case Acknowledge(person=person):
+            after = replace(episode, acknowledging=episode.acknowledging - {person})
+            return after, (Whisper(person, f"Not acknowledged in PagerDuty: {why}"),)
+        case RunCommand(repair):
+            return _command_ended(episode, repair, Outcome.LOST, policy, now)
+        case SetSilence():
+            return episode, (Reply(f"The silence could not be set: {why}"),)
+        case _:
+            return episode, ()

@@ -1,0 +1,175 @@
+"""The invariants: some hold at every write and call, the others at the end, once faults have stopped for a while."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from chatops.episode import Episode, IncidentStatus, root_message
+from chatops.record import LATE_SECONDS, Record, due_at
+from chatops.repair import Command, Status
+from tests.simulation.world import Violation
+
+if TYPE_CHECKING:
+    from tests.simulation.simulation import Simulation
+
+PROPAGATION_SECONDS = 120.0
+"""How long Alertmanager's replicas may take to have an alert that fires, in the simulation."""
+STALE_SECONDS = 240.0
+"""How long a command may run after its alert has resolved: it waits for Systems Manager's limits, in the simulation."""
+QUIET_SECONDS = 900.0
+"""How long a group has to have been as it is before everything must agree on it."""
+
+
+def _hold(condition: object, text: str) -> None:
+    if not condition:
+        raise Violation(text)
+
+
+def check_write(simulation: Simulation, before: Record | None, after: Record) -> None:
+    """Check a record that is written."""
+    episode = after.episode
+    if before is None:
+        others = [
+            record.episode.id
+            for record in simulation.store.records()
+            if record.episode.group.key == episode.group.key
+            and record.episode.is_open
+            and record.episode.id != episode.id
+        ]
+        _hold(not others, f"{episode.id} opens while {others} is open")
+        _hold(_has_reason(simulation, episode), f"{episode.id} opens for what was over long ago")
+        return
+    was = before.episode
+    _hold(was.is_open or not episode.is_open, f"{episode.id} opens again")
+    if was.is_open and not episode.is_open:
+        _hold(may_be_resolved(simulation, episode.group.key), f"{episode.id} ends while its group fires")
+    _check_silence_write(simulation, was, episode)
+    if episode.incident is not None and episode.incident != was.incident:
+        known = next(item for item in simulation.pagerduty.incidents if item.id == episode.incident.id)
+        for person in episode.incident.acknowledged_by:
+            _hold(any(who == person for who, _ in known.log), f"{episode.id} says that {person} acknowledged")
+
+
+def _has_reason(simulation: Simulation, episode: Episode) -> bool:
+    """Return whether a group fires or did not long ago, or holds an incident open."""
+    key, now = episode.group.key, simulation.world.now
+    managers, view = simulation.alertmanagers, simulation.pagerduty.view(episode.group.key)
+    recent = now - managers.fired_until.get(key, -inf) <= LATE_SECONDS + PROPAGATION_SECONDS
+    return bool(managers.truth.get(key)) or recent or (view is not None and view.status is not IncidentStatus.RESOLVED)
+
+
+def _check_silence_write(simulation: Simulation, was: Episode, episode: Episode) -> None:
+    """Check that a silence is a person's who may silence, and that each click of theirs counts once."""
+    wanted, known = episode.silence, was.silence
+    if wanted is None or wanted == known:
+        return
+    same = known is not None and (known.by, known.requested_at, known.until_resolved) == (
+        wanted.by,
+        wanted.requested_at,
+        wanted.until_resolved,
+    )
+    if same and known is not None and (wanted.until_resolved or wanted.ends_at == known.ends_at):
+        return
+    clicks = simulation.silence_clicks.get((str(episode.id), wanted.by), 0)
+    _hold(clicks > 0, f"{episode.id} is silenced by {wanted.by}, who may not or did not click")
+    simulation.silence_clicks[str(episode.id), wanted.by] = clicks - 1
+
+
+def may_be_resolved(simulation: Simulation, group: str) -> bool:
+    """Return whether a group does not fire, or has only just begun to."""
+    managers = simulation.alertmanagers
+    fires = bool(managers.truth.get(group))
+    return not fires or simulation.world.now - managers.fired_since[group] < PROPAGATION_SECONDS
+
+
+def check_command(simulation: Simulation, repair: str, command: Command) -> None:
+    """Check a command that is about to run."""
+    _hold(simulation.allowed.get(repair) == str(command), f"{command} runs, and nobody approved it")
+    now, last = simulation.world.now, simulation.ran.get(repair)
+    alert = repair.split("#")[1]
+    cleared = any(last is not None and at > last for at in simulation.cleared.get(alert, ()))
+    _hold(last is None or cleared, f"{repair} runs twice")
+    simulation.ran[repair] = now
+    fires = any(alert in firing for firing in simulation.alertmanagers.truth.values())
+    recently = any(now - at < STALE_SECONDS for at in simulation.cleared.get(alert, ()))
+    _hold(fires or recently, f"{repair} runs long after its alert has resolved")
+
+
+def check_end(simulation: Simulation) -> None:
+    """Check everything after faults have stopped for long."""
+    for key in simulation.groups:
+        _check_group(simulation, key)
+    for record in simulation.store.records():
+        _check_record(simulation, record)
+
+
+def _check_group(simulation: Simulation, key: str) -> None:
+    managers, world = simulation.alertmanagers, simulation.world
+    records = [record.episode for record in simulation.store.records() if record.episode.group.key == key]
+    open_ = [episode for episode in records if episode.is_open]
+    incident = simulation.pagerduty.newest(key)
+    if not managers.truth.get(key):
+        _hold(not open_, f"{key} has resolved, and {[str(episode.id) for episode in open_]} is open")
+        unresolved = incident is not None and not incident.alerts[key].resolved
+        _hold(not unresolved, f"{key} has resolved, and its incident is open")
+        return
+    active = managers.replicas[0].active(key, world.now)
+    if active and world.now - managers.fired_since[key] > QUIET_SECONDS:
+        _hold(len(open_) == 1, f"{key} fires, and no episode is open")
+        _hold(open_[0].incident == simulation.pagerduty.view(key), f"{key} does not show its incident")
+
+
+def _check_record(simulation: Simulation, record: Record) -> None:
+    episode, outbox, world = record.episode, record.outbox, simulation.world
+    late = [entry for entry in outbox.entries if world.now - entry.created_at > QUIET_SECONDS]
+    _hold(not late, f"{episode.id} still has to do {[entry.effect for entry in late]}")
+    at = due_at(record, world.policy)
+    _hold(episode.is_open or at is None or at > world.now - QUIET_SECONDS, f"{episode.id} is due and ended")
+    threads = list(simulation.slack.shown(str(episode.id)))
+    _hold(
+        len(threads) == 1 or (_may_lack_thread(simulation, episode) and not threads),
+        f"{episode.id}: {len(threads)} threads",
+    )
+    if threads and not _is_recent(episode):
+        _hold(threads[0].id == episode.thread, f"{episode.id} does not know its thread")
+        _hold(threads[0].message == root_message(episode), f"{episode.id}: its thread shows {threads[0].message}")
+    _check_silence(simulation, episode)
+    for repair in episode.repairs:
+        over = repair.due_at is None or repair.due_at > world.now - QUIET_SECONDS
+        _hold(over, f"{repair.proposal.id} is stuck: {repair.status}")
+        if repair.status is Status.ESCALATED:
+            _check_escalated(simulation, record)
+
+
+def _is_recent(episode: Episode) -> bool:
+    return episode.is_open and episode.incident is None
+
+
+def _may_lack_thread(simulation: Simulation, episode: Episode) -> bool:
+    """Return whether the thread of an episode was deleted after its last message."""
+    deleted = [
+        thread for thread in simulation.slack.threads.values() if thread.key == str(episode.id) and thread.deleted
+    ]
+    return bool(deleted) and (not episode.is_open or episode.thread == deleted[-1].id)
+
+
+def _check_silence(simulation: Simulation, episode: Episode) -> None:
+    own = [item for item in simulation.alertmanagers.own_silences().values() if item.key == f"{episode.id}/silence"]
+    wanted = episode.silence
+    lasting = wanted is not None and not wanted.lifted and wanted.ends_at > simulation.world.now
+    kept = len(own) == lasting if episode.is_open else len(own) <= lasting  # nobody sets an ended episode's again
+    _hold(kept, f"{episode.id}: {len(own)} silences, wanted {wanted}")
+    if wanted is not None:
+        ceiling = wanted.requested_at + simulation.world.policy.silence_ceiling_seconds
+        _hold(wanted.ends_at <= ceiling, f"{episode.id}: a silence beyond its ceiling")
+        _hold(not own or own[0].ends_at == wanted.ends_at, f"{episode.id}: a silence ends at another time")
+    if wanted is not None and wanted.until_resolved and not episode.is_open:
+        _hold(wanted.lifted or not lasting, f"{episode.id} has ended, and its silence has not")
+
+
+def _check_escalated(simulation: Simulation, record: Record) -> None:
+    prefix = f"{record.episode.id}/"
+    noted = any(key.startswith(prefix) for incident in simulation.pagerduty.incidents for key in incident.notes)
+    dead = any(letter.entry.effect.__class__.__name__ == "Escalate" for letter in record.outbox.dead)
+    _hold(noted or dead, f"{record.episode.id}: a repair was not escalated")

@@ -1,0 +1,302 @@
+"""Bugs put in on purpose. Each replaces a function of the deployed code by name; the simulation has to catch it.
+
+`seed` is the first seed that catches it, counted from 0 (`python -m tests.simulation mutations` looks for it).
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chatops import actions, delivery, ending, executor, incidents, outbox, repair, step
+from chatops.effects import Acknowledge
+from chatops.episode import IncidentStatus, Phase
+from chatops.events import Done, Reconciled
+from chatops.record import NewestEpisode
+from chatops.store import Put
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutation:
+    """A bug: the function that is replaced, what replaces it, and the first seed that catches it."""
+
+    name: str
+    target: str
+    by: Function
+    seed: int
+
+
+def _always(value: object) -> Function:
+    return lambda *_, **__: value
+
+
+TRUE, FALSE, NOTHING = map(_always, (True, False, None))
+
+
+def _resolved_at_once(episode: Any, sent_at: float, firing: frozenset[str]) -> Any:
+    if step.is_news(episode, sent_at) and not firing:
+        return ending.end(replace(episode, phase=Phase.CHECKING), sent_at, sent_at)
+    return _ORIGINAL["_notified"](episode, sent_at, firing)
+
+
+def _without_lease(self: outbox.Outbox, entry: outbox.Entry, now: float) -> Any:
+    after, begun = _ORIGINAL["begin"](self, entry, now)
+    unleased = replace(begun, not_before=now)
+    return replace(after, entries=tuple(unleased if held.id == begun.id else held for held in after.entries)), unleased
+
+
+def _lost_retry(self: outbox.Outbox, entry: outbox.Entry, now: float, wait: float) -> outbox.Outbox:
+    del now, wait
+    return self.settle(entry)
+
+
+def _any_lane(self: outbox.Outbox) -> tuple[outbox.Entry, ...]:
+    return self.entries[::-1]
+
+
+def _covered_in_flight(effect: Any, entries: Any) -> bool:
+    return _ORIGINAL["is_covered"](effect, [replace(entry, in_flight=False) for entry in entries])
+
+
+def _bounces(episode: Any, incident: Any) -> Any:
+    after, effects = _ORIGINAL["pagerduty_answered"](episode, incident)
+    news = incident is not None and incident.status is IncidentStatus.ACKNOWLEDGED and incident != episode.incident
+    return after, (*effects, *((Acknowledge("ann", 0.0),) if news else ()))
+
+
+def _acknowledged_at_click(episode: Any, action: Any) -> Any:
+    after, effects = _ORIGINAL["_acknowledge"](episode, action)
+    if after.incident is not None:
+        people = (f"{action.person}@example.com",)
+        after = replace(after, incident=replace(after.incident, acknowledged_by=people))
+    return after, effects
+
+
+def _replaced_proposal(episode: Any, proposal: Any, policy: Any, now: float) -> Any:
+    kept = tuple(
+        replace(known, proposal=proposal) if known.proposal.id == proposal.id else known for known in episode.repairs
+    )
+    return _ORIGINAL["_proposed"](replace(episode, repairs=kept), proposal, policy, now)
+
+
+def _nobody_is_asked(episode: Any, action: Any, now: float) -> Any:
+    return _ORIGINAL["_decide_on_repair"](episode, replace(action, button=actions.Button.APPROVE), now)
+
+
+def _holds_always(self: executor.Executor, repair_id: str, record: Any) -> Put:
+    _, version = executor.read_holder(self.store, repair_id)
+    return executor.put_holder(repair_id, executor.RepairHolder(episode=record.episode.id), version)
+
+
+def _reopened(group: Any, newest: NewestEpisode, event: Any, now: float) -> Any:
+    after, record = _ORIGINAL["opened"](group, newest, event, now)
+    return replace(after, number=newest.number), record
+
+
+def _ticked_without_looks(episode: Any, policy: Any, now: float) -> Any:
+    return _ORIGINAL["_ticked"](replace(episode, next_look_at=now + 1), policy, now)
+
+
+def _silence_stays(episode: Any, ended_at: float, now: float) -> Any:
+    after, effects = _ORIGINAL["end"](episode, ended_at, now)
+    return replace(after, silence=episode.silence), effects
+
+
+def _not_told(repair_: Any, why: str, now: float) -> Any:
+    after, effects = _ORIGINAL["escalated"](repair_, why, now)
+    return after, effects[:1]
+
+
+def _forgotten(episode: Any, person: str) -> Any:
+    after, effects = _ORIGINAL["acknowledge_answered"](episode, person)
+    return after, effects[1:]
+
+
+_TARGETS = (
+    (step, "_notified"),
+    (outbox.Outbox, "begin"),
+    (outbox, "is_covered"),
+    (incidents, "pagerduty_answered"),
+    (actions, "_acknowledge"),
+    (step, "_proposed"),
+    (actions, "_decide_on_repair"),
+    (executor, "opened"),
+    (executor, "opens"),
+    (delivery, "_incident"),
+    (step, "_ticked"),
+    (ending, "end"),
+    (repair, "escalated"),
+    (actions, "acknowledge_answered"),
+)
+_ORIGINAL: dict[str, Function] = {name: getattr(owner, name) for owner, name in _TARGETS}
+
+
+def _resolved_without_a_look(clients: Any, episode: Any, policy: Any) -> Any:
+    del policy
+    incident = clients.pagerduty.incident_of(episode.group.key)
+    if incident is not None and delivery.is_left_open(episode, incident):
+        clients.pagerduty.resolve_alert(incident.id, episode.group.key)
+    return Done()
+
+
+def _never_told(newest: NewestEpisode, previous: Any, event: Any, now: float) -> bool:
+    opened_at = event.incident_opened_at if isinstance(event, Reconciled) else None
+    known = opened_at is not None and opened_at <= newest.resolved_at
+    return _ORIGINAL["opens"](newest, previous, event, now) and not known
+
+
+def _waits_for_an_incident(clients: Any, episode: Any) -> Any:
+    return _ORIGINAL["_incident"](clients, replace(episode, phase=Phase.FIRING))
+
+
+MUTATIONS = (
+    Mutation(
+        name="a record is written without its condition",
+        target="tests.simulation.table:is_newest",
+        by=TRUE,
+        seed=0,
+    ),
+    Mutation(name="a new episode keeps its group's number", target="chatops.record:opened", by=_reopened, seed=0),
+    Mutation(
+        name="a notification opens an episode however old it is",
+        target="chatops.record:is_fresh",
+        by=TRUE,
+        seed=0,
+    ),
+    Mutation(name="resolved is believed without asking", target="chatops.step:_notified", by=_resolved_at_once, seed=0),
+    Mutation(name="a restarted Alertmanager counts as proof", target="chatops.looks:is_complete", by=TRUE, seed=0),
+    Mutation(name="an effect begins without a lease", target="chatops.outbox:Outbox.begin", by=_without_lease, seed=0),
+    Mutation(name="an effect that failed is not retried", target="chatops.outbox:Outbox.retry", by=_lost_retry, seed=0),
+    Mutation(
+        name="effects are carried out in the wrong order", target="chatops.outbox:Outbox.heads", by=_any_lane, seed=0
+    ),
+    Mutation(
+        name="an effect under way counts for what came later",
+        target="chatops.outbox:is_covered",
+        by=_covered_in_flight,
+        seed=0,
+    ),
+    Mutation(
+        name="a post is repeated without a look whether it is there",
+        target="chatops.delivery:is_repeated",
+        by=FALSE,
+        seed=0,
+    ),
+    Mutation(
+        name="a command whose answer was lost is sent again",
+        target="chatops.outbox:is_once",
+        by=FALSE,
+        seed=0,
+    ),
+    Mutation(name="effects are tried for ever", target="chatops.outbox:is_expired", by=FALSE, seed=0),
+    Mutation(
+        name="a click acts again when it is delivered again",
+        target="chatops.actions:is_handled",
+        by=FALSE,
+        seed=0,
+    ),
+    Mutation(name="everybody may click everything", target="chatops.actions:refused", by=NOTHING, seed=0),
+    Mutation(
+        name="an acknowledgement goes back to PagerDuty",
+        target="chatops.incidents:pagerduty_answered",
+        by=_bounces,
+        seed=0,
+    ),
+    Mutation(
+        name="a click counts before PagerDuty has taken it",
+        target="chatops.actions:_acknowledge",
+        by=_acknowledged_at_click,
+        seed=0,
+    ),
+    Mutation(
+        name="a proposal is replaced after it was shown",
+        target="chatops.step:_proposed",
+        by=_replaced_proposal,
+        seed=0,
+    ),
+    Mutation(name="reject approves", target="chatops.actions:_decide_on_repair", by=_nobody_is_asked, seed=0),
+    Mutation(
+        name="two episodes run the repair of one alert",
+        target="chatops.executor:Executor._holding",
+        by=_holds_always,
+        seed=0,
+    ),
+    Mutation(
+        name="an incident is resolved without another look",
+        target="chatops.delivery:_resolve_alert",
+        by=_resolved_without_a_look,
+        seed=0,
+    ),
+    Mutation(
+        name="an incident that no notification told of is left open",
+        target="chatops.record:opens",
+        by=_never_told,
+        seed=0,
+    ),
+    Mutation(
+        name="what nobody can receive blocks what comes after it",
+        target="chatops.delivery:_incident",
+        by=_waits_for_an_incident,
+        seed=0,
+    ),
+    Mutation(
+        name="a silence that Alertmanager lost is not set again",
+        target="chatops.step:keeps_silence",
+        by=FALSE,
+        seed=0,
+    ),
+    Mutation(name="an old look counts for a new approval", target="chatops.repair:is_newer_look", by=TRUE, seed=0),
+    Mutation(name="a failed repair is escalated to nobody", target="chatops.repair:escalated", by=_not_told, seed=0),
+    Mutation(name="a silence has no ceiling", target="chatops.silences:ceiling", by=_always(1e9), seed=0),
+    Mutation(
+        name="a silence until resolved outlives its episode", target="chatops.ending:end", by=_silence_stays, seed=0
+    ),
+    Mutation(
+        name="an incident of the next episode is taken for this one's",
+        target="chatops.incidents:is_of_the_next",
+        by=FALSE,
+        seed=0,
+    ),
+    Mutation(
+        name="an open episode is never compared with the world",
+        target="chatops.step:_ticked",
+        by=_ticked_without_looks,
+        seed=0,
+    ),
+    Mutation(name="nothing looks for lost notifications", target="chatops.reconciler:reconcile", by=NOTHING, seed=0),
+    Mutation(
+        name="nobody asks what became of an acknowledgement",
+        target="chatops.actions:acknowledge_answered",
+        by=_forgotten,
+        seed=0,
+    ),
+)
+
+
+@contextmanager
+def applied(mutation: Mutation) -> Generator[None]:
+    """Apply a mutation wherever its function is imported, and take it back."""
+    module_name, _, path = mutation.target.partition(":")
+    owner: Any = importlib.import_module(module_name)
+    *classes, name = path.split(".")
+    for class_name in classes:
+        owner = getattr(owner, class_name)
+    original = getattr(owner, name)
+    holders = [owner] if classes else [module for module in _modules() if module.__dict__.get(name) is original]
+    try:
+        for holder in holders:
+            setattr(holder, name, mutation.by)
+        yield
+    finally:
+        for holder in holders:
+            setattr(holder, name, original)
+
+
+def _modules() -> list[Any]:
+    return [module for name, module in list(sys.modules.items()) if name.startswith(("chatops.", "tests.simulation."))]

@@ -1,0 +1,123 @@
+"""Plans of runs: the alerts that fire, what people do, and what breaks. Each seed gives a plan."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from chatops.events import Button
+from tests.simulation.world import FAULTS_END, Rates
+
+GROUPS = ("g1", "g2")
+ALERTS = {"g1": ("a", "b"), "g2": ("c", "a")}
+"""The alert `a` may match two routes, and is in two groups then."""
+RESPONDERS = ("ann", "bob", "una")
+UNMAPPED = "una"
+"""She may acknowledge, and PagerDuty has no user with her email."""
+STRANGER = "eve"
+APPROVERS = ("ann", "bob")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """Something that happens in the world at a time. Which fields count depends on the kind."""
+
+    at: float
+    kind: str
+    group: str = "g1"
+    alert: str = "a"
+    person: str = "ann"
+    button: Button = Button.ACKNOWLEDGE
+    number: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A run: a seed for chance, the actions, and the faulty calls that do not fail after all."""
+
+    seed: int
+    rates: Rates
+    shared: bool
+    actions: tuple[Action, ...]
+    muted: frozenset[int] = frozenset()
+
+
+KINDS = (
+    ("click", 8),
+    ("double click", 2),
+    ("both sides", 3),
+    ("acknowledge in PagerDuty", 3),
+    ("acknowledgement times out", 2),
+    ("resolve by hand", 2),
+    ("reassign", 1),
+    ("merge", 1),
+    ("delete the message", 2),
+    ("propose", 4),
+    ("decide", 5),
+    ("restart", 2),
+    ("restart all", 2),
+    ("partition", 1),
+    ("unreachable", 1),
+    ("silence by hand", 2),
+    ("outage", 2),
+)
+DECIDED = 0.7
+"""How often a proposed repair is soon decided on."""
+BUTTONS = (*(Button.ACKNOWLEDGE,) * 4, *Button)
+_NAMES = [kind for kind, _ in KINDS]
+_WEIGHTS = [weight for _, weight in KINDS]
+
+
+def plan_of(seed: int) -> Plan:
+    """Return the plan of a seed."""
+    chance = random.Random(-seed - 1)  # noqa: S311 - a simulation has to repeat
+    rates = Rates(
+        call=chance.choice((0.0, 0.02, 0.05, 0.15)),
+        lost=chance.choice((0.0, 0.0, 0.1, 0.3)),
+        repeated=chance.choice((0.0, 0.1, 0.4)),
+        late=chance.choice((0.0, 0.1, 0.3)),
+    )
+    actions: list[Action] = []
+    shared = chance.random() < 0.3
+    for group in GROUPS[: chance.choice((1, 2, 2))]:
+        actions += _alerts(chance, group, shared=shared)
+    for _ in range(chance.randrange(9)):
+        action = _action(chance)
+        actions.append(action)
+        if action.kind == "propose" and chance.random() < DECIDED:
+            person = chance.choice((*APPROVERS, STRANGER))
+            actions.append(replace(action, at=action.at + 15 * chance.random(), number=chance.randrange(4)))
+            actions.append(replace(action, at=action.at + 20 + 60 * chance.random(), kind="decide", person=person))
+    actions.sort(key=lambda action: action.at)
+    return Plan(seed=seed, rates=rates, shared=shared, actions=tuple(actions))
+
+
+def _alerts(chance: random.Random, group: str, *, shared: bool) -> Sequence[Action]:
+    alerts = [alert for alert in ALERTS[group] if shared or group == "g1" or alert != "a"]
+    actions: list[Action] = []
+    for alert in alerts[: chance.choice((1, 2))]:
+        at = 30 * chance.random()
+        for _ in range(chance.choice((1, 1, 2, 3))):
+            actions.append(Action(at=at, kind="fire", group=group, alert=alert))
+            at += chance.choice((3.0, 30.0, 150.0, 400.0)) * (0.5 + chance.random())
+            if chance.random() < 0.85:
+                actions.append(Action(at=at, kind="resolve", group=group, alert=alert))
+            at += chance.choice((3.0, 30.0, 150.0)) * (0.5 + chance.random())
+    return actions
+
+
+def _action(chance: random.Random) -> Action:
+    (kind,) = chance.choices(_NAMES, _WEIGHTS)
+    group = chance.choice(GROUPS[:1] * 2 + GROUPS[1:])
+    return Action(
+        at=10 + (FAULTS_END - 10) * chance.random() ** 1.5,
+        kind=kind,
+        group=group,
+        alert=chance.choice(ALERTS[group]),
+        person=chance.choice((*RESPONDERS, *RESPONDERS, STRANGER)),
+        button=chance.choice(BUTTONS),
+        number=chance.randrange(4),
+        seconds=chance.choice((30.0, 120.0, 300.0, 600.0)),
+    )

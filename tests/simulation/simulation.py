@@ -1,0 +1,292 @@
+"""One run: the world of a plan, with the deployed code in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from chatops.clients import Clients
+from chatops.episode import EpisodeId, Group, Policy
+from chatops.events import Button, GroupEvent, Notified, PagerDutyChanged, RepairProposed, SlackAction
+from chatops.executor import Executor
+from chatops.reconciler import reconcile
+from chatops.record import Record, Stored
+from chatops.repair import Command, Outcome, Proposal
+from tests.simulation import invariants
+from tests.simulation.alertmanagers import Alertmanagers, Firing, SimulatedReplica
+from tests.simulation.commands import SimulatedCommands
+from tests.simulation.pagerduty import Click, PagerDutyService
+from tests.simulation.plan import ALERTS, APPROVERS, GROUPS, RESPONDERS, UNMAPPED, Action, Plan
+from tests.simulation.slack import Slack, Thread
+from tests.simulation.table import MemoryStore
+from tests.simulation.world import FUNCTION_SECONDS, World
+
+POLICY = Policy(
+    responders=frozenset(RESPONDERS),
+    approvers=frozenset(APPROVERS),
+    approval_seconds=400,
+    command_seconds=300,
+    verify_seconds=200,
+)
+SILENCE_CEILINGS = (1500.0, 3000.0)
+"""One is reached before the end, so that silences end, and one is not, so that they have to last."""
+SILENCES = (Button.SILENCE_1_HOUR, Button.SILENCE_4_HOURS, Button.SILENCE_UNTIL_RESOLVED)
+PROPOSED = "Repair proposed: "
+REJECTED_SECONDS = 500.0
+"""An action that has more of them rejects: one in four."""
+MARGIN_SECONDS = 8.0
+SWEEP_SECONDS = 60.0
+RECONCILE_SECONDS = 150.0
+
+
+@dataclass(slots=True)
+class Simulation:
+    """The world, its services, and what people did in it."""
+
+    plan: Plan
+    tracing: bool = False
+    policy: Policy = field(init=False)
+    world: World = field(init=False)
+    groups: dict[str, Group] = field(init=False)
+    store: MemoryStore = field(init=False)
+    slack: Slack = field(init=False)
+    pagerduty: PagerDutyService = field(init=False)
+    alertmanagers: Alertmanagers = field(init=False)
+    commands: SimulatedCommands = field(init=False)
+    allowed: dict[str, str] = field(default_factory=dict[str, str])
+    """The command that each repair may run: shown to who approved it, or allowed by the catalog."""
+    cleared: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
+    """When each alert resolved."""
+    ran: dict[str, float] = field(default_factory=dict[str, float])
+    silence_clicks: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    """How often each person who may silence has clicked to silence an episode, and was not answered yet."""
+    clicks: int = 0
+
+    def __post_init__(self) -> None:
+        plan = self.plan
+        self.policy = replace(POLICY, silence_ceiling_seconds=SILENCE_CEILINGS[plan.seed % 2])
+        self.world = World(seed=plan.seed, rates=plan.rates, policy=self.policy, muted=plan.muted, tracing=self.tracing)
+        self.groups = {
+            key: Group(key=key, labels=(("alertname", key),), channel="#alerts", title=f"alert {key}") for key in GROUPS
+        }
+        self.store = MemoryStore(self.world, self._watch)
+        self.slack = Slack(self.world)
+        self.pagerduty = PagerDutyService(
+            self.world,
+            self.groups,
+            frozenset(RESPONDERS) - {UNMAPPED},
+            self._webhook,
+            partial(invariants.may_be_resolved, self),
+        )
+        self.alertmanagers = Alertmanagers(self.world, self.groups, self._notify, self._page)
+        self.commands = SimulatedCommands(self.world, partial(invariants.check_command, self), self._report, self._heal)
+
+    def run(self) -> None:
+        """Run to the end. Raises `Violation`."""
+        for action in self.plan.actions:
+            self.world.after(action.at, partial(self._act, action))
+        self.alertmanagers.start()
+        self.world.every(SWEEP_SECONDS, lambda: self._function("sweep", lambda executor: executor.sweep()), 20.0)
+        self.world.every(RECONCILE_SECONDS, lambda: self._function("reconcile", reconcile), 50.0)
+        self.world.run()
+        invariants.check_end(self)
+
+    def _executor(self) -> Executor:
+        return Executor(
+            store=self.store,
+            clients=Clients(
+                chat=self.slack,
+                pagerduty=self.pagerduty,
+                alertmanager=self.alertmanagers,
+                commands=self.commands,
+            ),
+            policy=self.policy,
+            now=lambda: self.world.now,
+            deadline=self.world.now + FUNCTION_SECONDS - MARGIN_SECONDS,
+        )
+
+    def _function(self, what: str, handle: Callable[[Executor], None]) -> None:
+        self.world.invoke(what, lambda: handle(self._executor()))
+
+    def _queue(self, what: str, handle: Callable[[Executor], None]) -> None:
+        self.world.enqueue(what, lambda: handle(self._executor()))
+
+    def _send(self, group: str, event: GroupEvent) -> None:
+        self._queue(f"{group} {event}", lambda executor: executor.receive(self.groups[group], event))
+
+    # What the services tell the functions.
+
+    def _notify(self, group: Group, firing: Firing) -> None:
+        self._send(group.key, Notified(sent_at=self.world.now, firing=firing))
+
+    def _page(self, group: str, trigger: bool) -> None:  # noqa: FBT001 - as Alertmanager calls it
+        """Send an event to PagerDuty. Alertmanager gives one up that PagerDuty does not take in time."""
+        world = self.world
+        if world.chance(world.rates.lost) or world.now < world.outages.get("pagerduty", 0.0):
+            world.note(f"lost: event of {group} to PagerDuty")
+            return
+        late = world.random.choice((20.0, 60.0)) if world.chance(world.rates.late) else 0.0
+        world.after(0.5 + late, lambda: self.pagerduty.event(group, trigger=trigger))
+
+    def _webhook(self, groups: tuple[str, ...]) -> None:
+        for group in groups:
+            self._send(group, PagerDutyChanged())
+
+    def _report(self, repair: str, outcome: Outcome) -> None:
+        self._queue(f"{repair} {outcome}", lambda executor: executor.command_ended(repair, outcome))
+
+    def _heal(self, repair: str) -> None:
+        self._set(repair.split("#")[1], fires=False)
+
+    def _watch(self, before: Stored | None, after: Stored) -> None:
+        if isinstance(after, Record):
+            invariants.check_write(self, before if isinstance(before, Record) else None, after)
+
+    # What happens.
+
+    def _set(self, alert: str, *, fires: bool, group: str | None = None) -> None:
+        for key in self._groups_of(alert, group or _home(alert)):
+            self.alertmanagers.set(key, alert, fires=fires)
+        if not fires:
+            self.cleared.setdefault(alert, []).append(self.world.now)
+
+    def _groups_of(self, alert: str, group: str) -> Sequence[str]:
+        """Return the groups that an alert is in: a group, and the other one too if the alert matches two routes."""
+        return [key for key in GROUPS if alert in ALERTS[key]] if self.plan.shared else [group]
+
+    def _act(self, action: Action) -> None:
+        self.world.note(f"* {action.kind} {action.group}")
+        ACTS[action.kind](self, action)
+
+    def fire(self, action: Action) -> None:
+        """Let an alert fire or resolve."""
+        self._set(action.alert, fires=action.kind == "fire", group=action.group)
+
+    def click_twice(self, action: Action) -> None:
+        """Click twice at once."""
+        self.click(action)
+        self.click(action)
+
+    def click_on_both_sides(self, action: Action) -> None:
+        """Acknowledge in Slack and in PagerDuty at once."""
+        self.click(replace(action, button=Button.ACKNOWLEDGE))
+        self.pagerduty.acknowledge_by_hand(action.group, "cy")
+
+    def restart(self, action: Action) -> None:
+        """Restart one Alertmanager, or all of them, once or twice."""
+        if action.kind == "restart":
+            self.alertmanagers.restart(self._replica(action))
+            return
+        self.alertmanagers.restart_all()
+        if action.number % 2:
+            self.world.after(70.0, self.alertmanagers.restart_all)
+
+    def cut_off(self, action: Action) -> None:
+        """Cut a replica off from Prometheus for less than the time in which its alerts end, or from the functions."""
+        replica = self._replica(action)
+        if action.kind == "partition":
+            replica.partitioned_until = self.world.now + min(action.seconds, 150)
+        else:
+            replica.unreachable_until = self.world.now + action.seconds
+
+    def silence_by_hand(self, action: Action) -> None:
+        """Silence a group, or one of its alerts, in Alertmanager itself."""
+        alert = action.alert if action.number else None
+        self.alertmanagers.silence_by_hand(action.group, alert, action.seconds)
+
+    def outage(self, action: Action) -> None:
+        """Let one service answer nobody for up to twenty minutes."""
+        service = ("slack", "pagerduty", "alertmanager", "write")[action.number]
+        self.world.outages[service] = self.world.now + 2 * action.seconds
+
+    def _replica(self, action: Action) -> SimulatedReplica:
+        return self.alertmanagers.replicas[action.number % 3]
+
+    def _thread(self, group: str) -> Thread | None:
+        """Return the newest thread of a group that people see."""
+        shown = [thread for thread in self.slack.shown() if _episode_of(thread).group == group]
+        return shown[-1] if shown else None
+
+    def click(self, action: Action, repair: str | None = None) -> None:
+        """Click a button of the newest thread of a group."""
+        thread = self._thread(action.group)
+        if thread is None:
+            return
+        self.clicks += 1
+        click = SlackAction(
+            id=f"C{self.clicks}",
+            person=action.person,
+            button=action.button,
+            clicked_at=self.world.now,
+            repair=repair,
+        )
+        if click.button is Button.ACKNOWLEDGE:
+            self.pagerduty.clicks.append(Click(click.person, self.world.now))
+        if click.button in SILENCES and click.person in RESPONDERS:
+            clicked = (thread.key, click.person)
+            self.silence_clicks[clicked] = self.silence_clicks.get(clicked, 0) + 1
+        self._queue(f"{click}", lambda executor: executor.receive_for(_episode_of(thread), click))
+
+    def delete_message(self, action: Action) -> None:
+        """Delete the newest thread of a group."""
+        thread = self._thread(action.group)
+        if thread is not None:
+            thread.deleted = True
+
+    def propose(self, action: Action) -> None:
+        """Propose a repair. The same repair may be proposed again with another command."""
+        command = Command(document=f"restart-{action.number}", parameters=(("pod", action.alert),))
+        proposal = Proposal(
+            fingerprint=action.alert, action="restart", target="uid", command=command, approval=action.number > 0
+        )
+        if not proposal.approval:
+            self.allowed.setdefault(proposal.id, str(command))
+        for group in self._groups_of(action.alert, action.group):
+            self._send(group, RepairProposed(proposal))
+
+    def decide(self, action: Action) -> None:
+        """Approve or reject a repair that a thread shows."""
+        thread = self._thread(action.group)
+        shown = [text for text in thread.replies.values() if text.startswith(PROPOSED)] if thread else []
+        if not shown:
+            return
+        text = shown[action.number % len(shown)].removeprefix(PROPOSED)
+        repair = f"repair#{text.split(chr(39))[1]}#restart#uid"
+        button = Button.REJECT if action.seconds > REJECTED_SECONDS else Button.APPROVE
+        if button is Button.APPROVE and action.person in APPROVERS:
+            self.allowed[repair] = text
+        self.click(replace(action, button=button), repair)
+
+
+def _home(alert: str) -> str:
+    return next(group for group, alerts in ALERTS.items() if alert in alerts)
+
+
+def _episode_of(thread: Thread) -> EpisodeId:
+    _, group, number = thread.key.split("#")
+    return EpisodeId(group, int(number))
+
+
+Act = Callable[[Simulation, Action], None]
+ACTS: dict[str, Act] = {
+    "fire": Simulation.fire,
+    "resolve": Simulation.fire,
+    "click": Simulation.click,
+    "double click": Simulation.click_twice,
+    "both sides": Simulation.click_on_both_sides,
+    "acknowledge in PagerDuty": lambda run, action: run.pagerduty.acknowledge_by_hand(action.group, "cy"),
+    "acknowledgement times out": lambda run, action: run.pagerduty.unacknowledge(action.group),
+    "resolve by hand": lambda run, action: run.pagerduty.resolve_by_hand(action.group),
+    "reassign": lambda run, action: run.pagerduty.reassign(action.group, "dan"),
+    "merge": lambda run, _: run.pagerduty.merge("g1", "g2"),
+    "delete the message": Simulation.delete_message,
+    "propose": Simulation.propose,
+    "decide": Simulation.decide,
+    "restart": Simulation.restart,
+    "restart all": Simulation.restart,
+    "partition": Simulation.cut_off,
+    "unreachable": Simulation.cut_off,
+    "silence by hand": Simulation.silence_by_hand,
+    "outage": Simulation.outage,
+}
