@@ -67,9 +67,10 @@ class SlackAction:
 
 @dataclass(frozen=True, slots=True)
 class RepairProposed:
-    """An alert of the group can be answered by a repair."""
+    """An alert of the group, seen at a time, can be answered by a repair."""
 
     proposal: Proposal
+    seen_at: float
 
 
 @dataclass(frozen=True, slots=True)

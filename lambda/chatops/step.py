@@ -50,6 +50,8 @@ from chatops.silences import is_silenced, silence_ticked
 
 LOOK_SECONDS = 300
 """How often an open episode is compared with Alertmanager and PagerDuty, whatever was or was not delivered."""
+PROPOSAL_SECONDS = 900
+"""A repair that was proposed earlier is not taken: the target that it saw is too old."""
 
 Step = tuple[Episode, tuple[Effect, ...]]
 
@@ -83,8 +85,8 @@ def _told(episode: Episode, event: Notified | Reconciled | PagerDutyChanged) -> 
 
 def _repair(episode: Episode, event: RepairProposed | CommandEnded | CommandTaken, policy: Policy, now: float) -> Step:
     match event:
-        case RepairProposed(proposal):
-            return _proposed(episode, proposal, policy, now)
+        case RepairProposed(proposal, seen_at):
+            return _proposed(episode, proposal, seen_at, policy, now)
         case CommandEnded(repair, outcome):
             return _command_ended(episode, repair, outcome, policy, now)
         case CommandTaken(repair):
@@ -153,8 +155,12 @@ def keeps_silence(episode: Episode, now: float) -> bool:
     return is_silenced(episode, now)
 
 
-def _proposed(episode: Episode, proposal: Proposal, policy: Policy, now: float) -> Step:
-    if not episode.is_open or any(repair.proposal.id == proposal.id for repair in episode.repairs):
+def _proposed(episode: Episode, proposal: Proposal, seen_at: float, policy: Policy, now: float) -> Step:
+    if (
+        not episode.is_open
+        or now - seen_at > PROPOSAL_SECONDS
+        or any(repair.proposal.id == proposal.id for repair in episode.repairs)
+    ):
         return episode, ()
     repair, effects = proposed(proposal, now, policy.approval_seconds)
     return replace(episode, repairs=(*episode.repairs, repair)), effects

@@ -11,7 +11,7 @@ from tests.simulation.world import World
 
 @dataclass(slots=True)
 class SimulatedCommands:
-    """What ran, in order. `check` raises if a command must not run."""
+    """The instances that run commands. `check` raises if a command must not run."""
 
     world: World
     check: Callable[[str, Command], None]

@@ -6,7 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from chatops.episode import Episode, IncidentStatus, root_message
-from chatops.record import LATE_SECONDS, Record, due_at
+from chatops.record import LATE_SECONDS, Record, RepairHolder, due_at
 from chatops.repair import Command, Status
 from tests.simulation.world import Violation
 
@@ -46,6 +46,8 @@ def check_write(simulation: Simulation, before: Record | None, after: Record) ->
         _hold(may_be_resolved(simulation, episode.group.key), f"{episode.id} ends while its group fires")
     _check_silence_write(simulation, was, episode)
     if episode.incident is not None and episode.incident != was.incident:
+        of_this = episode.ended_at is None or episode.incident.opened_at <= episode.ended_at
+        _hold(of_this, f"{episode.id} has ended, and shows the incident of the next episode")
         known = next(item for item in simulation.pagerduty.incidents if item.id == episode.incident.id)
         for person in episode.incident.acknowledged_by:
             _hold(any(who == person for who, _ in known.log), f"{episode.id} says that {person} acknowledged")
@@ -85,7 +87,10 @@ def may_be_resolved(simulation: Simulation, group: str) -> bool:
 
 def check_command(simulation: Simulation, repair: str, command: Command) -> None:
     """Check a command that is about to run."""
-    _hold(simulation.allowed.get(repair) == str(command), f"{command} runs, and nobody approved it")
+    holder = simulation.store.items[repair].value
+    episode = str(holder.episode) if isinstance(holder, RepairHolder) else None
+    allowed = {(repair, str(command), None), (repair, str(command), episode)} & simulation.allowed
+    _hold(allowed, f"{command} runs, and nobody approved it")
     now, last = simulation.world.now, simulation.ran.get(repair)
     alert = repair.split("#")[1]
     cleared = any(last is not None and at > last for at in simulation.cleared.get(alert, ()))
@@ -164,8 +169,9 @@ def _check_silence(simulation: Simulation, episode: Episode) -> None:
         ceiling = wanted.requested_at + simulation.world.policy.silence_ceiling_seconds
         _hold(wanted.ends_at <= ceiling, f"{episode.id}: a silence beyond its ceiling")
         _hold(not own or own[0].ends_at == wanted.ends_at, f"{episode.id}: a silence ends at another time")
-    if wanted is not None and wanted.until_resolved and not episode.is_open:
-        _hold(wanted.lifted or not lasting, f"{episode.id} has ended, and its silence has not")
+    if wanted is not None and wanted.until_resolved and episode.ended_at is not None:
+        over = wanted.lifted or wanted.ends_at <= episode.ended_at
+        _hold(over, f"{episode.id} has ended, and its silence has not")
 
 
 def _check_escalated(simulation: Simulation, record: Record) -> None:

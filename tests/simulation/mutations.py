@@ -8,12 +8,12 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from chatops import actions, delivery, ending, executor, incidents, outbox, repair, step
-from chatops.effects import Acknowledge
+from chatops.effects import TRAITS, Acknowledge, Escalate, Lane, Traits
 from chatops.episode import IncidentStatus, Phase
 from chatops.events import Done, Reconciled
 from chatops.record import NewestEpisode
@@ -28,8 +28,10 @@ class Mutation:
 
     name: str
     target: str
-    by: Function
+    by: Any
     seed: int
+    also: tuple[tuple[str, Any], ...] = ()
+    """Further replacements, for a bug that two places prevent."""
 
 
 def _always(value: object) -> Function:
@@ -78,11 +80,11 @@ def _acknowledged_at_click(episode: Any, action: Any) -> Any:
     return after, effects
 
 
-def _replaced_proposal(episode: Any, proposal: Any, policy: Any, now: float) -> Any:
+def _replaced_proposal(episode: Any, proposal: Any, seen_at: float, policy: Any, now: float) -> Any:
     kept = tuple(
         replace(known, proposal=proposal) if known.proposal.id == proposal.id else known for known in episode.repairs
     )
-    return _ORIGINAL["_proposed"](replace(episode, repairs=kept), proposal, policy, now)
+    return _ORIGINAL["_proposed"](replace(episode, repairs=kept), proposal, seen_at, policy, now)
 
 
 def _nobody_is_asked(episode: Any, action: Any, now: float) -> Any:
@@ -113,11 +115,6 @@ def _not_told(repair_: Any, why: str, now: float) -> Any:
     return after, effects[:1]
 
 
-def _forgotten(episode: Any, person: str) -> Any:
-    after, effects = _ORIGINAL["acknowledge_answered"](episode, person)
-    return after, effects[1:]
-
-
 _TARGETS = (
     (step, "_notified"),
     (outbox.Outbox, "begin"),
@@ -132,7 +129,6 @@ _TARGETS = (
     (step, "_ticked"),
     (ending, "end"),
     (repair, "escalated"),
-    (actions, "acknowledge_answered"),
 )
 _ORIGINAL: dict[str, Function] = {name: getattr(owner, name) for owner, name in _TARGETS}
 
@@ -160,19 +156,21 @@ MUTATIONS = (
         name="a record is written without its condition",
         target="tests.simulation.table:is_newest",
         by=TRUE,
-        seed=0,
+        seed=6,
     ),
-    Mutation(name="a new episode keeps its group's number", target="chatops.record:opened", by=_reopened, seed=0),
+    Mutation(name="a new episode keeps its group's number", target="chatops.record:opened", by=_reopened, seed=191),
     Mutation(
         name="a notification opens an episode however old it is",
         target="chatops.record:is_fresh",
         by=TRUE,
-        seed=0,
+        seed=6,
     ),
-    Mutation(name="resolved is believed without asking", target="chatops.step:_notified", by=_resolved_at_once, seed=0),
-    Mutation(name="a restarted Alertmanager counts as proof", target="chatops.looks:is_complete", by=TRUE, seed=0),
-    Mutation(name="an effect begins without a lease", target="chatops.outbox:Outbox.begin", by=_without_lease, seed=0),
-    Mutation(name="an effect that failed is not retried", target="chatops.outbox:Outbox.retry", by=_lost_retry, seed=0),
+    Mutation(name="resolved is believed without asking", target="chatops.step:_notified", by=_resolved_at_once, seed=2),
+    Mutation(name="a restarted Alertmanager counts as proof", target="chatops.looks:is_complete", by=TRUE, seed=72),
+    Mutation(name="an effect begins without a lease", target="chatops.outbox:Outbox.begin", by=_without_lease, seed=17),
+    Mutation(
+        name="an effect that failed is not retried", target="chatops.outbox:Outbox.retry", by=_lost_retry, seed=11
+    ),
     Mutation(
         name="effects are carried out in the wrong order", target="chatops.outbox:Outbox.heads", by=_any_lane, seed=0
     ),
@@ -180,109 +178,111 @@ MUTATIONS = (
         name="an effect under way counts for what came later",
         target="chatops.outbox:is_covered",
         by=_covered_in_flight,
-        seed=0,
+        seed=87,
     ),
     Mutation(
         name="a post is repeated without a look whether it is there",
         target="chatops.delivery:is_repeated",
         by=FALSE,
-        seed=0,
+        seed=8,
     ),
     Mutation(
         name="a command whose answer was lost is sent again",
         target="chatops.outbox:is_once",
         by=FALSE,
-        seed=0,
+        seed=291,
     ),
-    Mutation(name="effects are tried for ever", target="chatops.outbox:is_expired", by=FALSE, seed=0),
+    Mutation(name="effects are tried forever", target="chatops.outbox:is_expired", by=FALSE, seed=1903),
     Mutation(
         name="a click acts again when it is delivered again",
         target="chatops.actions:is_handled",
         by=FALSE,
-        seed=0,
+        seed=19,
     ),
-    Mutation(name="everybody may click everything", target="chatops.actions:refused", by=NOTHING, seed=0),
+    Mutation(name="everybody may click everything", target="chatops.actions:refused", by=NOTHING, seed=17),
     Mutation(
         name="an acknowledgement goes back to PagerDuty",
         target="chatops.incidents:pagerduty_answered",
         by=_bounces,
-        seed=0,
+        seed=1,
     ),
     Mutation(
         name="a click counts before PagerDuty has taken it",
         target="chatops.actions:_acknowledge",
         by=_acknowledged_at_click,
-        seed=0,
+        seed=9,
     ),
     Mutation(
         name="a proposal is replaced after it was shown",
         target="chatops.step:_proposed",
         by=_replaced_proposal,
-        seed=0,
+        seed=2,
     ),
-    Mutation(name="reject approves", target="chatops.actions:_decide_on_repair", by=_nobody_is_asked, seed=0),
+    Mutation(name="reject approves", target="chatops.actions:_decide_on_repair", by=_nobody_is_asked, seed=102),
     Mutation(
         name="two episodes run the repair of one alert",
         target="chatops.executor:Executor._holding",
         by=_holds_always,
-        seed=0,
+        seed=58,
     ),
     Mutation(
         name="an incident is resolved without another look",
         target="chatops.delivery:_resolve_alert",
         by=_resolved_without_a_look,
-        seed=0,
+        seed=153,
     ),
     Mutation(
         name="an incident that no notification told of is left open",
         target="chatops.record:opens",
         by=_never_told,
-        seed=0,
+        seed=55,
     ),
     Mutation(
         name="what nobody can receive blocks what comes after it",
         target="chatops.delivery:_incident",
         by=_waits_for_an_incident,
-        seed=0,
+        seed=593,
+        also=(("chatops.effects:TRAITS", TRAITS | {Escalate: Traits(lane=Lane.PAGERDUTY)}),),
     ),
     Mutation(
         name="a silence that Alertmanager lost is not set again",
         target="chatops.step:keeps_silence",
         by=FALSE,
-        seed=0,
+        seed=991,
     ),
-    Mutation(name="an old look counts for a new approval", target="chatops.repair:is_newer_look", by=TRUE, seed=0),
-    Mutation(name="a failed repair is escalated to nobody", target="chatops.repair:escalated", by=_not_told, seed=0),
-    Mutation(name="a silence has no ceiling", target="chatops.silences:ceiling", by=_always(1e9), seed=0),
+    Mutation(name="a failed repair is escalated to nobody", target="chatops.repair:escalated", by=_not_told, seed=58),
+    Mutation(name="a silence has no ceiling", target="chatops.silences:ceiling", by=_always(1e9), seed=20),
     Mutation(
-        name="a silence until resolved outlives its episode", target="chatops.ending:end", by=_silence_stays, seed=0
+        name="a silence until resolved outlives its episode", target="chatops.ending:end", by=_silence_stays, seed=29
     ),
     Mutation(
         name="an incident of the next episode is taken for this one's",
         target="chatops.incidents:is_of_the_next",
         by=FALSE,
-        seed=0,
+        seed=2,
     ),
     Mutation(
         name="an open episode is never compared with the world",
         target="chatops.step:_ticked",
         by=_ticked_without_looks,
-        seed=0,
+        seed=3,
     ),
-    Mutation(name="nothing looks for lost notifications", target="chatops.reconciler:reconcile", by=NOTHING, seed=0),
-    Mutation(
-        name="nobody asks what became of an acknowledgement",
-        target="chatops.actions:acknowledge_answered",
-        by=_forgotten,
-        seed=0,
-    ),
+    Mutation(name="nothing looks for lost notifications", target="chatops.reconciler:reconcile", by=NOTHING, seed=12),
 )
 
 
 @contextmanager
 def applied(mutation: Mutation) -> Generator[None]:
     """Apply a mutation wherever its function is imported, and take it back."""
-    module_name, _, path = mutation.target.partition(":")
+    with ExitStack() as stack:
+        for target, by in ((mutation.target, mutation.by), *mutation.also):
+            stack.enter_context(_replaced(target, by))
+        yield
+
+
+@contextmanager
+def _replaced(target: str, by: Any) -> Generator[None]:
+    module_name, _, path = target.partition(":")
     owner: Any = importlib.import_module(module_name)
     *classes, name = path.split(".")
     for class_name in classes:
@@ -291,7 +291,7 @@ def applied(mutation: Mutation) -> Generator[None]:
     holders = [owner] if classes else [module for module in _modules() if module.__dict__.get(name) is original]
     try:
         for holder in holders:
-            setattr(holder, name, mutation.by)
+            setattr(holder, name, by)
         yield
     finally:
         for holder in holders:

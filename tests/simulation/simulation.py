@@ -54,8 +54,8 @@ class Simulation:
     pagerduty: PagerDutyService = field(init=False)
     alertmanagers: Alertmanagers = field(init=False)
     commands: SimulatedCommands = field(init=False)
-    allowed: dict[str, str] = field(default_factory=dict[str, str])
-    """The command that each repair may run: shown to who approved it, or allowed by the catalog."""
+    allowed: set[tuple[str, str, str | None]] = field(default_factory=set[tuple[str, str, str | None]])
+    """The repairs with their commands that may run in an episode, as shown to who approved them, or in any (None)."""
     cleared: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
     """When each alert resolved."""
     ran: dict[str, float] = field(default_factory=dict[str, float])
@@ -241,21 +241,21 @@ class Simulation:
             fingerprint=action.alert, action="restart", target="uid", command=command, approval=action.number > 0
         )
         if not proposal.approval:
-            self.allowed.setdefault(proposal.id, str(command))
+            self.allowed.add((proposal.id, str(command), None))
         for group in self._groups_of(action.alert, action.group):
-            self._send(group, RepairProposed(proposal))
+            self._send(group, RepairProposed(proposal, self.world.now))
 
     def decide(self, action: Action) -> None:
         """Approve or reject a repair that a thread shows."""
         thread = self._thread(action.group)
         shown = [text for text in thread.replies.values() if text.startswith(PROPOSED)] if thread else []
-        if not shown:
+        if thread is None or not shown:
             return
         text = shown[action.number % len(shown)].removeprefix(PROPOSED)
         repair = f"repair#{text.split(chr(39))[1]}#restart#uid"
         button = Button.REJECT if action.seconds > REJECTED_SECONDS else Button.APPROVE
         if button is Button.APPROVE and action.person in APPROVERS:
-            self.allowed[repair] = text
+            self.allowed.add((repair, text, thread.key))
         self.click(replace(action, button=button), repair)
 
 

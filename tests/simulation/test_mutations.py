@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from tests.alerting_data import ROOT
 from tests.simulation.mutations import MUTATIONS, Mutation, applied
 from tests.simulation.plan import plan_of
 from tests.simulation.run import run_plan, shrink
+
+RELIABILITY = ROOT / "docs" / "reliability.md"
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
@@ -16,6 +21,12 @@ def test_a_bug_put_in_on_purpose_is_caught(mutation: Mutation) -> None:
 
     assert failure is not None
     assert run_plan(plan) is None
+
+
+def test_the_documents_list_the_bugs_and_the_seeds_they_took() -> None:
+    listed = re.findall(r"^\| (.+?) \| `[\w.]+` \| ([\d,]+) \|$", RELIABILITY.read_text(), re.MULTILINE)
+
+    assert listed == [(mutation.name, f"{mutation.seed + 1:,}") for mutation in MUTATIONS]
 
 
 def test_a_failing_run_is_shrunk_to_one_that_still_fails() -> None:

@@ -35,7 +35,7 @@ class Violation(AssertionError):
 
 
 class Fault(Enum):
-    """What may go wrong with a call."""
+    """Faults of a call."""
 
     KILLED_BEFORE = auto()
     RATE_LIMITED = auto()
