@@ -4,7 +4,7 @@ AlertingError
 ├── CatalogError          catalog, rules or runbooks hold problems (alerting.source.problems)
 ├── SettingsRefused       a stack's settings cannot be used (alerting.settings.load)
 ├── RefusedOption         a generated Alertmanager option that not every reader accepts
-├── of the command line   QuestionUnclear, ChartUnusable, WrongAccount, NotCompared
+├── of the command line   QuestionUnclear, ChartUnusable, WrongAccount, NotCompared, NotARefresh
 └── of the sandbox        DeploymentFailed, Interrupted, NoSandbox, ServiceFailed, UnknownFault
 
 The command line prints each without a stack trace. `tools/` stands alone and has its own.

@@ -15,6 +15,7 @@ from rich.console import Console
 from alerting.build import load_catalog, load_platform
 from alerting.errors import AlertingError
 from alerting.routing.orphaned_incidents import Deployment
+from cli.drift import drift_text, read_drift
 from cli.oncall import print_on_call
 from cli.oncall_arguments import ask
 from cli.oncall_comparison import compare
@@ -101,6 +102,15 @@ def orphans_command(
     """Print the open incidents that nothing would resolve any more after this change."""
     after = Deployment(catalog=load_catalog(ROOT), settings=read_settings(ROOT, stack))
     raise typer.Exit(0 if print_orphans(ROOT, console, stack, after, deployed, alertmanager) else 1)
+
+
+@application.command("drift")
+def drift_command(
+    refresh: Annotated[Path, typer.Argument(help="What `pulumi refresh --preview-only --json` has printed.")],
+    stack: StackOption = "prod",
+) -> None:
+    """Print which resources were changed or removed by something else than the program; nothing if none was."""
+    print(drift_text(stack, read_drift(refresh)), end="")
 
 
 @application.command("oncall")

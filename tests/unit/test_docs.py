@@ -59,7 +59,11 @@ def test_the_state_is_refreshed_of_what_is_named_and_of_nothing_else() -> None:
     ]
 
     assert commands
-    assert [found for found in commands if "refresh" in found[1] and "--target" not in found[1]] == []
+    assert [
+        found
+        for found in commands
+        if "refresh" in found[1] and "--target" not in found[1] and "--preview-only" not in found[1]
+    ] == []
 
 
 def test_every_kind_of_change_is_shown() -> None:

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
+from cli.drift import Drift, drift_text
 from components.naming import FUNCTION_RUNTIME
 from tests.alerting_data import ROOT
 from tests.github_commands import fake_command
@@ -48,7 +49,7 @@ def steps() -> Iterator[tuple[str, Step]]:
 
 
 def test_there_are_workflows() -> None:
-    assert {path.name for path in FILES} == {"checks.yml", "preview.yml", "deploy.yml", "action.yml"}
+    assert {path.name for path in FILES} == {"checks.yml", "preview.yml", "deploy.yml", "drift.yml", "action.yml"}
     assert len(list(steps())) > 20
 
 
@@ -91,8 +92,8 @@ def test_a_token_that_can_write_or_sign_in_is_given_job_by_job_and_never_to_a_fo
         assert document.get("permissions", {}) in ({}, {"contents": "read"}), path.name
     for file, name, job in jobs():
         given = {key for key, value in job.get("permissions", {}).items() if value == "write"}
-        assert given <= {"id-token", "pull-requests"}, (file, name)
-        # A role is an environment's; a comment is written without one.
+        assert given <= {"id-token", "pull-requests", "issues"}, (file, name)
+        # A role is an environment's; a comment or an issue is written without one.
         assert ("id-token" in given) == ("environment" in job), (file, name)
         triggered = str(read(FOLDER / "workflows" / file)["on"])
         if given and "pull_request" in triggered:
@@ -101,12 +102,15 @@ def test_a_token_that_can_write_or_sign_in_is_given_job_by_job_and_never_to_a_fo
 
 def test_code_under_review_shares_no_job_with_a_token_that_writes() -> None:
     """A job that signs in (id-token) gets a role that only reads."""
+    writing: list[str] = []
     for file, name, job in jobs():
-        if "pull-requests" in job.get("permissions", {}):
+        if {"pull-requests", "issues"} & set(job.get("permissions", {})):
+            writing.append(name)
             used = [step.get("uses", "").partition("@")[0] for step in job["steps"]]
             scripts = "\n".join(step.get("run", "") for step in job["steps"])
             assert set(used) <= {"", "actions/download-artifact"}, (file, name)
             assert not re.search(r"\bgit\b|python|make |pulumi|\./|bash|source", scripts), (file, name)
+    assert sorted(writing) == ["comment", "issue"]
 
 
 def test_a_secret_that_a_job_opens_is_masked_before_anything_else_can_print_it() -> None:
@@ -124,6 +128,55 @@ def test_checks_and_deployments_run_on_the_python_that_the_function_has() -> Non
     used = {step["with"]["python-version"] for _, step in steps() if "setup-python" in step.get("uses", "")}
 
     assert used == {FUNCTION_RUNTIME.removeprefix("python")}
+
+
+@pytest.mark.parametrize("open_issue", ["", "7"], ids=["no issue is open", "an issue is open"])
+@pytest.mark.parametrize(
+    ("answers", "drifted", "told"),
+    [
+        ({"dev": (), "prod": ()}, False, []),
+        ({"dev": (Drift(type="t", name="n", removed=True),), "prod": ()}, True, ["### dev: 1 drifted", "removed"]),
+        ({"dev": ()}, True, ["### prod: not compared"]),
+    ],
+    ids=["none", "drift", "a stack that could not be compared"],
+)
+def test_drift_is_one_issue_that_is_written_anew_and_closed(
+    tmp_path: Path, answers: dict[str, tuple[Drift, ...]], told: list[str], open_issue: str, *, drifted: bool
+) -> None:
+    drift = read(FOLDER / "workflows" / "drift.yml")["jobs"]
+    scripts = {step.get("name", ""): step.get("run", "") for job in drift.values() for step in job["steps"]}
+    commands = fake_command(tmp_path / "commands", "gh")
+    (commands / "gh").write_text(
+        f'#!/bin/sh\necho "$1 $2" >> calls\n[ "$1 $2" != "issue list" ] || printf "{open_issue}"\n'
+    )
+    for stack, drifts in answers.items():
+        (tmp_path / f"drift-{stack}.md").write_text(drift_text(stack, drifts))
+    path = f"{commands}:{os.environ['PATH']}"
+    environment = {"PATH": path, "REPOSITORY": "ada/orion", "RUN": "https://github.com/ada/orion/actions/runs/1"}
+    subprocess.run(["/bin/bash", "-c", scripts["Issue"]], cwd=tmp_path, env=environment, check=True)
+
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert ("issue create" in calls) == (drifted and not open_issue)
+    assert ("issue edit" in calls) == (drifted and bool(open_issue))
+    assert ("issue close" in calls) == (not drifted and bool(open_issue))
+    body = (tmp_path / "body.md").read_text()
+    assert [text for text in told if text not in body] == []
+    assert ("docs/deploying.md" in body) == drifted
+
+
+def test_drift_is_looked_for_by_reviewed_code_and_changes_nothing() -> None:
+    drift = read(FOLDER / "workflows" / "drift.yml")
+    scripts = "\n".join(step.get("run", "") for job in drift["jobs"].values() for step in job["steps"])
+
+    assert set(drift["on"]) == {"schedule", "workflow_dispatch"}
+    assert all("github.ref == 'refs/heads/main'" in job["if"] for job in drift["jobs"].values())
+    assert re.findall(r"pulumi .*", scripts) == [
+        'pulumi refresh --stack "$STACK" --preview-only --json --non-interactive > refresh.json'
+    ]
+    assert '.venv/bin/orion drift refresh.json --stack "$STACK" > "drift-$STACK.md"' in scripts
+    # The engine's answer has values in it; what is uploaded are names.
+    uploaded = [step["with"]["path"] for _, step in steps() if "upload-artifact" in step.get("uses", "")]
+    assert not [path for path in uploaded if "refresh.json" in path]
 
 
 def test_prod_is_reached_only_after_a_merge_and_a_plan() -> None:
