@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from alerting.versions import TESTED_WITH
+from sandbox.providers.plugins import install, installed
 from tests.alerting_data import ROOT
 from tools import build
 from tools.build import BuildFailed, build_all
@@ -141,9 +142,18 @@ def test_the_kubernetes_provider_has_the_version_of_its_sdk() -> None:
 def test_the_sandbox_has_every_program_that_its_code_names() -> None:
     sources = "\n".join(path.read_text() for path in (ROOT / "sandbox").rglob("*.py"))
     named = set(re.findall(r'(?:\btool\(|binary=)"([\w-]+)"', sources))
+    providers = {f"pulumi-resource-{provider.name}" for provider in installed() if provider.module is None}
 
     assert "prometheus-config-reloader" in named
-    assert named <= {recipe.name for recipe in SANDBOX_RECIPES}
+    assert "pulumi-resource-kubernetes" in providers
+    assert named | providers <= {recipe.name for recipe in SANDBOX_RECIPES}
+
+
+def test_a_provider_that_is_not_built_is_named_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORION_TOOLS", str(tmp_path))
+
+    with pytest.raises(ToolMissing, match=r"pulumi-resource-kubernetes: not found .*make tools"):
+        install(tmp_path / "home", installed())
 
 
 def test_every_recipe_is_pinned_and_named_once() -> None:
