@@ -43,7 +43,7 @@ def network_statements(settings: Settings, function: str) -> tuple[Statement, ..
         return ()
     return (
         # Lambda makes the interfaces with this role before any of them has a name.
-        Statement(sid="StandInTheNetwork", actions=INTERFACE_ACTIONS, resources=["*"]),
+        Statement(sid="ManageNetworkInterfaces", actions=INTERFACE_ACTIONS, resources=["*"]),
         Statement(
             sid="LeaveInterfacesToLambda",
             effect="Deny",

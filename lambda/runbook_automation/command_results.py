@@ -61,12 +61,13 @@ class CommandResults:
         `heard_from` is an instance known to have taken it, which the list may not have yet.
         """
         try:
-            found = self.client.list_command_invocations(CommandId=command_id)["CommandInvocations"]
+            invocations = self.client.list_command_invocations(CommandId=command_id)["CommandInvocations"]
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") != "InvalidCommandId":
                 raise
-            found = []
-        instances = {text_of(one, "InstanceId") for one in found} | ({heard_from} if heard_from else set[str]())
+            invocations = []
+        instances = {text_of(invocation, "InstanceId") for invocation in invocations}
+        instances |= {heard_from} if heard_from else set()
         if not instances:
             return Ending(
                 status=Status.FAILED,
@@ -77,7 +78,7 @@ class CommandResults:
         ended = {instance: ending for instance, ending in endings.items() if ending is not None}
         if len(ended) < len(endings):
             return None
-        instance, decisive = min(ended.items(), key=lambda one: DECISIVE.index(one[1].status))
+        instance, decisive = min(ended.items(), key=lambda item: DECISIVE.index(item[1].status))
         if len(ended) == 1:
             return decisive
         others = ", ".join(f"{name}: {ending.status}" for name, ending in ended.items() if name != instance)

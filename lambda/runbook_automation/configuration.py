@@ -112,12 +112,12 @@ class Remediations:
         } | {
             name: HandOver(
                 name=name,
-                team=one["team"],
-                label=one["label"],
-                pattern=re.compile(one["pattern"]),
-                link=one["link"],
+                team=hand_over["team"],
+                label=hand_over["label"],
+                pattern=re.compile(hand_over["pattern"]),
+                link=hand_over["link"],
             )
-            for name, one in data["hand_overs"].items()
+            for name, hand_over in data["hand_overs"].items()
         }
         return cls(
             by_alert={
@@ -130,7 +130,7 @@ class Remediations:
 
 def _parameter(name: str, data: Mapping[str, str]) -> Parameter:
     """Return a parameter. Raises `ValueError` unless its data names one source."""
-    (source,) = (one for one in Source if one.value in data)
+    (source,) = (source for source in Source if source.value in data)
     return Parameter(name=name, source=source, key=data[source.value], pattern=re.compile(data["pattern"]))
 
 
@@ -159,8 +159,8 @@ class Configuration:
             diagnostics_bucket=environment[Variable.DIAGNOSTICS_BUCKET],
             mode=Mode(environment[Variable.REPAIR_MODE]),
             documents={
-                action: DeployedDocument(version=one["version"], hash=one["hash"])
-                for action, one in json.loads(environment[Variable.REPAIR_DOCUMENTS]).items()
+                action: DeployedDocument(version=document["version"], hash=document["hash"])
+                for action, document in json.loads(environment[Variable.REPAIR_DOCUMENTS]).items()
             },
             region=environment["AWS_REGION"],
             alertmanager=environment.get(Variable.ALERTMANAGER_API),

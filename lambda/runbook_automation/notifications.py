@@ -122,9 +122,9 @@ class Notifications:
             self._tell_left_out(notification, names, left_out, str(error))
             return []
         carried = {alert.fingerprint for alert in notification.alerts}
-        found = tuple(alert for alert in firing if alert.fingerprint not in carried)
-        self.observer.count(Count.FETCHED, len(found))
-        failures = self._answer_alerts(found, group, datetime.fromtimestamp(self.now(), UTC), too_late)
+        fetched = tuple(alert for alert in firing if alert.fingerprint not in carried)
+        self.observer.count(Count.FETCHED, len(fetched))
+        failures = self._answer_alerts(fetched, group, datetime.fromtimestamp(self.now(), UTC), too_late)
         if unreadable:
             self._tell_left_out(notification, names, len(unreadable), f"Alertmanager's answer: {unreadable[0]}")
         return failures

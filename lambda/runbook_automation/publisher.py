@@ -1,4 +1,4 @@
-"""Says what became of repairs, to programs as JSON and to people as text, and keeps what can't be read."""
+"""Publishes the ends of repairs, to programs as JSON and to people as text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OTHER_CHARACTERS = (500, 100, 20)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publisher:
-    """The topics, and the bucket for what was not understood."""
+    """The topics that repairs are reported to."""
 
     sns: SNSClient
     notification_topic_arn: str
@@ -112,7 +112,7 @@ def _heading(name: str) -> str:
 
 
 def _said_of(value: Any) -> str:
-    return ", ".join(f"{name}={one}" for name, one in value.items()) if isinstance(value, dict) else str(value)
+    return ", ".join(f"{name}={text}" for name, text in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _text(message: Mapping[str, Any]) -> str:
@@ -125,6 +125,6 @@ def _cut(value: Any, limit: int) -> Any:
         case str():
             return value if len(value) <= limit else f"{value[:limit]}… ({len(value)} characters)"
         case dict():
-            return {_cut(name, limit): _cut(one, limit) for name, one in value.items()}
+            return {_cut(name, limit): _cut(part, limit) for name, part in value.items()}
         case _:
             return value

@@ -196,19 +196,19 @@ class RepairStore:
 
     def find_by_command(self, command_id: str) -> Repair | None:
         """Return the repair that a command was sent for."""
-        found = self._table.query(
+        items = self._table.query(
             IndexName=BY_COMMAND, KeyConditionExpression=Key("command_id").eq(command_id), Limit=1
         )["Items"]
-        return Repair.from_item(found[0]) if found else None
+        return Repair.from_item(items[0]) if items else None
 
     def overdue(self, now: int) -> Iterator[Repair]:
         """Yield the open repairs whose time is over, the longest overdue first."""
-        found = self._table.query(
+        items = self._table.query(
             IndexName=BY_STATUS,
             KeyConditionExpression=Key(OPEN).eq(OPEN_REPAIR) & Key(DUE_AT).lte(now),
             Limit=SWEPT_AT_ONCE,
         )["Items"]
-        yield from (Repair.from_item(item) for item in found)
+        yield from (Repair.from_item(item) for item in items)
 
     def record_ending(self, repair: Repair, *, was: Status) -> bool:
         """Write down how a repair ended; it stays open until that is published.

@@ -116,7 +116,7 @@ class TestRunbookAutomation:
         assert function["vpcConfig"]["subnetIds"] == ["subnet-1"]
         assert [(one.inputs["fromPort"], one.inputs["toPort"]) for one in out] == [(443, 443), (9093, 9093)]
         assert "ingress" not in run.one("aws:ec2/securityGroup:SecurityGroup").inputs
-        lent, withheld = allowed["StandInTheNetwork"], allowed["LeaveInterfacesToLambda"]
+        lent, withheld = allowed["ManageNetworkInterfaces"], allowed["LeaveInterfacesToLambda"]
         assert lent["Action"] == [
             "ec2:CreateNetworkInterface",
             "ec2:DescribeNetworkInterfaces",
