@@ -1,6 +1,8 @@
 """Applies events to records, and carries out the effects in their outboxes.
 
 Whatever fails or is killed in between leaves a record that is due, which the sweep finds.
+
+TooEarly   an event came before the episode that it is about; the queue delivers it again
 """
 
 from __future__ import annotations
@@ -12,11 +14,12 @@ from math import inf
 from chatops.clients import Clients, RateLimited, Refused, Unavailable
 from chatops.delivery import deliver
 from chatops.effects import RunCommand
-from chatops.episode import EpisodeId, Group, Policy
-from chatops.events import Answer, CommandEnded, CommandTaken, Event, GaveUp, GroupEvent, Tick
+from chatops.episode import Episode, EpisodeId, Group, Policy
+from chatops.events import Answer, CommandEnded, CommandTaken, Event, GaveUp, GroupEvent, RepairProposed, Tick
 from chatops.outbox import Entry, is_expired, is_once, must_not_repeat
 from chatops.record import Record, RepairHolder, advance, opened, opens, without_episode
 from chatops.repair import Outcome, is_under_way
+from chatops.step import is_old
 from chatops.store import (
     Conflict,
     Put,
@@ -35,11 +38,16 @@ UNCERTAIN = "it began, and whether it happened is not known"
 TOO_OLD = "it could not be done in time"
 
 
+class TooEarly(RuntimeError):
+    """The episode that an event is about has not opened yet: nothing was done."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executor:
     """Handles inputs one at a time. `now` returns Unix seconds; no effect begins after `deadline`, in the same.
 
-    Each method may raise `Conflict` or `Unavailable`: the queue delivers the input again, and nothing acts twice.
+    Each method may raise `Conflict`, `Unavailable` or `TooEarly`: the queue delivers the input again, and nothing acts
+    twice.
     """
 
     store: Store
@@ -98,6 +106,8 @@ class Executor:
             after, record = opened(group, newest, event, now)
             self.store.write(put_newest(group.key, after, version), put_record(record, 0))
             return (record.episode.id,)
+        if isinstance(event, RepairProposed) and is_early(previous, event.seen_at, now):
+            raise TooEarly(str(group.key))
         noted = without_episode(newest, event)
         if noted is not newest:
             self.store.write(put_newest(group.key, noted, version))
@@ -190,6 +200,12 @@ class Executor:
                 self.store.write(put_record(change(record), version))
 
         until_written(attempt)
+
+
+def is_early(previous: Episode | None, seen_at: float, now: float) -> bool:
+    """Return whether a repair was proposed for what the next episode of a group is about, which is not open yet."""
+    is_newer = previous is None or previous.ended_at is None or seen_at > previous.ended_at
+    return is_newer and not is_old(seen_at, now)
 
 
 def until_written(attempt: Callable[[], object]) -> None:

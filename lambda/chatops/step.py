@@ -156,14 +156,16 @@ def keeps_silence(episode: Episode, now: float) -> bool:
 
 
 def _proposed(episode: Episode, proposal: Proposal, seen_at: float, policy: Policy, now: float) -> Step:
-    if (
-        not episode.is_open
-        or now - seen_at > PROPOSAL_SECONDS
-        or any(repair.proposal.id == proposal.id for repair in episode.repairs)
-    ):
+    known = any(repair.proposal.id == proposal.id for repair in episode.repairs)
+    if known or not episode.is_open or is_old(seen_at, now):
         return episode, ()
     repair, effects = proposed(proposal, now, policy.approval_seconds)
     return replace(episode, repairs=(*episode.repairs, repair)), effects
+
+
+def is_old(seen_at: float, now: float) -> bool:
+    """Return whether a repair was proposed for what was seen too long ago."""
+    return now - seen_at > PROPOSAL_SECONDS
 
 
 def _command_ended(episode: Episode, repair_id: str, outcome: Outcome, policy: Policy, now: float) -> Step:

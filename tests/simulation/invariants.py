@@ -6,8 +6,10 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from chatops.episode import Episode, IncidentStatus, root_message
+from chatops.events import RepairProposed
 from chatops.record import LATE_SECONDS, Record, RepairHolder, due_at
 from chatops.repair import Command, Status
+from chatops.step import PROPOSAL_SECONDS
 from tests.simulation.world import Violation
 
 if TYPE_CHECKING:
@@ -83,6 +85,15 @@ def may_be_resolved(simulation: Simulation, group: str) -> bool:
     managers = simulation.alertmanagers
     fires = bool(managers.truth.get(group))
     return not fires or simulation.world.now - managers.fired_since[group] < PROPAGATION_SECONDS
+
+
+def check_proposed(simulation: Simulation, group: str, event: RepairProposed) -> None:
+    """Check that a proposal which a function has handled is in a record, or came too late for one."""
+    episodes = [record.episode for record in simulation.store.records() if record.episode.group.key == group]
+    recorded = any(repair.proposal.id == event.proposal.id for episode in episodes for repair in episode.repairs)
+    over = any(episode.ended_at is not None and episode.ended_at >= event.seen_at for episode in episodes)
+    late = simulation.world.now - event.seen_at > PROPOSAL_SECONDS
+    _hold(recorded or over or late, f"{event.proposal.id} was proposed and forgotten")
 
 
 def check_command(simulation: Simulation, repair: str, command: Command) -> None:

@@ -218,6 +218,12 @@ MUTATIONS = (
         by=_replaced_proposal,
         seed=2,
     ),
+    Mutation(
+        name="a proposal that comes before its episode is forgotten",
+        target="chatops.executor:is_early",
+        by=FALSE,
+        seed=0,
+    ),
     Mutation(name="reject approves", target="chatops.actions:_decide_on_repair", by=_nobody_is_asked, seed=102),
     Mutation(
         name="two episodes run the repair of one alert",

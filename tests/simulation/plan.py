@@ -65,7 +65,7 @@ KINDS = (
 )
 DECIDED = 0.7
 """How often a proposed repair is soon decided on."""
-BUTTONS = (*(Button.ACKNOWLEDGE,) * 4, *Button)
+BUTTONS = (*(Button.ACKNOWLEDGE,) * 4, *(Button.LIFT_SILENCE,) * 2, *Button)
 _NAMES = [kind for kind, _ in KINDS]
 _WEIGHTS = [weight for _, weight in KINDS]
 

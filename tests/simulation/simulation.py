@@ -243,7 +243,14 @@ class Simulation:
         if not proposal.approval:
             self.allowed.add((proposal.id, str(command), None))
         for group in self._groups_of(action.alert, action.group):
-            self._send(group, RepairProposed(proposal, self.world.now))
+            self._propose(group, RepairProposed(proposal, self.world.now))
+
+    def _propose(self, group: str, event: RepairProposed) -> None:
+        def handle(executor: Executor) -> None:
+            executor.receive(self.groups[group], event)
+            invariants.check_proposed(self, group, event)
+
+        self._queue(f"{group} {event}", handle)
 
     def decide(self, action: Action) -> None:
         """Approve or reject a repair that a thread shows."""

@@ -14,6 +14,7 @@ from typing import NoReturn, TypeVar
 
 from chatops.clients import RateLimited, Unavailable
 from chatops.episode import Policy
+from chatops.executor import TooEarly
 from chatops.store import Conflict
 
 _Value = TypeVar("_Value")
@@ -133,7 +134,7 @@ class World:
         except Killed:
             self.note("killed")
             return False
-        except (Conflict, Unavailable) as error:
+        except (Conflict, TooEarly, Unavailable) as error:
             self.note(f"failed: {error!r}")
             return False
         finally:
