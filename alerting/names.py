@@ -35,6 +35,11 @@ MAINTENANCE_SECONDS = 4 * 60 * 60
 """How long a declaration counts, unless its ConfigMap is removed before."""
 
 
+def dashboard_config_map(dashboard: str) -> str:
+    """Return the name of the ConfigMap that holds a dashboard."""
+    return f"dashboard-{dashboard}"
+
+
 def team_topic(team: str) -> str:
     """Return the name of the topic that a team hears of failed repairs on."""
     return f"orion-team-{team}"

@@ -20,7 +20,8 @@ RULES_BYTES = OBJECT_BYTES // 2
 NAME_CHARACTERS = 253
 ROUTING = "catalog/routing.yaml"
 
-_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_NAME = re.compile(rf"{_PART}(\.{_PART})*")
 
 
 def configuration_text(platform: Platform) -> str:
@@ -42,7 +43,7 @@ def object_sizes(platform: Platform) -> Iterator[tuple[str, str, int, int]]:
     for file in platform.rules:
         yield "PrometheusRule", file.name, len(rules_text(file).encode()), RULES_BYTES
     for dashboard in platform.dashboards:
-        yield "ConfigMap", dashboard.name, len(dashboard.text.encode()), OBJECT_BYTES
+        yield "ConfigMap", names.dashboard_config_map(dashboard.name), len(dashboard.text.encode()), OBJECT_BYTES
     for monitor in platform.pod_monitors:
         yield "PodMonitor", monitor.name, len(json.dumps(monitor.spec).encode()), OBJECT_BYTES
 

@@ -30,13 +30,18 @@ from alerting.versions import ALERTMANAGER_VERSION, PROMETHEUS_VERSION
 from cli.mocked_run import registered
 from cli.stack_config import NOT_PAGED, read_settings, stack_names
 from cli.versions import differing_versions
+from sandbox.kubernetes_limits import limit_refusals
 from sandbox.mocked_checks import checkers, refusals, resources_of
 from tools.paths import tool
 
 MOUNTED = "/etc/alertmanager"
 TESTS = Path("rules", "tests")
 ADD_A_TEST = "Add one to DOMAIN_test.yaml there: it fires at its boundary, not a minute before, and resolves"
-HELD_TO = {"aws": "cfn-lint's schemas of AWS", "pagerduty": "the shapes of PagerDuty's objects"}
+HELD_TO = {
+    "aws": "cfn-lint's schemas of AWS",
+    "kubernetes": "the limits of Kubernetes' objects",
+    "pagerduty": "the shapes of PagerDuty's objects",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,17 +134,16 @@ def _clouds_take(root: Path, stack: str, platform: Platform, console: Console) -
         console.print(f"[yellow]![/] {stack}: {escape(warning)}")
     if not platform.settings.paging:
         console.print(f"[green]✓[/] {stack}: PagerDuty: {NOT_PAGED}")
-    passed = True
-    for package, machine in checkers(run).items():
-        resources = resources_of(run, package)
-        wrong = list(refusals(machine, resources))
-        if wrong:
-            passed = False
+    wrong = {package: list(refusals(machine, resources_of(run, package))) for package, machine in checkers(run).items()}
+    wrong["kubernetes"] = list(limit_refusals(one.inputs for one in resources_of(run, "kubernetes")))
+    for package, refused in wrong.items():
+        if refused:
             console.print(f"[red]✗[/] {stack}: {HELD_TO[package]} refuse what the program would make:")
-            console.print("\n".join(wrong), markup=False)
+            console.print("\n".join(refused), markup=False)
         else:
-            console.print(f"[green]✓[/] {stack}: {HELD_TO[package]} take {len(resources)} resources")
-    return passed
+            count = len(resources_of(run, package))
+            console.print(f"[green]✓[/] {stack}: {HELD_TO[package]} take {count} resources")
+    return not any(wrong.values())
 
 
 def _linters(rendered: Path, *, tested: bool) -> list[Linter]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from alerting import names
 from alerting.platform import Dashboard
 from components.naming import type_token
 
@@ -31,7 +32,7 @@ class Dashboards(pulumi.ComponentResource):
             kubernetes.core.v1.ConfigMap(
                 f"{name}-{one.name}",
                 metadata=kubernetes.meta.v1.ObjectMetaArgs(
-                    name=f"dashboard-{one.name}", namespace=args.namespace, labels={SIDECAR_LABEL: "1"}
+                    name=names.dashboard_config_map(one.name), namespace=args.namespace, labels={SIDECAR_LABEL: "1"}
                 ),
                 data={f"{one.name}.json": one.text},
                 opts=pulumi.ResourceOptions(parent=self),

@@ -1,7 +1,7 @@
 """Holds what a program registered to what the embedded providers take: AWS's own schemas, and PagerDuty's shapes.
 
 That is what `orion preview` does on the real engine, here without anything being started. Kubernetes objects are held
-to a real API server there, and to nothing here.
+to a real API server there, and here to its limits (`sandbox/kubernetes_limits.py`).
 """
 
 from __future__ import annotations

@@ -38,7 +38,9 @@ def test_every_object_that_is_deployed_is_counted(platform: Platform) -> None:
     counted = [(kind, name) for kind, name, _, _ in object_sizes(platform)]
 
     assert {name for kind, name in counted if kind == "PrometheusRule"} == {file.name for file in platform.rules}
-    assert {one.name for one in platform.dashboards} <= {name for kind, name in counted if kind == "ConfigMap"}
+    assert {f"dashboard-{one.name}" for one in platform.dashboards} <= {
+        name for kind, name in counted if kind == "ConfigMap"
+    }
     assert ("Secret", "alertmanager-config") in counted
 
 
@@ -53,7 +55,7 @@ def test_an_object_over_its_limit_is_refused_with_both_numbers(catalog: Catalog,
 
     assert f"PrometheusRule orion-large: found {RULES_BYTES + 1}"[:-6] in message
     assert f"allowed: {RULES_BYTES}. Split its largest group" in message
-    assert f"ConfigMap orion-drawn: found {OBJECT_BYTES + 1} bytes; allowed: {OBJECT_BYTES}" in message
+    assert f"ConfigMap dashboard-orion-drawn: found {OBJECT_BYTES + 1} bytes; allowed: {OBJECT_BYTES}" in message
 
 
 def test_a_name_that_kubernetes_refuses_and_one_that_is_there_twice_are_refused(
