@@ -17,14 +17,23 @@ from sandbox.service import ServiceFailed
 from tests.bench.catalog import ROOT
 from tests.bench.figures import Figure, print_figures, write_figures
 from tests.bench.function import function_import
+from tests.bench.growth import GROWTH_FIGURES, growth
 from tests.bench.hops import HopMissing
 from tests.bench.preview import SIZES, previews
+from tests.bench.reload import RELOAD, reloads
 from tests.bench.sandbox import SANDBOX_FIGURES, sandbox_figures
 from tests.bench.sizes import SIZE_FIGURES, sizes
 from tools.paths import ToolMissing
 
 RESULT = ROOT / "build" / "bench.json"
-NAMES = (*(f"preview_{size}" for size in SIZES), *SIZE_FIGURES, "function_import", *SANDBOX_FIGURES)
+NAMES = (
+    *(f"preview_{size}" for size in SIZES),
+    *GROWTH_FIGURES,
+    *SIZE_FIGURES,
+    RELOAD,
+    "function_import",
+    *SANDBOX_FIGURES,
+)
 INTERRUPTED = 130
 REFUSED = 2
 FAILED = 1
@@ -65,7 +74,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _measured(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     yield from previews(wanted)
+    yield from growth(wanted)
     yield from sizes(wanted)
+    yield from reloads(wanted)
     yield from function_import(wanted)
     yield from sandbox_figures(wanted, lambda step: console.print(f"[dim]{step}[/]"))
 

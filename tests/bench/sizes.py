@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from alerting.build import load_platform
+from alerting.platform import Platform
 from alerting.stored_objects import OBJECT_BYTES, configuration_text, object_sizes
 from cli.stack_config import read_settings
 from tests.bench.catalog import ROOT, write_catalog
@@ -24,9 +25,7 @@ def sizes(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     """Yield the bytes of Alertmanager's configuration, and of the largest object of all."""
     if not any(map(wanted, SIZE_FIGURES)):
         return
-    with tempfile.TemporaryDirectory(prefix="orion-bench-") as directory:
-        write_catalog(Path(directory), ALERTS, services=SERVICES)
-        platform = load_platform(Path(directory), read_settings(ROOT, "prod"))
+    platform = platform_of(SERVICES)
     values = {
         CONFIGURATION: len(configuration_text(platform).encode()),
         LARGEST: max(size for _, _, size, _ in object_sizes(platform)),
@@ -34,3 +33,10 @@ def sizes(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     for name, value in values.items():
         if wanted(name):
             yield Figure(name=name, value=value, unit="bytes", peer=PEER, peer_value=OBJECT_BYTES)
+
+
+def platform_of(services: int) -> Platform:
+    """Return what so many services deploy, a tenth as many teams, and a thousand alerts."""
+    with tempfile.TemporaryDirectory(prefix="orion-bench-") as directory:
+        write_catalog(Path(directory), ALERTS, services=services)
+        return load_platform(Path(directory), read_settings(ROOT, "prod"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ from cli.stack_config import read_settings
 from sandbox.metrics.faults import FAULT_OF_ALERT
 from tests.alerting_data import DATA, ROOT
 from tests.bench import __main__ as bench
-from tests.bench import catalog, storm
+from tests.bench import catalog, growth, storm
 from tests.bench.catalog import write_catalog
 from tests.bench.figures import Figure
 from tests.bench.hops import WAYS
@@ -59,6 +61,29 @@ def test_the_storm_has_forty_groups_of_twenty_five() -> None:
 def test_every_way_begins_with_a_fault_that_sets_its_alert_off() -> None:
     for way in WAYS.values():
         assert FAULT_OF_ALERT[way.alert].name == way.fault
+
+
+def test_growth_is_measured_against_ten_times_a_tenth_of_the_alerts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(alerts: int) -> growth.Preview:
+        return growth.Preview(seconds=float(alerts) ** 2, memory=alerts * growth.MEBIBYTE)
+
+    monkeypatch.setattr(growth, "_in_its_own_process", measured)
+
+    [seconds, memory] = growth.growth(lambda _: True, alerts=1000)
+
+    assert (seconds.name, seconds.ratio) == ("preview_100000", 10.0)
+    assert (memory.name, memory.ratio, memory.value) == ("preview_100000_memory", 1.0, 1000)
+
+
+def test_a_preview_is_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
+    write_catalog(tmp_path, 10)
+    command = [sys.executable, "-m", "tests.bench.growth", str(tmp_path)]
+
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+
+    measured = growth.Preview(**json.loads(done.stdout))
+    assert measured.seconds > 0
+    assert measured.memory > 0
 
 
 @pytest.fixture
