@@ -98,7 +98,7 @@ def _known(holder: Mapping[str, Any], key: str) -> dict[str, Any]:
 def _bytes(texts: Mapping[str, Any]) -> int:
     """Return the bytes of all keys and values. What only a deployment will tell counts as nothing."""
     values = [value for value in texts.values() if isinstance(value, str)]
-    return sum(len(text.encode()) for text in [*texts, *cast("list[str]", values)])
+    return sum(len(text.encode()) for text in [*texts, *values])
 
 
 _LABEL_TEXT = f"at most {LABEL_CHARACTERS} letters, digits, -, _ and ., with a letter or a digit at both ends"

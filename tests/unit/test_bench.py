@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -73,17 +71,6 @@ def test_growth_is_measured_against_ten_times_a_tenth_of_the_alerts(monkeypatch:
 
     assert (seconds.name, seconds.ratio) == ("preview_100000", 10.0)
     assert (memory.name, memory.ratio, memory.value) == ("preview_100000_memory", 1.0, 1000)
-
-
-def test_a_preview_is_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
-    write_catalog(tmp_path, 10)
-    command = [sys.executable, "-m", "tests.bench.growth", str(tmp_path)]
-
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-
-    measured = growth.Preview(**json.loads(done.stdout))
-    assert measured.seconds > 0
-    assert measured.memory > 0
 
 
 @pytest.fixture
