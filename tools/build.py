@@ -100,7 +100,7 @@ def _provide(recipe: Recipe, folder: Path, console: Console, position: str) -> N
     built = cache_folder() / "tools" / f"{recipe.name}-{_fingerprint(recipe)}"
     if not built.exists():
         with Status(
-            f"tool {recipe.name} ({position}): building; the first time, all take about 20 minutes", console=console
+            f"tool {recipe.name} ({position}): building, once; the largest take several minutes each", console=console
         ):
             if not console.is_terminal:
                 console.print(f"tool {recipe.name} ({position}): building")
