@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from chatops.effects import TRAITS, Effect, Lane
+from chatops.effects import TRAITS, Acknowledge, Effect, Lane
 
 LEASE_SECONDS = 60
 """Longer than a function runs, so that a leased effect is under way at most once."""
@@ -116,7 +116,12 @@ def is_same_attempt(entry: Entry, held: Entry) -> bool:
 
 def is_expired(entry: Entry, now: float) -> bool:
     """Return whether an effect is too old to be tried again."""
-    return now - entry.created_at > TRAITS[type(entry.effect)].lifetime
+    return now - asked_at(entry) > TRAITS[type(entry.effect)].lifetime
+
+
+def asked_at(entry: Entry) -> float:
+    """Return when an effect was asked for: a click may have waited on its queue for long."""
+    return entry.effect.clicked_at if isinstance(entry.effect, Acknowledge) else entry.created_at
 
 
 def is_once(entry: Entry) -> bool:

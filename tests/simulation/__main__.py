@@ -19,7 +19,7 @@ from tests.simulation.run import Failure, run_plan, run_seeds, shrink, trace
 
 CHUNK = 200
 ENOUGH_FAILURES = 10
-MOST_SEEDS_OF_A_MUTATION = 20_000
+MOST_SEEDS_OF_A_MUTATION = 30_000
 
 
 def main(arguments: Sequence[str]) -> int:

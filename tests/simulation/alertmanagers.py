@@ -108,7 +108,7 @@ class Alertmanagers:
         def partly() -> None:
             replica.watchdog = True
             for group, alerts in self.truth.items():
-                replica.alerts[group] = frozenset(alert for alert in alerts if self.world.random.random() < 0.5)
+                replica.alerts[group] = frozenset(alert for alert in sorted(alerts) if self.world.random.random() < 0.5)
 
         self.world.after(20 * self.world.random.random(), partly)
         source = self.replicas[(replica.index + 1) % 3]

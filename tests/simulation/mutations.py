@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 from chatops import actions, delivery, ending, executor, incidents, outbox, repair, step
@@ -194,10 +195,16 @@ MUTATIONS = (
     ),
     Mutation(name="effects are tried forever", target="chatops.outbox:is_expired", by=FALSE, seed=1903),
     Mutation(
+        name="the age of a click is counted from its delivery",
+        target="chatops.outbox:asked_at",
+        by=attrgetter("created_at"),
+        seed=22300,
+    ),
+    Mutation(
         name="a click acts again when it is delivered again",
         target="chatops.actions:is_handled",
         by=FALSE,
-        seed=17,
+        seed=19,
     ),
     Mutation(name="everybody may click everything", target="chatops.actions:refused", by=NOTHING, seed=16),
     Mutation(
