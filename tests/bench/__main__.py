@@ -14,6 +14,7 @@ from rich.console import Console
 
 from sandbox.engine import DeploymentFailed
 from sandbox.service import ServiceFailed
+from tests.bench.apply import APPLY_FIGURES, applied
 from tests.bench.catalog import ROOT
 from tests.bench.figures import Figure, print_figures, write_figures
 from tests.bench.function import function_import
@@ -31,6 +32,7 @@ NAMES = (
     *GROWTH_FIGURES,
     *SIZE_FIGURES,
     RELOAD,
+    *APPLY_FIGURES,
     "function_import",
     *SANDBOX_FIGURES,
 )
@@ -77,8 +79,13 @@ def _measured(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     yield from growth(wanted)
     yield from sizes(wanted)
     yield from reloads(wanted)
+    yield from applied(wanted, _tell)
     yield from function_import(wanted)
-    yield from sandbox_figures(wanted, lambda step: console.print(f"[dim]{step}[/]"))
+    yield from sandbox_figures(wanted, _tell)
+
+
+def _tell(step: str) -> None:
+    console.print(f"[dim]{step}[/]")
 
 
 def _interrupt(*_: object) -> None:

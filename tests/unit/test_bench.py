@@ -11,6 +11,7 @@ import pytest
 
 from alerting.build import load_platform
 from alerting.platform import Platform
+from alerting.stored_objects import object_sizes
 from cli.stack_config import read_settings
 from sandbox.metrics.faults import FAULT_OF_ALERT
 from tests.alerting_data import DATA, ROOT
@@ -19,6 +20,7 @@ from tests.bench import catalog, growth, storm
 from tests.bench.catalog import write_catalog
 from tests.bench.figures import Figure
 from tests.bench.hops import WAYS
+from tests.bench.kubernetes_program import manifests
 from tests.bench.storm import storm_alerts
 
 
@@ -59,6 +61,18 @@ def test_the_storm_has_forty_groups_of_twenty_five() -> None:
 def test_every_way_begins_with_a_fault_that_sets_its_alert_off() -> None:
     for way in WAYS.values():
         assert FAULT_OF_ALERT[way.alert].name == way.fault
+
+
+def test_the_objects_that_are_applied_are_those_of_the_program(tmp_path: Path) -> None:
+    platform = platform_of(tmp_path, 30)
+
+    objects = manifests(tmp_path, "elsewhere")
+
+    named = {(one["kind"], one["metadata"]["name"]) for one in objects}
+    assert named >= {(kind, name) for kind, name, _, _ in object_sizes(platform)}
+    assert objects[0]["kind"] == "Namespace"
+    assert {one["metadata"].get("namespace", "elsewhere") for one in objects} == {"elsewhere"}
+    assert all(one["apiVersion"] for one in objects)
 
 
 def test_growth_is_measured_against_ten_times_a_tenth_of_the_alerts(monkeypatch: pytest.MonkeyPatch) -> None:
