@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 from chatops.repair import Repair
 
-EPISODE_PREFIX = "episode#"
-
 
 class EpisodeId(NamedTuple):
     """The identity of an episode: PagerDuty's deduplication key of its group, and a number taken when it opened."""
@@ -21,50 +19,17 @@ class EpisodeId(NamedTuple):
     number: int
 
     def __str__(self) -> str:
-        return f"{EPISODE_PREFIX}{self.group}#{self.number}"
-
-    @classmethod
-    def from_text(cls, text: str) -> EpisodeId:
-        """Return the identity that a text names. Raises `ValueError`."""
-        group, mark, number = text.removeprefix(EPISODE_PREFIX).rpartition("#")
-        if not (text.startswith(EPISODE_PREFIX) and mark and number.isascii() and number.isdigit()):
-            raise ValueError(f"found {text!r:.100}; allowed: {EPISODE_PREFIX}GROUP#NUMBER")
-        return cls(group, int(number))
+        return f"episode#{self.group}#{self.number}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """A group of alerts as Alertmanager forms it. `key` is PagerDuty's deduplication key for it.
-
-    `labels` are those that its route groups by; a label that the group lacks has an empty value, as in a matcher.
-    `receiver` is that of its route: it and the labels name the group in Alertmanager's API.
-    """
+    """A group of alerts as Alertmanager forms it. `key` is PagerDuty's deduplication key for it."""
 
     key: str
     labels: tuple[tuple[str, str], ...]
     channel: str
     title: str
-    receiver: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Details:
-    """Texts of a group's newest notification, as they came, which the thread shows.
-
-    `more` is how many alerts fire beside the one that is described, and `silence` is the address of Alertmanager's page
-    that silences the group.
-    """
-
-    severity: str = ""
-    service: str = ""
-    summary: str = ""
-    description: str = ""
-    value: str = ""
-    since: float | None = None
-    more: int = 0
-    runbook: str = ""
-    dashboard: str = ""
-    silence: str = ""
 
 
 class Phase(StrEnum):
@@ -97,7 +62,6 @@ class Incident:
     opened_at: float
     acknowledged_by: tuple[str, ...] = ()
     assigned_to: tuple[str, ...] = ()
-    url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +97,7 @@ class Policy:
 class Episode:
     """One episode.
 
-    `firing` holds the fingerprints that the newest notification named, `details` its texts, and `news_at` is when that
-    was sent.
+    `firing` holds the fingerprints that the newest notification named, and `news_at` is when that was sent.
     `gone_since` is when a look first found that nothing fires; `thread` is the id of the root message in Slack.
     `acknowledging` are the people whose acknowledgement is on its way to PagerDuty. `handled` are the ids and times of
     the Slack actions that were answered.
@@ -145,7 +108,6 @@ class Episode:
     opened_at: float
     news_at: float
     next_look_at: float
-    details: Details = Details()
     phase: Phase = Phase.FIRING
     firing: frozenset[str] = frozenset()
     gone_since: float | None = None
@@ -163,53 +125,34 @@ class Episode:
         return self.phase is not Phase.ENDED
 
 
-class Shown(StrEnum):
-    """The state of an episode as the thread shows it."""
-
-    FIRING = "firing"
-    ACKNOWLEDGED = "acknowledged"
-    RESOLVED = "resolved"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootMessage:
-    """The content of the first message of an episode's thread. `episode` is what its buttons act on."""
+    """The content of the first message of an episode's thread."""
 
-    episode: str
     title: str
-    state: Shown
+    state: str
     firing: int
-    opened_at: float
-    ended_at: float | None
-    details: Details
-    incident: Incident | None
-    silence: Silence | None
-
-    @property
-    def acknowledged_by(self) -> tuple[str, ...]:
-        """Return who has acknowledged the incident."""
-        return self.incident.acknowledged_by if self.incident else ()
+    acknowledged_by: tuple[str, ...]
+    incident: str | None
+    silenced_until: float | None
 
 
 def root_message(episode: Episode) -> RootMessage:
     """Return the root message that an episode's thread must show."""
-    silence = episode.silence
+    incident, silence = episode.incident, episode.silence
     return RootMessage(
-        episode=str(episode.id),
         title=episode.group.title,
         state=_state(episode),
         firing=len(episode.firing) if episode.is_open else 0,
-        opened_at=episode.opened_at,
-        ended_at=episode.ended_at,
-        details=episode.details,
-        incident=episode.incident,
-        silence=None if silence is None or silence.lifted else silence,
+        acknowledged_by=incident.acknowledged_by if incident else (),
+        incident=incident.id if incident else None,
+        silenced_until=silence.ends_at if silence and not silence.lifted else None,
     )
 
 
-def _state(episode: Episode) -> Shown:
+def _state(episode: Episode) -> str:
     if not episode.is_open:
-        return Shown.RESOLVED
+        return "resolved"
     if episode.incident and episode.incident.status is IncidentStatus.ACKNOWLEDGED:
-        return Shown.ACKNOWLEDGED
-    return Shown.FIRING
+        return "acknowledged"
+    return "firing"
