@@ -43,10 +43,13 @@ def _reap(program: int, result: Path) -> None:
 
 
 def _end_descendants(reaper: threading.Thread) -> None:
-    """End everything below this process. What is started meanwhile is found by the next round."""
+    """End everything below this process, until the kernel has no child of it left.
+
+    A look at the processes proves nothing: a parent may end, and its child begin, while they are listed.
+    """
     own = psutil.Process()
-    while below := own.children(recursive=True):
-        for process in below:
+    while reaper.is_alive():
+        for process in own.children(recursive=True):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         reaper.join(ROUND_SECONDS)

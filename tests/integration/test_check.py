@@ -33,7 +33,7 @@ def test_check_says_what_is_there(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     code, said, _ = run(monkeypatch, capsys, "check")
 
     assert code == 0
-    assert said.count("✓") == 3 + 1 + 2 * 2 + 3 * 3 + 1
+    assert said.count("✓") == 3 + 1 + 2 * 3 + 3 * 3 + 1
     assert "✗" not in said
     rules = "".join(path.read_text() for path in (DATA / "rules").glob("*.yaml"))
     alerts = rules.count("- alert: ")

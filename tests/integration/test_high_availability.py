@@ -109,7 +109,10 @@ def test_no_page_is_lost_none_doubled_and_silences_are_kept(watch: Watch) -> Non
     alerts = {BY_PROMETHEUS, INHIBITING, *(name for name in watch.alerts if SILENCED not in name)}
     assert watch.incidents() == dict.fromkeys(alerts, 1)
     # At least once, by design: the next replica could not know. PagerDuty's dedup key made one incident of it.
-    assert watch.events() == {**dict.fromkeys(alerts, 1), "DiedWhileSending": 2}
+    # With a zone lost, a replica that is slow to answer is taken for lost as well, and the next one pages too.
+    events = watch.events()
+    assert events.pop(BY_PROMETHEUS) in {1, 2}
+    assert events == {**dict.fromkeys(alerts - {BY_PROMETHEUS}, 1), "DiedWhileSending": 2}
     assert [silences(address) for address in stage.alertmanagers()] == [{silence, later}] * 3
 
 
