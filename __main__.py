@@ -22,6 +22,7 @@ from components.preflight import preflight
 from components.prometheus_rules import Rules, RulesArgs
 from components.protection import know_old_names
 from components.providers import Providers, ProvidersArgs
+from components.repair_reports import RepairReports
 from components.repair_sweep import RepairSweep, RepairSweepArgs, build_sweep_package
 from components.runbook_automation import (
     RunbookAutomation,
@@ -79,6 +80,9 @@ alarms = Alarms(
     ),
     opts=using,
 )
+reports = RepairReports(
+    notification_topic_arn=event_bus.notification_topic_arn, team_topic_arns=event_bus.team_topic_arns
+)
 runbook_automation = RunbookAutomation(
     "runbook-automation",
     RunbookAutomationArgs(
@@ -87,8 +91,7 @@ runbook_automation = RunbookAutomation(
         state=state,
         key_arn=event_bus.key_arn,
         alert_topic_arn=event_bus.alert_topic_arn,
-        notification_topic_arn=event_bus.notification_topic_arn,
-        team_topic_arns=event_bus.team_topic_arns,
+        reports=reports,
         alarm_topic_arn=alarms.topic_arn,
     ),
     opts=using,
@@ -100,8 +103,7 @@ repair_sweep = RepairSweep(
         package=sweep_package,
         state=state,
         key_arn=event_bus.key_arn,
-        notification_topic_arn=event_bus.notification_topic_arn,
-        team_topic_arns=event_bus.team_topic_arns,
+        reports=reports,
         alarm_topic_arn=alarms.topic_arn,
     ),
     opts=using,

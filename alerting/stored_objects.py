@@ -21,7 +21,8 @@ NAME_CHARACTERS = 253
 ROUTING = "catalog/routing.yaml"
 
 _PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_NAME = re.compile(rf"{_PART}(\.{_PART})*")
+SUBDOMAIN = re.compile(rf"{_PART}(\.{_PART})*")
+"""A name of RFC 1123, as most objects have, of at most `NAME_CHARACTERS`."""
 
 
 def configuration_text(platform: Platform) -> str:
@@ -64,7 +65,7 @@ def _refusals(platform: Platform) -> Iterator[str]:
     for kind, name, size, limit in sizes:
         if size > limit:
             yield f"{kind} {name}: found {size} bytes; allowed: {limit}. {_ADVICE[kind]}"
-        if not _NAME.fullmatch(name) or len(name) > NAME_CHARACTERS:
+        if not SUBDOMAIN.fullmatch(name) or len(name) > NAME_CHARACTERS:
             allowed = f"at most {NAME_CHARACTERS} lower-case letters, digits, - and ."
             yield f"{kind} {name}: found a name that Kubernetes refuses; allowed: {allowed}. Rename its file in rules/"
     for (kind, name), count in Counter((kind, name) for kind, name, _, _ in sizes).items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from components.function_alarms import FunctionAlarms
 from components.function_package import FunctionPackage, build_function_package
 from components.function_queue import RuleFeed
 from components.naming import SWEEP_FUNCTION, SWEEP_RULE
-from components.policies import Statement
+from components.repair_reports import RepairReports
 from components.state import State
 from orion_common.names import BY_STATUS, SWEEP_SOURCE, Variable
 
@@ -53,8 +52,7 @@ class RepairSweepArgs:
     package: FunctionPackage
     state: State
     key_arn: pulumi.Input[str]
-    notification_topic_arn: pulumi.Input[str]
-    team_topic_arns: Mapping[str, pulumi.Input[str]]
+    reports: RepairReports
     alarm_topic_arn: pulumi.Input[str]
 
 
@@ -84,22 +82,11 @@ class RepairSweep(Function):
                 statements=[
                     state.write_statement("KeepState", "dynamodb:UpdateItem"),
                     state.query_statement("FindState", BY_STATUS),
-                    Statement(
-                        sid="AskForOutcomes",
-                        actions=["ssm:ListCommandInvocations", "ssm:GetCommandInvocation"],
-                        # A command has no ARN.
-                        resources=["*"],
-                    ),
-                    Statement(
-                        sid="PublishResults",
-                        actions=["sns:Publish"],
-                        resources=[args.notification_topic_arn, *args.team_topic_arns.values()],
-                    ),
+                    *args.reports.statements(),
                 ],
                 environment={
                     Variable.REPAIR_TABLE: state.table_name,
-                    Variable.NOTIFICATION_TOPIC_ARN: args.notification_topic_arn,
-                    Variable.TEAM_TOPIC_ARNS: pulumi.Output.json_dumps(dict(args.team_topic_arns), sort_keys=True),
+                    **args.reports.environment(),
                 },
             )
         )

@@ -20,6 +20,7 @@ from components.function_package import FunctionPackage, build_function_package
 from components.function_queue import RuleFeed, TopicFeed
 from components.naming import BASTION_TAG_VALUE, FUNCTION, OUTCOME_RULE, arn
 from components.policies import Statement
+from components.repair_reports import RepairReports
 from components.state import State
 from orion_common.names import (
     BASTION_TAG,
@@ -74,8 +75,7 @@ class RunbookAutomationArgs:
     state: State
     key_arn: pulumi.Input[str]
     alert_topic_arn: pulumi.Input[str]
-    notification_topic_arn: pulumi.Input[str]
-    team_topic_arns: Mapping[str, pulumi.Input[str]]
+    reports: RepairReports
     alarm_topic_arn: pulumi.Input[str]
 
 
@@ -166,17 +166,7 @@ def _statements(args: RunbookAutomationArgs, documents: Mapping[str, aws.ssm.Doc
             resources=[arn(settings, "ec2", "instance/*")],
             conditions={"StringEquals": {f"ssm:resourceTag/{BASTION_TAG}": BASTION_TAG_VALUE}},
         ),
-        Statement(
-            sid="AskForOutcomes",
-            actions=["ssm:ListCommandInvocations", "ssm:GetCommandInvocation"],
-            # A command has no ARN.
-            resources=["*"],
-        ),
-        Statement(
-            sid="PublishResults",
-            actions=["sns:Publish"],
-            resources=[args.notification_topic_arn, *args.team_topic_arns.values()],
-        ),
+        *args.reports.statements(),
         Statement(
             sid="KeepUnreadableMessages",
             actions=["s3:PutObject"],
@@ -190,8 +180,7 @@ def _environment(
 ) -> Mapping[Variable, pulumi.Input[str]]:
     return {
         Variable.REPAIR_TABLE: args.state.table_name,
-        Variable.NOTIFICATION_TOPIC_ARN: args.notification_topic_arn,
-        Variable.TEAM_TOPIC_ARNS: pulumi.Output.json_dumps(dict(args.team_topic_arns), sort_keys=True),
+        **args.reports.environment(),
         Variable.BASTION_TAG_VALUE: BASTION_TAG_VALUE,
         Variable.DIAGNOSTICS_BUCKET: args.state.diagnostics.name,
         Variable.REPAIR_MODE: args.spec.settings.repairs.value,

@@ -11,18 +11,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
-DATA_BYTES = 1024 * 1024
-"""The most data of a Secret or a ConfigMap (`MaxSecretSize`)."""
+from alerting.stored_objects import NAME_CHARACTERS, OBJECT_BYTES, SUBDOMAIN
+
 REQUEST_BYTES = 3 * 1024 * 1024 // 2
 """The largest request that etcd takes (`--max-request-bytes`), and so the largest object."""
 ANNOTATION_BYTES = 256 * 1024
 """The most bytes of all annotations of an object, keys and values (`TotalAnnotationSizeLimitB`)."""
-NAME_CHARACTERS = 253
 LABEL_CHARACTERS = 63
 
-_PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-SUBDOMAIN = re.compile(rf"{_PART}(\.{_PART})*")
-"""A name of RFC 1123, as most objects have."""
 _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _PATH_SEGMENT = re.compile(r"(?!\.{1,2}$)[^/%]+")
 _LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
@@ -85,8 +81,8 @@ def _data_refusals(data: Mapping[str, Any]) -> Iterator[str]:
         if not _DATA_KEY.fullmatch(key) or len(key) > NAME_CHARACTERS:
             yield f"data: found the key {key!r}; allowed: at most {NAME_CHARACTERS} letters, digits, -, _ and ."
     size = _bytes(data)
-    if size > DATA_BYTES:
-        yield f"data: found {size} bytes; allowed: {DATA_BYTES}. Split it, or put less into it"
+    if size > OBJECT_BYTES:
+        yield f"data: found {size} bytes; allowed: {OBJECT_BYTES}. Split it, or put less into it"
 
 
 def _known(holder: Mapping[str, Any], key: str) -> dict[str, Any]:

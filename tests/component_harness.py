@@ -12,6 +12,7 @@ import pulumi
 from alerting.settings import Settings
 from components.bastion import Bastion, BastionArgs, BastionSpec
 from components.event_bus import EventBus, EventBusArgs, EventBusSpec
+from components.repair_reports import RepairReports
 from components.repair_sweep import RepairSweep, RepairSweepArgs
 from components.runbook_automation import RunbookAutomation, RunbookAutomationArgs, RunbookAutomationSpec
 from components.state import State, StateArgs
@@ -55,15 +56,17 @@ def automation(folder: Path, *, preview: bool = False, alertmanager_api: str | N
     def make(stack: Settings, options: pulumi.ResourceOptions) -> None:
         stack = stack.model_copy(update={"alertmanager_api": alertmanager_api})
         state = State("state", StateArgs(settings=stack, key_arn=KEY), options)
-        topics = {team: f"{SNS}:orion-team-{team}" for team in ("trading", "platform")}
+        reports = RepairReports(
+            notification_topic_arn=f"{SNS}:orion-notifications",
+            team_topic_arns={team: f"{SNS}:orion-team-{team}" for team in ("trading", "platform")},
+        )
         args = RunbookAutomationArgs(
             spec=RunbookAutomationSpec(settings=stack, repairs=repairs(), package=package(folder)),
             namespace="monitoring",
             state=state,
             key_arn=KEY,
             alert_topic_arn=f"{SNS}:orion-alerts",
-            notification_topic_arn=f"{SNS}:orion-notifications",
-            team_topic_arns=topics,
+            reports=reports,
             alarm_topic_arn=f"{SNS}:orion-alarms",
         )
         RunbookAutomation("runbook-automation", args, options)
@@ -72,8 +75,7 @@ def automation(folder: Path, *, preview: bool = False, alertmanager_api: str | N
             package=package(folder),
             state=state,
             key_arn=KEY,
-            notification_topic_arn=f"{SNS}:orion-notifications",
-            team_topic_arns=topics,
+            reports=reports,
             alarm_topic_arn=f"{SNS}:orion-alarms",
         )
         RepairSweep("repair-sweep", sweep, options)

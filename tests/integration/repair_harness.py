@@ -67,6 +67,23 @@ def running_cluster(directory: Path) -> Generator[ControlPlane]:
 CREDENTIALS = Credentials.new()
 
 
+def claimed_item(id_: str) -> dict[str, Any]:
+    """Return the record of an overdue repair as a function leaves it that dies before it sends anything."""
+    return {
+        "id": {"S": id_},
+        "open": {"S": "repair"},
+        "due_at": {"N": "1"},
+        "started_at": {"N": "1"},
+        "timeout_seconds": {"N": "180"},
+        "alert": {"S": "HighMemoryUsage"},
+        "action": {"S": "restart_pod"},
+        "team": {"S": "platform"},
+        "labels": {"M": {}},
+        "parameters": {"M": {}},
+        "status": {"S": "claimed"},
+    }
+
+
 def rights(kind: str) -> list[Manifest]:
     """The rights of the bastion's group, in the services' namespace or in the whole cluster."""
     wanted = function_repairs({})

@@ -14,24 +14,9 @@ from sandbox.cluster.control_plane import ControlPlane
 from sandbox.functions import FunctionRuntime
 from sandbox.journal import Journal
 from sandbox.service import wait_until_ready
-from tests.integration.repair_harness import CREDENTIALS, FUNCTION, SWEEP, Stage
+from tests.integration.repair_harness import CREDENTIALS, FUNCTION, SWEEP, Stage, claimed_item
 from tests.lambda_events import create_documents, notification
 from tests.waiting import until
-
-CLAIMED = {
-    "id": {"S": "repair#00000000000000dd#restart_pod#0123456789abcdef"},
-    "open": {"S": "repair"},
-    "due_at": {"N": "1"},
-    "started_at": {"N": "1"},
-    "timeout_seconds": {"N": "180"},
-    "alert": {"S": "HighMemoryUsage"},
-    "action": {"S": "restart_pod"},
-    "team": {"S": "platform"},
-    "labels": {"M": {}},
-    "parameters": {"M": {}},
-    "status": {"S": "claimed"},
-}
-"""A repair whose function died before it sent anything."""
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +43,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def test_an_alert_is_answered_by_the_one_and_a_lost_repair_reported_by_the_other(stage: Stage) -> None:
     (topic,) = (one for one in stage.sns.list_topics()["Topics"] if "orion-alerts" in one.get("TopicArn", ""))
     stage.sns.publish(TopicArn=topic.get("TopicArn", ""), Message=message())
-    stage.dynamodb.put_item(TableName="orion-state", Item=CLAIMED)
+    stage.dynamodb.put_item(
+        TableName="orion-state", Item=claimed_item("repair#00000000000000dd#restart_pod#0123456789abcdef")
+    )
 
     until("the alert is answered", lambda: stage.messages("orion-notifications"))
     until("the team hears of the lost repair", lambda: stage.messages("orion-team-platform"))

@@ -13,7 +13,7 @@ from sandbox.cluster.workloads import NAMESPACE, PodSummary
 from sandbox.functions import FunctionRuntime
 from sandbox.journal import Journal, Kind
 from sandbox.service import wait_until_ready
-from tests.integration.repair_harness import CREDENTIALS, QUEUE, Stage, running_aws, running_cluster
+from tests.integration.repair_harness import CREDENTIALS, QUEUE, Stage, claimed_item, running_aws, running_cluster
 from tests.waiting import until
 
 pytestmark = pytest.mark.integration
@@ -232,19 +232,7 @@ def test_a_document_that_somebody_changed_is_not_run(stage: Stage) -> None:
 
 
 def test_the_sweep_comes_by_its_schedule(stage: Stage, journal: Journal) -> None:
-    claimed = {
-        "id": {"S": "repair#00000000000000dd#2026-11-24T10:00:00Z#restart_pod"},
-        "open": {"S": "repair"},
-        "due_at": {"N": "1"},
-        "started_at": {"N": "1"},
-        "timeout_seconds": {"N": "180"},
-        "alert": {"S": "HighMemoryUsage"},
-        "action": {"S": "restart_pod"},
-        "team": {"S": "platform"},
-        "labels": {"M": {}},
-        "parameters": {"M": {}},
-        "status": {"S": "claimed"},
-    }
+    claimed = claimed_item("repair#00000000000000dd#2026-11-24T10:00:00Z#restart_pod")
     commands = len(journal.find(Kind.COMMAND_STARTED))
 
     stage.dynamodb.put_item(TableName="orion-state", Item=claimed)  # as a function leaves it that dies before it sends

@@ -119,6 +119,16 @@ def test_the_repair_that_is_added_answers_the_alert(tmp_path: Path) -> None:
     assert {repair.alert: repair.action for repair in after.repairs}["HighCPUUsage"] == "collect_diagnostics"
 
 
+TEST = re.compile(r"`((?:rules/)?tests/[\w./-]+)(?:::(\w+))?`")
+
+
+@pytest.mark.parametrize("document", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_the_tests_that_a_document_names_are_there(document: Path) -> None:
+    for path, name in TEST.findall(document.read_text()):
+        assert (ROOT / path).exists(), path
+        assert not name or f"def {name}(" in (ROOT / path).read_text(), f"{path}::{name}"
+
+
 DOCUMENTS = [ROOT / "docs" / name for name in ("changing.md", "deploying.md", "security.md")]
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.kubernetes_limits import ANNOTATION_BYTES, DATA_BYTES, REQUEST_BYTES, limit_refusals
+from alerting.stored_objects import OBJECT_BYTES
+from sandbox.kubernetes_limits import ANNOTATION_BYTES, REQUEST_BYTES, limit_refusals
 from sandbox.providers.provider_values import UNKNOWN
 
 
@@ -20,15 +21,15 @@ def refused(kind: str = "ConfigMap", *, data: dict[str, str] | None = None, **me
 
 @pytest.mark.parametrize("kind", ["Secret", "ConfigMap"])
 def test_data_is_at_most_a_mebibyte_with_its_keys(kind: str) -> None:
-    assert refused(kind, data={"key": "x" * (DATA_BYTES - 3)}) == []
+    assert refused(kind, data={"key": "x" * (OBJECT_BYTES - 3)}) == []
 
-    [message] = refused(kind, data={"key": "x" * (DATA_BYTES - 2)})
+    [message] = refused(kind, data={"key": "x" * (OBJECT_BYTES - 2)})
 
-    assert message.startswith(f"{kind} an-object: data: found {DATA_BYTES + 1} bytes; allowed: {DATA_BYTES}.")
+    assert message.startswith(f"{kind} an-object: data: found {OBJECT_BYTES + 1} bytes; allowed: {OBJECT_BYTES}.")
 
 
 def test_an_object_is_no_larger_than_what_etcd_takes() -> None:
-    assert refused("PodMonitor", data={"key": "x" * DATA_BYTES}) == []
+    assert refused("PodMonitor", data={"key": "x" * OBJECT_BYTES}) == []
 
     [message] = refused("PodMonitor", data={"key": "x" * REQUEST_BYTES})
 
