@@ -1,4 +1,4 @@
-"""The secrets of one run: whoever does not have them can do nothing to its account at AWS or at PagerDuty.
+"""The secrets of one run: whoever does not have them can do nothing to its account at AWS, at PagerDuty or in Slack.
 
 They are made anew for each run and handed from process to process by the environment, which other people of the
 machine cannot read, and are kept in the run's folder, which only its owner can open.
@@ -24,20 +24,28 @@ from sandbox.seed_data import REGION
 ACCESS_KEY_VARIABLE = "AWS_ACCESS_KEY_ID"
 SECRET_KEY_VARIABLE = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - a variable's name
 TOKEN_VARIABLE = "ORION_SANDBOX_PAGERDUTY_TOKEN"  # noqa: S105 - a variable's name
+SLACK_TOKEN_VARIABLE = "ORION_SANDBOX_SLACK_TOKEN"  # noqa: S105 - a variable's name
+SIGNING_SECRET_VARIABLE = "ORION_SANDBOX_SLACK_SIGNING_SECRET"  # noqa: S105 - a variable's name
 FILE = "credentials.json"
 OWN_SERVICE = "sandbox"
 """What requests for the stand-in's own pages are signed for."""
 _ID_BYTES = 8
 _SECRET_BYTES = 30
+_SIGNING_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """A key pair of AWS and a token of PagerDuty, which the stand-ins of one run take and no others."""
+    """A key pair of AWS, a token of PagerDuty and an app's of Slack, which the stand-ins of one run take and no others.
+
+    `slack_signing_secret` is what Slack's own requests are signed with.
+    """
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
     pagerduty_token: str = field(repr=False)
+    slack_bot_token: str = field(default_factory=lambda: f"xoxb-{secrets.token_urlsafe(_SECRET_BYTES)}", repr=False)
+    slack_signing_secret: str = field(default_factory=lambda: secrets.token_hex(_SIGNING_BYTES), repr=False)
 
     @classmethod
     def new(cls) -> Self:
@@ -59,6 +67,8 @@ class Credentials:
             access_key_id=os.environ.get(ACCESS_KEY_VARIABLE, spare.access_key_id),
             secret_access_key=os.environ.get(SECRET_KEY_VARIABLE, spare.secret_access_key),
             pagerduty_token=os.environ.get(TOKEN_VARIABLE, spare.pagerduty_token),
+            slack_bot_token=os.environ.get(SLACK_TOKEN_VARIABLE, spare.slack_bot_token),
+            slack_signing_secret=os.environ.get(SIGNING_SECRET_VARIABLE, spare.slack_signing_secret),
         )
 
     def aws_environment(self, region: str = REGION) -> Mapping[str, str]:
@@ -72,7 +82,12 @@ class Credentials:
 
     def environment(self) -> Mapping[str, str]:
         """Return the variables from which `from_environment` makes the same credentials."""
-        return {**self.aws_environment(), TOKEN_VARIABLE: self.pagerduty_token}
+        return {
+            **self.aws_environment(),
+            TOKEN_VARIABLE: self.pagerduty_token,
+            SLACK_TOKEN_VARIABLE: self.slack_bot_token,
+            SIGNING_SECRET_VARIABLE: self.slack_signing_secret,
+        }
 
     def keep(self, folder: Path) -> None:
         """Write them to a folder, readable for its owner only, for other commands of the same user."""
@@ -96,6 +111,10 @@ class Credentials:
         request = AWSRequest("GET", url)
         SigV4Auth(BotoCredentials(self.access_key_id, self.secret_access_key), OWN_SERVICE, REGION).add_auth(request)
         return dict(request.headers.items())
+
+    def slack_headers(self) -> Mapping[str, str]:
+        """Return the header that Slack's Web API wants."""
+        return {"Authorization": f"Bearer {self.slack_bot_token}"}
 
     def pagerduty_headers(self) -> Mapping[str, str]:
         """Return the header that PagerDuty's REST API wants."""

@@ -33,6 +33,10 @@ class Kind(StrEnum):
     INCIDENT_RESOLVED = "incident resolved"  # incident, service, dedup_key
     PERSON_NOTIFIED = "person notified"  # incident, person, level
     MESSAGE_POSTED = "message posted"  # channel
+    MESSAGE_UPDATED = "message updated"  # channel
+    MESSAGE_DELETED = "message deleted"  # channel
+    BUTTON_CLICKED = "button clicked"  # channel, action, person; written when the app has answered, or not in time
+    WEBHOOK_DELIVERED = "webhook delivered"  # subscription, webhook, event; every attempt, with its status
     FUNCTION_INVOKED = "function invoked"  # function; written when the invocation has ended
     COMMAND_STARTED = "command started"  # command, document
     COMMAND_FINISHED = "command finished"  # command, document, status

@@ -16,12 +16,12 @@ from sandbox.clouds.pagerduty.cloudwatch import CloudWatchApi
 from sandbox.clouds.pagerduty.escalation import Responders
 from sandbox.clouds.pagerduty.event_processor import EventProcessor
 from sandbox.clouds.pagerduty.events import EVENTS_PER_MINUTE, EventsApi
-from sandbox.clouds.pagerduty.limits import RateLimit
 from sandbox.clouds.pagerduty.model import Account
 from sandbox.clouds.pagerduty.rest import incidents, orchestrations, people, policies, schedules, services
 from sandbox.clouds.pagerduty.rest.call import REQUESTS_PER_MINUTE, Refused, RestApi
 from sandbox.clouds.pagerduty.rest.render import Renderer
 from sandbox.clouds.pagerduty.scheduler import Scheduler
+from sandbox.clouds.rate_limit import RateLimit
 from sandbox.journal import Journal
 
 

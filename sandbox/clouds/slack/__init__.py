@@ -1,4 +1,4 @@
-"""A stand-in for Slack: incoming webhooks, with their limits and errors."""
+"""A stand-in for Slack: incoming webhooks, the Web API and interactions, with their limits and errors."""
 
 from __future__ import annotations
 

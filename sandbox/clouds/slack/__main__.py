@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from sandbox.clouds.serving import main
 from sandbox.clouds.slack.application import create_application
+from sandbox.credentials import Credentials
 
-main("Slack", create_application)
+main("Slack", partial(create_application, credentials=Credentials.from_environment()))

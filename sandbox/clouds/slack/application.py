@@ -1,136 +1,85 @@
-"""Slack's incoming webhooks as one ASGI application, with what was posted to be read back.
+"""The stand-in for Slack as one ASGI application: webhooks, Web API, interactions, page, and control.
 
-The answers are Slack's: the body `ok`, or one word for what is wrong. The Web API (threads, updates, buttons) has its
-place beside this module, on the same `Workspace`.
+Below `/sandbox` channels, people and webhooks are made, the app is told where interactions are sent, and messages are
+read back.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import parse_qs
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.clock import Clock
 from sandbox.clouds.slack import message as messages
-from sandbox.clouds.slack.workspace import TEAM, Message, Webhook, Workspace
-from sandbox.journal import Journal, Kind
+from sandbox.clouds.slack.api import chat, reading
+from sandbox.clouds.slack.api.call import WebApi
+from sandbox.clouds.slack.app import APP_NAME, BOT_NAME, App
+from sandbox.clouds.slack.interactions import Interactions
+from sandbox.clouds.slack.webhooks import Webhooks
+from sandbox.clouds.slack.workspace import TEAM, Message, Workspace
+from sandbox.credentials import Credentials
+from sandbox.journal import Journal
 
-SOURCE = "slack"
-JOURNALED_CHARACTERS = 2_000
 CHANNEL = re.compile(r"#[a-z0-9_-]{1,80}")
 
+Model = TypeVar("Model", bound=BaseModel)
 
-class _WebhookRequest(BaseModel):
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _ChannelBody(_Body):
     channel: str
 
 
+class _NewChannelBody(_ChannelBody):
+    has_bot: bool = True
+
+
+class _UserBody(_Body):
+    name: str
+    real_name: str
+    email: str | None = None
+
+
+class _AppBody(_Body):
+    request_url: str | None = None
+    scopes: tuple[str, ...] | None = None
+
+
 class _Refused(Exception):
-    """A request that is answered with one of Slack's words."""
+    """A request of the sandbox that can't be done."""
 
-    def __init__(self, status: int, word: str, reason: str, retry_after_seconds: float | None = None) -> None:
-        super().__init__(reason)
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
         self.status = status
-        self.word = word
-        self.retry_after_seconds = retry_after_seconds
 
 
-@dataclass(frozen=True, slots=True)
-class _Webhooks:
-    """Takes what is posted to incoming webhooks."""
-
-    workspace: Workspace
-    journal: Journal
-
-    async def post(self, request: Request) -> Response:
-        """Post one message."""
-        body = await request.body()
-        with self.workspace.lock:
-            try:
-                webhook = self._webhook(request)
-                posted = _posted(body, request.headers.get("content-type", ""))
-                payload = _payload(posted)
-                self._take(webhook.channel)
-            except _Refused as refused:
-                self._note(request, body, refused)
-                headers = {}
-                if refused.retry_after_seconds is not None:
-                    headers = {"Retry-After": str(math.ceil(refused.retry_after_seconds))}
-                return PlainTextResponse(refused.word, refused.status, headers=headers)
-            message = self.workspace.post(webhook.channel, payload, posted)
-        self.journal.append(
-            SOURCE,
-            Kind.MESSAGE_POSTED,
-            {"channel": message.channel},
-            ts=message.ts,
-            title=messages.title(payload),
-            text=messages.body(payload),
-            color=_color(payload),
-            message=messages.as_plain_text(payload),
-            ignored=messages.ignored(payload),
-        )
-        return PlainTextResponse("ok")
-
-    def _webhook(self, request: Request) -> Webhook:
-        team, service, secret = (request.path_params[name] for name in ("team", "service", "secret"))
-        if team != TEAM:
-            raise _Refused(404, "no_team", f"there is no workspace {team}")
-        webhook = self.workspace.webhooks.get(service)
-        if webhook is None:
-            raise _Refused(404, "no_service", f"there is no webhook {service}")
-        if webhook.secret != secret:
-            raise _Refused(403, "invalid_token", f"not the secret of webhook {service}")
-        if webhook.channel not in self.workspace.channels:
-            raise _Refused(404, "channel_not_found", f"there is no channel {webhook.channel} any more")
-        return webhook
-
-    def _take(self, channel: str) -> None:
-        wait = self.workspace.channels[channel].take()
-        if wait is not None:
-            raise _Refused(429, "rate_limited", f"too many messages to {channel}", retry_after_seconds=max(wait, 1))
-
-    def _note(self, request: Request, body: bytes, refused: _Refused) -> None:
-        webhook = self.workspace.webhooks.get(request.path_params["service"])
-        self.journal.append(
-            SOURCE,
-            Kind.REQUEST_REFUSED,
-            {"request": "POST /services", "channel": webhook.channel if webhook else ""},
-            status=refused.status,
-            error=refused.word,
-            reason=str(refused),
-            body=body[:JOURNALED_CHARACTERS].decode(errors="replace"),
-        )
+def _refused(_: Request, error: Exception) -> Response:
+    status = error.status if isinstance(error, _Refused) else 500
+    return JSONResponse({"error": str(error)}, status)
 
 
-def _posted(body: bytes, content_type: str) -> Any:
-    """Return the JSON of a request: its body, or the form's field `payload`."""
+async def _read(request: Request, model: type[Model]) -> Model:
     try:
-        text = body.decode()
-        if content_type.startswith("application/x-www-form-urlencoded"):
-            text = parse_qs(text)["payload"][0]
-        return json.loads(text)
-    except (ValueError, KeyError) as error:
-        raise _Refused(400, "invalid_payload", f"no JSON: {error}") from error
+        return model.model_validate_json(await request.body())
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "body"
+        raise _Refused(400, f"{field}: {first['msg']}; expected {', '.join(model.model_fields)}") from error
 
 
-def _payload(posted: Any) -> messages.Payload:
-    try:
-        return messages.read(posted)
-    except messages.MessageRefused as error:
-        raise _Refused(400, error.error, str(error)) from error
-
-
-def _color(payload: messages.Payload) -> str | None:
-    colors = (messages.color_of(attachment) for attachment in payload.attachments or ())
-    return next((color for color in colors if color is not None), None)
+def _checked(channel: str) -> str:
+    if not CHANNEL.fullmatch(channel):
+        raise _Refused(400, f"channel: found {channel!r}; allowed: # and up to 80 of a-z, 0-9, _ and -")
+    return channel
 
 
 def _rendered(message: Message) -> dict[str, Any]:
@@ -142,56 +91,116 @@ def _rendered(message: Message) -> dict[str, Any]:
         "title": messages.title(payload),
         "text": messages.body(payload),
         "notification": messages.notification(payload),
-        "color": _color(payload),
+        "color": messages.first_color(payload),
         "plain_text": messages.as_plain_text(payload),
         "ignored": messages.ignored(payload),
+        "thread": message.thread,
+        "only_for": message.only_for,
         "payload": message.posted,
     }
 
 
-def create_application(journal: Journal, clock: Clock, *, workspace: Workspace | None = None) -> Starlette:
-    """Return the stand-in, with an empty workspace, or with a test's own."""
-    kept = workspace or Workspace(clock)
-    webhooks = _Webhooks(kept, journal)
+class _Control:
+    """Answers what the sandbox asks."""
 
-    async def add_webhook(request: Request) -> Response:
-        try:
-            channel = _WebhookRequest.model_validate_json(await request.body()).channel
-        except ValidationError as error:
-            return JSONResponse({"error": f'expected {{"channel": "#name"}}: {error.errors()[0]["msg"]}'}, 400)
-        if not CHANNEL.fullmatch(channel):
-            message = f"channel: found {channel!r}; allowed: # and up to 80 of a-z, 0-9, _ and -"
-            return JSONResponse({"error": message}, 400)
-        with kept.lock:
-            webhook = kept.add_webhook(channel)
+    def __init__(self, workspace: Workspace, app: App) -> None:
+        self._workspace = workspace
+        self._app = app
+
+    def routes(self) -> list[Route]:
+        """Return the routes below `/sandbox`."""
+        return [
+            Route("/sandbox/webhooks", self.add_webhook, methods=["POST"]),
+            Route("/sandbox/channels", self.channels, methods=["GET", "POST", "DELETE"]),
+            Route("/sandbox/users", self.add_user, methods=["POST"]),
+            Route("/sandbox/app", self.change_app, methods=["PUT"]),
+            Route("/sandbox/messages", self.read_messages),
+            Route("/sandbox/ready", self.ready),
+        ]
+
+    async def add_webhook(self, request: Request) -> Response:
+        """Make an incoming webhook."""
+        channel = _checked((await _read(request, _ChannelBody)).channel)
+        with self._workspace.lock:
+            webhook = self._workspace.add_webhook(channel)
         address = f"{str(request.base_url).rstrip('/')}/services/{TEAM}/{webhook.id}/{webhook.secret}"
         return JSONResponse({"url": address, "channel": channel}, 201)
 
-    async def delete_channel(request: Request) -> Response:
-        with kept.lock:
-            gone = kept.channels.pop(request.query_params.get("channel", ""), None)
-        return Response(status_code=404 if gone is None else 204)
+    async def channels(self, request: Request) -> Response:
+        """List the channels, make one that the bot is in or not, or delete one."""
+        match request.method:
+            case "POST":
+                body = await _read(request, _NewChannelBody)
+                with self._workspace.lock:
+                    channel = self._workspace.add_channel(_checked(body.channel), has_bot=body.has_bot)
+                return JSONResponse({"id": channel.id, "channel": channel.name, "has_bot": channel.has_bot}, 201)
+            case "DELETE":
+                with self._workspace.lock:
+                    gone = self._workspace.channels.pop(request.query_params.get("channel", ""), None)
+                return Response(status_code=404 if gone is None else 204)
+            case _:
+                with self._workspace.lock:
+                    return JSONResponse({"channels": sorted(self._workspace.channels)})
 
-    async def read_messages(request: Request) -> Response:
+    async def add_user(self, request: Request) -> Response:
+        """Add a person, or return the one with that address."""
+        body = await _read(request, _UserBody)
+        with self._workspace.lock:
+            user = self._workspace.user_by_email(body.email) if body.email else None
+            if user is None:
+                user = self._workspace.add_user(body.name, real_name=body.real_name, email=body.email)
+        return JSONResponse({"id": user.id, "name": user.name, "email": user.email}, 201)
+
+    async def change_app(self, request: Request) -> Response:
+        """Say where interactions are sent, and what the app's token may do. Only whoever has the token may."""
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if not self._app.knows(token):
+            raise _Refused(401, "expected the header Authorization: Bearer, with the token of the app")
+        body = await _read(request, _AppBody)
+        with self._workspace.lock:
+            if "request_url" in body.model_fields_set:
+                self._app.request_url = body.request_url
+            if body.scopes is not None:
+                self._app.scopes = body.scopes
+            found = {
+                "app_id": self._app.id,
+                "bot_id": self._app.bot_id,
+                "bot_user_id": self._app.bot_user.id,
+                "request_url": self._app.request_url,
+                "scopes": list(self._app.scopes),
+            }
+        return JSONResponse(found)
+
+    async def read_messages(self, request: Request) -> Response:
+        """Return the messages of a channel or of all, also as plain text."""
         channel = request.query_params.get("channel")
-        with kept.lock:
-            found = [_rendered(each) for each in kept.messages if channel in (None, each.channel)]
+        with self._workspace.lock:
+            found = [_rendered(each) for each in self._workspace.messages if channel in (None, each.channel)]
         return JSONResponse({"messages": found})
 
-    async def read_channels(_: Request) -> Response:
-        with kept.lock:
-            return JSONResponse({"channels": sorted(kept.channels)})
-
-    async def ready(_: Request) -> Response:
+    async def ready(self, _: Request) -> Response:
+        """Say that requests are answered."""
         return JSONResponse({"status": "ok"})
 
+
+def create_application(
+    journal: Journal, clock: Clock, *, credentials: Credentials | None = None, workspace: Workspace | None = None
+) -> Starlette:
+    """Return the stand-in, with an empty workspace, or with a test's own, and the app installed in it.
+
+    The app's token and signing secret are those of `credentials`; without any, such as nobody has.
+    """
+    kept = workspace or Workspace(clock)
+    secrets = credentials or Credentials.new()
+    bot = kept.add_user(BOT_NAME, real_name=APP_NAME, email=None, is_bot=True)
+    app = App(token=secrets.slack_bot_token, signing_secret=secrets.slack_signing_secret, bot_user=bot)
+    api = WebApi(kept, app, journal, {**chat.methods(kept), **reading.methods()})
     return Starlette(
         routes=[
-            Route("/services/{team}/{service}/{secret}", webhooks.post, methods=["POST"]),
-            Route("/sandbox/webhooks", add_webhook, methods=["POST"]),
-            Route("/sandbox/channels", read_channels),
-            Route("/sandbox/channels", delete_channel, methods=["DELETE"]),
-            Route("/sandbox/messages", read_messages),
-            Route("/sandbox/ready", ready),
-        ]
+            Route("/services/{team}/{service}/{secret}", Webhooks(kept, app, journal).post, methods=["POST"]),
+            Route("/api/{method}", api.call, methods=["GET", "POST"]),
+            *Interactions(kept, app, journal).routes(),
+            *_Control(kept, app).routes(),
+        ],
+        exception_handlers={_Refused: _refused},
     )

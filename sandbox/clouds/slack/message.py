@@ -1,21 +1,20 @@
-"""Reads a message from the payload of an incoming webhook, and renders it as plain text."""
+"""Reads a message from what an app posts, and renders it as plain text."""
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sandbox.clouds.slack import block_kit
+from sandbox.clouds.slack.block_kit import is_address
 
 TEXT_CHARACTERS = 40_000
 """Slack cuts a longer text."""
 ATTACHMENTS = 100
-BLOCKS = 50
-BLOCK_TEXT_CHARACTERS = 3_000
-BUTTON_VALUE_CHARACTERS = 2_000
-ADDRESS_CHARACTERS = 3_000
-ADDRESS = re.compile(r"https?://[^\s/?#]+([/?#]\S*)?")
 COLOR_NAMES = ("good", "warning", "danger")
 COLOR = re.compile(r"#?[0-9a-fA-F]{6}")
 LINK = re.compile(r"<([^<>|]+)(?:\|([^<>]*))?>")
@@ -24,10 +23,11 @@ LINK = re.compile(r"<([^<>|]+)(?:\|([^<>]*))?>")
 class MessageRefused(ValueError):
     """A payload that Slack would refuse. `error` is the word that it answers with."""
 
-    def __init__(self, error: str, reason: str) -> None:
-        """Take Slack's word, and the reason for whoever reads the journal."""
+    def __init__(self, error: str, reason: str, faults: Sequence[str] = ()) -> None:
+        """Take Slack's word, the reason for the journal, and Slack's words on each fault of the blocks."""
         super().__init__(reason)
         self.error = error
+        self.faults = tuple(faults)
 
 
 class _Part(BaseModel):
@@ -98,7 +98,7 @@ class Attachment(_Part):
 
 
 class Payload(_Part):
-    """The payload of an incoming webhook."""
+    """The content of a message: what an incoming webhook, the Web API or a response URL is given."""
 
     text: str | None = None
     attachments: tuple[Attachment, ...] | None = None
@@ -123,8 +123,7 @@ def read(found: object) -> Payload:
     if len(attachments) > ATTACHMENTS:
         raise MessageRefused("too_many_attachments", f"{len(attachments)} attachments, allowed are {ATTACHMENTS}")
     _check_buttons(attachments)
-    for blocks in (payload.blocks or (), *(attachment.blocks or () for attachment in attachments)):
-        _check_blocks(blocks)
+    _check_blocks(found)
     if (
         not (payload.text or "").strip()
         and not payload.blocks
@@ -132,11 +131,6 @@ def read(found: object) -> Payload:
     ):
         raise MessageRefused("no_text", "neither text nor blocks nor an attachment that says something")
     return payload
-
-
-def is_address(text: str) -> bool:
-    """Return whether Slack takes a text as a button's address: absolute, of http or https, with a host."""
-    return len(text) <= ADDRESS_CHARACTERS and ADDRESS.fullmatch(text) is not None
 
 
 def _check_buttons(attachments: Sequence[Attachment]) -> None:
@@ -147,30 +141,36 @@ def _check_buttons(attachments: Sequence[Attachment]) -> None:
                 raise MessageRefused("invalid_attachments", f"button {action.text!r}: {action.url!r} is no address")
 
 
-def _check_blocks(blocks: Sequence[Block]) -> None:
-    if len(blocks) > BLOCKS:
-        raise MessageRefused("invalid_blocks", f"{len(blocks)} blocks, allowed are {BLOCKS}")
-    for block in blocks:
-        for text in (block.text, *block.fields):
-            if text is not None and len(text.text) > BLOCK_TEXT_CHARACTERS:
-                raise MessageRefused(
-                    "invalid_blocks",
-                    f"{len(text.text)} characters in a {block.type}, allowed are {BLOCK_TEXT_CHARACTERS}",
-                )
-        for element in (*block.elements, *((block.accessory,) if block.accessory else ())):
-            if element.value is not None and len(element.value) > BUTTON_VALUE_CHARACTERS:
-                raise MessageRefused(
-                    "invalid_blocks",
-                    f"{len(element.value)} characters in a button's value, allowed are {BUTTON_VALUE_CHARACTERS}",
-                )
-            if element.url is not None and not is_address(element.url):
-                raise MessageRefused("invalid_blocks", f"{element.type}: {element.url!r} is no address")
+def _check_blocks(found: object) -> None:
+    posted: Mapping[str, Any] = found if isinstance(found, dict) else {}
+    blocks: Sequence[Any] = posted.get("blocks") or ()
+    attachments: Sequence[Mapping[str, Any]] = posted.get("attachments") or ()
+    faults = block_kit.faults(blocks)
+    if faults:
+        raise MessageRefused("invalid_blocks", faults[0], faults)
+    everything = list(blocks)
+    for number, attachment in enumerate(attachments):
+        inner = attachment.get("blocks") or ()
+        faults += block_kit.faults(inner, f"/attachments/{number}/blocks")
+        everything += inner
+    if faults:
+        raise MessageRefused("invalid_attachments", faults[0], faults)
+    length = block_kit.text_length(everything)
+    if length > block_kit.ALL_TEXT_CHARACTERS:
+        reason = f"{length} characters in blocks, allowed are {block_kit.ALL_TEXT_CHARACTERS}"
+        raise MessageRefused("msg_blocks_too_long", reason)
 
 
 def color_of(attachment: Attachment) -> str | None:
     """Return the colour that is shown; None for none, or for one that Slack does not know."""
     color = attachment.color
     return color if color is not None and (color in COLOR_NAMES or COLOR.fullmatch(color)) else None
+
+
+def first_color(payload: Payload) -> str | None:
+    """Return the colour of the first attachment that shows one."""
+    colors = (color_of(attachment) for attachment in payload.attachments or ())
+    return next((color for color in colors if color is not None), None)
 
 
 def ignored(payload: Payload) -> list[str]:

@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.clouds.pagerduty.escalation import SOURCE, Responders
-from sandbox.clouds.pagerduty.limits import RateLimit
 from sandbox.clouds.pagerduty.model import Account, User
 from sandbox.clouds.pagerduty.rest.render import Renderer
+from sandbox.clouds.rate_limit import RateLimit
 from sandbox.journal import Journal, Kind
 
 REQUESTS_PER_MINUTE = 960
