@@ -1,4 +1,4 @@
-"""Seed data, created before the program is deployed: people in PagerDuty, channels in Slack, a network in AWS."""
+"""Seed data, created before the program is deployed: people in PagerDuty and Slack, channels, a network in AWS."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ ACCOUNT_VARIABLE = "MOTO_ACCOUNT_ID"
 """Where moto reads which account it is."""
 REGION = "us-east-1"
 EVERYWHERE = "0.0.0.0/0"
+NO_EMAIL = "visitor"
+"""The Slack user without an email: nobody in PagerDuty can be found for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +44,28 @@ def add_people(pagerduty: str, people: Sequence[str], credentials: Credentials) 
     headers = {**credentials.pagerduty_headers(), "From": people[0]}
     with httpx.Client(base_url=pagerduty, headers=headers, timeout=REQUEST_TIMEOUT_SECONDS) as client:
         for email in people:
-            name = email.split("@", maxsplit=1)[0].replace("-", " ").capitalize()
-            client.post("/users", json={"user": {"type": "user", "name": name, "email": email}}).raise_for_status()
+            user = {"type": "user", "name": _name(email), "email": email}
+            client.post("/users", json={"user": user}).raise_for_status()
+
+
+def add_slack_users(slack: str, people: Sequence[str]) -> dict[str, str]:
+    """Make a Slack user of each email, and one who has none. Returns their ids by email, and by `NO_EMAIL`."""
+    bodies = [{"name": email.split("@")[0], "real_name": _name(email), "email": email} for email in people]
+    bodies.append({"name": NO_EMAIL, "real_name": _name(NO_EMAIL)})
+    with httpx.Client(base_url=slack, timeout=REQUEST_TIMEOUT_SECONDS) as client:
+        made = [client.post("/sandbox/users", json=body).raise_for_status().json() for body in bodies]
+    return {user["email"] or NO_EMAIL: user["id"] for user in made}
+
+
+def add_channels(slack: str, channels: Sequence[str]) -> None:
+    """Make the channels, with the app's bot in each."""
+    with httpx.Client(base_url=slack, timeout=REQUEST_TIMEOUT_SECONDS) as client:
+        for channel in channels:
+            client.post("/sandbox/channels", json={"channel": channel}).raise_for_status()
+
+
+def _name(email: str) -> str:
+    return email.split("@", maxsplit=1)[0].replace("-", " ").capitalize()
 
 
 def add_webhooks(slack: str, channels: Sequence[str]) -> dict[str, str]:

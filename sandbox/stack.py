@@ -29,7 +29,7 @@ from sandbox.journal import Journal
 from sandbox.metrics.targets import scrape_targets
 from sandbox.observer import AlertObserver, PodObserver
 from sandbox.runs import Run
-from sandbox.seed_data import SeedData, add_people, add_webhooks, find_network
+from sandbox.seed_data import SeedData, add_channels, add_people, add_slack_users, add_webhooks, find_network
 from sandbox.service import HttpService, Service, ServiceFailed, start_all
 
 CLUSTER_NAME = "orion-sandbox"
@@ -192,6 +192,8 @@ class Sandbox:
 
     def _configured_engine(self, tell_progress: Callable[[Progress], None]) -> Engine:
         add_people(self.pagerduty.address, self.plan.seed_data.people, self.credentials)
+        add_slack_users(self.slack.address, self.plan.seed_data.people)
+        add_channels(self.slack.address, self.plan.seed_data.channels)
         webhooks = add_webhooks(self.slack.address, self.plan.seed_data.channels)
         network = find_network(self.aws.address, self.credentials)
         engine = Engine(

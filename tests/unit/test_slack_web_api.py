@@ -17,6 +17,7 @@ from sandbox.clouds.slack.api.chat import POSTS_PER_MINUTE
 from sandbox.clouds.slack.app import SCOPES
 from sandbox.clouds.slack.workspace import BURST
 from sandbox.journal import Kind
+from sandbox.seed_data import NO_EMAIL, add_channels, add_slack_users
 from tests.slack_workspace import ALERTS, MovedClock, SlackWorkspace, served_workspace
 
 BUTTON = ButtonElement(text="Acknowledge", action_id="acknowledge", value="e1", style="primary")
@@ -378,3 +379,14 @@ def test_a_permalink_names_channel_and_message(slack: SlackWorkspace) -> None:
     link = slack.client.chat_getPermalink(channel=slack.channel, message_ts=ts)["permalink"]
 
     assert link == f"https://orion.slack.com/archives/{slack.channel}/p{ts.replace('.', '')}"
+
+
+def test_the_people_of_pagerduty_are_in_slack_too_and_a_visitor_without_an_address(slack: SlackWorkspace) -> None:
+    people = ["ann@example.com", "bob-smith@example.com"]
+    first = add_slack_users(slack.address, people)
+    add_channels(slack.address, ["#orion-database"])
+    bob = slack.client.users_lookupByEmail(email="bob-smith@example.com")["user"]
+
+    assert (first["ann@example.com"], bob["id"], bob["real_name"]) == (slack.ann, first[people[1]], "Bob smith")
+    assert "email" not in slack.client.users_info(user=first[NO_EMAIL])["user"]["profile"]
+    assert slack.client.chat_postMessage(channel="#orion-database", text="x")["ok"]

@@ -16,11 +16,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.clock import Clock
+from sandbox.clouds.pages.page import static_routes
 from sandbox.clouds.slack import message as messages
 from sandbox.clouds.slack.api import chat, reading
 from sandbox.clouds.slack.api.call import WebApi
 from sandbox.clouds.slack.app import APP_NAME, BOT_NAME, App
 from sandbox.clouds.slack.interactions import Interactions
+from sandbox.clouds.slack.page import SlackPage
 from sandbox.clouds.slack.webhooks import Webhooks
 from sandbox.clouds.slack.workspace import TEAM, Message, Workspace
 from sandbox.credentials import Credentials
@@ -194,13 +196,16 @@ def create_application(
     secrets = credentials or Credentials.new()
     bot = kept.add_user(BOT_NAME, real_name=APP_NAME, email=None, is_bot=True)
     app = App(token=secrets.slack_bot_token, signing_secret=secrets.slack_signing_secret, bot_user=bot)
+    interactions = Interactions(kept, app, journal)
     api = WebApi(kept, app, journal, {**chat.methods(kept), **reading.methods()})
     return Starlette(
         routes=[
             Route("/services/{team}/{service}/{secret}", Webhooks(kept, app, journal).post, methods=["POST"]),
             Route("/api/{method}", api.call, methods=["GET", "POST"]),
-            *Interactions(kept, app, journal).routes(),
+            *interactions.routes(),
             *_Control(kept, app).routes(),
+            *SlackPage(kept, interactions, journal).routes(),
+            *static_routes(),
         ],
         exception_handlers={_Refused: _refused},
     )

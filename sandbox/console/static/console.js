@@ -3,6 +3,7 @@
 // that focus, selection, scroll position and whatever the reader has unfolded stay as they are.
 
 const INTERVAL_MILLISECONDS = 1000;
+const address = document.body.dataset.sections || "/sections?";
 let known = document.body.dataset.version;
 
 const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.dataset.key || "" : "");
@@ -79,7 +80,7 @@ function setGone(gone) {
 
 async function ask() {
   try {
-    const answer = await fetch(`/sections?known=${known}`, { cache: "no-store" });
+    const answer = await fetch(`${address}known=${known}`, { cache: "no-store" });
     if (answer.status === 200) {
       const found = await answer.json();
       show(found.sections);
