@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,25 @@ class Events:
         return self.client.post("/v2/enqueue", json=body)
 
 
+@dataclass(slots=True)
+class WebhookReceiver:
+    """The address that webhooks are sent to: answers with the statuses in turn, then with 202."""
+
+    statuses: list[int] = field(default_factory=list[int])
+    taken: list[tuple[str, dict[str, Any], Mapping[str, str], bytes]] = field(
+        default_factory=list[tuple[str, dict[str, Any], Mapping[str, str], bytes]]
+    )
+
+    def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Take a webhook."""
+        self.taken.append((url, json.loads(body)["event"], headers, body))
+        return self.statuses.pop(0) if self.statuses else 202
+
+    def types(self) -> list[str]:
+        """Return the types of the events that were sent, in order, retries included."""
+        return [event["event_type"] for _, event, _, _ in self.taken]
+
+
 class PagerDutyAccount:
     """A stand-in, and short ways to fill it. Scale 1: the story's seconds are seconds of the test's clock."""
 
@@ -55,7 +76,10 @@ class PagerDutyAccount:
         self.journal = Journal(folder / "journal.jsonl")
         clock = Clock(scale)
         self.scheduler = Scheduler(clock, self.now)
-        self.application = create_application(self.journal, clock, token=TOKEN, scheduler=self.scheduler)
+        self.receiver = WebhookReceiver()
+        self.application = create_application(
+            self.journal, clock, token=TOKEN, scheduler=self.scheduler, send=self.receiver
+        )
         self.plain = TestClient(self.application)
         self.client = TestClient(
             self.application, headers={"Authorization": f"Token token={TOKEN}", "From": "ann@example.com"}
@@ -108,6 +132,19 @@ class PagerDutyAccount:
         """A service whose only level is ann."""
         ann = self.person("ann")
         return self.service(self.policy((5, [("user", ann)])), **settings)
+
+    def subscribe(self, *events: str, **settings: Any) -> dict[str, Any]:
+        """Make a webhook subscription to these events, of the whole account unless `settings` say otherwise."""
+        body = {
+            "type": "webhook_subscription",
+            "delivery_method": {"type": "http_delivery_method", "url": "https://receiver.example/hook"},
+            "events": list(events),
+            "filter": {"type": "account_reference"},
+            **settings,
+        }
+        answer = self.client.post("/webhook_subscriptions", json={"webhook_subscription": body})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["webhook_subscription"]
 
     def incidents(self, **query: str) -> list[dict[str, Any]]:
         return self.client.get("/incidents", params={"date_range": "all", **query}).json()["incidents"]

@@ -11,7 +11,7 @@ from alerting.oncall import shifts
 from alerting.oncall.pagerduty_rotations import pagerduty_rotations
 from alerting.oncall.teams import ScheduleEntry
 from sandbox.clouds.pagerduty import oncall
-from sandbox.clouds.pagerduty.model import Assignment, Member, Rotation, RotationEvent, Schedule
+from sandbox.clouds.pagerduty.schedule_model import Assignment, Member, Rotation, RotationEvent, Schedule
 from tests.rota_strategies import CHANGES, schedules
 
 

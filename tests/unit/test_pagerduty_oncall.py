@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sandbox.clouds.pagerduty.model import Assignment, Member, Rotation, RotationEvent, Schedule
 from sandbox.clouds.pagerduty.oncall import BadRecurrence, coverage_percent, event_shifts, on_call, recurrence, shifts
+from sandbox.clouds.pagerduty.schedule_model import Assignment, Member, Rotation, RotationEvent, Schedule
 from tests.pagerduty_account import PagerDutyAccount
 
 NEW_YORK = "America/New_York"

@@ -25,6 +25,7 @@ CLIENTS_DECIDE: dict[str, str] = {
     r"(auto_resolve|acknowledgement)_timeout: None (for not nullable|is not of type)": "its description has null",
     r"support_hours: None (for not nullable|is not of type)": "null where there are none",
     r"resolve_reason: None (for not nullable|is not of type)": "null in the published example",
+    r"incident_key: None (for not nullable|is not of type)": "an incident of several alerts has none",
     r"oncalls\.\d+(\.(schedule|start|end))?: .*None": "null for a person who is always on call, as documented",
     r"integrations\.\d+\.type: 'events_api_v2_inbound_integration'": "include[]=integrations gives them whole",
     r"channel: .* is valid under each of": "kinds of channels that do not exclude each other",
@@ -250,6 +251,37 @@ def incidents(account: PagerDutyAccount) -> None:
     get(f"/log_entries/{log[0]['id']}")
 
 
+def webhooks(account: PagerDutyAccount) -> None:
+    account.simple()
+    client = account.client
+    made = account.subscribe("incident.triggered", "incident.acknowledged", description="chatops")["id"]
+    path = f"/webhook_subscriptions/{made}"
+    client.get("/webhook_subscriptions", params={"filter_type": "account", "total": "true"})
+    client.get(path)
+    client.put(path, json={"webhook_subscription": {"events": ["incident.resolved"], "active": False}})
+    client.post(f"{path}/enable")
+    client.post(f"{path}/ping")
+    client.delete(path)
+
+
+def merges(account: PagerDutyAccount) -> None:
+    orders = account.simple()
+    account.plain.event_hooks["response"].clear()  # events are judged by their own schema
+    for key in ("a", "b"):
+        orders.send(dedup_key=key)
+    first, second = (each["id"] for each in account.incidents())
+    priority = account.client.get("/priorities").json()["priorities"][0]["id"]
+    account.change(first, priority={"id": priority, "type": "priority_reference"})
+    update = {"message": "fixing", "subject": "s", "html_message": "<p>fixing</p>"}
+    account.client.post(f"/incidents/{first}/status_updates", json=update)
+    sources = [{"id": second, "type": "incident_reference"}]
+    account.client.put(f"/incidents/{first}/merge", json={"source_incidents": sources})
+    account.client.get(f"/incidents/{first}")
+    account.client.get(f"/incidents/{second}")
+    account.client.get(f"/incidents/{second}/log_entries")
+    account.client.get(f"/incidents/{first}/alerts")
+
+
 def errors(account: PagerDutyAccount) -> None:
     client, nobody = account.client, {"From": "nobody@example.com"}
     account.plain.get("/users")
@@ -274,6 +306,8 @@ SCENARIOS = (
     (orchestrations, 22),
     (schedules, 19),
     (incidents, 19),
+    (webhooks, 11),
+    (merges, 13),
     (errors, 13),
 )
 

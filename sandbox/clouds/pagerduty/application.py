@@ -17,21 +17,37 @@ from sandbox.clouds.pagerduty.escalation import Responders
 from sandbox.clouds.pagerduty.event_processor import EventProcessor
 from sandbox.clouds.pagerduty.events import EVENTS_PER_MINUTE, EventsApi
 from sandbox.clouds.pagerduty.model import Account
-from sandbox.clouds.pagerduty.rest import incidents, orchestrations, people, policies, schedules, services
+from sandbox.clouds.pagerduty.rest import (
+    incident_actions,
+    incidents,
+    orchestrations,
+    people,
+    policies,
+    schedules,
+    services,
+    webhook_subscriptions,
+)
 from sandbox.clouds.pagerduty.rest.call import REQUESTS_PER_MINUTE, Refused, RestApi
 from sandbox.clouds.pagerduty.rest.render import Renderer
 from sandbox.clouds.pagerduty.scheduler import Scheduler
+from sandbox.clouds.pagerduty.subscriptions import Send, Subscriptions, post
 from sandbox.clouds.rate_limit import RateLimit
 from sandbox.journal import Journal
 
 
 def create_application(
-    journal: Journal, clock: Clock, *, token: str, scheduler: Scheduler | None = None, account: Account | None = None
+    journal: Journal,
+    clock: Clock,
+    *,
+    token: str,
+    scheduler: Scheduler | None = None,
+    account: Account | None = None,
+    send: Send = post,
 ) -> Starlette:
     """Return the stand-in, with an empty account whose REST API takes `token` and no other one.
 
     Timers run on `clock`, from a thread that lives as long as the application is served. A test may give a `scheduler`,
-    whose time is its own: it is then the test that runs what is due.
+    whose time is its own: it is then the test that runs what is due. It may take the webhooks itself, by `send`.
     """
     kept = scheduler or Scheduler(clock)
     responders = Responders(account or Account(), journal, kept)
@@ -39,6 +55,10 @@ def create_application(
     event_processor = EventProcessor(responders, journal)
     events = EventsApi(responders, journal, event_processor, RateLimit(EVENTS_PER_MINUTE, clock, now))
     cloudwatch = CloudWatchApi(responders.account, journal, event_processor)
+    # Webhooks have a thread of their own: a receiver that is slow must not hold up escalations.
+    deliveries = scheduler or Scheduler(clock)
+    subscriptions = Subscriptions(responders.account, journal, deliveries, send)
+    responders.listeners.append(subscriptions.publish)
     rest = RestApi(responders, journal, RateLimit(REQUESTS_PER_MINUTE, clock, now), token)
 
     async def received(_: Request) -> JSONResponse:
@@ -73,11 +93,13 @@ def create_application(
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         if scheduler is None:
             kept.start()
+            deliveries.start()
         try:
             yield
         finally:
             if scheduler is None:
                 kept.stop()
+                deliveries.stop()
 
     return Starlette(
         routes=[
@@ -85,9 +107,10 @@ def create_application(
             *cloudwatch.routes(),
             *(
                 route
-                for part in (people, services, orchestrations, policies, schedules, incidents)
+                for part in (people, services, orchestrations, policies, schedules, incidents, incident_actions)
                 for route in part.routes(rest)
             ),
+            *webhook_subscriptions.routes(rest, subscriptions),
             Route("/sandbox/received", received),
             Route("/sandbox/incidents", state),
             Route("/sandbox/ready", ready),

@@ -17,9 +17,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from sandbox.clouds.pagerduty.escalation import SOURCE, Trigger
+from sandbox.clouds.pagerduty.escalation import SOURCE
 from sandbox.clouds.pagerduty.event_processor import JOURNALED_CHARACTERS, EventProcessor
 from sandbox.clouds.pagerduty.model import Account, Severity
+from sandbox.clouds.pagerduty.trigger import Trigger
 from sandbox.journal import Journal, Kind
 
 INTEGRATION = "aws_cloudwatch_inbound_integration"

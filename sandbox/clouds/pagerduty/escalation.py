@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
+from sandbox.clouds.pagerduty.agents import agent_name
 from sandbox.clouds.pagerduty.model import (
     INCIDENT_ID_LENGTH,
     Account,
@@ -22,34 +23,23 @@ from sandbox.clouds.pagerduty.model import (
     LogEntry,
     Note,
     Service,
-    Severity,
     Status,
+    StatusUpdate,
     Urgency,
     User,
     by_id,
 )
 from sandbox.clouds.pagerduty.oncall import on_call
 from sandbox.clouds.pagerduty.scheduler import Scheduler, Timers
+from sandbox.clouds.pagerduty.trigger import Trigger, urgency
 from sandbox.journal import Journal, Kind
 
 SOURCE = "pagerduty"
 MINUTE_SECONDS = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trigger:
-    """A trigger event, read and found valid."""
-
-    key: str
-    severity: Severity
-    summary: str
-    source: str
-    details: Mapping[str, Any]
-    links: Sequence[Mapping[str, str]]
-    images: Sequence[Mapping[str, str]]
-    client: str | None
-    client_url: str | None
-    payload: Mapping[str, Any]
+Listener = Callable[[str, Incident, Agent, Note | StatusUpdate | None], None]
+"""Takes the type of an event, its incident, who caused it, and what it is about if not the incident itself."""
 
 
 @dataclass(slots=True)
@@ -59,6 +49,7 @@ class Responders:
     account: Account
     journal: Journal
     scheduler: Scheduler
+    listeners: list[Listener] = field(default_factory=list[Listener])
     _timers: dict[str, Timers] = field(default_factory=dict[str, Timers])
 
     def now(self) -> datetime:
@@ -89,6 +80,7 @@ class Responders:
                 self._of(incident).resolve = self.scheduler.after(
                     service.auto_resolve_timeout, lambda: self.resolve(incident, self._service_agent(incident))
                 )
+            self.publish("triggered", incident, agent)
             return incident
 
     def acknowledge(self, incident: Incident, by: Agent) -> None:
@@ -107,6 +99,7 @@ class Responders:
             timeout = self.account.services[incident.service].acknowledgement_timeout
             if timeout is not None:
                 timers.unacknowledge = self.scheduler.after(timeout, lambda: self.unacknowledge(incident))
+            self.publish("acknowledged", incident, by)
 
     def unacknowledge(self, incident: Incident, by: Agent | None = None) -> None:
         """Make an acknowledged incident a triggered one again, and notify who it is assigned to."""
@@ -122,25 +115,55 @@ class Responders:
             )
             self._notify(incident)
             self._plan_escalation(incident)
+            self.publish("unacknowledged", incident, agent)
 
-    def resolve(self, incident: Incident, by: Agent) -> None:
-        """End an incident and its alerts."""
+    def resolve(self, incident: Incident, by: Agent, *, into: Incident | None = None) -> None:
+        """End an incident and its alerts, or leave these, open, to the incident that it is merged `into`."""
         with self.account.lock:
             if incident.status is Status.RESOLVED:
                 return
-            for alert in incident.alerts:
-                alert.resolved = True
             self._change(incident, Status.RESOLVED, by)
+            if into is None:
+                for alert in incident.alerts:
+                    alert.resolved = True
+            else:
+                self._move_alerts(incident, into)
             incident.assignees = ()
             incident.acknowledged = ()
             self.record(incident, "resolve", f"Resolved by {self.named(by)}", by)
             self._of(incident).cancel("escalate", "unacknowledge", "resolve")
+            self.publish("resolved", incident, by)
+
+    @staticmethod
+    def _move_alerts(incident: Incident, into: Incident) -> None:
+        for alert in incident.alerts:
+            alert.incident = into.id
+        into.alerts += incident.alerts
+        incident.alerts = []
+        incident.merged_into = into.id
+
+    def resolve_alert(self, incident: Incident, alert: Alert, by: Agent) -> None:
+        """Resolve an alert of an incident, and the incident with the last of them."""
+        with self.account.lock:
+            alert.resolved = True
+            if all(each.resolved for each in incident.alerts):
+                self.resolve(incident, by)
 
     def escalate(self, incident: Incident, level: int, by: Agent) -> None:
         """Give an incident to a level of its policy."""
         with self.account.lock:
             self.record(incident, "escalate", f"Escalated to level {level} by {self.named(by)}", by)
             self._assign_level(incident, level)
+            self.publish("escalated", incident, by)
+
+    def delegate(self, incident: Incident, policy: EscalationPolicy, by: Agent) -> None:
+        """Give an incident to another escalation policy, from its first level on."""
+        with self.account.lock:
+            incident.escalation_policy, incident.snapshot = policy.id, policy
+            incident.loops_left = policy.num_loops
+            self.record(incident, "delegate", f"Delegated to {policy.name} by {self.named(by)}", by)
+            self._assign_level(incident, 1)
+            self.publish("delegated", incident, by)
 
     def assign(self, incident: Incident, people: Sequence[User], by: Agent) -> None:
         """Give an incident to people, outside of its policy: it escalates no further."""
@@ -149,6 +172,7 @@ class Responders:
             self._assign(incident, tuple(user.id for user in people), by)
             incident.directly_assigned = True
             self._notify(incident)
+            self.publish("reassigned", incident, by)
 
     def set_urgency(self, incident: Incident, urgency: Urgency, by: Agent) -> None:
         """Change an incident's urgency."""
@@ -165,7 +189,13 @@ class Responders:
             agent = Agent(kind="user", id=user.id)
             channel = {"type": "note", "summary": content}
             self.record(incident, "annotate", f"Note added by {user.name}", agent, channel=channel)
+            self.publish("annotated", incident, agent, note)
             return note
+
+    def publish(self, event: str, incident: Incident, agent: Agent, about: Note | StatusUpdate | None = None) -> None:
+        """Tell the listeners what has happened to an incident, once all of it has."""
+        for listener in self.listeners:
+            listener(f"incident.{event}", incident, agent, about)
 
     def record(
         self,
@@ -193,16 +223,7 @@ class Responders:
 
     def named(self, agent: Agent) -> str:
         """Return what people call an agent."""
-        match agent.kind:
-            case "user":
-                return self.account.users[agent.id].name
-            case "service":
-                service = self.account.services.get(agent.id)
-                return service.name if service else agent.id
-            case "integration":
-                return self.account.integration_name(agent.id) or agent.id
-            case _:
-                assert_never(agent.kind)
+        return agent_name(self.account, agent)
 
     def _of(self, incident: Incident) -> Timers:
         return self._timers.setdefault(incident.id, Timers())
@@ -218,6 +239,7 @@ class Responders:
             id=incident_id,
             number=number,
             title=trigger.summary,
+            first_key=trigger.key,
             service=service.id,
             escalation_policy=policy.id,
             snapshot=policy,
@@ -236,6 +258,7 @@ class Responders:
                 id=self.account.new_id("Q", INCIDENT_ID_LENGTH),
                 key=trigger.key,
                 integration=integration.id,
+                service=service.id,
                 incident=incident_id,
                 resolved=False,
                 severity=trigger.severity,
@@ -279,7 +302,7 @@ class Responders:
         self.journal.append(
             SOURCE,
             kinds[status],
-            {"incident": incident.id, "service": service.name if service else "", "dedup_key": alert.key},
+            {"incident": incident.id, "service": service.name if service else "", "dedup_key": incident.first_key},
             number=incident.number,
             severity=alert.severity,
             summary=incident.title,
@@ -353,6 +376,7 @@ class Responders:
             self.record(incident, "exhaust_escalation_path", "Escalation policy exhausted", agent, channel=channel)
             return
         self._assign_level(incident, level)
+        self.publish("escalated", incident, agent)
 
     def _notify(self, incident: Incident) -> None:
         service = self.account.services[incident.service]
@@ -373,16 +397,3 @@ class Responders:
                 urgency=incident.urgency,
                 summary=incident.title,
             )
-
-
-def urgency(service: Service, severity: Severity) -> Urgency:
-    """Return how urgent an incident is by its service's rule."""
-    match service.urgency:
-        case "high":
-            return Urgency.HIGH
-        case "low":
-            return Urgency.LOW
-        case "severity_based":
-            return Urgency.HIGH if severity in (Severity.CRITICAL, Severity.ERROR) else Urgency.LOW
-        case _:
-            assert_never(service.urgency)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sandbox.clouds.pagerduty.escalation import SOURCE, Responders, Trigger
+from sandbox.clouds.pagerduty.escalation import SOURCE, Responders
 from sandbox.clouds.pagerduty.model import Agent, Integration
+from sandbox.clouds.pagerduty.trigger import Trigger
 from sandbox.journal import Journal, Kind
 
 JOURNALED_CHARACTERS = 2_000
@@ -61,5 +62,5 @@ class EventProcessor:
         if event == "acknowledge":
             self.responders.acknowledge(incident, agent)
         else:
-            self.responders.resolve(incident, agent)
+            self.responders.resolve_alert(incident, alert, agent)
         return ""

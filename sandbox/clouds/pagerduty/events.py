@@ -17,10 +17,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from sandbox.clouds.pagerduty.escalation import SOURCE, Responders, Trigger
+from sandbox.clouds.pagerduty.escalation import SOURCE, Responders
 from sandbox.clouds.pagerduty.event_processor import JOURNALED_CHARACTERS, EventProcessor
 from sandbox.clouds.pagerduty.model import Account, Integration, Severity
 from sandbox.clouds.pagerduty.orchestrations import GlobalIntegration, Orchestration, find_by_key
+from sandbox.clouds.pagerduty.trigger import Trigger
 from sandbox.clouds.rate_limit import RateLimit
 from sandbox.journal import Journal, Kind
 

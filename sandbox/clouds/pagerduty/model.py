@@ -13,12 +13,15 @@ from enum import StrEnum
 from typing import Any, Literal, Protocol, TypeVar
 
 from sandbox.clouds.pagerduty.orchestrations import Orchestration, label_of
+from sandbox.clouds.pagerduty.schedule_model import Schedule
 
 Stored = TypeVar("Stored")
 ID_LETTERS = string.digits + string.ascii_uppercase
 RESOURCE_ID_LENGTH = 7
 INCIDENT_ID_LENGTH = 14
 V3_ID_LENGTH = 26
+PRIORITIES = {"P1": "Critical", "P2": "Severe", "P3": "Moderate", "P4": "Minor", "P5": "Cosmetic"}
+"""The priorities of an account, the most severe first."""
 
 
 class Status(StrEnum):
@@ -167,61 +170,6 @@ class EscalationPolicy:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A place in a shift: a person's id, or None where nobody is meant to be."""
-
-    user: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
-    """The assignment of an event's occurrences to members. With `shifts_per_member` None, all members cover each."""
-
-    members: tuple[Member, ...]
-    shifts_per_member: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RotationEvent:
-    """A recurring window of on-call duty. Times carry the zone that the recurrence is counted in."""
-
-    id: str
-    name: str
-    start: datetime
-    end: datetime
-    time_zone: str
-    recurrence: tuple[str, ...]
-    assignment: Assignment
-    effective_since: datetime
-    effective_until: datetime | None
-
-
-@dataclass(slots=True, kw_only=True)
-class Rotation:
-    """A group of events of a schedule."""
-
-    id: str
-    events: list[RotationEvent] = field(default_factory=list[RotationEvent])
-
-
-@dataclass(slots=True, kw_only=True)
-class Schedule:
-    """A schedule of the third version of the API: rotations and their events."""
-
-    id: str
-    name: str
-    time_zone: str
-    description: str
-    teams: tuple[str, ...]
-    rotations: list[Rotation] = field(default_factory=list[Rotation])
-
-    @property
-    def summary(self) -> str:
-        """The schedule's name."""
-        return self.name
-
-
 @dataclass(slots=True, kw_only=True)
 class Alert:
     """An open alert: the trigger events of one integration with one key, until it is resolved."""
@@ -229,6 +177,7 @@ class Alert:
     id: str
     key: str
     integration: str
+    service: str
     incident: str
     resolved: bool
     severity: Severity
@@ -272,16 +221,44 @@ class Note:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusUpdate:
+    """A person's message about an incident to its subscribers."""
+
+    id: str
+    user: str
+    message: str
+    at: datetime
+    subject: str | None = None
+    html_message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Priority:
+    """A priority that an incident may have."""
+
+    id: str
+    name: str
+    description: str
+
+    @property
+    def summary(self) -> str:
+        """The priority's name."""
+        return self.name
+
+
 @dataclass(slots=True, kw_only=True)
 class Incident:
     """A problem that somebody has to look at. `level` counts from 1, `loops_left` what the policy still repeats.
 
+    `first_key` is the key of the alert that opened it; `merged_into` the incident that it was merged into.
     `snapshot` is the policy as it was when the incident was triggered: later changes do not reach an open incident.
     """
 
     id: str
     number: int
     title: str
+    first_key: str
     service: str
     escalation_policy: str
     snapshot: EscalationPolicy
@@ -296,6 +273,8 @@ class Incident:
     changed_at: datetime
     changed_by: Agent | None = None
     acknowledged: tuple[tuple[Agent, datetime], ...] = ()
+    priority: str | None = None
+    merged_into: str | None = None
     log: list[LogEntry] = field(default_factory=list[LogEntry])
     notes: list[Note] = field(default_factory=list[Note])
     alerts: list[Alert] = field(default_factory=list[Alert])
@@ -304,6 +283,11 @@ class Incident:
     def summary(self) -> str:
         """The number and the title."""
         return f"[#{self.number}] {self.title}"
+
+    @property
+    def key(self) -> str | None:
+        """The incident's key; one that holds several alerts has none."""
+        return self.first_key if len(self.alerts) <= 1 else None
 
 
 class Account:
@@ -320,8 +304,12 @@ class Account:
         self.policies: dict[str, EscalationPolicy] = {}
         self.schedules: dict[str, Schedule] = {}
         self.incidents: dict[str, Incident] = {}
+        self.priorities: dict[str, Priority] = {}
         self._counter = itertools.count(1)
         self._incident_numbers = itertools.count(1)
+        for name, description in PRIORITIES.items():
+            priority = Priority(id=self.new_id(), name=name, description=description)
+            self.priorities[priority.id] = priority
 
     def new_id(self, first: str = "P", length: int = RESOURCE_ID_LENGTH) -> str:
         """Return an id that nothing else has: letters and digits, with the length that PagerDuty's have."""
@@ -364,9 +352,10 @@ class Account:
             (
                 alert
                 for incident in self.incidents.values()
-                if incident.status is not Status.RESOLVED and incident.service == integration.service
+                if incident.status is not Status.RESOLVED
                 for alert in incident.alerts
-                if alert.integration == integration.id and alert.key == key and not alert.resolved
+                if alert.service == integration.service and alert.integration == integration.id
+                if alert.key == key and not alert.resolved
             ),
             None,
         )

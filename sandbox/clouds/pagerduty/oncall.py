@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrule, rruleset, rrulestr
 
-from sandbox.clouds.pagerduty.model import Member, RotationEvent, Schedule
+from sandbox.clouds.pagerduty.schedule_model import Member, RotationEvent, Schedule
 
 UNTIL = re.compile(r"UNTIL=(\d{8}(?:T\d{6}Z?)?)")
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from sandbox.clouds.pagerduty.model import Agent, Alert, Incident, LogEntry, Status, Urgency, User, by_id
 from sandbox.clouds.pagerduty.rest.call import Body, Call, Reference, RestApi, invalid, not_found, too_large
+from sandbox.clouds.pagerduty.rest.priorities import set_priority, wanted_priority
 from sandbox.clouds.pagerduty.rest.render import Json
 
 INCIDENTS_DAYS = 30
@@ -38,6 +39,8 @@ class IncidentBody(Body):
     urgency: Urgency | None = None
     escalation_level: int | None = Field(default=None, ge=1)
     assignments: tuple[AssignmentBody, ...] | None = Field(default=None, min_length=1)
+    escalation_policy: Reference | None = None
+    priority: Reference | str | None = None
 
 
 class IncidentInListBody(IncidentBody):
@@ -78,7 +81,7 @@ def routes(api: RestApi) -> list[Route]:
     ]
 
 
-def _incident(call: Call) -> Incident:
+def named_incident(call: Call) -> Incident:
     """Return the incident that the path names, by id or by number. Raises `Refused` (404)."""
     wanted = call.request.path_params["id"]
     for incident in call.account.incidents.values():
@@ -106,7 +109,7 @@ def _list(call: Call) -> Response:
         and (not urgencies or incident.urgency in urgencies)
         and (not services or incident.service in services)
         and (not users or set(users) & set(incident.assignees))
-        and (key is None or key in [alert.key for alert in incident.alerts])
+        and (key is None or key == incident.key)
     ]
     descending = query.get("sort_by", "").endswith(":desc")
     found.sort(key=lambda incident: incident.number, reverse=descending)
@@ -114,12 +117,12 @@ def _list(call: Call) -> Response:
 
 
 def _get(call: Call) -> Response:
-    return JSONResponse({"incident": call.render.incident(_incident(call))})
+    return JSONResponse({"incident": call.render.incident(named_incident(call))})
 
 
 def _update(call: Call) -> Response:
     user = call.requester()
-    incident = _incident(call)
+    incident = named_incident(call)
     body = call.parse("incident", IncidentBody)
     _check(call, incident, body)
     _apply(call, incident, body, user)
@@ -146,13 +149,17 @@ def _update_many(call: Call) -> Response:
 def _check(call: Call, incident: Incident, body: IncidentBody) -> None:
     """Raise `Refused` (400) for a change that can't be, before any is made."""
     opens = body.status in (Status.TRIGGERED, Status.ACKNOWLEDGED)
-    moves = body.escalation_level is not None or body.assignments is not None
+    moves = any(each is not None for each in (body.escalation_level, body.assignments, body.escalation_policy))
     if incident.status is Status.RESOLVED and (opens or moves):
         raise invalid(ALREADY_RESOLVED)
     if incident.service not in call.account.services and opens:
         raise invalid("The incident's service has been deleted")
     if body.escalation_level is not None and body.escalation_level > len(incident.snapshot.rules):
         raise invalid("Escalation level does not exist")
+    if body.escalation_policy is not None and body.escalation_policy.id not in call.account.policies:
+        raise invalid(f"Escalation policy {body.escalation_policy.id} not found")
+    if body.priority is not None:
+        wanted_priority(call.account, body.priority)
     for assignment in body.assignments or ():
         if assignment.assignee.id not in call.account.users:
             raise invalid(f"Assignee {assignment.assignee.id} not found")
@@ -168,6 +175,10 @@ def _apply(call: Call, incident: Incident, body: IncidentBody, user: User) -> No
     if body.status is Status.RESOLVED and body.resolution:
         responders.annotate(incident, user, f"Resolution Note: {body.resolution}")
     _set_status(call, incident, body.status, agent)
+    if body.priority is not None:
+        set_priority(responders, incident, wanted_priority(call.account, body.priority), agent)
+    if body.escalation_policy is not None:
+        responders.delegate(incident, call.account.policies[body.escalation_policy.id], agent)
     if body.escalation_level is not None:
         responders.escalate(incident, body.escalation_level, agent)
     if body.assignments is not None:
@@ -188,7 +199,7 @@ def _set_status(call: Call, incident: Incident, status: Status | None, agent: Ag
 
 
 def _list_alerts(call: Call) -> Response:
-    incident = _incident(call)
+    incident = named_incident(call)
     statuses, keys = call.texts("statuses"), call.texts("alert_key")
     found = [
         alert
@@ -200,7 +211,7 @@ def _list_alerts(call: Call) -> Response:
 
 
 def _alert(call: Call) -> tuple[Incident, Alert]:
-    incident = _incident(call)
+    incident = named_incident(call)
     for alert in incident.alerts:
         if alert.id == call.request.path_params["alert_id"]:
             return incident, alert
@@ -215,12 +226,12 @@ def _update_alert(call: Call) -> Response:
     user = call.requester()
     incident, alert = _alert(call)
     call.parse("alert", AlertBody)
-    call.responders.resolve(incident, Agent(kind="user", id=user.id))  # its only alert
+    call.responders.resolve_alert(incident, alert, Agent(kind="user", id=user.id))
     return JSONResponse({"alert": call.render.alert(incident, alert)})
 
 
 def _list_log(call: Call) -> Response:
-    incident = _incident(call)
+    incident = named_incident(call)
     return call.page("log_entries", _newest_first([(incident, entry) for entry in incident.log]), _render_entry(call))
 
 
@@ -248,13 +259,13 @@ def _render_entry(call: Call) -> Callable[[tuple[Incident, LogEntry]], Json]:
 
 
 def _list_notes(call: Call) -> Response:
-    incident = _incident(call)
+    incident = named_incident(call)
     return JSONResponse({"notes": [call.render.note(note) for note in reversed(incident.notes)]})
 
 
 def _create_note(call: Call) -> Response:
     user = call.requester()
-    incident = _incident(call)
+    incident = named_incident(call)
     body = call.parse("note", NoteBody)
     note = call.responders.annotate(incident, user, body.content)
     return JSONResponse({"note": call.render.note(note)})

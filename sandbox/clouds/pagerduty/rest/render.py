@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,10 +16,9 @@ from sandbox.clouds.pagerduty.model import (
     Incident,
     Integration,
     LogEntry,
-    Member,
     Named,
     Note,
-    Schedule,
+    Priority,
     Service,
     Status,
     Target,
@@ -28,6 +27,7 @@ from sandbox.clouds.pagerduty.model import (
     by_id,
 )
 from sandbox.clouds.pagerduty.oncall import Shift, coverage_percent, shifts
+from sandbox.clouds.pagerduty.schedule_model import Member, Schedule
 
 Json = dict[str, Any]
 
@@ -216,7 +216,7 @@ class Renderer:
             "created_at": moment(incident.created_at),
             "updated_at": moment(incident.log[-1].at if incident.log else incident.changed_at),
             "status": incident.status,
-            "incident_key": incident.alerts[0].key if len(incident.alerts) == 1 else None,
+            "incident_key": incident.key,
             "service": self.service_reference(incident.service),
             "assignments": [
                 {"at": moment(incident.assigned_at), "assignee": assignee}
@@ -238,11 +238,30 @@ class Renderer:
             "incidents_responders": [],
             "responder_requests": [],
             "urgency": incident.urgency,
-            "resolve_reason": None,
+            "resolve_reason": self.resolve_reason(incident),
         }
+        if incident.priority in self.account.priorities:
+            found["priority"] = self.priority(self.account.priorities[incident.priority])
         if incident.status is Status.RESOLVED:
             found["resolved_at"] = moment(incident.changed_at)
         return found
+
+    def priority(self, priority: Priority) -> Json:
+        """Return a priority."""
+        head = self.head("priority", f"/priorities/{priority.id}", priority.id, priority.name)
+        return {**head, "name": priority.name, "description": priority.description}
+
+    def priority_reference(self, priority_id: str | None) -> Json | None:
+        """Return a reference to an incident's priority, or None if it has none."""
+        priority = self.account.priorities.get(priority_id or "")
+        return None if priority is None else self.reference("priority", "priorities", priority)
+
+    def resolve_reason(self, incident: Incident) -> Json | None:
+        """Return the reason for which an incident was resolved: that it was merged, or None."""
+        target = self.account.incidents.get(incident.merged_into or "")
+        if target is None:
+            return None
+        return {"type": "merge_resolve_reason", "incident": self.incident_reference(target)}
 
     def alert(self, incident: Incident, alert: Alert) -> Json:
         """Return an alert: `alert_key` is the event's dedup key."""
@@ -252,7 +271,7 @@ class Renderer:
             "created_at": moment(alert.created_at),
             "status": "resolved" if alert.resolved else "triggered",
             "alert_key": alert.key,
-            "service": self.service_reference(incident.service),
+            "service": self.service_reference(alert.service),
             "body": {
                 "type": "alert_body",
                 "contexts": list(alert.contexts),
@@ -285,7 +304,7 @@ class Renderer:
             "service": self.service_reference(incident.service),
             "incident": self.incident_reference(incident),
             "teams": self.team_references(policy.teams if policy else ()),
-            "contexts": list(incident.alerts[0].contexts) if entry.kind == "trigger" else [],
+            "contexts": [*self._contexts(incident)] if entry.kind == "trigger" else [],
         }
         if entry.kind == "trigger":
             found["event_details"] = {"description": incident.title}
@@ -295,6 +314,10 @@ class Renderer:
         elif entry.kind == "assign":
             found["assignees"] = people
         return found
+
+    @staticmethod
+    def _contexts(incident: Incident) -> Sequence[Mapping[str, str]]:
+        return incident.alerts[0].contexts if incident.alerts else ()
 
     def note(self, note: Note) -> Json:
         """Return a note."""

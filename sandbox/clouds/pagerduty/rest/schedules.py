@@ -12,10 +12,10 @@ from pydantic import AwareDatetime, Field
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.clouds.pagerduty.model import Assignment, Member, Rotation, RotationEvent, Schedule
 from sandbox.clouds.pagerduty.oncall import BadRecurrence, recurrence
 from sandbox.clouds.pagerduty.rest.call import Body, Call, Reference, RestApi, invalid, invalid_v3, not_found
 from sandbox.clouds.pagerduty.rest.render import Json, Renderer, final_schedule, member_json, moment
+from sandbox.clouds.pagerduty.schedule_model import Assignment, Member, Rotation, RotationEvent, Schedule
 
 MAXIMUM_MEMBERS = 20
 FURTHEST_START = timedelta(days=366)
