@@ -17,6 +17,7 @@ from sandbox.clouds.pagerduty.escalation import Responders
 from sandbox.clouds.pagerduty.event_processor import EventProcessor
 from sandbox.clouds.pagerduty.events import EVENTS_PER_MINUTE, EventsApi
 from sandbox.clouds.pagerduty.model import Account
+from sandbox.clouds.pagerduty.page import PagerDutyPage
 from sandbox.clouds.pagerduty.rest import (
     incident_actions,
     incidents,
@@ -31,6 +32,7 @@ from sandbox.clouds.pagerduty.rest.call import REQUESTS_PER_MINUTE, Refused, Res
 from sandbox.clouds.pagerduty.rest.render import Renderer
 from sandbox.clouds.pagerduty.scheduler import Scheduler
 from sandbox.clouds.pagerduty.subscriptions import Send, Subscriptions, post
+from sandbox.clouds.pages.page import static_routes
 from sandbox.clouds.rate_limit import RateLimit
 from sandbox.journal import Journal
 
@@ -111,6 +113,8 @@ def create_application(
                 for route in part.routes(rest)
             ),
             *webhook_subscriptions.routes(rest, subscriptions),
+            *PagerDutyPage(responders).routes(),
+            *static_routes(),
             Route("/sandbox/received", received),
             Route("/sandbox/incidents", state),
             Route("/sandbox/ready", ready),

@@ -47,7 +47,7 @@ class HeaderBody(Body):
 
 
 class DeliveryBody(Body):
-    """Where webhooks go."""
+    """The address that webhooks go to."""
 
     type: Literal["http_delivery_method"]
     url: str = Field(pattern=r"^https?://[^\s/]+", max_length=2_000)
@@ -55,7 +55,7 @@ class DeliveryBody(Body):
 
 
 class FilterBody(Body):
-    """Whose events are sent."""
+    """The object whose incidents send events: a service, a team, or the account."""
 
     id: str | None = None
     type: FilterKind
