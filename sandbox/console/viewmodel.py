@@ -26,7 +26,7 @@ _NAMES = {
     "aws": "AWS",
     "metrics": "The metrics source",
 }
-_LINKED = ("prometheus", "alertmanager")
+_LINKED = ("prometheus", "alertmanager", "pagerduty", "slack")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
