@@ -43,6 +43,14 @@ def test_with_nothing_fired_the_page_says_so(account: PagerDutyAccount) -> None:
     assert "No incident so far." in account.plain.get("/").text
 
 
+def test_an_incident_s_address_for_people_leads_to_it_on_the_page(account: PagerDutyAccount, orders: Events) -> None:
+    orders.send()
+    address = account.incidents()[0]["html_url"]
+    page, _, anchor = address.partition("#")
+
+    assert f'id="{anchor}"' in account.plain.get(page).text
+
+
 def test_a_person_acknowledges_and_resolves(account: PagerDutyAccount, orders: Events) -> None:
     orders.send()
     opened = account.plain.get("/").text

@@ -45,9 +45,10 @@ class Renderer:
     base: str
 
     def head(self, kind: str, path: str, thing_id: str, summary: str | None) -> Json:
-        """Return what every object begins with."""
+        """Return what every object begins with. A person who follows an incident's `html_url` gets to the page."""
         address = f"{self.base}{path}"
-        return {"id": thing_id, "type": kind, "summary": summary, "self": address, "html_url": address}
+        page = f"{self.base}/#incident-{thing_id}" if kind in ("incident", "incident_reference") else address
+        return {"id": thing_id, "type": kind, "summary": summary, "self": address, "html_url": page}
 
     def reference(self, kind: str, collection: str, thing: Named) -> Json:
         """Return a reference to something."""
