@@ -22,6 +22,7 @@ from sandbox.providers.pagerduty.client import ADDRESS_VARIABLE, PagerDuty
 from sandbox.providers.pagerduty.table import make_table
 from sandbox.providers.provider_core import ProviderCore
 from sandbox.providers.provider_table import Incomplete, ProviderFailed, Request
+from sandbox.providers.provider_values import contains_unknown
 from sandbox.service import HttpService, wait_until_ready
 
 SDK = Path(pulumi_pagerduty.__file__).parent
@@ -34,6 +35,7 @@ TOKENS = {
     "EventOrchestration": "pagerduty:index/eventOrchestration:EventOrchestration",
     "EventOrchestrationIntegration": "pagerduty:index/eventOrchestrationIntegration:EventOrchestrationIntegration",
     "EventOrchestrationRouter": "pagerduty:index/eventOrchestrationRouter:EventOrchestrationRouter",
+    "WebhookSubscription": "pagerduty:index/webhookSubscription:WebhookSubscription",
 }
 MODULES = {
     "EscalationPolicy": "escalation_policy.py",
@@ -41,6 +43,7 @@ MODULES = {
     "EventOrchestration": "event_orchestration.py",
     "EventOrchestrationIntegration": "event_orchestration_integration.py",
     "EventOrchestrationRouter": "event_orchestration_router.py",
+    "WebhookSubscription": "webhook_subscription.py",
 }
 EVENT: dict[str, Any] = {
     "name": "weekly",
@@ -122,6 +125,11 @@ def checked(machine: ProviderCore, kind: str, **inputs: Any) -> dict[str, Any]:
                 "set": {"id": "start", "rules": [{"actions": {"dynamicRouteTos": []}}]},
             },
             ["rules.0.actions.routeTo", "rules.0.actions.dynamicRouteTos"],
+        ),
+        (
+            "WebhookSubscription",
+            {"deliveryMethods": [], "events": [], "filters": [{"type": "incident_reference"}], "type": "webhook"},
+            ["deliveryMethods: value", "events: value", "filters: 0.type", "type: found"],
         ),
         ("Schedulev2", {"rotations": []}, ["needs the property timeZone"]),
         (
@@ -281,3 +289,52 @@ def test_too_many_requests_are_waited_out() -> None:
         assert answers == []
     finally:
         busy.stop()
+
+
+SUBSCRIPTION: dict[str, Any] = {
+    "deliveryMethods": [
+        {
+            "type": "http_delivery_method",
+            "url": "https://ingress.example/pagerduty",
+            "customHeaders": [{"name": "X-Orion", "value": "v"}],
+        }
+    ],
+    "events": ["incident.acknowledged", "incident.resolved"],
+    "filters": [{"type": "account_reference"}],
+}
+
+
+def test_a_subscription_keeps_the_secret_that_is_given_out_once(machine: ProviderCore) -> None:
+    inputs = checked(machine, "WebhookSubscription", **SUBSCRIPTION)
+    token = TOKENS["WebhookSubscription"]
+    made = machine.create(Request(token=token, name="x", inputs=inputs))
+    secret = made.outputs["deliveryMethods"][0]["secret"]
+    fewer = {**inputs, "events": ["incident.resolved"]}
+    changed = machine.update(
+        Request(token=token, name="x", id=made.id, inputs=fewer, old_inputs=inputs, state=made.outputs)
+    )
+    there = machine.read(Request(token=token, name="x", id=made.id, inputs=fewer, state=changed))
+
+    assert secret
+    assert changed["deliveryMethods"][0]["secret"] == secret
+    assert there is not None
+    assert there[0] == fewer
+    assert there[1]["deliveryMethods"][0]["secret"] == secret
+
+
+def test_another_address_needs_another_subscription_and_another_order_of_events_none(machine: ProviderCore) -> None:
+    inputs = checked(machine, "WebhookSubscription", **SUBSCRIPTION)
+    (method,) = SUBSCRIPTION["deliveryMethods"]
+    moved = {**inputs, "deliveryMethods": [{**method, "url": "https://other.example"}]}
+    reordered = {**inputs, "events": SUBSCRIPTION["events"][::-1]}
+    token = TOKENS["WebhookSubscription"]
+
+    assert machine.diff(Request(token=token, name="x", inputs=moved, old_inputs=inputs)).replaces
+    assert not machine.diff(Request(token=token, name="x", inputs=reordered, old_inputs=inputs)).changes
+
+
+def test_the_secret_is_unknown_until_the_subscription_is_made(machine: ProviderCore) -> None:
+    inputs = checked(machine, "WebhookSubscription", **SUBSCRIPTION)
+    planned = machine.create(Request(token=TOKENS["WebhookSubscription"], name="x", inputs=inputs, preview=True))
+
+    assert contains_unknown(planned.outputs["deliveryMethods"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
@@ -115,6 +115,34 @@ class CatchAll(_Shape):
     actions: RouteTo
 
 
+class CustomHeader(_Shape):
+    """A header that every webhook carries."""
+
+    name: str
+    value: str
+
+
+class DeliveryMethod(_Shape):
+    """The address that webhooks go to."""
+
+    type: Literal["http_delivery_method"] = "http_delivery_method"
+    url: str
+    custom_headers: tuple[CustomHeader, ...] = ()
+    temporarily_disabled: bool = False
+    secret: str | None = None
+
+
+class SubscriptionFilter(_Shape):
+    """The object whose incidents send webhooks."""
+
+    type: Literal["account_reference", "service_reference", "team_reference"]
+    id: str | None = None
+
+
+DELIVERY_METHODS = TypeAdapter(Annotated[tuple[DeliveryMethod, ...], Field(min_length=1, max_length=1)])
+SUBSCRIPTION_FILTERS = TypeAdapter(Annotated[tuple[SubscriptionFilter, ...], Field(min_length=1, max_length=1)])
+EVENTS = TypeAdapter(Annotated[tuple[str, ...], Field(min_length=1)])
+TRUTH = TypeAdapter(bool)
 ROUTER_SET = TypeAdapter(RouterSet)
 CATCH_ALL = TypeAdapter(CatchAll)
 RULES = TypeAdapter(tuple[Rule, ...])

@@ -24,6 +24,7 @@ from sandbox.providers.pagerduty.shapes import (
     has_shape,
     is_timeout,
 )
+from sandbox.providers.pagerduty.webhooks import webhook_subscription_type
 from sandbox.providers.provider_table import (
     Created,
     Invoke,
@@ -341,6 +342,7 @@ def make_table(api: PagerDuty) -> Table:
             orchestration_type(api),
             orchestration_integration_type(api),
             router_type(api),
+            webhook_subscription_type(api),
         ),
         invokes=by_token(user_invoke(api)),
         settings={
