@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.clock import Clock
+from sandbox.clouds.faults import FaultInjection
 from sandbox.clouds.pagerduty.cloudwatch import CloudWatchApi
 from sandbox.clouds.pagerduty.escalation import Responders
 from sandbox.clouds.pagerduty.event_processor import EventProcessor
@@ -119,6 +121,7 @@ def create_application(
             Route("/sandbox/incidents", state),
             Route("/sandbox/ready", ready),
         ],
+        middleware=[Middleware(FaultInjection)],
         exception_handlers={404: no_route, 405: no_route},
         lifespan=lifespan,
     )

@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.clock import Clock
+from sandbox.clouds.faults import FaultInjection
 from sandbox.clouds.pages.page import static_routes
 from sandbox.clouds.slack import message as messages
 from sandbox.clouds.slack.api import chat, reading
@@ -207,5 +209,6 @@ def create_application(
             *SlackPage(kept, interactions, journal).routes(),
             *static_routes(),
         ],
+        middleware=[Middleware(FaultInjection)],
         exception_handlers={_Refused: _refused},
     )
