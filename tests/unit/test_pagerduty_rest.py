@@ -14,6 +14,7 @@ from sandbox.clouds.pagerduty import create_application
 from sandbox.journal import Journal, Kind
 from sandbox.service import HttpService, wait_until_ready
 from tests.pagerduty_account import TOKEN, PagerDutyAccount
+from tests.pagerduty_clients import PlainHttp, PlainHttpEvents
 
 REFERENCE = "escalation_policy_reference"
 
@@ -231,28 +232,6 @@ def test_a_path_that_the_stand_in_does_not_know_is_named(account: PagerDutyAccou
     assert (unknown.status_code, wrong.status_code) == (404, 405)
     assert "GET /maintenance_windows is not part of this stand-in" in unknown.json()["error"]["errors"]
     assert len(account.found(Kind.REQUEST_REFUSED)) == 2
-
-
-class PlainHttp(pagerduty.RestApiV2Client):
-    """The official client, which refuses plain http addresses but for here."""
-
-    @property
-    def url(self) -> str:
-        return self._url
-
-    @url.setter
-    def url(self, new_base_url: str) -> None:
-        self._url = new_base_url
-
-
-class PlainHttpEvents(pagerduty.EventsApiV2Client):
-    @property
-    def url(self) -> str:
-        return self._url
-
-    @url.setter
-    def url(self, new_base_url: str) -> None:
-        self._url = new_base_url
 
 
 @pytest.fixture
