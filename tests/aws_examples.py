@@ -134,6 +134,27 @@ def examples(zip_file: Path) -> list[Example]:
             identity="events",
         ),
         Example(
+            name="url",
+            token="aws:lambda/functionUrl:FunctionUrl",
+            inputs=lambda made: {"functionName": made["function"].id, "authorizationType": "AWS_IAM"},
+            update=lambda _: {"authorizationType": "NONE"},
+            replace={"functionName": "another-function"},
+            identity="orion-function",
+        ),
+        Example(
+            name="url-permission",
+            token="aws:lambda/permission:Permission",
+            inputs=lambda made: {
+                "action": "lambda:InvokeFunction",
+                "function": made["function"].id,
+                "principal": "*",
+                "statementId": "url",
+                "invokedViaFunctionUrl": True,
+            },
+            replace={"invokedViaFunctionUrl": False},
+            identity="url",
+        ),
+        Example(
             name="table",
             token="aws:dynamodb/table:Table",
             inputs=lambda made: {

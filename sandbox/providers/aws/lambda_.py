@@ -1,8 +1,7 @@
-"""Lambda: functions, what feeds them from queues, and who may call them."""
+"""Lambda: functions and what feeds them from queues. `lambda_access` has who may call them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from typing import Any, cast
 
@@ -259,54 +258,4 @@ EVENT_SOURCE_MAPPING = AwsType(
 )
 
 
-def _create_permission(aws: Aws, wanted: Wanted) -> str:
-    asked: Document = dict(wanted.document)
-    statement = str(wanted.inputs["statementId"])
-    if "qualifier" in wanted.inputs:
-        asked["Qualifier"] = wanted.inputs["qualifier"]
-    aws.lambda_.add_permission(StatementId=statement, **asked)
-    return statement
-
-
-@gone_as_none(*_GONE)
-def _find_permission(aws: Aws, wanted: Wanted) -> Found | None:
-    function = wanted.inputs.get("function") or wanted.state.get("function")
-    policy = json.loads(aws.lambda_.get_policy(FunctionName=str(function))["Policy"])
-    found = [one for one in policy["Statement"] if one["Sid"] == wanted.id]
-    if not found:
-        return None
-    principal: Any = found[0]["Principal"]
-    if isinstance(principal, dict):
-        principal = next(iter(cast("Document", principal).values()))
-    outputs = {"statementId": wanted.id, "function": function}
-    return Found(document={"Action": found[0]["Action"], "Principal": principal}, outputs=outputs)
-
-
-@gone_is_fine(*_GONE)
-def _delete_permission(aws: Aws, wanted: Wanted) -> None:
-    aws.lambda_.remove_permission(FunctionName=wanted.inputs["function"], StatementId=wanted.id)
-
-
-PERMISSION = AwsType(
-    token="aws:lambda/permission:Permission",  # noqa: S106 - a type's token
-    cloudformation="AWS::Lambda::Permission",
-    fields=properties(
-        "action",
-        "eventSourceToken",
-        "functionUrlAuthType",
-        "invokedViaFunctionUrl",
-        "principal",
-        "sourceAccount",
-        "sourceArn",
-        function="FunctionName",
-        principalOrgId="PrincipalOrgID",
-        qualifier=without_twin("CloudFormation has it in the function's name", TEXT),
-        statementId=without_twin("CloudFormation makes it up", {"type": "string", "pattern": "^[a-zA-Z0-9-_]{1,100}$"}),
-    ),
-    name="statementId",
-    create=_create_permission,
-    find=_find_permission,
-    delete=_delete_permission,
-)
-
-TYPES = (FUNCTION, EVENT_SOURCE_MAPPING, PERMISSION)
+TYPES = (FUNCTION, EVENT_SOURCE_MAPPING)
