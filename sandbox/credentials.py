@@ -106,9 +106,9 @@ class Credentials:
             aws_access_key_id=self.access_key_id, aws_secret_access_key=self.secret_access_key, region_name=region
         )
 
-    def signed(self, url: str) -> Mapping[str, str]:
-        """Return the headers with which the stand-in for AWS lets one of its own pages be read."""
-        request = AWSRequest("GET", url)
+    def signed(self, url: str, method: str = "GET", body: bytes = b"") -> Mapping[str, str]:
+        """Return the headers with which the sandbox's own parts take requests from one another."""
+        request = AWSRequest(method, url, data=body)
         SigV4Auth(BotoCredentials(self.access_key_id, self.secret_access_key), OWN_SERVICE, REGION).add_auth(request)
         return dict(request.headers.items())
 

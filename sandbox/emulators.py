@@ -49,11 +49,14 @@ class StandIns:
         account_id: str = ACCOUNT_ID,
         region: str = REGION,
         network: Network | None = None,
+        function_runtime: str | None = None,
     ) -> ProcessService:
         """The stand-in for AWS: one account, seen from one region, whose EKS knows one cluster.
 
-        The cluster stands in `network`, which is made, or in the one that an account begins with.
+        The cluster stands in `network`, which is made, or in the one that an account begins with. `function_runtime` is
+        the address of what runs functions, which need not answer yet.
         """
+        runtime = [] if function_runtime is None else ["--function-runtime", function_runtime]
         ids = [] if network is None else ["--network", network.vpc_id, *network.subnet_ids]
         return self._process(
             "aws",
@@ -66,6 +69,7 @@ class StandIns:
             "--pki",
             str(plane.pki),
             *ids,
+            *runtime,
             environment={ACCOUNT_VARIABLE: account_id},
         )
 

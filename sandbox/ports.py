@@ -21,6 +21,11 @@ def listening_socket() -> socket.socket:
     return listener
 
 
+def address_of(listener: socket.socket) -> str:
+    """Return the base address of an HTTP server that listens on a socket, without a slash at its end."""
+    return f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+
+
 def free_port() -> int:
     """Return a loopback port that was free a moment ago, for a program that has to be told its port.
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp
 
 from alerting.errors import AlertingError
 from sandbox.guard import AsgiGuard
-from sandbox.ports import IDLE_CONNECTION_SECONDS, LOOPBACK, listening_socket
+from sandbox.ports import IDLE_CONNECTION_SECONDS, address_of, listening_socket
 
 STOP_SECONDS = 10.0
 READY_POLL_SECONDS = 0.05
@@ -81,11 +82,11 @@ def start_all(services: Sequence[Service], undo: ExitStack, *, timeout_seconds: 
 class HttpService:
     """An ASGI application served from a thread of this process, on a free loopback port and out of web pages' reach."""
 
-    def __init__(self, name: str, application: ASGIApp) -> None:
-        """Take the port at once, so that `address` is known before `start`."""
+    def __init__(self, name: str, application: ASGIApp, listener: socket.socket | None = None) -> None:
+        """Take a port at once, or that of `listener`, so that `address` is known before `start`."""
         self.name = name
-        self._socket = listening_socket()
-        self._port = int(self._socket.getsockname()[1])
+        self._socket = listener or listening_socket()
+        self._address = address_of(self._socket)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 AsgiGuard(application),
@@ -112,7 +113,7 @@ class HttpService:
     @property
     def address(self) -> str:
         """The base address, without a slash at its end."""
-        return f"http://{LOOPBACK}:{self._port}"
+        return self._address
 
     def stop(self) -> None:
         """Finish what is under way and close the port."""

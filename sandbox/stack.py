@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -28,6 +29,7 @@ from sandbox.inventory import Inventory, inventory
 from sandbox.journal import Journal
 from sandbox.metrics.targets import scrape_targets
 from sandbox.observer import AlertObserver, PodObserver
+from sandbox.ports import address_of, listening_socket
 from sandbox.runs import Run
 from sandbox.seed_data import SeedData, add_channels, add_people, add_slack_users, add_webhooks, find_network
 from sandbox.service import HttpService, Service, ServiceFailed, start_all
@@ -68,6 +70,7 @@ class Services:
     workloads: Workloads
     metrics: Service
     agent: NodeAgent
+    function_listener: socket.socket
     others: tuple[Service, ...]
 
     def all(self) -> list[Service]:
@@ -89,7 +92,9 @@ def _start_services(plan: Plan, run: Run, undo: ExitStack, tell: Callable[[str],
     operator = Operator(plane.kubeconfig, directory)
     operator.install_definitions(_chart_file(plan.chart))
     tell("starting AWS, the operator, the node agent and the metrics source")
-    aws = stand_ins.aws(plane, CLUSTER_NAME)
+    function_listener = listening_socket()
+    undo.callback(function_listener.close)
+    aws = stand_ins.aws(plane, CLUSTER_NAME, function_runtime=address_of(function_listener))
     metrics = metrics_source(plane.kubeconfig, NAMESPACE, journal)
     agent = NodeAgent(
         plane.kubeconfig,
@@ -109,6 +114,7 @@ def _start_services(plan: Plan, run: Run, undo: ExitStack, tell: Callable[[str],
         workloads=workloads,
         metrics=metrics,
         agent=agent,
+        function_listener=function_listener,
         others=(operator,),
     )
 
@@ -138,6 +144,7 @@ class Sandbox:
         self.workloads = services.workloads
         self.metrics = services.metrics
         self.agent = services.agent
+        self._function_listener = services.function_listener
         self._tell = tell
         self._undo = undo
         self._started = services.all()
@@ -235,7 +242,12 @@ class Sandbox:
         self._wait("three Alertmanagers see each other", lambda: self.alertmanagers_ready() == ALERTMANAGERS)
         self._wait("Prometheus scrapes every exporter", self._is_scraping)
         functions = FunctionRuntime(
-            self.aws.address, self.credentials, self.clock, self.journal, self.run.directory / "functions"
+            self.aws.address,
+            self.credentials,
+            self.clock,
+            self.journal,
+            self.run.directory / "functions",
+            listener=self._function_listener,
         )
         observers = (
             AlertObserver(self.prometheus, self.journal),

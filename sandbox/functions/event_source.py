@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sandbox.functions.process import FunctionFailed, FunctionProcess
+from sandbox.functions.process import FunctionFailed, FunctionProcess, current_process
 from sandbox.journal import Journal, Kind
 from sandbox.seed_data import REGION
 
@@ -47,6 +47,21 @@ class Mapped:
     visibility_seconds: int
     concurrency: int
     reports_failures: bool
+
+
+def report_error(cloudwatch: CloudWatchClient, function: str) -> None:
+    """Emit the metric that Lambda emits for an invocation that failed as a whole."""
+    cloudwatch.put_metric_data(
+        Namespace="AWS/Lambda",
+        MetricData=[
+            {
+                "MetricName": "Errors",
+                "Dimensions": [{"Name": "FunctionName", "Value": function}],
+                "Value": 1,
+                "Unit": "Count",
+            }
+        ],
+    )
 
 
 class EventSource:
@@ -141,7 +156,7 @@ class EventSource:
             except Empty:
                 continue
             try:
-                process = self._current(process)
+                process = current_process(process, self._process())
                 self._invoke(process, batch)
             except (FunctionFailed, ClientError, BotoCoreError, httpx.HTTPError) as error:
                 # Everything stays in the queue.
@@ -153,15 +168,6 @@ class EventSource:
         if process is not None:
             process.stop()
 
-    def _current(self, process: FunctionProcess | None) -> FunctionProcess:
-        """Return the process if the function is still deployed as it was when that was made, else a new one."""
-        wanted = self._process()
-        if process is not None and process.function == wanted.function:
-            return process
-        if process is not None:
-            process.stop()
-        return wanted
-
     def _ids(self) -> dict[str, str]:
         return {"function": self.mapped.function, "queue": self._queue}
 
@@ -170,7 +176,7 @@ class EventSource:
         try:
             answer = process.invoke({"Records": [_record(message, self.mapped.queue_arn) for message in batch]})
         except FunctionFailed:
-            self._report_error()
+            report_error(self._cloudwatch, self.mapped.function)
             raise
         failed = self._failed(answer, batch)
         done = [message for message in batch if message.get("MessageId") not in failed]
@@ -182,20 +188,6 @@ class EventSource:
             messages=len(batch),
             failed=len(batch) - len(done),
             seconds=round(time.time() - started, 3),
-        )
-
-    def _report_error(self) -> None:
-        """Emit the metric that Lambda emits for an invocation that failed as a whole."""
-        self._cloudwatch.put_metric_data(
-            Namespace="AWS/Lambda",
-            MetricData=[
-                {
-                    "MetricName": "Errors",
-                    "Dimensions": [{"Name": "FunctionName", "Value": self.mapped.function}],
-                    "Value": 1,
-                    "Unit": "Count",
-                }
-            ],
         )
 
     def _failed(self, answer: Any, batch: Sequence[MessageTypeDef]) -> set[str]:

@@ -27,7 +27,11 @@ READ_BYTES = 65536
 
 
 class FunctionFailed(RuntimeError):
-    """An invocation failed: the function raised, ended, or took longer than it may."""
+    """An invocation failed: the function raised, ended, or took longer than it may. `kind` is Lambda's word for it."""
+
+    def __init__(self, message: str, kind: str = "Runtime.ExitError") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,15 @@ def runtime_libraries(directory: Path) -> Path:
         if not link.is_symlink():
             link.symlink_to(source)
     return folder
+
+
+def current_process(process: FunctionProcess | None, deployed: FunctionProcess) -> FunctionProcess:
+    """Return `process` if it runs the function as it is deployed now, else end it and return the new one."""
+    if process is not None and process.function == deployed.function:
+        return process
+    if process is not None:
+        process.stop()
+    return deployed
 
 
 class FunctionProcess:
@@ -91,7 +104,8 @@ class FunctionProcess:
         request = {"request_id": str(uuid.uuid4()), "deadline": deadline, "event": event}
         answer = self._exchange(json.dumps(request).encode() + b"\n", deadline)
         if "error" in answer:
-            raise FunctionFailed(f"{answer['error']['errorType']}: {answer['error']['errorMessage']}")
+            error = answer["error"]
+            raise FunctionFailed(f"{error['errorType']}: {error['errorMessage']}", error["errorType"])
         return answer["result"]
 
     def stop(self) -> None:
@@ -164,7 +178,9 @@ class FunctionProcess:
                 readable, _, _ = select.select([process.stdout], [], [], max(0.0, deadline - time.time()))
                 if not readable:
                     self.stop()
-                    raise FunctionFailed(f"Task timed out after {self.function.timeout_seconds} seconds")
+                    raise FunctionFailed(
+                        f"Task timed out after {self.function.timeout_seconds} seconds", "Sandbox.Timedout"
+                    )
                 part = os.read(process.stdout.fileno(), READ_BYTES)
                 if not part:
                     code = process.wait()

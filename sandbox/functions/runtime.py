@@ -1,7 +1,8 @@
-"""The functions' runtime: finds what is deployed, feeds it from its queues, and keeps the schedules."""
+"""The functions' runtime: finds what is deployed, feeds it from its queues, keeps the schedules, serves the URLs."""
 
 from __future__ import annotations
 
+import socket
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -16,10 +17,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sandbox import loopback
 from sandbox.clock import Clock
 from sandbox.credentials import Credentials
+from sandbox.functions.endpoint import Endpoint, Forbidden, UnknownUrl
 from sandbox.functions.event_source import DEFAULT_CONCURRENCY, REPORT_FAILURES, SOURCE, EventSource, Mapped
+from sandbox.functions.http_events import is_public
+from sandbox.functions.invoker import Invoker
 from sandbox.functions.process import FunctionFailed, FunctionProcess, FunctionVersion, runtime_libraries
 from sandbox.functions.schedules import Schedules
 from sandbox.journal import Journal, Kind
+from sandbox.service import HttpService
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda.type_defs import EventSourceMappingConfigurationTypeDef
@@ -37,9 +42,19 @@ class FunctionRuntime:
     name = "functions"
 
     def __init__(
-        self, endpoint: str, credentials: Credentials, clock: Clock, journal: Journal, directory: Path
+        self,
+        endpoint: str,
+        credentials: Credentials,
+        clock: Clock,
+        journal: Journal,
+        directory: Path,
+        *,
+        listener: socket.socket | None = None,
     ) -> None:
-        """`directory` gets the extracted zips and a log for each function, which acts with `credentials`."""
+        """`directory` gets the extracted zips and a log for each function, which acts with `credentials`.
+
+        `listener` is the socket of functions' URLs and of invocations, whose address the stand-in for AWS was given.
+        """
         self._endpoint = endpoint
         self._credentials = credentials
         self._clock = clock
@@ -56,6 +71,9 @@ class FunctionRuntime:
             clock=clock,
             journal=journal,
         )
+        self._invoker = Invoker(process=self._deployed, cloudwatch=self._cloudwatch, journal=journal)
+        called = Endpoint(self._invoker, self._called, credentials)
+        self._http = HttpService("functions' URLs", called.application(), listener)
         self._sources: dict[str, EventSource] = {}
         self._extracting = threading.Lock()
         self._libraries: Path | None = None
@@ -67,10 +85,11 @@ class FunctionRuntime:
         """Begin looking."""
         self._libraries = runtime_libraries(self._directory)
         self._thread.start()
+        self._http.start()
 
     def ready(self) -> bool:
-        """Say whether it has looked at what is deployed at least once."""
-        return self._looked.is_set()
+        """Say whether it has looked at what is deployed at least once, and serves functions' URLs."""
+        return self._looked.is_set() and self._http.ready()
 
     @property
     def address(self) -> str:
@@ -85,6 +104,8 @@ class FunctionRuntime:
         for source in self._sources.values():
             source.stop()
         self._sources.clear()
+        self._http.stop()
+        self._invoker.stop()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -145,6 +166,21 @@ class FunctionRuntime:
             concurrency=one.get("ScalingConfig", {}).get("MaximumConcurrency", DEFAULT_CONCURRENCY),
             reports_failures=REPORT_FAILURES in one.get("FunctionResponseTypes", []),
         )
+
+    def _called(self, url_id: str) -> str:
+        """Return the function that a URL calls. Raises `UnknownUrl`, or `Forbidden` unless everybody may call it."""
+        page = f"{self._endpoint}/sandbox/function-urls/{url_id}"
+        answer = loopback.get(page, headers=self._credentials.signed(page), timeout=5.0)
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            raise UnknownUrl(url_id)
+        function: str = answer.raise_for_status().json()["function"]
+        try:
+            policy = self._lambda.get_policy(FunctionName=function)["Policy"]
+        except self._lambda.exceptions.ResourceNotFoundException as error:
+            raise Forbidden(f"{function}: has no policy") from error
+        if not is_public(policy):
+            raise Forbidden(f"{function}: its policy does not let everybody call its URL")
+        return function
 
     def _deployed(self, name: str) -> FunctionProcess:
         """Return a process, not yet started, of a function as it is deployed now."""

@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--cluster-kubeconfig", type=Path, help="the administrator's kubeconfig of that cluster")
     parser.add_argument("--pki", type=Path, help="the folder with that cluster's ca.crt and ca.key")
     parser.add_argument("--network", nargs="+", metavar="ID", help="a VPC to make, and its subnets")
+    parser.add_argument("--function-runtime", help="the address of what runs functions and serves their URLs")
     arguments = parser.parse_args()
     given = [arguments.cluster_name, arguments.cluster_kubeconfig, arguments.pki]
     if any(given) and not all(given):
@@ -41,6 +42,7 @@ def main() -> None:
         kubectl=tool("kubectl") if all(given) else None,
         network=arguments.network or (),
         clock=clock_from_environment(),
+        function_runtime=arguments.function_runtime,
     )
     ended = threading.Event()
 

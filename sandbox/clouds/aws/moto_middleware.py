@@ -12,7 +12,9 @@ from sandbox.clouds.aws.associations import Associations
 from sandbox.clouds.aws.clients import Clients
 from sandbox.clouds.aws.cluster_access import ClusterAccess
 from sandbox.clouds.aws.commands import SystemsManager
+from sandbox.clouds.aws.function_urls import FunctionUrls
 from sandbox.clouds.aws.identity import ClusterIdentities
+from sandbox.clouds.aws.invocations import Invocations
 from sandbox.clouds.aws.lambda_control_plane import Functions
 from sandbox.clouds.aws.protocol import Answer, AwsError, Request, error_answer, json_answer, pass_on, read_request
 from sandbox.clouds.aws.signature import check_signature, refused
@@ -40,12 +42,15 @@ class Front:
         cluster: tuple[str, ClusterIdentities] | None,
         kubectl: Path | None,
         vpc_id: str | None = None,
+        function_runtime: str | None = None,
     ) -> None:
         """Answer what was signed with `credentials`, and refuse everything else.
 
         `cluster` is the name that EKS knows the sandbox's cluster by, and who signs for it; `kubectl` a binary.
 
         The cluster stands in the VPC `vpc_id`, or in the one that the account begins with.
+
+        `function_runtime` is the address of what runs functions and serves their URLs.
         """
         self._cluster_vpc_id = vpc_id
         self._moto = moto
@@ -68,6 +73,8 @@ class Front:
         self._associations = Associations(self._systems_manager, self._agent, journal)
         self.topics = Topics(journal)
         self._functions = Functions(region=clients.region, account_id=clients.account_id)
+        self._function_urls = FunctionUrls(function_runtime)
+        self._invocations = Invocations(function_runtime, credentials)
         self._agents: dict[str, Agent] = {}
         self._lock = threading.Lock()
 
@@ -114,7 +121,8 @@ class Front:
                 return self._access.answer(request)
             case "lambda":
                 self._functions.check(request)
-                return None
+                self._function_urls.check(request)
+                return self._invocations.answer(request)
             case _:
                 return None
 
@@ -123,9 +131,12 @@ class Front:
             case "sns":
                 return self.topics.watch
             case "lambda":
-                return self._functions.watch
+                return self._watch_lambda
             case _:
                 return None
+
+    def _watch_lambda(self, request: Request, answer: Answer) -> Answer:
+        return self._function_urls.watch(request, self._functions.watch(request, answer))
 
     def _own(self, request: Request) -> Answer:
         match request.method, request.path[1:]:
@@ -139,6 +150,8 @@ class Front:
                 return json_answer(self._systems_manager.commands())
             case "GET", ("functions", name):
                 return json_answer(self._functions.code(name))
+            case "GET", ("function-urls", id_):
+                return json_answer({"function": self._function_urls.function(id_)})
             case _:
                 raise AwsError("NotFound", f"/{'/'.join(request.path)}", HTTPStatus.NOT_FOUND)
 

@@ -30,7 +30,10 @@ class AwsError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request. `path` holds its parts, each decoded by itself; `service` is what it was signed for."""
+    """One request. `path` holds its parts, each decoded by itself; `service` is what it was signed for.
+
+    Names of `headers` are in lower case.
+    """
 
     method: str
     path: tuple[str, ...]
@@ -38,6 +41,7 @@ class Request:
     service: str
     target: str
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def json(self) -> dict[str, Any]:
         """Return the body's JSON object. Raises `AwsError` if it is none."""
@@ -114,6 +118,11 @@ def read_request(environ: WSGIEnvironment) -> Request:
         service=service,
         target=environ.get("HTTP_X_AMZ_TARGET", ""),
         body=body,
+        headers={
+            name.removeprefix("HTTP_").replace("_", "-").lower(): str(value)
+            for name, value in environ.items()
+            if name.startswith("HTTP_")
+        },
     )
 
 

@@ -70,6 +70,7 @@ class AwsServer:
         region: str = REGION,
         network: Sequence[str] = (),
         clock: Clock | None = None,
+        function_runtime: str | None = None,
     ) -> None:
         """Take the port. moto reads the account from $MOTO_ACCOUNT_ID: give the same.
 
@@ -80,6 +81,8 @@ class AwsServer:
         `clock` is what alarms' periods are scaled by, the story's own timings unless given.
 
         `cluster` is EKS' name for the cluster, its administrator's kubeconfig, and its PKI folder.
+
+        `function_runtime` is the address of the runtime of functions, which need not answer yet.
         """
         self._port = port or free_port()
         if network:
@@ -99,6 +102,7 @@ class AwsServer:
             cluster=None if cluster is None else (cluster[0], ClusterIdentities(cluster[1], cluster[2])),
             kubectl=kubectl,
             vpc_id=network[0] if network else None,
+            function_runtime=function_runtime,
         )
         sources = Sources(
             published=self._front.topics.published,
