@@ -8,8 +8,10 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import boto3
 from botocore.config import Config
@@ -24,7 +26,7 @@ from repair_sweep.sweep import RepairSweep
 from runbook_automation.automation import Automation
 from runbook_automation.command_results import CommandResults
 from runbook_automation.commands import Commands
-from runbook_automation.configuration import DeployedDocument, Remediations
+from runbook_automation.configuration import Action, DeployedDocument, Remediations
 from runbook_automation.publisher import Publisher
 from runbook_automation.store import RepairStore
 from tests.lambda_events import (
@@ -35,7 +37,12 @@ from tests.lambda_events import (
 )
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import DynamoDBServiceResource
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
 
 NOW = 1_795_516_811.0
 SENT = 1_795_517_163.859
@@ -65,22 +72,44 @@ class Seen:
         self.texts.append(f"{text} {details}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """The clients of all tests: to make them takes longer than most tests."""
+
+    ssm: SSMClient
+    sns: SNSClient
+    s3: S3Client
+    sqs: SQSClient
+    ec2: EC2Client
+    dynamodb: DynamoDBServiceResource
+
+
+@cache
+def clients() -> Clients:
+    """Return the clients that every `World` uses and none may leave a handler on."""
+    return Clients(
+        ssm=SESSION.client("ssm", config=Config(retries={"total_max_attempts": 1})),
+        sns=SESSION.client("sns"),
+        s3=SESSION.client("s3"),
+        sqs=SESSION.client("sqs"),
+        ec2=SESSION.client("ec2"),
+        dynamodb=SESSION.resource("dynamodb"),
+    )
+
+
 class World:
     """AWS as moto has it, an automation on it, and queues that hear what the topics are told."""
 
     def __init__(self) -> None:
         self.seen = Seen()
         self.time = NOW
-        self._mending: list[tuple[str, str]] = []
-        self.ssm = SESSION.client("ssm", config=Config(retries={"total_max_attempts": 1}))
-        self.sns = SESSION.client("sns")
-        self.s3 = SESSION.client("s3")
-        self.sqs: SQSClient = SESSION.client("sqs")
-        self.ec2 = SESSION.client("ec2")
-        self.dynamodb = SESSION.client("dynamodb")
+        self._faults: list[Callable[[], None]] = []
+        self._handlers: list[Callable[[], None]] = []
+        shared = clients()
+        self.ssm, self.sns, self.s3, self.sqs, self.ec2 = shared.ssm, shared.sns, shared.s3, shared.sqs, shared.ec2
+        self.table = shared.dynamodb.Table("orion-state")
         self.s3.create_bucket(Bucket=BUCKET)
-        create_state_table(self.dynamodb)
-        self.table = SESSION.resource("dynamodb").Table("orion-state")
+        create_state_table(self.table.meta.client)
         documents = {name: DeployedDocument(**one) for name, one in create_documents(self.ssm).items()}
         self.instance = self.ec2.run_instances(
             ImageId="ami-12c6146b",
@@ -113,7 +142,25 @@ class World:
         self._answer_invocations()
         self.sent: list[dict[str, Any]] = []
         """What SendCommand was asked for, which moto keeps half of."""
-        self.ssm.meta.events.register("provide-client-params.ssm.SendCommand", self._keep_sent)
+        self.listen(self.ssm, "provide-client-params.ssm.SendCommand", self._keep_sent)
+
+    def listen(
+        self, client: Any, event: str, handler: Callable[..., object], *, first: bool = False
+    ) -> Callable[[], None]:
+        """Register a handler of a client's event, until `close` or until what this returns is called."""
+        events = client.meta.events
+        (events.register_first if first else events.register)(event, handler)
+
+        def unregister() -> None:
+            events.unregister(event, handler)
+
+        self._handlers.append(unregister)
+        return unregister
+
+    def close(self) -> None:
+        """Remove the handlers from the clients: the next test uses the same."""
+        for unregister in self._handlers:
+            unregister()
 
     def _keep_sent(self, params: dict[str, Any], **_: object) -> None:
         self.sent.append(params)
@@ -126,6 +173,18 @@ class World:
 
     def in_mode(self, mode: Mode) -> None:
         self.automation = replace(self.automation, mode=mode)
+
+    def limit(self, *, per_service_hour: int, per_platform_hour: int) -> None:
+        """Set the limits of every action; those of the recorded documents are out of the tests' way."""
+
+        def limited(action: object) -> Any:
+            if isinstance(action, Action):
+                return replace(action, per_service_hour=per_service_hour, per_platform_hour=per_platform_hour)
+            return action
+
+        remediations = self.automation.remediations
+        by_alert = {name: replace(one, action=limited(one.action)) for name, one in remediations.by_alert.items()}
+        self.automation = replace(self.automation, remediations=replace(remediations, by_alert=by_alert))
 
     def handle(self, body: str) -> None:
         """Have the function that a message is for handle it."""
@@ -143,13 +202,12 @@ class World:
             parts = [f"{part}Item" for write in params.get("TransactItems", []) for part in write]
             found.update(f"{model.service_model.service_name}:{name}" for name in parts or [model.name])
 
-        clients = (self.ssm, self.sns, self.s3, self.table.meta.client)
-        for client in clients:
-            client.meta.events.register("before-parameter-build", note, unique_id="note")
+        asked = (self.ssm, self.sns, self.s3, self.table.meta.client)
+        noting = [self.listen(client, "before-parameter-build", note) for client in asked]
         for body in bodies:
             self.handle(body)
-        for client in clients:
-            client.meta.events.unregister("before-parameter-build", unique_id="note")
+        for unregister in noting:
+            unregister()
         return found
 
     def told(self, topic: str) -> list[dict[str, Any]]:
@@ -198,8 +256,7 @@ class World:
         def change(parsed: dict[str, Any], **_: object) -> None:
             parsed |= content
 
-        self.ssm.meta.events.register(f"after-call.ssm.{operation}", change, unique_id=operation)
-        self._mending.append((f"after-call.ssm.{operation}", operation))
+        self._faults.append(self.listen(self.ssm, f"after-call.ssm.{operation}", change))
 
     def _answer_invocations(self) -> None:
         """Have ListCommandInvocations answer, which moto does not know: `invocations_of` takes a command's id."""
@@ -209,8 +266,7 @@ class World:
             return SimpleNamespace(status_code=200), {"CommandInvocations": self.invocations_of(command_id)}
 
         # A handler's answer takes the place of the request.
-        handler = cast("Callable[..., None]", answer)
-        self.ssm.meta.events.register("before-call.ssm.ListCommandInvocations", handler)
+        self.listen(self.ssm, "before-call.ssm.ListCommandInvocations", answer)
 
     def fail(self, client: Any, operation: str, error: Exception) -> None:
         """Have an operation fail before anything is done."""
@@ -219,15 +275,13 @@ class World:
             raise error
 
         event = f"before-send.{client.meta.service_model.service_name}.{operation}"
-        client.meta.events.register_first(event, fail, unique_id=operation)
-        self._mending.append((event, operation))
+        self._faults.append(self.listen(client, event, fail, first=True))
 
     def mend(self) -> None:
         """Let everything work again."""
-        for event, unique_id in self._mending:
-            for client in (self.ssm, self.sns):
-                client.meta.events.unregister(event, unique_id=unique_id)
-        self._mending.clear()
+        for unregister in self._faults:
+            unregister()
+        self._faults.clear()
 
 
 def refused_by_aws(code: str, status: int) -> ClientError:
@@ -240,5 +294,10 @@ def refused_by_aws(code: str, status: int) -> ClientError:
 @contextmanager
 def moto_world() -> Generator[World]:
     """Yield an environment of its own."""
-    with mock_aws():
-        yield World()
+    # No test asks for an image, and moto makes thousands for each account.
+    with patch.dict("os.environ", {"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"}), mock_aws():
+        world = World()
+        try:
+            yield world
+        finally:
+            world.close()

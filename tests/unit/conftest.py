@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pulumi
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from tests.alerting_data import ROOT
 
@@ -23,6 +25,9 @@ def refuse_own_catalog(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(refuse_own_catalog)
+
+JSONFileLoader.load_file = cache(JSONFileLoader.load_file)
+"""Keep each service's description, which takes up to a second to read, for all sessions and not for one of them."""
 
 
 @pytest.fixture(autouse=True, scope="module")

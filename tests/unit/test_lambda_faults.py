@@ -90,7 +90,8 @@ def test_a_claim_whose_answer_is_lost_is_still_this_ones_and_sent_once(world: Wo
             SESSION.client("dynamodb").transact_write_items(**json.loads(cast("bytes", request.body)))
             raise ReadTimeoutError(endpoint_url=request.url)
 
-    world.table.meta.client.meta.events.register_first("before-send.dynamodb.TransactWriteItems", lose_the_first_answer)
+    client = world.table.meta.client
+    world.listen(client, "before-send.dynamodb.TransactWriteItems", lose_the_first_answer, first=True)
     world.handle(notification())
     assert len(tries) == 2
 
@@ -107,7 +108,7 @@ def takes_seconds(world: World, client: Any, operation: str, seconds: float) -> 
     def take(**_: object) -> None:
         world.time += seconds
 
-    client.meta.events.register(f"before-send.{client.meta.service_model.service_name}.{operation}", take)
+    world.listen(client, f"before-send.{client.meta.service_model.service_name}.{operation}", take)
 
 
 def test_what_a_run_has_no_time_for_is_sent_by_the_next_ones(world: World) -> None:
@@ -168,7 +169,7 @@ def test_one_alert_that_cannot_be_recorded_keeps_the_others_from_nothing(world: 
         if LABELS["uid"] in str(params["TransactItems"]):
             raise refused_by_aws("InternalServerError", 500)
 
-    world.table.meta.client.meta.events.register("provide-client-params.dynamodb.TransactWriteItems", fail)
+    world.listen(world.table.meta.client, "provide-client-params.dynamodb.TransactWriteItems", fail)
     with pytest.raises(ClientError):
         world.handle(notification(LABELS, other))
 

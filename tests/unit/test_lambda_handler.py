@@ -10,7 +10,6 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -18,6 +17,7 @@ from orion_common.deadlines import MARGIN_SECONDS
 from repair_sweep import handler as sweep_module
 from runbook_automation import handler as module
 from tests.lambda_events import LABELS, create_state_table, function_data, notification, recorded, sqs_event
+from tests.lambda_harness import SESSION
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     remediations.write_text(json.dumps(function_data({"HighMemoryUsage": "restart_pod"})))
     monkeypatch.setattr(module, "REMEDIATIONS", remediations)
     with mock_aws():
-        session = boto3.session.Session(region_name="us-east-1")
-        topic = session.client("sns").create_topic(Name="orion-notifications")["TopicArn"]
+        topic = SESSION.client("sns").create_topic(Name="orion-notifications")["TopicArn"]
         for name, value in {
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "test",
@@ -54,8 +53,8 @@ def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
             "AWS_REGION": "us-east-1",
         }.items():
             monkeypatch.setenv(name, value)
-        create_state_table(session.client("dynamodb"))
-        bucket = session.resource("s3").Bucket("orion-diagnostics")
+        create_state_table(SESSION.client("dynamodb"))
+        bucket = SESSION.resource("s3").Bucket("orion-diagnostics")
         bucket.create()
         module.automation.cache_clear()
         yield bucket

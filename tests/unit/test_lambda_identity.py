@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from orion_common.deadlines import TryLater
 from runbook_automation.configuration import MAXIMUM_AGE_SECONDS
 from runbook_automation.counts import Count
-from tests.lambda_events import LABELS, OUT_OF_THE_WAY, notification
+from tests.lambda_events import LABELS, notification
 from tests.lambda_harness import NOW, SENT, SWEEP, World, moto_world, refused_by_aws
 
 
@@ -209,7 +209,8 @@ def test_an_end_that_was_not_published_yet_is_published_after_the_alert_fires_ag
 
 
 def test_an_alert_that_flaps_uses_up_the_limit_of_its_service(world: World) -> None:
-    limit = OUT_OF_THE_WAY.service
+    limit = 3
+    world.limit(per_service_hour=limit, per_platform_hour=2 * limit)
     for number in range(limit + 1):
         world.handle(firing(2 * number))
         world.handle(world.event())

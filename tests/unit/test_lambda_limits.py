@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -13,7 +12,6 @@ from botocore.exceptions import ClientError
 
 from orion_common.deadlines import TryLater
 from orion_common.names import STOP_ID, Mode
-from runbook_automation.configuration import Action, Remediations
 from runbook_automation.counts import Count
 from runbook_automation.limits import HOUR_SECONDS
 from runbook_automation.repair import Repair
@@ -28,20 +26,8 @@ PER_SERVICE, PER_PLATFORM = 3, 5
 @pytest.fixture
 def world() -> Iterator[World]:
     with moto_world() as world:
-        world.automation = replace(world.automation, remediations=_limited(world.automation.remediations))
+        world.limit(per_service_hour=PER_SERVICE, per_platform_hour=PER_PLATFORM)
         yield world
-
-
-def _limited(remediations: Remediations) -> Remediations:
-    """Return the same remediations with small limits."""
-
-    def limit(action: object) -> Any:
-        if isinstance(action, Action):
-            return replace(action, per_service_hour=PER_SERVICE, per_platform_hour=PER_PLATFORM)
-        return action
-
-    by_alert = {name: replace(one, action=limit(one.action)) for name, one in remediations.by_alert.items()}
-    return replace(remediations, by_alert=by_alert)
 
 
 def storm(service: str = "positions", *, pods: int = PODS, first: int = 0, minute: int = 46) -> str:
@@ -237,7 +223,7 @@ def test_nothing_is_sent_while_the_stop_cannot_be_read(world: World, operation: 
     def fail(**_: object) -> None:
         raise refused_by_aws("InternalServerError", 500)
 
-    world.table.meta.client.meta.events.register_first(f"before-send.dynamodb.{operation}", fail)
+    world.listen(world.table.meta.client, f"before-send.dynamodb.{operation}", fail, first=True)
 
     with pytest.raises(ClientError):
         world.handle(storm(pods=1))

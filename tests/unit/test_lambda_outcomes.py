@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import boto3
 import pytest
@@ -290,7 +290,7 @@ def test_an_instance_that_only_an_event_has_named_is_asked_too(world: World) -> 
         content = {"Status": "Success", "StandardOutputContent": answers[instance], "StandardErrorContent": ""}
         return SimpleNamespace(status_code=200), content
 
-    world.ssm.meta.events.register("before-call.ssm.GetCommandInvocation", cast("Callable[..., None]", asked))
+    world.listen(world.ssm, "before-call.ssm.GetCommandInvocation", asked)
     world.handle(world.event())  # of an instance that the list does not have yet
 
     (result,) = world.told("notifications")
