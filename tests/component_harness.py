@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +47,12 @@ def deployed(
 
 
 def event_bus(*, preview: bool = False) -> Run:
+    """Return the event bus, made once for all tests that read it."""
+    return _event_bus(preview)
+
+
+@cache
+def _event_bus(preview: bool) -> Run:  # noqa: FBT001 - called above
     spec = EventBusSpec(settings=settings(), teams=repairs().teams)
     return deployed(
         lambda _, options: EventBus("event-bus", EventBusArgs(spec=spec), options),
@@ -50,9 +60,21 @@ def event_bus(*, preview: bool = False) -> Run:
     )
 
 
-def automation(folder: Path, *, preview: bool = False, alertmanager_api: str | None = None) -> Run:
-    """Make the state and both functions on it."""
+@cache
+def _package_folder() -> Path:
+    """Return the folder of the functions' zip. It is removed when the tests end."""
+    folder = Path(tempfile.mkdtemp(prefix="orion-package-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
+
+def automation(*, preview: bool = False, alertmanager_api: str | None = None) -> Run:
+    """Return the state and both functions on it, made once for all tests that read them."""
+    return _automation(preview, alertmanager_api)
+
+
+@cache
+def _automation(preview: bool, alertmanager_api: str | None) -> Run:  # noqa: FBT001 - called above
     def make(stack: Settings, options: pulumi.ResourceOptions) -> None:
         stack = stack.model_copy(update={"alertmanager_api": alertmanager_api})
         state = State("state", StateArgs(settings=stack, key_arn=KEY), options)
@@ -61,7 +83,7 @@ def automation(folder: Path, *, preview: bool = False, alertmanager_api: str | N
             team_topic_arns={team: f"{SNS}:orion-team-{team}" for team in ("trading", "platform")},
         )
         args = RunbookAutomationArgs(
-            spec=RunbookAutomationSpec(settings=stack, repairs=repairs(), package=package(folder)),
+            spec=RunbookAutomationSpec(settings=stack, repairs=repairs(), package=package(_package_folder())),
             namespace="monitoring",
             state=state,
             key_arn=KEY,
@@ -72,7 +94,7 @@ def automation(folder: Path, *, preview: bool = False, alertmanager_api: str | N
         RunbookAutomation("runbook-automation", args, options)
         sweep = RepairSweepArgs(
             settings=stack,
-            package=package(folder),
+            package=package(_package_folder()),
             state=state,
             key_arn=KEY,
             reports=reports,
@@ -84,6 +106,17 @@ def automation(folder: Path, *, preview: bool = False, alertmanager_api: str | N
 
 
 def bastion(*, preview: bool = False, answers: Answers | None = None, stack: Settings | None = None) -> Run:
+    """Return the bastion, made once for all tests that read it where neither answers nor a stack are given."""
+    return _bastion(preview) if answers is None and stack is None else _made_bastion(preview, answers, stack)
+
+
+@cache
+def _bastion(preview: bool) -> Run:  # noqa: FBT001 - called above
+    return _made_bastion(preview, None, None)
+
+
+def _made_bastion(preview: bool, answers: Answers | None, stack: Settings | None) -> Run:  # noqa: FBT001 - as above
+
     def make(stack: Settings, options: pulumi.ResourceOptions) -> None:
         args = BastionArgs(
             spec=BastionSpec(settings=stack, repairs=repairs()),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -31,15 +30,15 @@ def preview(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_the_queue_outlasts_six_tries_of_the_function(tmp_path: Path, function: str, *, preview: bool) -> None:
-    queue = automation(tmp_path, preview=preview).one("aws:sqs/queue:Queue", name=function).inputs
+def test_the_queue_outlasts_six_tries_of_the_function(function: str, *, preview: bool) -> None:
+    queue = automation(preview=preview).one("aws:sqs/queue:Queue", name=function).inputs
 
     assert queue["visibilityTimeoutSeconds"] >= 6 * FUNCTION_TIMEOUT_SECONDS
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_what_fails_five_times_is_kept_for_two_weeks(tmp_path: Path, function: str) -> None:
-    run = automation(tmp_path)
+def test_what_fails_five_times_is_kept_for_two_weeks(function: str) -> None:
+    run = automation()
     queue = run.one("aws:sqs/queue:Queue", name=function).inputs
     dead_letters = run.one("aws:sqs/queue:Queue", name=f"{function}-dead-letters").inputs
 
@@ -54,14 +53,14 @@ def test_what_fails_five_times_is_kept_for_two_weeks(tmp_path: Path, function: s
     assert dead_letters["messageRetentionSeconds"] == 14 * 86400 > queue["messageRetentionSeconds"]
 
 
-def test_the_repair_function_still_acts_on_a_message_at_its_last_try(tmp_path: Path) -> None:
-    queue = automation(tmp_path).one("aws:sqs/queue:Queue", name=FUNCTION_NAME).inputs
+def test_the_repair_function_still_acts_on_a_message_at_its_last_try() -> None:
+    queue = automation().one("aws:sqs/queue:Queue", name=FUNCTION_NAME).inputs
 
     assert 5 * queue["visibilityTimeoutSeconds"] <= MAXIMUM_AGE_SECONDS
 
 
-def test_alerts_reach_the_repair_queue_whole(tmp_path: Path) -> None:
-    subscription = automation(tmp_path).one("aws:sns/topicSubscription:TopicSubscription", protocol="sqs")
+def test_alerts_reach_the_repair_queue_whole() -> None:
+    subscription = automation().one("aws:sns/topicSubscription:TopicSubscription", protocol="sqs")
 
     assert subscription.inputs["topic"] == f"{SNS}:orion-alerts"
     assert (subscription.inputs["protocol"], subscription.inputs["endpoint"]) == ("sqs", QUEUE)
@@ -81,10 +80,8 @@ def test_alerts_reach_the_repair_queue_whole(tmp_path: Path) -> None:
         ("repair-sweep", {"Sweep": f"{EVENTS}/orion-repair-sweep"}),
     ],
 )
-def test_only_what_feeds_a_function_may_send_to_its_queues(
-    tmp_path: Path, component: str, senders: dict[str, str]
-) -> None:
-    run = automation(tmp_path)
+def test_only_what_feeds_a_function_may_send_to_its_queues(component: str, senders: dict[str, str]) -> None:
+    run = automation()
 
     for queue in ("queue", "dead-letters"):
         allowed = statements(run.resources[f"{component}-{queue}-policy"].inputs["policy"])
@@ -94,8 +91,8 @@ def test_only_what_feeds_a_function_may_send_to_its_queues(
         assert_narrow(allowed)
 
 
-def test_outcomes_of_our_documents_reach_the_repairs_and_a_sweep_a_minute_its_own_function(tmp_path: Path) -> None:
-    run = automation(tmp_path)
+def test_outcomes_of_our_documents_reach_the_repairs_and_a_sweep_a_minute_its_own_function() -> None:
+    run = automation()
     outcomes = run.one("aws:cloudwatch/eventRule:EventRule", name="orion-repair-outcomes").inputs
     sweep = run.one("aws:cloudwatch/eventRule:EventRule", name="orion-repair-sweep").inputs
     targets = {one.inputs["rule"]: one.inputs for one in run.of_type("aws:cloudwatch/eventTarget:EventTarget")}

@@ -30,8 +30,8 @@ def preview(request: pytest.FixtureRequest) -> bool:
 
 
 class TestRunbookAutomation:
-    def test_its_role_may_do_this_and_nothing_else(self, tmp_path: Path) -> None:
-        policy = automation(tmp_path).resources["runbook-automation-role-policy"].inputs["policy"]
+    def test_its_role_may_do_this_and_nothing_else(self) -> None:
+        policy = automation().resources["runbook-automation-role-policy"].inputs["policy"]
         allowed = statements(policy)
         table = "arn:aws:dynamodb:us-east-1:123456789012:table/orion-state"
 
@@ -73,7 +73,7 @@ class TestRunbookAutomation:
         assert_narrow(allowed, except_for=("AskForOutcomes",))
 
     def test_the_function_runs_this_very_zip(self, tmp_path: Path) -> None:
-        run = automation(tmp_path)
+        run = automation()
         code = run.resources["runbook-automation-zip"]
         function = run.resources["runbook-automation-function"]
 
@@ -86,8 +86,8 @@ class TestRunbookAutomation:
         assert function.inputs["handler"] == "runbook_automation.handler.handler"
         assert "runbook-automation-role-policy" in function.dependencies
 
-    def test_its_environment_holds_names_and_no_secret(self, tmp_path: Path) -> None:
-        function = automation(tmp_path).resources["runbook-automation-function"]
+    def test_its_environment_holds_names_and_no_secret(self) -> None:
+        function = automation().resources["runbook-automation-function"]
         variables = function.inputs["environment"]["variables"]
 
         assert json.loads(variables.pop("REPAIR_DOCUMENTS")) == {"restart_pod": {"version": "1", "hash": "ab" * 32}}
@@ -104,9 +104,9 @@ class TestRunbookAutomation:
         }
         assert function.secrets == set()
 
-    def test_it_stands_in_the_network_only_where_it_may_ask_alertmanager(self, tmp_path: Path) -> None:
+    def test_it_stands_in_the_network_only_where_it_may_ask_alertmanager(self) -> None:
         """Without a way in, a function outside every network needs no rights to make interfaces."""
-        run = automation(tmp_path, alertmanager_api="http://alertmanager.internal.example.com:9093")
+        run = automation(alertmanager_api="http://alertmanager.internal.example.com:9093")
         function = run.resources["runbook-automation-function"].inputs
         out = run.of_type("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
         allowed = statements(run.resources["runbook-automation-role-policy"].inputs["policy"])
@@ -130,12 +130,12 @@ class TestRunbookAutomation:
             "ArnEquals": {"lambda:SourceFunctionArn": f"arn:aws:lambda:us-east-1:123456789012:function:{FUNCTION_NAME}"}
         }
         assert "runbook-automation-role-policy" in run.resources["runbook-automation-group"].dependencies
-        alone = automation(tmp_path)
+        alone = automation()
         assert "vpcConfig" not in alone.resources["runbook-automation-function"].inputs
         assert not [one for one in alone.resources.values() if "ecurityGroup" in one.type]
 
-    def test_it_asks_the_load_balancer_that_the_program_makes(self, tmp_path: Path, *, preview: bool) -> None:
-        run = automation(tmp_path, alertmanager_api="load-balancer", preview=preview)
+    def test_it_asks_the_load_balancer_that_the_program_makes(self, *, preview: bool) -> None:
+        run = automation(alertmanager_api="load-balancer", preview=preview)
         function = run.resources["runbook-automation-function"]
         variables = function.inputs["environment"]["variables"]
         out = run.of_type("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
@@ -153,22 +153,22 @@ class TestRunbookAutomation:
             assert mine[1].inputs["referencedSecurityGroupId"] == f"{BALANCER}-group-id"
 
     def test_a_message_has_a_run_of_its_own_and_reports_its_failure_and_concurrency_is_bounded(
-        self, tmp_path: Path, *, preview: bool
+        self, *, preview: bool
     ) -> None:
-        mapping = automation(tmp_path, preview=preview).resources["runbook-automation-queue-to-function"].inputs
+        mapping = automation(preview=preview).resources["runbook-automation-queue-to-function"].inputs
 
         assert preview or mapping["eventSourceArn"] == QUEUE
         assert mapping["functionResponseTypes"] == ["ReportBatchItemFailures"]
         assert mapping["batchSize"] == 1
         assert mapping["scalingConfig"]["maximumConcurrency"] >= 2
 
-    def test_no_concurrency_is_reserved(self, tmp_path: Path) -> None:
-        function = automation(tmp_path).resources["runbook-automation-function"].inputs
+    def test_no_concurrency_is_reserved(self) -> None:
+        function = automation().resources["runbook-automation-function"].inputs
 
         assert "reservedConcurrentExecutions" not in function, "it would throttle messages into the dead-letter queue"
 
-    def test_the_table_is_found_by_command_and_by_what_is_due(self, tmp_path: Path, *, preview: bool) -> None:
-        table = automation(tmp_path, preview=preview).one("aws:dynamodb/table:Table").inputs
+    def test_the_table_is_found_by_command_and_by_what_is_due(self, *, preview: bool) -> None:
+        table = automation(preview=preview).one("aws:dynamodb/table:Table").inputs
 
         assert (table["hashKey"], table["billingMode"]) == ("id", "PAY_PER_REQUEST")
         assert table["ttl"] == {"attributeName": "expires_at", "enabled": True}
@@ -185,15 +185,15 @@ class TestRunbookAutomation:
             "due_at": "N",
         }
 
-    def test_documents_are_the_actions_own(self, tmp_path: Path, *, preview: bool) -> None:
-        document = automation(tmp_path, preview=preview).one("aws:ssm/document:Document").inputs
+    def test_documents_are_the_actions_own(self, *, preview: bool) -> None:
+        document = automation(preview=preview).one("aws:ssm/document:Document").inputs
 
         assert (document["name"], document["documentType"]) == ("orion-restart-pod", "Command")
         assert json.loads(document["content"]) == DOCUMENT
         assert json.loads(document["content"])["parameters"]["pod"]["interpolationType"] == "ENV_VAR"
 
-    def test_buckets_are_private_encrypted_versioned_and_refuse_plain_http(self, tmp_path: Path) -> None:
-        run = automation(tmp_path)
+    def test_buckets_are_private_encrypted_versioned_and_refuse_plain_http(self) -> None:
+        run = automation()
 
         for name in ("state-code", "state-diagnostics"):
             made = {one.type.split(":")[-1]: one.inputs for one in run.resources.values() if one.parent == name}
@@ -211,8 +211,8 @@ class TestRunbookAutomation:
 
 
 class TestRepairSweep:
-    def test_its_role_may_end_repairs_and_begin_none(self, tmp_path: Path) -> None:
-        policy = automation(tmp_path).resources["repair-sweep-role-policy"].inputs["policy"]
+    def test_its_role_may_end_repairs_and_begin_none(self) -> None:
+        policy = automation().resources["repair-sweep-role-policy"].inputs["policy"]
         allowed = statements(policy)
         table = "arn:aws:dynamodb:us-east-1:123456789012:table/orion-state"
 
@@ -238,8 +238,8 @@ class TestRepairSweep:
         assert {one for one in used if one.split(":")[0] in {"dynamodb", "s3", "sns", "ssm"}} == SWEEP_OPERATIONS
         assert_narrow(allowed, except_for=("AskForOutcomes",))
 
-    def test_it_has_its_own_queue_and_stands_in_no_network(self, tmp_path: Path) -> None:
-        run = automation(tmp_path, alertmanager_api="load-balancer")
+    def test_it_has_its_own_queue_and_stands_in_no_network(self) -> None:
+        run = automation(alertmanager_api="load-balancer")
         function = run.resources["repair-sweep-function"].inputs
 
         assert run.resources["repair-sweep-queue-to-function"].inputs["eventSourceArn"] == f"{SQS}:{SWEEP_NAME}"

@@ -13,14 +13,14 @@ import pytest
 
 from sandbox.mocked_program import Registered, Run
 from tests.alerting_data import ROOT
-from tests.unit.test_main_program import deployed
+from tests.program_harness import deployed
 
 PREVIOUS: dict[str, dict[str, Any]] = json.loads((ROOT / "tests" / "recorded" / "previous_release.json").read_text())
 MADE_ANEW = {"event-bus-sweep-to-queue"}
 """The sweep's events go to a queue of its own now, and a target is known by its queue."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def run() -> Run:
     return deployed("prod")
 

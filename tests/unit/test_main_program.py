@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import json
-import runpy
-from collections.abc import Mapping
-from pathlib import Path
 
 import pulumi
 import pytest
-import yaml
 
 from alerting.build import load_catalog
 from alerting.names import ALARM_TOPIC, PAGERDUTY_KEYS_SECRET
 from alerting.oncall.event_orchestration import KEY_NAMES
-from alerting.settings.load import settings_from_file
 from components.configuration import ConfigurationError
-from sandbox.mocked_account import fit_account
 from sandbox.mocked_program import ISSUER, PROJECT, Run, run_program
-from tests.alerting_data import DATA, ROOT, program_folder
+from tests.alerting_data import DATA
+from tests.program_harness import SECRETS, deployed
 
-CHANNELS = ("#orion-alerts", "#orion-alerts-info", "#orion-database-team")
-SECRETS = {
-    "pagerdutyToken": "SECRET-token",
-    "grafanaAdminPassword": "SECRET-password",
-    "slackWebhooks": json.dumps({channel: f"https://hooks.example.com/SECRET-{channel[1:]}" for channel in CHANNELS}),
-}
 COMPONENTS = {
     "providers",
     "namespace",
@@ -46,37 +35,10 @@ COMPONENTS = {
 PROVIDER_OF = {"aws": "providers-aws", "kubernetes": "providers-kubernetes", "pagerduty": "providers-pagerduty"}
 
 
-def configuration(stack: str) -> dict[str, str]:
-    values = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    return {
-        key.removeprefix(f"{PROJECT}:"): value if isinstance(value, str) else json.dumps(value)
-        for key, value in values.items()
-        if key.startswith(f"{PROJECT}:")
-    }
-
-
-def deployed(stack: str, *, preview: bool = False, secrets: Mapping[str, str] = SECRETS, **changed: str) -> Run:
-    return run_program(
-        lambda: runpy.run_path(str(program_folder() / "__main__.py"), run_name="__main__"),
-        preview=preview,
-        stack=stack,
-        config={**configuration(stack), **secrets, **changed},
-        secret_keys=tuple(SECRETS),
-        answers=fit_account(settings_from_file(ROOT, stack)),
-    )
-
-
-@pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("elsewhere")
-
-
-@pytest.fixture(params=[False, True], ids=["update", "preview"], scope="module")
-def run(request: pytest.FixtureRequest, elsewhere: Path) -> Run:
-    """The program in prod, run from another folder, as the engine does."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(elsewhere)
-        return deployed("prod", preview=request.param)
+@pytest.fixture(params=[False, True], ids=["update", "preview"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """The program in prod."""
+    return deployed("prod", preview=request.param)
 
 
 def test_everything_is_the_child_of_a_component_and_named_after_it(run: Run) -> None:

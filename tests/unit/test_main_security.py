@@ -11,7 +11,7 @@ import pytest
 
 from components.protection import OldPlace, know_old_names
 from sandbox.mocked_program import Registered, Run, run_program
-from tests.unit.test_main_program import deployed
+from tests.program_harness import deployed
 
 HOLDING = {
     "aws:kms/key:Key",
@@ -30,7 +30,7 @@ BALANCER = "runbook-automation-alertmanager-service"
 POLICIES = ("policy", "assumeRolePolicy", "accessPolicy")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def prod() -> Run:
     return deployed("prod")
 
