@@ -26,8 +26,21 @@ def refuse_own_catalog(event: str, arguments: tuple[Any, ...]) -> None:
 
 sys.addaudithook(refuse_own_catalog)
 
-JSONFileLoader.load_file = cache(JSONFileLoader.load_file)
-"""Keep each service's description, which takes up to a second to read, for all sessions and not for one of them."""
+load_file = JSONFileLoader.load_file
+
+
+@cache
+def load_once(path: str) -> Any:
+    """Return one of botocore's files. A service's takes up to a second to read, and each session reads it anew."""
+    return load_file(JSONFileLoader(), path)
+
+
+def load_file_once(_: JSONFileLoader, file_path: str) -> Any:
+    """Take the place of the method that reads anew."""
+    return load_once(file_path)
+
+
+setattr(JSONFileLoader, "load_file", load_file_once)  # noqa: B010 - its own has another name for its first argument
 
 
 @pytest.fixture(autouse=True, scope="module")
