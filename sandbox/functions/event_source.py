@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from queue import Empty, Queue
+from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SOURCE = "functions"
 POLL_SECONDS = 0.15
+WAIT_SECONDS = 2
+"""Long polling: a request for messages is answered when there is one, and after this time without."""
 RECEIVED_AT_ONCE = 10
 STOP_SECONDS = 5.0
 DEFAULT_CONCURRENCY = 5
@@ -84,26 +86,33 @@ class EventSource:
         self._journal = journal
         self._stopped = threading.Event()
         self._free = threading.Semaphore(mapped.concurrency)
-        self._batches: Queue[Sequence[MessageTypeDef]] = Queue()
-        self._threads = [
-            threading.Thread(target=self._poll, name=f"poll {mapped.function}", daemon=True),
-            *(
-                threading.Thread(target=self._work, name=f"run {mapped.function} {number}", daemon=True)
-                for number in range(mapped.concurrency)
-            ),
+        self._batches: Queue[Sequence[MessageTypeDef] | None] = Queue()
+        self._poller = threading.Thread(target=self._poll, name=f"poll {mapped.function}", daemon=True)
+        self._workers = [
+            threading.Thread(target=self._work, name=f"run {mapped.function} {number}", daemon=True)
+            for number in range(mapped.concurrency)
         ]
 
     def start(self) -> None:
         """Begin polling."""
-        for thread in self._threads:
+        for thread in (self._poller, *self._workers):
             thread.start()
+
+    def end(self) -> None:
+        """Ask the poller to end, without waiting for it."""
+        self._stopped.set()
 
     def stop(self) -> None:
         """Take no more messages and end the processes once what they do is done."""
-        self._stopped.set()
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(STOP_SECONDS)
+        self.end()
+        if self._poller.ident is not None:
+            self._poller.join(STOP_SECONDS)
+        # After the last batch, which is worked too: what was received would otherwise stay invisible for long.
+        for _ in self._workers:
+            self._batches.put(None)
+        for worker in self._workers:
+            if worker.ident is not None:
+                worker.join(STOP_SECONDS)
 
     def _poll(self) -> None:
         while not self._stopped.is_set():
@@ -120,7 +129,6 @@ class EventSource:
                 self._batches.put(batch)
             else:
                 self._free.release()
-                self._stopped.wait(POLL_SECONDS)
 
     @property
     def _queue(self) -> str:
@@ -135,6 +143,8 @@ class EventSource:
                 QueueUrl=self.mapped.queue_url,
                 MaxNumberOfMessages=min(RECEIVED_AT_ONCE, self.mapped.batch_size - len(batch)),
                 VisibilityTimeout=self.mapped.visibility_seconds,
+                # An open batch closes on time, so it waits here and not there.
+                WaitTimeSeconds=0 if batch else WAIT_SECONDS,
                 AttributeNames=["All"],
                 MessageAttributeNames=["All"],
             ).get("Messages", [])
@@ -150,11 +160,7 @@ class EventSource:
 
     def _work(self) -> None:
         process: FunctionProcess | None = None
-        while not self._stopped.is_set():
-            try:
-                batch = self._batches.get(timeout=POLL_SECONDS)
-            except Empty:
-                continue
+        for batch in iter(self._batches.get, None):
             try:
                 process = current_process(process, self._process())
                 self._invoke(process, batch)

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -37,7 +38,7 @@ _CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempt
 
 
 class FunctionRuntime:
-    """A service: looks again and again at what is deployed behind `endpoint` and runs it."""
+    """A service: runs what is deployed behind `endpoint`, and reads it again after each change."""
 
     name = "functions"
 
@@ -77,6 +78,7 @@ class FunctionRuntime:
         self._sources: dict[str, EventSource] = {}
         self._extracting = threading.Lock()
         self._libraries: Path | None = None
+        self._read_at: int | None = None
         self._stopped = threading.Event()
         self._looked = threading.Event()
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
@@ -101,7 +103,10 @@ class FunctionRuntime:
         self._stopped.set()
         if self._thread.ident is not None:
             self._thread.join(STOP_SECONDS)
-        for source in self._sources.values():
+        sources = list(self._sources.values())
+        for source in sources:
+            source.end()
+        for source in sources:
             source.stop()
         self._sources.clear()
         self._http.stop()
@@ -110,20 +115,33 @@ class FunctionRuntime:
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
-                self._follow_mappings()
+                self._follow_changes()
                 self._schedules.turn()
                 self._looked.set()
-            except (ClientError, BotoCoreError) as error:
+            except (ClientError, BotoCoreError, httpx.HTTPError) as error:
                 # A queue may go between two looks. It is written down, and the next look finds what is there.
                 self._journal.append(SOURCE, Kind.REQUEST_REFUSED, {"endpoint": self._endpoint}, reason=str(error))
             self._stopped.wait(LOOK_SECONDS)
 
+    def _follow_changes(self) -> None:
+        """Read mappings and schedules if anything was deployed, changed or removed since they were read."""
+        page = f"{self._endpoint}/sandbox/deployment-changes"
+        answer = loopback.get(page, headers=self._credentials.signed(page), timeout=5.0)
+        # The count is older than what is read afterwards: a change in between is read once more.
+        count: int = answer.raise_for_status().json()["count"]
+        if count != self._read_at:
+            self._follow_mappings()
+            self._schedules.read()
+            self._read_at = count
+
     def _follow_mappings(self) -> None:
         found = {mapped.uuid: mapped for mapped in self._mappings()}
-        for uuid, source in list(self._sources.items()):
-            if found.get(uuid) != source.mapped:
-                source.stop()
-                del self._sources[uuid]
+        gone = {uuid: source for uuid, source in self._sources.items() if found.get(uuid) != source.mapped}
+        for source in gone.values():
+            source.end()
+        for uuid, source in gone.items():
+            source.stop()
+            del self._sources[uuid]
         for uuid, mapped in found.items():
             if uuid not in self._sources:
                 self._sources[uuid] = EventSource(

@@ -7,6 +7,7 @@ import re
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -34,24 +35,32 @@ def rate_seconds(expression: str) -> int:
     return int(match[1]) * _SECONDS[match[2]]
 
 
+@dataclass(slots=True)
+class _Rule:
+    name: str
+    arn: str
+    interval: float
+    due: float
+
+
 class Schedules:
-    """Used by one thread, which calls `turn` again and again."""
+    """Used by one thread, which calls `read` after a change of the rules, and `turn` again and again."""
 
     def __init__(self, *, events: EventBridgeClient, sqs: SQSClient, clock: Clock, journal: Journal) -> None:
         self._events = events
         self._sqs = sqs
         self._clock = clock
         self._journal = journal
-        self._next: dict[tuple[str, str], float] = {}
+        self._rules: dict[tuple[str, str], _Rule] = {}
         self._refused: set[str] = set()
 
-    def turn(self) -> None:
-        """Send what is due. The first time comes one interval after a rule was first seen."""
+    def read(self) -> None:
+        """Read the rules. A rule that stays as it was keeps its next turn."""
         now = time.monotonic()
-        found: set[tuple[str, str]] = set()
-        for rule in self._events.list_rules()["Rules"]:
-            name, expression = rule.get("Name", ""), rule.get("ScheduleExpression", "")
-            if not expression or rule.get("State") != "ENABLED":
+        rules: dict[tuple[str, str], _Rule] = {}
+        for described in self._events.list_rules()["Rules"]:
+            name, expression = described.get("Name", ""), described.get("ScheduleExpression", "")
+            if not expression or described.get("State") != "ENABLED":
                 continue
             try:
                 interval = self._clock.real(rate_seconds(expression))
@@ -59,12 +68,16 @@ class Schedules:
                 self._refuse(name, str(error))
                 continue
             key = (name, expression)
-            found.add(key)
-            due = self._next.setdefault(key, now + interval)
-            if now >= due:
-                self._next[key] = max(due + interval, now)
-                self._fire(name, rule.get("Arn", ""))
-        self._next = {key: due for key, due in self._next.items() if key in found}
+            rules[key] = self._rules.get(key) or _Rule(name, described.get("Arn", ""), interval, now + interval)
+        self._rules = rules
+
+    def turn(self) -> None:
+        """Send what is due. The first time comes one interval after a rule was read first."""
+        now = time.monotonic()
+        for rule in self._rules.values():
+            if now >= rule.due:
+                rule.due = max(rule.due + rule.interval, now)
+                self._fire(rule.name, rule.arn)
 
     def _fire(self, name: str, arn: str) -> None:
         for target in self._events.list_targets_by_rule(Rule=name)["Targets"]:

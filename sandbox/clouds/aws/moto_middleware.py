@@ -12,6 +12,7 @@ from sandbox.clouds.aws.associations import Associations
 from sandbox.clouds.aws.clients import Clients
 from sandbox.clouds.aws.cluster_access import ClusterAccess
 from sandbox.clouds.aws.commands import SystemsManager
+from sandbox.clouds.aws.deployment_changes import DeploymentChanges
 from sandbox.clouds.aws.function_urls import FunctionUrls
 from sandbox.clouds.aws.identity import ClusterIdentities
 from sandbox.clouds.aws.invocations import Invocations
@@ -75,6 +76,7 @@ class Front:
         self._functions = Functions(region=clients.region, account_id=clients.account_id)
         self._function_urls = FunctionUrls(function_runtime)
         self._invocations = Invocations(function_runtime, credentials)
+        self._changes = DeploymentChanges()
         self._agents: dict[str, Agent] = {}
         self._lock = threading.Lock()
 
@@ -87,6 +89,13 @@ class Front:
         except AwsError as error:
             self._note(request, error)
             return refused(environ, error).send(start_response)
+        try:
+            return self._carry_out(request, environ, start_response)
+        finally:
+            # Afterwards: a reader that has seen the count also sees the change.
+            self._changes.note(request)
+
+    def _carry_out(self, request: Request, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
             answer = self._answer(request)
         except AwsError as error:
@@ -148,6 +157,8 @@ class Front:
                 return json_answer(self.topics.messages().get(name, []))
             case "GET", ("commands",):
                 return json_answer(self._systems_manager.commands())
+            case "GET", ("deployment-changes",):
+                return json_answer({"count": self._changes.count})
             case "GET", ("functions", name):
                 return json_answer(self._functions.code(name))
             case "GET", ("function-urls", id_):
