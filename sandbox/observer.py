@@ -9,34 +9,53 @@ from typing import Any
 
 import httpx
 
-from sandbox.cluster.api_client import Api, ApiRefused
+from sandbox.clock import Clock
+from sandbox.cluster.api_client import Api, JsonObject
+from sandbox.cluster.node_agent.mirror import Mirror
 from sandbox.journal import Journal, Kind
 from sandbox.service import ServiceFailed
 
-POLL_SECONDS = 0.1
+POLL_STORY_SECONDS = 2.0
+SHORTEST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.1, 0.5
 REQUEST_TIMEOUT_SECONDS = 5.0
 
 
-class _Poller:
-    """Calls `look` again and again in a thread of its own until it is stopped."""
+def poll_seconds(clock: Clock) -> float:
+    """Return the real seconds between two looks at Prometheus, whose rules are evaluated by the same clock."""
+    return min(LONGEST_POLL_SECONDS, max(SHORTEST_POLL_SECONDS, clock.real(POLL_STORY_SECONDS)))
 
-    def __init__(self, name: str, look: Callable[[], None]) -> None:
-        self.name = name
-        self._look = look
+
+class AlertObserver:
+    """Polls one Prometheus' alerts and journals each change of state, once."""
+
+    name = "alert observer"
+
+    def __init__(self, prometheus: Callable[[], str], journal: Journal, clock: Clock) -> None:
+        """`prometheus` returns its base address, which changes when its pod is replaced."""
+        self._prometheus = prometheus
+        self._journal = journal
+        self._poll_seconds = poll_seconds(clock)
+        self._states: dict[frozenset[tuple[str, str]], str] = {}
+        self._client = httpx.Client(timeout=REQUEST_TIMEOUT_SECONDS)
         self._stopped = threading.Event()
         self._seen = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
 
     def start(self) -> None:
-        """Begin looking."""
+        """Begin to poll."""
         self._thread.start()
 
     def ready(self) -> bool:
-        """Say whether it has looked at least once with success."""
+        """Say whether it has seen the alerts at least once."""
         return self._seen.is_set()
 
+    @property
+    def address(self) -> str:
+        """The Prometheus that is watched."""
+        return self._prometheus()
+
     def stop(self) -> None:
-        """Look no more."""
+        """Poll no more."""
         self._stopped.set()
         if self._thread.ident is not None:
             self._thread.join(REQUEST_TIMEOUT_SECONDS)
@@ -44,28 +63,11 @@ class _Poller:
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
-                self._look()
+                self._compare()
                 self._seen.set()
-            except (httpx.HTTPError, ApiRefused, ServiceFailed):
-                pass  # what is watched may be restarted by a drill; the next look sees it again
-            self._stopped.wait(POLL_SECONDS)
-
-
-class AlertObserver(_Poller):
-    """Watches one Prometheus' alerts and journals each change of state, once."""
-
-    def __init__(self, prometheus: Callable[[], str], journal: Journal) -> None:
-        """`prometheus` returns its base address, which changes when its pod is replaced."""
-        super().__init__("alert observer", self._compare)
-        self._prometheus = prometheus
-        self._journal = journal
-        self._states: dict[frozenset[tuple[str, str]], str] = {}
-        self._client = httpx.Client(timeout=REQUEST_TIMEOUT_SECONDS)
-
-    @property
-    def address(self) -> str:
-        """The Prometheus that is watched."""
-        return self._prometheus()
+            except (httpx.HTTPError, ServiceFailed):
+                pass  # a drill may restart Prometheus; the next look sees it again
+            self._stopped.wait(self._poll_seconds)
 
     def _compare(self) -> None:
         answer = self._client.get(f"{self._prometheus()}/api/v1/alerts")
@@ -85,30 +87,51 @@ class AlertObserver(_Poller):
         self._states = {labels: alert["state"] for labels, alert in found.items()}
 
 
-class PodObserver(_Poller):
+class PodObserver:
     """Watches the pods of one namespace and journals their creation, readiness and end."""
 
+    name = "pod observer"
+
     def __init__(self, kubeconfig: Path, namespace: str, journal: Journal) -> None:
-        super().__init__("pod observer", self._compare)
         self._api = Api(kubeconfig)
         self._kubeconfig = kubeconfig
         self._namespace = namespace
         self._journal = journal
         self._known: dict[str, tuple[str, bool]] = {}
+        self._seen = threading.Event()
+        self._started = False
+        self._pods = Mirror(self._api, f"/api/v1/namespaces/{namespace}/pods", self._compare)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._started = True
+        self._pods.start()
+
+    def ready(self) -> bool:
+        """Say whether it has seen the pods at least once."""
+        return self._seen.is_set()
 
     @property
     def address(self) -> str:
         """The kubeconfig of the cluster that is watched."""
         return str(self._kubeconfig)
 
+    def stop(self) -> None:
+        """Watch no more."""
+        if self._started:
+            self._started = False
+            self._pods.stop()
+            self._api.end_watches()
+            self._pods.join(REQUEST_TIMEOUT_SECONDS)
+            self._api.close()
+
     def _compare(self) -> None:
-        found: dict[str, tuple[str, bool]] = {}
-        for pod in self._api.items(f"/api/v1/namespaces/{self._namespace}/pods"):
-            if "deletionTimestamp" in pod["metadata"]:
-                continue
-            conditions = pod.get("status", {}).get("conditions", [])
-            ready = any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
-            found[pod["metadata"]["uid"]] = (pod["metadata"]["name"], ready)
+        """Journal what has changed. The mirror calls this after each change, also when the API server is back."""
+        found = {
+            pod["metadata"]["uid"]: (pod["metadata"]["name"], _is_ready(pod))
+            for pod in self._pods.all()
+            if "deletionTimestamp" not in pod["metadata"]
+        }
         for uid, (name, ready) in found.items():
             if uid not in self._known:
                 self._write(Kind.POD_CREATED, name, uid)
@@ -118,6 +141,12 @@ class PodObserver(_Poller):
             if uid not in found:
                 self._write(Kind.POD_DELETED, name, uid)
         self._known = found
+        self._seen.set()
 
     def _write(self, kind: Kind, name: str, uid: str) -> None:
         self._journal.append("kubernetes", kind, {"namespace": self._namespace, "pod": name, "uid": uid})
+
+
+def _is_ready(pod: JsonObject) -> bool:
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)

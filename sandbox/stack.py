@@ -250,7 +250,7 @@ class Sandbox:
             listener=self._function_listener,
         )
         observers = (
-            AlertObserver(self.prometheus, self.journal),
+            AlertObserver(self.prometheus, self.journal, self.clock),
             PodObserver(self.plane.kubeconfig, NAMESPACE, self.journal),
         )
         self._start(functions, *observers)

@@ -26,8 +26,13 @@ from sandbox.ports import LOOPBACK, free_port
 from sandbox.seed_data import ACCOUNT_ID, REGION
 
 STOP_SECONDS = 10.0
-ALARMS_SECONDS = 0.5
-"""How often the alarms are looked at."""
+ALARMS_STORY_SECONDS = 15.0
+SHORTEST_ALARMS_SECONDS, LONGEST_ALARMS_SECONDS = 0.5, 5.0
+
+
+def alarms_seconds(clock: Clock) -> float:
+    """Return the real seconds between two evaluations of the alarms: at least four in a period of a minute."""
+    return min(LONGEST_ALARMS_SECONDS, max(SHORTEST_ALARMS_SECONDS, clock.real(ALARMS_STORY_SECONDS)))
 
 
 def oldest_message(queue: str, *, account_id: str, region: str) -> float | None:
@@ -109,6 +114,7 @@ class AwsServer:
             oldest_message=lambda queue: oldest_message(queue, account_id=account_id, region=region),
         )
         self._alarms = Alarms(clients, sources, clock or Clock(), journal)
+        self._alarms_seconds = alarms_seconds(clock or Clock())
         self._stopped = threading.Event()
         self._watching = threading.Thread(target=self._watch_alarms, name="alarms", daemon=True)
         guarded = WsgiGuard(self._front, self._port)
@@ -141,7 +147,7 @@ class AwsServer:
         self._server.server_close()
 
     def _watch_alarms(self) -> None:
-        while not self._stopped.wait(ALARMS_SECONDS):
+        while not self._stopped.wait(self._alarms_seconds):
             try:
                 self._alarms.turn()
             except (BotoCoreError, ClientError) as error:
