@@ -62,7 +62,9 @@ providers = Providers(
 )
 using = providers.options()
 
-namespace = MonitoringNamespace("namespace", MonitoringNamespaceArgs(settings=settings), opts=using)
+namespace = MonitoringNamespace(
+    "namespace", MonitoringNamespaceArgs(settings=settings, kubeconfig=providers.kubeconfig), opts=using
+)
 network = AlertmanagerNetwork(
     "network", AlertmanagerNetworkArgs(settings=settings, namespace=namespace.namespace), opts=using
 )

@@ -8,15 +8,20 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from alerting.settings import RetainedResource, Settings
+from components.existing import namespace_look_up
 from components.naming import type_token
 from components.protection import kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitoringNamespaceArgs:
-    """Its name, and whether it is kept: whoever removes it removes the volumes in it, which hold the metrics."""
+    """Its name, and whether it is kept: whoever removes it removes the volumes in it, which hold the metrics.
+
+    `kubeconfig`, a path or a text, is for asking whether the namespace is there already.
+    """
 
     settings: Settings
+    kubeconfig: str
 
 
 class MonitoringNamespace(pulumi.ComponentResource):
@@ -32,7 +37,12 @@ class MonitoringNamespace(pulumi.ComponentResource):
             metadata=kubernetes.meta.v1.ObjectMetaArgs(name=wanted),
             opts=pulumi.ResourceOptions.merge(
                 pulumi.ResourceOptions(parent=self),
-                kept(args.settings, RetainedResource.NAMESPACE, found_as=wanted),
+                kept(
+                    args.settings,
+                    RetainedResource.NAMESPACE,
+                    found_as=wanted,
+                    look_up=namespace_look_up(args.settings, args.kubeconfig),
+                ),
             ),
         )
         # The name is known now; going through the resource makes whatever uses it wait for the namespace.

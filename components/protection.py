@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pulumi
 
 from alerting.settings import RetainedResource, Settings
+from components.existing import LookUp
 from components.naming import type_token
 
 
@@ -61,12 +62,15 @@ EXISTS = re.compile(
 """How the Kubernetes API server, S3 and DynamoDB refuse to make what is there."""
 
 
-def kept(settings: Settings, resource: RetainedResource, *, found_as: str) -> pulumi.ResourceOptions:
+def kept(
+    settings: Settings, resource: RetainedResource, *, found_as: str, look_up: LookUp | None = None
+) -> pulumi.ResourceOptions:
     """Return the options of a resource that holds data or keys. `found_as` is its id where it exists already.
 
     The engine refuses to delete or replace it (`protect`), and leaves it in the account even when it is told to forget
     it (`retain_on_delete`). The sandbox, and a stack whose settings say so, keep nothing. Where the stack's `imports`
-    name it, `up` takes over the existing one. Where `up` fails because it exists, an error says how to do that.
+    name it, `up` takes over the existing one. Where it would be made although `look_up` finds it, the preview is
+    refused, and says how to take it over; so is an `up` that fails because of one that nobody could look up.
     """
     keep = settings.aws.keep_data
 
@@ -75,13 +79,23 @@ def kept(settings: Settings, resource: RetainedResource, *, found_as: str) -> pu
             pulumi.log.error(explain_existing(pulumi.get_stack(), resource, found_as))
         return False
 
+    def refuse(_: pulumi.ResourceHookArgs) -> None:
+        if look_up is not None and look_up():
+            raise pulumi.RunError(explain_existing(pulumi.get_stack(), resource, found_as))
+
+    # The engine runs it only where it would make the resource, so where the state lacks it and no import is asked for;
+    # and before a replacement, which it refuses of what is protected.
+    before = pulumi.ResourceHook(f"look-up-of-{resource}", refuse, opts=pulumi.ResourceHookOptions(on_dry_run=True))
     return pulumi.ResourceOptions(
         protect=keep,
         retain_on_delete=keep,
         import_=settings.imports.id_of(resource),
         # What a namespace that somebody else made says beside its name stays as it is.
         ignore_changes=["metadata.labels", "metadata.annotations"] if resource is RetainedResource.NAMESPACE else None,
-        hooks=pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"exists-already-{resource}", explain)]),
+        hooks=pulumi.ResourceHookBinding(
+            before_create=[before] if keep and look_up is not None else None,
+            on_error=[pulumi.ErrorHook(f"exists-already-{resource}", explain)],
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ class Providers(pulumi.ComponentResource):
 
     aws: aws.Provider
     kubernetes: kubernetes.Provider
+    kubeconfig: str
     pagerduty: pagerduty.Provider | None
 
     def __init__(self, name: str, args: ProvidersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -48,9 +50,10 @@ class Providers(pulumi.ComponentResource):
         )
         if args.check is not None:
             args.check(self.aws)
+        self.kubeconfig = self._kubeconfig(settings)
         self.kubernetes = kubernetes.Provider(
             f"{name}-kubernetes",
-            kubeconfig=self._kubeconfig(settings),
+            kubeconfig=self.kubeconfig,
             context=settings.cluster.kubeconfig_context,
             enable_server_side_apply=True,
             # Without these a changed configuration Secret is deleted and made anew, and alerts are dropped meanwhile.
@@ -70,13 +73,13 @@ class Providers(pulumi.ComponentResource):
         found = (self.aws, self.kubernetes, self.pagerduty)
         return pulumi.ResourceOptions(providers=[one for one in found if one is not None])
 
-    def _kubeconfig(self, settings: Settings) -> pulumi.Input[str]:
+    def _kubeconfig(self, settings: Settings) -> str:
         """Return a kubeconfig's path, or the text of one that has the AWS CLI ask for a token: it holds no secret."""
         cluster = settings.cluster
         if cluster.kubeconfig_path is not None:
             return str(Path(cluster.kubeconfig_path).expanduser())
-        found = aws.eks.get_cluster_output(name=cluster.name, opts=pulumi.InvokeOptions(provider=self.aws))
-        return pulumi.Output.json_dumps(
+        found = aws.eks.get_cluster(name=cluster.name, opts=pulumi.InvokeOptions(provider=self.aws))
+        return json.dumps(
             {
                 "apiVersion": "v1",
                 "kind": "Config",

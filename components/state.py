@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 from alerting.names import STATE_TABLE
 from alerting.settings import RetainedResource, Settings
+from components.existing import bucket_look_up, table_look_up
 from components.naming import diagnostics_bucket, functions_bucket, type_token
 from components.policies import Statement
 from components.private_bucket import PrivateBucket, PrivateBucketArgs, PrivateBucketSpec
@@ -91,7 +92,13 @@ class State(pulumi.ComponentResource):
                 enabled=True, kms_key_arn=self._args.key_arn
             ),
             opts=pulumi.ResourceOptions.merge(
-                self._child, kept(self._settings, RetainedResource.STATE_TABLE, found_as=STATE_TABLE)
+                self._child,
+                kept(
+                    self._settings,
+                    RetainedResource.STATE_TABLE,
+                    found_as=STATE_TABLE,
+                    look_up=table_look_up(self._settings, STATE_TABLE, self),
+                ),
             ),
         )
 
@@ -104,7 +111,7 @@ class State(pulumi.ComponentResource):
             expire_days=expire_days,
             old_versions_days=OLD_VERSIONS_DAYS,
         )
-        holding = kept(self._settings, resource, found_as=bucket)
+        holding = kept(self._settings, resource, found_as=bucket, look_up=bucket_look_up(self._settings, bucket, self))
         return PrivateBucket(
             f"{self._name}-{key}",
             PrivateBucketArgs(spec=spec, key_arn=self._args.key_arn, holding=holding),

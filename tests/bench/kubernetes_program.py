@@ -42,7 +42,7 @@ def deploy(folder: Path, kubeconfig: Path, namespace: str) -> None:
     settings = cluster_settings(namespace)
     platform = load_platform(folder, settings)
     provider = kubernetes.Provider("cluster", kubeconfig=str(kubeconfig), enable_server_side_apply=True)
-    _register(platform, settings, pulumi.ResourceOptions(provider=provider))
+    _register(platform, settings, kubeconfig, pulumi.ResourceOptions(provider=provider))
 
 
 def manifests(folder: Path, namespace: str) -> list[dict[str, Any]]:
@@ -52,9 +52,11 @@ def manifests(folder: Path, namespace: str) -> list[dict[str, Any]]:
     return sorted(objects, key=lambda one: one["kind"] != "Namespace")
 
 
-def _register(platform: Platform, settings: Settings, options: pulumi.ResourceOptions) -> None:
+def _register(platform: Platform, settings: Settings, kubeconfig: Path, options: pulumi.ResourceOptions) -> None:
     value = pulumi.Output.secret(INVENTED)
-    namespace = MonitoringNamespace("namespace", MonitoringNamespaceArgs(settings=settings), opts=options)
+    namespace = MonitoringNamespace(
+        "namespace", MonitoringNamespaceArgs(settings=settings, kubeconfig=str(kubeconfig)), opts=options
+    )
     files = Secrets(
         "secrets",
         SecretsArgs(

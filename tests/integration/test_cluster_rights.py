@@ -113,7 +113,7 @@ def test_the_bastion_may_do_what_the_actions_need_and_nothing_else_anywhere(api:
     assert [verb for verb in VERBS if api.may_with(GROUP, **declaration, verb=verb)] == ["get"]
 
 
-def test_a_preview_may_ask_what_there_is_and_neither_read_nor_change_an_object(api: _Api) -> None:
+def test_a_preview_may_ask_what_there_is_and_read_no_object_but_the_namespace(api: _Api) -> None:
     """The manifest alone gives the first: a cluster may have taken away what Kubernetes gives whoever has logged in."""
     refused = ("/metrics", "/logs", "/debug/pprof", "/openapi/v3")
 
@@ -121,6 +121,9 @@ def test_a_preview_may_ask_what_there_is_and_neither_read_nor_change_an_object(a
     assert not [path for path in refused[:3] if api.may_get([PREVIEWS, LOGGED_IN], path)]
     # Asked in the namespace of the Secrets: what is given everywhere is given there too.
     assert api.rights(PREVIEWS, MONITORING) == EVERYBODYS
+    namespace = {"resource": "namespaces", "name": MONITORING, "namespace": MONITORING}
+    assert [verb for verb in VERBS if api.may_with(PREVIEWS, **namespace, verb=verb)] == ["get"]
+    assert not api.may_with(PREVIEWS, resource="namespaces", name="orion", namespace="orion", verb="get")
 
 
 def test_a_dry_run_is_forbidden_to_a_preview_as_the_change_itself_is(api: _Api) -> None:

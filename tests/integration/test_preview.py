@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,13 @@ import pytest
 from rich.console import Console
 
 from alerting.build import load_catalog
-from alerting.settings import Settings
+from alerting.names import STATE_TABLE
+from alerting.settings import RetainedResource, Settings
 from alerting.settings.load import settings_from_file
 from cli.chart import FOUND_BESIDE
 from cli.preview import preview_plan, run_preview
+from components.protection import import_command
+from orion_common.names import KEY
 from sandbox import loopback
 from sandbox.cluster.kubectl import kubectl
 from sandbox.engine import DeploymentFailed
@@ -100,3 +104,43 @@ def test_what_preflight_refuses_is_refused_in_the_preview_too(tmp_path: Path) ->
 
     assert "Traceback" not in str(raised.value)
     assert "cluster.identity" not in str(raised.value)
+
+
+def test_what_an_earlier_stack_left_is_refused_with_the_commands_that_import_it(tmp_path: Path) -> None:
+    """The engine ends a preview at the first that it would make: what else was left may be named by the next one."""
+    plan, _ = preview_plan(ROOT, "prod", stack("prod"), load_catalog(ROOT), chart="none")
+    bucket = "orion-functions-222222222222"
+    with Run(tmp_path) as run, PreviewAccount(plan, run, lambda _: None) as account:
+        session = account.credentials.session()
+        tables = session.client("dynamodb", endpoint_url=account.aws.address)
+        buckets = session.client("s3", endpoint_url=account.aws.address)
+        tables.create_table(
+            TableName=STATE_TABLE,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": KEY, "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": KEY, "AttributeType": "S"}],
+        )
+        buckets.create_bucket(Bucket=bucket)
+        kubectl(account.plane.kubeconfig, "create", "namespace", "monitoring")
+        remove: dict[str, Callable[[], object]] = {
+            import_command("prod", RetainedResource.STATE_TABLE, STATE_TABLE): (
+                lambda: tables.delete_table(TableName=STATE_TABLE)
+            ),
+            import_command("prod", RetainedResource.FUNCTIONS_BUCKET, bucket): (
+                lambda: buckets.delete_bucket(Bucket=bucket)
+            ),
+            import_command("prod", RetainedResource.NAMESPACE, "monitoring"): (
+                lambda: kubectl(account.plane.kubeconfig, "delete", "namespace", "monitoring")
+            ),
+        }
+        while remove:
+            with pytest.raises(DeploymentFailed) as raised:
+                account.preview()
+            named = [command for command in remove if command in str(raised.value)]
+            assert named, str(raised.value)
+            assert "Traceback" not in str(raised.value)
+            for command in named:
+                remove.pop(command)()
+        preview = account.preview()
+
+    assert set(preview.result.changes) == {"create"}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from sandbox.credentials import Credentials
 from sandbox.providers.provider_table import ProviderFailed
@@ -124,3 +125,22 @@ def test_an_unknown_argument_and_an_unknown_function_are_refused_by_name(provide
 
     assert "zone" in failures[0].reason
     assert "aws:rds/getCluster:getCluster" in unknown[0].reason
+
+
+@pytest.mark.parametrize(
+    ("token", "argument"), [("aws:dynamodb/getTable:getTable", "name"), ("aws:s3/getBucket:getBucket", "bucket")]
+)
+def test_a_table_and_a_bucket_are_found_once_they_are_there(provider: Provider, token: str, argument: str) -> None:
+    with pytest.raises(ClientError, match=r"ResourceNotFoundException|404"):
+        invoke(provider, token, **{argument: "orion-left"})
+    if argument == "bucket":
+        provider.aws.s3.create_bucket(Bucket="orion-left")
+    else:
+        provider.aws.dynamodb.create_table(
+            TableName="orion-left",
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
+        )
+
+    assert invoke(provider, token, **{argument: "orion-left"})["id"] == "orion-left"

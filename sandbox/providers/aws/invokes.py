@@ -291,6 +291,32 @@ def _route_table(aws: Aws, arguments: Properties) -> Properties:
     }
 
 
+def _table(aws: Aws, arguments: Properties) -> Properties:
+    table = cast("Document", aws.dynamodb.describe_table(TableName=arguments["name"])["Table"])
+    return {
+        "arn": table["TableArn"],
+        "attributes": [
+            {"name": one["AttributeName"], "type": one["AttributeType"]} for one in table["AttributeDefinitions"]
+        ],
+        "billingMode": table.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
+        "id": table["TableName"],
+        "name": table["TableName"],
+        "region": aws.region,
+    }
+
+
+def _bucket(aws: Aws, arguments: Properties) -> Properties:
+    name = arguments["bucket"]
+    aws.s3.head_bucket(Bucket=name)
+    return {
+        "arn": f"arn:{PARTITION}:s3:::{name}",
+        "bucket": name,
+        "bucketRegion": aws.region,
+        "id": name,
+        "region": aws.region,
+    }
+
+
 def _tagged(aws: Aws, arguments: Properties) -> Properties:
     asked: Document = {}
     if "resourceTypeFilters" in arguments:
@@ -341,6 +367,8 @@ def invokes(aws: Aws) -> list[Invoke]:
             _arguments(["arn", "tags", "url"]),
             _identity_provider,
         ),
+        of("aws:dynamodb/getTable:getTable", _arguments([], "name"), _table),
+        of("aws:s3/getBucket:getBucket", _arguments([], "bucket"), _bucket),
         of("aws:ec2/getRouteTables:getRouteTables", _arguments(["filters", "tags", "vpcId"]), _route_tables),
         of("aws:ec2/getRouteTable:getRouteTable", _arguments(["filters", "routeTableId", "tags"]), _route_table),
         of(
