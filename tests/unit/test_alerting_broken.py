@@ -64,7 +64,8 @@ REFERENCES: dict[str, str] = {
 
 
 def document(file: str, data: object) -> Document:
-    return parse_document(file, yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+    text = yaml.dump(data, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
+    return parse_document(file, text)
 
 
 @cache
