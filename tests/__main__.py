@@ -44,7 +44,8 @@ STEPS = (
         background=True,
     ),
     *STATIC_CHECKS,
-    Step(name="unit tests", command=(PYTHON, "-m", "pytest", "tests/unit", "-n", "2")),
+    # Half of the files for each worker, so that neither makes what the other has made for all tests of a file.
+    Step(name="unit tests", command=(PYTHON, "-m", "pytest", "tests/unit", "-n", "2", "--dist", "worksteal")),
     Step(name="simulation", command=(PYTHON, "-m", "pytest", "tests/simulation", "-n", "2")),
     Step(name="rules and routing", command=(PYTHON, "-m", "pytest", "tests/rules", "-n", "3")),
     Step(

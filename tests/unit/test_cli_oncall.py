@@ -8,6 +8,7 @@ import re
 import shutil
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from alerting.build import load_catalog
+from alerting.catalog import Catalog
 from alerting.oncall import shifts
 from alerting.oncall.current import LONGEST_WAIT, levels_now
 from alerting.oncall.teams import EscalationEntry, LevelEntry, Team
@@ -29,6 +31,22 @@ from tests.rota_strategies import CHANGES, PEOPLE, schedules
 ABOUT_CHRISTMAS = "2026-12-24T12:00"
 NARROW = 80
 DOMAIN = "@orion.example.com"
+
+
+@cache
+def unchanged_catalog() -> Catalog:
+    """Return the catalog that no test edits, loaded once."""
+    return load_catalog(program_folder())
+
+
+@pytest.fixture(autouse=True)
+def loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the command load a catalog anew only where a test edits it."""
+
+    def loaded(root: Path) -> Catalog:
+        return unchanged_catalog() if root == program_folder() else load_catalog(root)
+
+    monkeypatch.setattr("cli.oncall.load_catalog", loaded)
 
 
 def printed(at: str, *, zone: str = "Asia/Tokyo", team: str | None = None, weeks: int = 1) -> list[str]:
