@@ -17,6 +17,7 @@ import httpx
 from sandbox.clock import Clock
 from sandbox.cluster.api_client import Api, ApiRefused, JsonObject
 from sandbox.cluster.node_agent.addresses import Addresses
+from sandbox.cluster.node_agent.changed_files import ChangedFiles
 from sandbox.cluster.node_agent.mirror import Mirror
 from sandbox.cluster.node_agent.node_manifests import (
     HEARTBEAT_SECONDS,
@@ -29,7 +30,7 @@ from sandbox.cluster.node_agent.node_manifests import (
     timestamp,
 )
 from sandbox.cluster.node_agent.pod_runner import SOURCE, EnvironmentFor, PodEnvironment, PodRunner
-from sandbox.cluster.node_agent.prometheus_discovery import targets
+from sandbox.cluster.node_agent.prometheus_discovery import DiscoveryFiles
 from sandbox.cluster.node_agent.volumes import Sources
 from sandbox.journal import Journal, Kind
 from sandbox.service import ServiceFailed
@@ -77,7 +78,9 @@ class NodeAgent:
         self._reported: dict[str, JsonObject] = {}
         self._told: dict[tuple[str, str], str] = {}
         self._sequence = 0
-        self._written: dict[Path, str] = {}
+        self._files = ChangedFiles()
+        self._discovery = DiscoveryFiles(self._addresses, self._files)
+        self._written_table: JsonObject | None = None
         self._wake = threading.Event()
         self._content_changed = threading.Event()
         self._stopping = threading.Event()
@@ -330,24 +333,20 @@ class NodeAgent:
             self._api.create(f"/api/v1/namespaces/{metadata['namespace']}/events", event)
 
     def _write_discovery(self) -> None:
-        services, pods = self._services.all(), [runner.pod for runner in self._runners.values()]
-        for runner in self._runners.values():
-            for request in runner.volumes.requests:
-                path = runner.volumes.discovery_folder / request.file_name
-                found = targets(request, services, pods, self._addresses)
-                self._write(path, json.dumps(found, indent=1))
+        runners = list(self._runners.values())
+        requests = [
+            (runner.volumes.discovery_folder / request.file_name, request)
+            for runner in runners
+            for request in runner.volumes.requests
+        ]
+        self._discovery.update(requests, self._services.all(), [runner.pod for runner in runners])
 
     def _write_addresses(self) -> None:
         with self._lock:
-            self._write(self.addresses_path, json.dumps(self._table(), indent=1, sort_keys=True))
-
-    def _write(self, path: Path, text: str) -> None:
-        if self._written.get(path) == text or not path.parent.is_dir():
-            return
-        following = path.with_suffix(".next")
-        following.write_text(text)
-        following.replace(path)
-        self._written[path] = text
+            table = self._table()
+            if table != self._written_table:
+                self._files.write(self.addresses_path, json.dumps(table, indent=1, sort_keys=True))
+                self._written_table = table
 
     def _table(self) -> dict[str, JsonObject]:
         return {

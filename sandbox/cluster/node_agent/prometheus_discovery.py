@@ -6,15 +6,48 @@ cluster. Nothing else of the cluster can be scraped here: it has no process.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from sandbox.cluster.api_client import JsonObject
 from sandbox.cluster.node_agent.addresses import Addresses
+from sandbox.cluster.node_agent.changed_files import ChangedFiles
 from sandbox.cluster.node_agent.node_manifests import node
 from sandbox.cluster.node_agent.translate import DiscoveryRequest
 
 Target = dict[str, object]
+
+
+class DiscoveryFiles:
+    """The files of every request. They are computed again when a pod, a Service or a request has changed."""
+
+    def __init__(self, addresses: Addresses, files: ChangedFiles) -> None:
+        self._addresses = addresses
+        self._files = files
+        self._written_for: object = None
+
+    def update(
+        self,
+        requests: Sequence[tuple[Path, DiscoveryRequest]],
+        services: Sequence[JsonObject],
+        pods: Sequence[JsonObject],
+    ) -> None:
+        """Write the files, each at the path of its request, unless everything is as it was at the last call."""
+        written_for = (frozenset(requests), frozenset(map(_version, services)), frozenset(map(_version, pods)))
+        if written_for == self._written_for:
+            return
+        complete = True
+        for path, request in requests:
+            found = targets(request, services, pods, self._addresses)
+            complete &= self._files.write(path, json.dumps(found, indent=1))
+        self._written_for = written_for if complete else None
+
+
+def _version(manifest: JsonObject) -> tuple[str, str]:
+    """Return what is different for each object and for each change of it."""
+    return manifest["metadata"]["uid"], manifest["metadata"]["resourceVersion"]
 
 
 def targets(
