@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from chatops.repair import Repair
 
+EPISODE_PREFIX = "episode#"
+
 
 class EpisodeId(NamedTuple):
     """The identity of an episode: PagerDuty's deduplication key of its group, and a number taken when it opened."""
@@ -19,17 +21,50 @@ class EpisodeId(NamedTuple):
     number: int
 
     def __str__(self) -> str:
-        return f"episode#{self.group}#{self.number}"
+        return f"{EPISODE_PREFIX}{self.group}#{self.number}"
+
+    @classmethod
+    def from_text(cls, text: str) -> EpisodeId:
+        """Return the identity that a text names. Raises `ValueError`."""
+        group, mark, number = text.removeprefix(EPISODE_PREFIX).rpartition("#")
+        if not (text.startswith(EPISODE_PREFIX) and mark and number.isascii() and number.isdigit()):
+            raise ValueError(f"found {text!r:.100}; allowed: {EPISODE_PREFIX}GROUP#NUMBER")
+        return cls(group, int(number))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """A group of alerts as Alertmanager forms it. `key` is PagerDuty's deduplication key for it."""
+    """A group of alerts as Alertmanager forms it. `key` is PagerDuty's deduplication key for it.
+
+    `labels` are those that its route groups by; a label that the group lacks has an empty value, as in a matcher.
+    `receiver` is that of its route: it and the labels name the group in Alertmanager's API.
+    """
 
     key: str
     labels: tuple[tuple[str, str], ...]
     channel: str
     title: str
+    receiver: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """What the thread shows of a group's alerts: texts of the newest notification, as they came.
+
+    `more` is how many alerts fire beside the one that is described, and `silence` is the address of Alertmanager's page
+    that silences the group.
+    """
+
+    severity: str = ""
+    service: str = ""
+    summary: str = ""
+    description: str = ""
+    value: str = ""
+    since: float | None = None
+    more: int = 0
+    runbook: str = ""
+    dashboard: str = ""
+    silence: str = ""
 
 
 class Phase(StrEnum):
@@ -62,6 +97,7 @@ class Incident:
     opened_at: float
     acknowledged_by: tuple[str, ...] = ()
     assigned_to: tuple[str, ...] = ()
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +133,8 @@ class Policy:
 class Episode:
     """One episode.
 
-    `firing` holds the fingerprints that the newest notification named, and `news_at` is when that was sent.
+    `firing` holds the fingerprints that the newest notification named, `details` its texts, and `news_at` is when that
+    was sent.
     `gone_since` is when a look first found that nothing fires; `thread` is the id of the root message in Slack.
     `acknowledging` are the people whose acknowledgement is on its way to PagerDuty. `handled` are the ids and times of
     the Slack actions that were answered.
@@ -108,6 +145,7 @@ class Episode:
     opened_at: float
     news_at: float
     next_look_at: float
+    details: Details = Details()
     phase: Phase = Phase.FIRING
     firing: frozenset[str] = frozenset()
     gone_since: float | None = None
@@ -125,34 +163,55 @@ class Episode:
         return self.phase is not Phase.ENDED
 
 
+class Shown(StrEnum):
+    """The state of an episode as the thread shows it."""
+
+    FIRING = "firing"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootMessage:
-    """The content of the first message of an episode's thread."""
+    """The content of the first message of an episode's thread. `episode` is what its buttons act on."""
 
+    episode: str
     title: str
-    state: str
+    state: Shown
     firing: int
-    acknowledged_by: tuple[str, ...]
-    incident: str | None
+    opened_at: float
+    ended_at: float | None
+    details: Details
+    incident: Incident | None
     silenced_until: float | None
+    silenced_by: str | None
+
+    @property
+    def acknowledged_by(self) -> tuple[str, ...]:
+        """Return who has acknowledged the incident."""
+        return self.incident.acknowledged_by if self.incident else ()
 
 
 def root_message(episode: Episode) -> RootMessage:
     """Return the root message that an episode's thread must show."""
-    incident, silence = episode.incident, episode.silence
+    silence = episode.silence if episode.silence and not episode.silence.lifted else None
     return RootMessage(
+        episode=str(episode.id),
         title=episode.group.title,
         state=_state(episode),
         firing=len(episode.firing) if episode.is_open else 0,
-        acknowledged_by=incident.acknowledged_by if incident else (),
-        incident=incident.id if incident else None,
-        silenced_until=silence.ends_at if silence and not silence.lifted else None,
+        opened_at=episode.opened_at,
+        ended_at=episode.ended_at,
+        details=episode.details,
+        incident=episode.incident,
+        silenced_until=silence.ends_at if silence else None,
+        silenced_by=silence.by if silence else None,
     )
 
 
-def _state(episode: Episode) -> str:
+def _state(episode: Episode) -> Shown:
     if not episode.is_open:
-        return "resolved"
+        return Shown.RESOLVED
     if episode.incident and episode.incident.status is IncidentStatus.ACKNOWLEDGED:
-        return "acknowledged"
-    return "firing"
+        return Shown.ACKNOWLEDGED
+    return Shown.FIRING

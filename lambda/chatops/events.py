@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from chatops.effects import Effect
-from chatops.episode import Incident
+from chatops.episode import Details, Incident
 from chatops.looks import Look
 from chatops.repair import Outcome, Proposal
 
@@ -20,6 +20,7 @@ class Notified:
 
     sent_at: float
     firing: frozenset[str]
+    details: Details | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

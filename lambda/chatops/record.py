@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 
 from chatops.effects import AskPagerDuty, ShowMessage
-from chatops.episode import Episode, EpisodeId, Group, Policy
+from chatops.episode import Details, Episode, EpisodeId, Group, Policy
 from chatops.events import Event, GroupEvent, Notified, Reconciled
 from chatops.outbox import Outbox
 from chatops.silences import silence_due_at
@@ -96,6 +96,7 @@ def opened(group: Group, newest: NewestEpisode, event: GroupEvent, now: float) -
         news_at=news_at,
         next_look_at=now + FIRST_LOOK_SECONDS,
         firing=firing,
+        details=(event.details if isinstance(event, Notified) else None) or Details(),
     )
     outbox = Outbox().add((ShowMessage(), AskPagerDuty()), now)
     return after, Record(episode=episode, outbox=outbox)

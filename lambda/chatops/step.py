@@ -23,7 +23,7 @@ from chatops.effects import (
     Whisper,
 )
 from chatops.ending import alertmanager_answered
-from chatops.episode import Episode, Phase, Policy
+from chatops.episode import Details, Episode, Phase, Policy
 from chatops.events import (
     Acknowledged,
     AlertmanagerAnswered,
@@ -73,8 +73,9 @@ def step(episode: Episode, event: Event, policy: Policy, now: float) -> Step:
 
 def _told(episode: Episode, event: Notified | Reconciled | PagerDutyChanged) -> Step:
     match event:
-        case Notified(sent_at=sent_at, firing=firing):
-            return _notified(episode, sent_at, firing)
+        case Notified(sent_at=sent_at, firing=firing, details=details):
+            after, effects = _notified(episode, sent_at, firing)
+            return _described(after, effects, details) if firing and after is not episode else (after, effects)
         case Reconciled(incident_opened_at=opened_at):
             return episode, () if episode.is_open or opened_at is None else (AskPagerDuty(),)
         case PagerDutyChanged():
@@ -123,6 +124,14 @@ def _notified(episode: Episode, sent_at: float, firing: frozenset[str]) -> Step:
         after = replace(after, phase=Phase.FIRING)
         return after, () if firing == episode.firing else (ShowMessage(),)
     return replace(after, phase=Phase.CHECKING), (AskAlertmanager(), ShowMessage())
+
+
+def _described(episode: Episode, effects: tuple[Effect, ...], details: Details | None) -> Step:
+    """Show the texts of a notification that is news."""
+    if details is None or details == episode.details:
+        return episode, effects
+    more = () if ShowMessage() in effects else (ShowMessage(),)
+    return replace(episode, details=details), (*effects, *more)
 
 
 def is_news(episode: Episode, sent_at: float) -> bool:
