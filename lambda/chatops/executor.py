@@ -24,6 +24,7 @@ from chatops.store import (
     Conflict,
     Put,
     Store,
+    find_episode,
     put_holder,
     put_newest,
     put_record,
@@ -97,7 +98,7 @@ class Executor:
     def _receive(self, group: Group, event: GroupEvent) -> tuple[EpisodeId, ...]:
         newest, version = read_newest(self.store, group.key)
         id_ = EpisodeId(group.key, newest.number)
-        previous = read_record(self.store, id_)[0].episode if newest.number else None
+        previous = find_episode(self.store, id_) if newest.number else None
         if previous is not None and previous.is_open:
             self._apply(id_, event)
             return (id_,)
@@ -166,8 +167,8 @@ class Executor:
         id_ = record.episode.id
         holder, version = read_holder(self.store, repair)
         if holder is not None and holder.episode != id_:
-            other = read_record(self.store, holder.episode)[0].episode
-            if other.is_open or is_under_way(other.repairs, repair):
+            other = find_episode(self.store, holder.episode)
+            if other is not None and (other.is_open or is_under_way(other.repairs, repair)):
                 return None
         return put_holder(repair, RepairHolder(episode=id_), version)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from chatops.episode import EpisodeId
+from chatops.episode import Episode, EpisodeId
 from chatops.record import NewestEpisode, Record, RepairHolder, Stored
 
 
@@ -69,6 +69,12 @@ def read_record(store: Store, id_: EpisodeId) -> tuple[Record, int]:
     if stored is None or not isinstance(stored.value, Record):
         raise LookupError(f"there is no record of {id_}")
     return stored.value, stored.version
+
+
+def find_episode(store: Store, id_: EpisodeId) -> Episode | None:
+    """Return an episode, or None if it is not there: records of ended episodes expire, their numbers do not."""
+    stored = store.read(str(id_))
+    return stored.value.episode if stored is not None and isinstance(stored.value, Record) else None
 
 
 def read_holder(store: Store, repair: str) -> tuple[RepairHolder | None, int]:
