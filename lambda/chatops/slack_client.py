@@ -1,0 +1,155 @@
+"""Slack as the executor sees it: root messages, replies, and what one person sees.
+
+A message's id is its channel's id and its timestamp, `C0123/1795516811.000100`: most methods take no channel's name.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatops.clients import Gone, RateLimited, Refused, Unavailable
+from chatops.effects import DAY_SECONDS
+from chatops.episode import RootMessage
+from chatops.http_json import as_object
+from chatops.slack_api import InvalidMessage, SlackApi
+from chatops.slack_blocks import TEXT_LIMIT, plain_payload, root_payload
+from chatops.slack_text import escaped
+
+EVENT_TYPE = "orion_episode"
+"""The type of the metadata that holds a message's key."""
+LOOK_BACK_SECONDS = DAY_SECONDS + 3600.0
+"""How far back a message is looked for: an effect is tried for a day."""
+QUIET = {"unfurl_links": False, "unfurl_media": False}
+_PERSON = re.compile(r"\b[UW][A-Z0-9]{8,}\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlackClient:
+    """The workspace. `people` and `channels` keep what was asked for as long as the function's process lives."""
+
+    api: SlackApi
+    now: Callable[[], float] = time.time
+    people: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    channels: dict[str, str] = field(default_factory=dict[str, str])
+
+    def find(self, channel: str, thread: str | None, key: str) -> str | None:
+        """Return the id of the message with a key, or None."""
+        arguments = {"include_all_metadata": True, "oldest": f"{self.now() - LOOK_BACK_SECONDS:.6f}"}
+        if thread is None:
+            channel_id = self._channel_id(channel)
+            messages = self.api.pages("conversations.history", {**arguments, "channel": channel_id}, "messages")
+        else:
+            channel_id, timestamp = split(thread)
+            of_thread = {**arguments, "channel": channel_id, "ts": timestamp}
+            messages = self.api.pages("conversations.replies", of_thread, "messages")
+        for message in messages:
+            if _key_of(message) == key and message.get("ts"):
+                return f"{channel_id}/{message['ts']}"
+        return None
+
+    def post(self, channel: str, key: str, message: RootMessage) -> str:
+        """Post a root message and return its id."""
+        answer = self._show("chat.postMessage", {"channel": channel, **QUIET, **_metadata(key)}, message)
+        channel_id, timestamp = answer.get("channel"), answer.get("ts")
+        if not channel_id or not timestamp:
+            raise Unavailable("Slack chat.postMessage: the answer names no message")
+        return f"{channel_id}/{timestamp}"
+
+    def update(self, channel: str, thread: str, message: RootMessage) -> None:
+        """Bring a root message up to date. Raises `Gone`."""
+        del channel
+        channel_id, timestamp = split(thread)
+        arguments = {"channel": channel_id, "ts": timestamp, **_metadata(message.episode)}
+        self._show("chat.update", arguments, message)
+
+    def reply(self, channel: str, thread: str, key: str, text: str) -> None:
+        """Post a reply. Raises `Gone`."""
+        del channel
+        channel_id, timestamp = split(thread)
+        arguments = {"channel": channel_id, "thread_ts": timestamp, **QUIET, **_metadata(key)}
+        self.api.write("chat.postMessage", {**arguments, "text": self._text(text)})
+
+    def whisper(self, channel: str, thread: str | None, person: str, text: str) -> None:
+        """Post a message that only one person sees."""
+        told = {"user": person, "text": self._text(text)}
+        if thread is not None:
+            channel_id, timestamp = split(thread)
+            try:
+                self.api.write("chat.postEphemeral", {"channel": channel_id, "thread_ts": timestamp, **told})
+            except Gone:
+                pass
+            else:
+                return
+        self.api.write("chat.postEphemeral", {"channel": channel, **told})
+
+    def email_of(self, person: str) -> str | None:
+        """Return the email of a person, or None: people of other workspaces, bots and hidden emails have none."""
+        try:
+            profile = as_object(self._person(person).get("profile"))
+        except InvalidMessage:
+            raise
+        except Refused:
+            return None
+        email = profile.get("email")
+        return email if isinstance(email, str) and email else None
+
+    def name_of(self, person: str) -> str:
+        """Return the name of a person, or the id where Slack does not tell it."""
+        try:
+            known = self._person(person)
+        except (Refused, RateLimited, Unavailable):
+            return person  # a name is never worth a message
+        profile = as_object(known.get("profile"))
+        return str(profile.get("display_name") or known.get("real_name") or person)
+
+    def _person(self, person: str) -> Mapping[str, Any]:
+        if person not in self.people:
+            self.people[person] = as_object(self.api.read("users.info", {"user": person}).get("user"))
+        return self.people[person]
+
+    def _channel_id(self, channel: str) -> str:
+        if channel not in self.channels:
+            listed = {"types": "public_channel,private_channel", "exclude_archived": True}
+            for known in self.api.pages("conversations.list", listed, "channels"):
+                self.channels[f"#{known.get('name')}"] = str(known.get("id"))
+        if channel not in self.channels:
+            raise Unavailable(f"Slack: there is no channel {channel}, or the app is not in it")
+        return self.channels[channel]
+
+    def _show(self, method: str, arguments: Mapping[str, Any], message: RootMessage) -> Mapping[str, Any]:
+        """Show a root message with blocks, as plain text if Slack refuses these, and by its title at the least."""
+        try:
+            return self.api.write(method, {**arguments, **root_payload(message, self.name_of)})
+        except InvalidMessage:
+            pass
+        try:
+            return self.api.write(method, {**arguments, **plain_payload(message, self.name_of)})
+        except InvalidMessage:
+            least = {"text": f"[{message.state.value.upper()}] {escaped(message.title, 100)}", "blocks": []}
+            return self.api.write(method, {**arguments, **least, "attachments": []})
+
+    def _text(self, text: str) -> str:
+        """Return a text in which nothing mentions, with names in place of people's ids."""
+        named = _PERSON.sub(lambda match: self.name_of(match.group()), text)
+        return escaped(named, TEXT_LIMIT) or "(no text)"
+
+
+def split(thread: str) -> tuple[str, str]:
+    """Return the channel's id and the timestamp of a message. Raises `Refused` for what is no message's id."""
+    channel, mark, timestamp = thread.partition("/")
+    if not (channel and mark and timestamp):
+        raise Refused(f"not the id of a Slack message: {thread!r:.100}")
+    return channel, timestamp
+
+
+def _metadata(key: str) -> dict[str, Any]:
+    return {"metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": key}}}
+
+
+def _key_of(message: Mapping[str, Any]) -> object:
+    metadata = as_object(message.get("metadata"))
+    return as_object(metadata.get("event_payload")).get("key") if metadata.get("event_type") == EVENT_TYPE else None

@@ -1,0 +1,220 @@
+"""Root messages as Slack gets them: within its limits, in the story's words, and mentioning nobody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from slack_sdk.models.blocks import Block
+
+from chatops.episode import Details, Episode, IncidentStatus, RootMessage, Shown, root_message
+from chatops.slack_blocks import color, plain_payload, root_payload
+from chatops.slack_text import escaped, is_address, length, plain
+from tests.chat_data import DETAILS, EPISODE, INCIDENT, NOW, episodes, message
+
+HOSTILE = [
+    "<!channel>",
+    "<!here|here>",
+    "<@U012AB3CD>",
+    "<#C012AB3CD>",
+    "<https://evil.example.com|Runbook>",
+    "&lt;!channel&gt;",
+    "a > b && b < c",
+    "*bold* `code` ~gone~",
+    "'; DROP TABLE alerts; --",
+    "{{ .Labels }}",
+    "\u202eevil\u202c",
+    "\ud800 half",
+    "line\nbreak\r\n\x00",
+    "😀" * 3000,
+    "<" * 5000,
+    "",
+    " ",
+]
+ALLOWED_MARKUP = re.compile(r"<https?://[^<>|]+\|View (Runbook|Dashboard|Incident|Silence)>")
+hostile_texts = st.sampled_from(HOSTILE) | st.text(max_size=60) | st.text(alphabet="<>!@#&|;:/ aU1", max_size=60)
+
+
+def _shown(shown: RootMessage) -> Iterator[dict[str, Any]]:
+    for make in (root_payload, plain_payload):
+        yield make(shown, lambda person: f"<@{person}>")
+
+
+def _blocks(payload: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*payload["blocks"], *(block for one in payload["attachments"] for block in one["blocks"])]
+
+
+def _objects(content: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(content, dict):
+        yield content
+        content = list(content.values())
+    if isinstance(content, list):
+        for item in content:
+            yield from _objects(item)
+
+
+def _markup(payload: dict[str, Any]) -> Iterator[str]:
+    yield payload["text"]
+    for content in _objects(_blocks(payload)):
+        if content.get("type") == "mrkdwn":
+            assert content["verbatim"] is True, "Slack would make links of what looks like them"
+            yield content["text"]
+
+
+def _assert_fits(payload: dict[str, Any]) -> None:
+    assert 0 < length(payload["text"]) <= 40_000
+    blocks = _blocks(payload)
+    assert len(blocks) <= 50
+    for block in blocks:
+        if "text" in block:
+            assert 0 < length(block["text"]["text"]) <= (150 if block["type"] == "header" else 3000)
+        assert len(block.get("fields", [])) <= 10
+        assert all(0 < length(text["text"]) <= 2000 for text in block.get("fields", []))
+        for button in block.get("elements", []):
+            assert 0 < length(button["text"]["text"]) <= 75
+            assert len(button.get("value", "")) <= 2000
+            assert len(button.get("url", "")) <= 3000
+            assert 0 < len(button["action_id"]) <= 255
+        identities = [button["action_id"] for button in block.get("elements", [])]
+        assert len(identities) == len(set(identities)) <= 25
+
+
+@given(text=hostile_texts, limit=st.integers(1, 100))
+@example(text="<<<<", limit=5)
+def test_an_escaped_text_mentions_nobody_and_is_no_longer_than_allowed(text: str, limit: int) -> None:
+    shown = escaped(text, limit)
+
+    assert not set("<>\n\r\x00\u202e") & set(shown)
+    assert not re.search(r"&(?!(amp|lt|gt);)", shown), "half an escape"
+    assert length(shown) <= limit
+    assert length(plain(text, limit)) <= limit
+    shown.encode()
+
+
+@pytest.mark.parametrize("text", ["orders is slow", "é ü 漢字 😀", "50 % of 2s"])
+def test_a_plain_text_stays_as_it_is(text: str) -> None:
+    assert escaped(text, 100) == text
+
+
+@given(
+    episode=episodes,
+    texts=st.tuples(*(hostile_texts for _ in range(10))),
+    state=st.sampled_from(Shown),
+)
+def test_whatever_alerts_say_a_message_fits_and_mentions_nobody(
+    episode: Episode, texts: tuple[str, ...], state: Shown
+) -> None:
+    names = ("severity", "service", "summary", "description", "value", "runbook", "dashboard", "silence")
+    details = replace(episode.details, **dict(zip(names, texts[:8], strict=True)))
+    incident = replace(INCIDENT, url=texts[8], acknowledged_by=texts, assigned_to=texts)
+    shown = replace(
+        root_message(episode),
+        details=details,
+        incident=incident,
+        title=texts[9],
+        state=state,
+        silenced_until=NOW,
+        silenced_by=texts[0],
+    )
+
+    for payload in _shown(shown):
+        _assert_fits(payload)
+        for text in _markup(payload):
+            assert not set("<>") & set(ALLOWED_MARKUP.sub("", text)), text
+
+
+def test_slacks_own_sdk_takes_the_blocks() -> None:
+    payload = root_payload(message(silenced_until=NOW, silenced_by="U1"), str)
+
+    for parsed in Block.parse_all(_blocks(payload)):
+        parsed.validate_json()
+
+
+def test_a_firing_message_has_the_storys_words() -> None:
+    payload = root_payload(message(), str)
+
+    assert payload["text"] == "[FIRING:2] HighP99Latency: P99 latency exceeds 2 seconds"
+    assert payload["blocks"][0]["text"]["text"] == "[FIRING:2] HighP99Latency"
+    texts, facts, links, buttons = payload["attachments"][0]["blocks"]
+    assert texts["text"]["text"].splitlines() == [
+        "*Alert:* P99 latency exceeds 2 seconds",
+        "*Description:* Service orders P99 latency is 3.2s",
+    ]
+    assert [fact["text"] for fact in facts["fields"]] == [
+        "*Severity:* critical",
+        "*Service:* orders",
+        "*Value:* 3.2s",
+        "*Started:* 2026-11-24 10:39:11 UTC",
+        "*State:* firing",
+        "*On call:* primary@example.com",
+    ]
+    assert {link["text"]["text"]: link["url"] for link in links["elements"]} == {
+        "Runbook": DETAILS.runbook,
+        "Dashboard": DETAILS.dashboard,
+        "Incident": INCIDENT.url,
+        "Silence": DETAILS.silence,
+    }
+    assert [button["action_id"] for button in buttons["elements"]] == [
+        "acknowledge",
+        "silence-1h",
+        "silence-4h",
+        "silence-until-resolved",
+        "escalate",
+    ]
+    assert {button["value"] for button in buttons["elements"]} == {str(EPISODE.id)}
+
+
+@pytest.mark.parametrize(
+    ("severity", "state", "expected"),
+    [
+        ("critical", Shown.FIRING, "danger"),
+        ("high", Shown.ACKNOWLEDGED, "danger"),
+        ("warning", Shown.FIRING, "warning"),
+        ("info", Shown.FIRING, "good"),
+        ("", Shown.FIRING, "good"),
+        ("critical", Shown.RESOLVED, "good"),
+    ],
+)
+def test_the_colour_is_the_storys(severity: str, state: Shown, expected: str) -> None:
+    assert color(message(details=Details(severity=severity), state=state)) == expected
+
+
+def _buttons(shown: RootMessage) -> list[str]:
+    blocks = _blocks(root_payload(shown, str))
+    return [button["action_id"] for block in blocks for button in block.get("elements", []) if "value" in button]
+
+
+def test_only_buttons_that_can_do_something_are_shown() -> None:
+    silences = ["silence-1h", "silence-4h", "silence-until-resolved"]
+
+    assert _buttons(message(incident=None)) == silences
+    assert _buttons(message(incident=replace(INCIDENT, status=IncidentStatus.RESOLVED))) == silences
+    assert _buttons(message(state=Shown.ACKNOWLEDGED)) == [*silences, "escalate"]
+    assert _buttons(message(silenced_until=NOW)) == ["acknowledge", "lift-silence", "escalate"]
+    assert _buttons(message(state=Shown.RESOLVED)) == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "javascript:alert(1)",
+        "https://a|b",
+        "https://a>",
+        "https://a\n",
+        "ftp://a",
+        "//a",
+        "https://",
+        "https://a/" + "b" * 3000,
+    ],
+)
+def test_what_is_no_address_is_no_link(address: str) -> None:
+    assert not is_address(address, 3000)
+    shown = message(details=replace(DETAILS, runbook=address))
+
+    assert "Runbook" not in str(root_payload(shown, str))
+    assert "Runbook" not in plain_payload(shown, str)["text"]
