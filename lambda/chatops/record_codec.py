@@ -49,6 +49,16 @@ def decode(text: str) -> Stored:
     return cast("Stored", _decoded(content.get("value"), root, root.__name__))
 
 
+def as_content(value: object) -> Any:
+    """Return a dataclass, or a tuple of them, as JSON has it."""
+    return _encoded(value)
+
+
+def from_content(content: object, hint: Any, place: str) -> Any:
+    """Return the value of a type, such as `tuple[Group, ...]`, that JSON content has. Raises `CannotRead`."""
+    return _decoded(content, hint, place)
+
+
 def _encoded(value: object) -> object:
     if isinstance(value, Enum):
         return value.value

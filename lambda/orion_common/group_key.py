@@ -15,7 +15,7 @@ _LOWEST_PRINTABLE, _DELETE, _LAST_OF_TWO_BYTES = 0x20, 0x7F, 0xFFFF
 
 def group_key(route: str, labels: Mapping[str, str]) -> str:
     """Return the key of a group: its route's key and its labels, as `dispatch.aggrGroup.GroupKey` writes them."""
-    return route + ":{" + ", ".join(f"{name}={_quoted(labels[name])}" for name in sorted(labels)) + "}"
+    return route + ":{" + ", ".join(f"{name}={quoted(labels[name])}" for name in sorted(labels)) + "}"
 
 
 def deduplication_key(route: str, labels: Mapping[str, str]) -> str:
@@ -23,7 +23,7 @@ def deduplication_key(route: str, labels: Mapping[str, str]) -> str:
     return hashlib.sha256(group_key(route, labels).encode()).hexdigest()
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Quote a text as Go's `strconv.Quote` does. Alertmanager takes UTF-8 only, so there are no broken bytes."""
     return '"' + "".join(_quoted_character(character) for character in text) + '"'
 

@@ -20,6 +20,15 @@ class Variable(StrEnum):
     REPAIR_MODE = "REPAIR_MODE"
     REPAIR_DOCUMENTS = "REPAIR_DOCUMENTS"
     ALERTMANAGER_API = "ALERTMANAGER_API"
+    ALERTMANAGER_REPLICAS = "ALERTMANAGER_REPLICAS"
+    ALERTMANAGER_FUNCTION = "ALERTMANAGER_FUNCTION"
+    CHAT_CREDENTIALS = "CHAT_CREDENTIALS"
+    CHAT_SIGNING_KEYS = "CHAT_SIGNING_KEYS"
+    CHAT_QUEUE_URL = "CHAT_QUEUE_URL"
+    SLACK_API = "SLACK_API"
+    SLACK_WORKSPACE = "SLACK_WORKSPACE"
+    PAGERDUTY_API = "PAGERDUTY_API"
+    PAGERDUTY_EVENTS = "PAGERDUTY_EVENTS"
 
 
 class Mode(StrEnum):
@@ -29,9 +38,21 @@ class Mode(StrEnum):
     ON = "on"
 
 
+class AlertmanagerOperation(StrEnum):
+    """The operations of the function that reaches Alertmanager."""
+
+    LOOK = "look"
+    FIRING_GROUPS = "firing groups"
+    SILENCES = "silences"
+    SET_SILENCE = "set silence"
+    EXPIRE_SILENCE = "expire silence"
+
+
 # The zip.
 REMEDIATIONS_FILE = "remediations.json"
 """The file at the root of a function's zip that says which alert is answered by which action."""
+CHAT_FILE = "chat.json"
+"""The file at the root of chat's zip: routes with their channels, and the people who may act."""
 
 # The state table.
 KEY = "id"
@@ -67,6 +88,12 @@ OUTCOME_DETAIL_TYPE = "EC2 Command Invocation Status-change Notification"
 """The event by which Systems Manager reports a change of a command's status on one instance."""
 SWEEP_SOURCE = "orion.sweep"
 """The source of the message that the schedule of the sweep sends."""
+CHAT_SWEEP_SOURCE = "orion.chat.sweep"
+"""The source of the message that chat's schedule sends."""
+SLACK_SOURCE = "orion.chat.slack"
+"""The source of a message that holds a verified interaction of Slack's."""
+PAGERDUTY_SOURCE = "orion.chat.pagerduty"
+"""The source of a message that holds a verified webhook of PagerDuty's."""
 TRUNCATED = "truncated"
 """The SNS message attribute that Alertmanager sets on a message that it cut."""
 MESSAGE_VERSION = "1"

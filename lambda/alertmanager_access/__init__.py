@@ -1,0 +1,1 @@
+"""Asks Alertmanager for functions that are not in its network."""

@@ -1,0 +1,248 @@
+"""Alertmanager's replicas, each asked over a connection of its own.
+
+An address may be that of a load balancer, behind which a connection stays with the replica that took it: a replica is
+asked for its name first, and for everything else over the same connection. Connections are opened until as many
+replicas have answered as there are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+from chatops.clients import ActiveSilence, Refused, Unavailable
+from chatops.episode import Group
+from chatops.http_json import MAXIMUM_BYTES, as_object, objects
+from chatops.looks import Look, Replica
+from orion_common.group_key import quoted
+
+ANSWER_SECONDS = 5.0
+LONGEST_SECONDS = 12.0
+"""How long connections are opened for: the function that does so lives for half a minute."""
+CONNECTIONS_PER_REPLICA = 5
+"""How many connections are tried for each replica: of three, that leaves out one of them once in some 450 looks."""
+WATCHDOG = "Watchdog"
+AUTHOR = "Orion chatops"
+FIRST_ERROR = 300
+SERVER_ERROR = 500
+NOT_FOUND = 404
+EXPIRED = "expired"
+_MARK = re.compile(r"\[(?P<key>\S+) until (?P<ends_at>[0-9.e+]+)\]$")
+"""The end of a silence's comment: Alertmanager keeps times in milliseconds, and the record's has to be recognised."""
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiringGroup:
+    """A group as Alertmanager's API has it, with the fingerprints of its alerts that fire and are not suppressed."""
+
+    receiver: str
+    labels: tuple[tuple[str, str], ...]
+    firing: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Session:
+    """A connection to one replica."""
+
+    connection: HTTPConnection
+    path: str
+    name: str
+    up_seconds: float
+
+    def ask(self, method: str, path: str, content: object = None) -> Any:
+        return _ask(self.connection, method, f"{self.path}{path}", content)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertmanagerReplicas:
+    """The replicas behind some addresses, `http://HOST:PORT` each."""
+
+    addresses: tuple[str, ...]
+    replicas: int
+    now: Callable[[], float] = time.time
+
+    def look(self, group: Group) -> Look:
+        """Ask each replica for the group's alerts, silenced and inhibited ones too."""
+        asked_at = self.now()
+        answers = tuple(self._each(lambda session: _look(session, group)))
+        return Look(asked_at=asked_at, replicas=answers)
+
+    def firing_groups(self) -> tuple[FiringGroup, ...]:
+        """Return the groups that fire in any replica. Raises `Unavailable` if none answers."""
+        groups: dict[tuple[str, tuple[tuple[str, str], ...]], frozenset[str]] = {}
+        answers = list(self._each(_firing_groups))
+        if not answers:
+            raise Unavailable("no Alertmanager answered")
+        for answer in answers:
+            for group in answer:
+                key = (group.receiver, group.labels)
+                groups[key] = groups.get(key, frozenset[str]()) | group.firing
+        return tuple(
+            FiringGroup(receiver=receiver, labels=labels, firing=firing)
+            for (receiver, labels), firing in groups.items()
+        )
+
+    def silences(self, key: str) -> tuple[ActiveSilence, ...]:
+        """Return the active silences with a key. Raises `Unavailable` unless every replica answers."""
+        answers = list(self._each(lambda session: _silences(session, key)))
+        if len(answers) < self.replicas:
+            raise Unavailable(f"{len(answers)} of {self.replicas} Alertmanagers answered")
+        found: dict[str, ActiveSilence] = {}
+        for silence in (silence for answer in answers for silence in answer):
+            known = found.get(silence.id)
+            if known is None or silence.ends_at > known.ends_at:
+                found[silence.id] = silence
+        return tuple(found[id_] for id_ in sorted(found))
+
+    def set_silence(self, id_: str | None, group: Group, key: str, ends_at: float) -> None:
+        """Create a silence of exactly the group's labels, or change the end of one."""
+        with closing(self._any()) as sessions:
+            session = next(sessions)
+            # A silence stays the same one only if its start does.
+            known = {} if id_ is None else as_object(session.ask("GET", f"/api/v2/silence/{quote(id_, safe='')}"))
+            silence = {
+                "matchers": [
+                    {"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in group.labels
+                ],
+                "startsAt": known.get("startsAt") or _text(self.now()),
+                "endsAt": _text(ends_at),
+                "createdBy": AUTHOR,
+                "comment": f"{group.title[:200]}, silenced from its thread in Slack [{key} until {ends_at!r}]",
+            }
+            session.ask("POST", "/api/v2/silences", silence if id_ is None else {"id": id_, **silence})
+
+    def expire_silence(self, id_: str) -> None:
+        """Expire a silence."""
+        with closing(self._any()) as sessions:
+            next(sessions).ask("DELETE", f"/api/v2/silence/{quote(id_, safe='')}")
+
+    def _each(self, ask: Callable[[_Session], _Value]) -> Iterator[_Value]:
+        """Yield the answer of each replica that answers."""
+        for session in self._sessions():
+            try:
+                answer = ask(session)
+            except (Unavailable, Refused):
+                continue
+            yield answer
+
+    def _any(self) -> Generator[_Session]:
+        """Yield the sessions, of which one is enough. Raises `Unavailable` if there is none."""
+        yield from self._sessions()
+        raise Unavailable("no Alertmanager answered")
+
+    def _sessions(self) -> Generator[_Session]:
+        """Yield a connection to each replica, and close it afterwards."""
+        names: set[str] = set()
+        give_up_at = self.now() + LONGEST_SECONDS
+        for number in range(CONNECTIONS_PER_REPLICA * self.replicas):
+            if len(names) >= self.replicas or self.now() > give_up_at:
+                return
+            address = self.addresses[number % len(self.addresses)]
+            with closing(_connection(address)) as connection:
+                try:
+                    session = _session(connection, address, self.now())
+                except (Unavailable, Refused):
+                    continue
+                if session.name not in names:
+                    names.add(session.name)
+                    yield session
+
+
+def _connection(address: str) -> HTTPConnection:
+    parts = urlsplit(address)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    return kind(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)
+
+
+def _session(connection: HTTPConnection, address: str, now: float) -> _Session:
+    path = urlsplit(address).path
+    status = as_object(_ask(connection, "GET", f"{path}/api/v2/status"))
+    # From here on a connection that was closed is not opened again: that may be to another replica.
+    connection.auto_open = 0
+    name = as_object(status.get("cluster")).get("name") or address
+    return _Session(connection=connection, path=path, name=str(name), up_seconds=now - _time(status.get("uptime")))
+
+
+def _look(session: _Session, group: Group) -> Replica:
+    everything = {"active": "true", "silenced": "true", "inhibited": "true", "unprocessed": "true"}
+    watchdog = session.ask("GET", f"/api/v2/alerts?{urlencode([*everything.items(), _filter('alertname', WATCHDOG)])}")
+    receiver = {"receiver": f"^{re.escape(group.receiver)}$"} if group.receiver else {}
+    query = [*everything.items(), *receiver.items(), *(_filter(name, value) for name, value in group.labels)]
+    alerts = objects(session.ask("GET", f"/api/v2/alerts?{urlencode(query)}"))
+    return Replica(up_seconds=session.up_seconds, watchdog=bool(watchdog), firing=_fingerprints(alerts))
+
+
+def _firing_groups(session: _Session) -> list[FiringGroup]:
+    query = urlencode({"active": "true", "silenced": "false", "inhibited": "false", "muted": "false"})
+    return [
+        FiringGroup(
+            receiver=str(as_object(group.get("receiver")).get("name")),
+            labels=tuple(sorted((str(name), str(value)) for name, value in as_object(group.get("labels")).items())),
+            firing=_fingerprints(objects(group.get("alerts"))),
+        )
+        for group in objects(session.ask("GET", f"/api/v2/alerts/groups?{query}"))
+    ]
+
+
+def _fingerprints(alerts: list[Mapping[str, Any]]) -> frozenset[str]:
+    return frozenset(str(alert["fingerprint"]) for alert in alerts if alert.get("fingerprint"))
+
+
+def _silences(session: _Session, key: str) -> list[ActiveSilence]:
+    found: list[ActiveSilence] = []
+    for silence in objects(session.ask("GET", "/api/v2/silences")):
+        mark = _MARK.search(str(silence.get("comment")))
+        if mark is None or mark["key"] != key or as_object(silence.get("status")).get("state") == EXPIRED:
+            continue
+        ends_at, marked = _time(silence.get("endsAt")), float(mark["ends_at"])
+        # Somebody may have changed the end by hand.
+        exact = marked if abs(marked - ends_at) < 1 else ends_at
+        found.append(ActiveSilence(id=str(silence["id"]), ends_at=exact))
+    return found
+
+
+def _filter(name: str, value: str) -> tuple[str, str]:
+    return "filter", f"{name}={quoted(value)}"
+
+
+def _ask(connection: HTTPConnection, method: str, path: str, content: object = None) -> Any:
+    """Return the JSON of an answer. Raises `Unavailable` or `Refused`."""
+    body = None if content is None else json.dumps(content).encode()
+    headers = {"Accept": "application/json", **({} if body is None else {"Content-Type": "application/json"})}
+    try:
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        text = answer.read(MAXIMUM_BYTES + 1)
+    except (OSError, HTTPException) as error:
+        raise Unavailable(f"Alertmanager did not answer: {error!r}") from error
+    if answer.status >= SERVER_ERROR or len(text) > MAXIMUM_BYTES:
+        raise Unavailable(f"Alertmanager answered {answer.status} with {len(text)} bytes")
+    if answer.status == NOT_FOUND and method == "DELETE":
+        return None  # it has expired long ago
+    if answer.status >= FIRST_ERROR:
+        raise Refused(f"Alertmanager {method} {path.partition('?')[0]}: {answer.status} {text[:200]!r}")
+    try:
+        return json.loads(text) if text.strip() else None
+    except (ValueError, RecursionError) as error:
+        raise Unavailable(f"Alertmanager's answer is not JSON: {error}") from error
+
+
+def _time(text: object) -> float:
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError as error:
+        raise Unavailable(f"Alertmanager's answer has no time: {text!r:.100}") from error
+
+
+def _text(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
