@@ -46,6 +46,16 @@ class PagerDutyClient:
         held = max(self._holding(alert_key), key=lambda pair: _opened_at(pair[1]), default=None)
         return None if held is None else self._incident(*held)
 
+    def alert_keys(self, incident: str) -> tuple[str, ...]:
+        """Return the keys of the alerts that an incident holds, or held when it was merged into another."""
+        try:
+            known = as_object(self.api.get(f"/incidents/{incident}").get("incident"))
+        except NotFound:
+            return ()
+        keys = [str(alert.get("alert_key")) for alert in self._alerts({"id": incident}, {})]
+        own = known.get("incident_key")
+        return tuple(dict.fromkeys([*keys, *([str(own)] if own else [])]))
+
     def open_alerts(self) -> Sequence[tuple[Group, float]]:
         """Return the groups whose alerts are open in an incident, and when each opened."""
         alerts: list[tuple[str, float]] = []

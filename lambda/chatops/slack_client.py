@@ -46,10 +46,11 @@ class SlackClient:
             channel_id, timestamp = split(thread)
             of_thread = {**arguments, "channel": channel_id, "ts": timestamp}
             messages = self.api.pages("conversations.replies", of_thread, "messages")
-        for message in messages:
-            if _key_of(message) == key and message.get("ts"):
-                return f"{channel_id}/{message['ts']}"
-        return None
+        try:
+            timestamp = next((message.get("ts") for message in messages if _key_of(message) == key), None)
+        except Gone:
+            return None
+        return f"{channel_id}/{timestamp}" if timestamp else None
 
     def post(self, channel: str, key: str, message: RootMessage) -> str:
         """Post a root message and return its id."""

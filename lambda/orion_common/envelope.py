@@ -53,7 +53,7 @@ class Notification:
     `firing` says whether any of the group still does, be it carried or not.
     `receiver` is the name of one route's, so that with the group's labels it names the group. `id` and `sent_at` are
     the topic's, the latter by its clock: queues and redrives leave both as they are. `alerts` are those that could be
-    read; `unreadable` says what is wrong with each of the others.
+    read; `unreadable` says what is wrong with each of the others. `external_url` is Alertmanager's address for people.
     """
 
     id: str
@@ -67,6 +67,7 @@ class Notification:
     common_labels: Mapping[str, str]
     alerts: tuple[Alert, ...]
     unreadable: tuple[str, ...] = ()
+    external_url: str = ""
 
     @property
     def left_out(self) -> int:
@@ -128,6 +129,7 @@ def read_notification(envelope: Mapping[str, Any]) -> Notification:
     if isinstance(total, bool) or total < len(alerts):
         raise Unreadable(f"message.total: found {total!r}; allowed: the number of alerts, {len(alerts)}, or more")
     readable, unreadable = readable_alerts(alerts, "alerts", _alert)
+    external_url = notification.get("externalURL")
     return Notification(
         id=field_of(envelope, "MessageId", str, "envelope"),
         sent_at=time_of(field_of(envelope, "Timestamp", str, "envelope"), "envelope.Timestamp"),
@@ -140,6 +142,7 @@ def read_notification(envelope: Mapping[str, Any]) -> Notification:
         common_labels=texts_of(notification, "commonLabels", "notification"),
         alerts=readable,
         unreadable=unreadable,
+        external_url=external_url if isinstance(external_url, str) else "",
     )
 
 

@@ -1,0 +1,207 @@
+"""Handles the messages of chat's queue, one after another: each becomes an input of an episode.
+
+A record that is due again within a minute, such as one with an effect that Slack has put off, is put on the queue for
+that time; for all else there is the schedule's sweep.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, assert_never
+
+from chatops.clients import Clients, RateLimited, Refused
+from chatops.configuration import ChatData
+from chatops.counts import Count
+from chatops.episode import EpisodeId, Group, Policy
+from chatops.events import PagerDutyChanged, Tick
+from chatops.executor import Executor
+from chatops.inputs import Click, Due, Ignored, Sweep, Webhook, notified, read_input
+from chatops.pagerduty_client import PagerDutyClient
+from chatops.reconciler import reconcile
+from chatops.record import Record, due_at
+from chatops.slack_client import SlackClient
+from chatops.store import Put, Store, Versioned, find_episode, read_newest
+from orion_common.deadlines import need_time
+from orion_common.envelope import Notification, NotOurs, Unreadable
+from orion_common.message_archive import MessageArchive
+from orion_common.names import CHAT_DUE_SOURCE
+from orion_common.observer import Observer
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+REMINDED_SECONDS = 60
+"""The schedule's sweep finds what is due later."""
+
+
+def known_group(store: Store, key: str) -> Group | None:
+    """Return the group of a key that has, or had, an episode."""
+    newest, _ = read_newest(store, key)
+    episode = find_episode(store, EpisodeId(key, newest.number)) if newest.number else None
+    return None if episode is None else episode.group
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedStore:
+    """A store that keeps, for one message, which records were read and written."""
+
+    store: Store
+    read_records: dict[str, Record] = field(default_factory=dict[str, Record])
+    written: dict[str, Record] = field(default_factory=dict[str, Record])
+    given_up: list[str] = field(default_factory=list[str])
+
+    def read(self, key: str) -> Versioned | None:
+        """Return an item."""
+        stored = self.store.read(key)
+        if stored is not None and isinstance(stored.value, Record):
+            self.read_records[key] = stored.value
+        return stored
+
+    def write(self, *puts: Put) -> None:
+        """Write all items or none."""
+        self.store.write(*puts)
+        for put in puts:
+            if isinstance(put.value, Record):
+                self.written[put.key] = put.value
+                before = self.read_records.get(put.key)
+                known = () if before is None else before.outbox.dead
+                self.given_up.extend(
+                    f"{put.key}: {type(letter.entry.effect).__name__}: {letter.why}"
+                    for letter in put.value.outbox.dead
+                    if letter not in known
+                )
+
+    def due(self, now: float) -> Sequence[EpisodeId]:
+        """Return episodes that are due."""
+        return self.store.due(now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """Handles one message after another. `now` returns Unix seconds; no effect begins after `deadline`."""
+
+    data: ChatData
+    workspace: str
+    policy: Policy
+    store: Store
+    clients: Clients
+    slack: SlackClient
+    pagerduty: PagerDutyClient
+    archive: MessageArchive
+    observer: Observer
+    sqs: SQSClient
+    queue_url: str
+    now: Callable[[], float]
+    deadline: float = math.inf
+
+    def handle(self, body: str, message_id: str) -> None:
+        """Deal with one message of the queue. Raises when the queue should bring it again, or give it up."""
+        self.observer.count(Count.HANDLED)
+        need_time(self.now(), self.deadline)
+        store = WatchedStore(store=self.store)
+        try:
+            self._dispatch(store, body, message_id)
+        finally:
+            self._remind(store)
+            for letter in store.given_up:
+                self.observer.count(Count.EFFECTS_GIVEN_UP)
+                self.observer.say("effect given up", effect=letter)
+
+    def _dispatch(self, store: Store, body: str, message_id: str) -> None:
+        try:
+            message = read_input(body)
+        except Unreadable as error:
+            self._keep(Count.UNREADABLE, body, message_id, str(error))
+            raise
+        except NotOurs as error:
+            self._keep(Count.NOT_OURS, body, message_id, str(error))
+            return
+        match message:
+            case Notification():
+                self._notified(store, message, body, message_id)
+            case Click():
+                self._clicked(store, message)
+            case Ignored():
+                self.observer.count(Count.CLICKS_IGNORED)
+            case Webhook():
+                self._pagerduty_changed(store, message)
+            case Sweep():
+                self._sweep(self._executor(store))
+            case Due():
+                if find_episode(store, message.episode) is not None:
+                    self._executor(store).receive_for(message.episode, Tick())
+            case _:
+                assert_never(message)
+
+    def _sweep(self, executor: Executor) -> None:
+        """Look after what is due, and find what no message told of. The next sweep does what this one could not."""
+        executor.sweep()
+        try:
+            reconcile(executor)
+        except (RateLimited, Refused) as error:
+            self.observer.say("not reconciled", reason=str(error))
+
+    def _notified(self, store: Store, notification: Notification, body: str, message_id: str) -> None:
+        self.observer.count(Count.NOTIFICATIONS)
+        if notification.unreadable:
+            self._keep(Count.UNREADABLE, body, message_id, notification.unreadable[0])
+        group = self.data.group_of(notification.receiver, notification.group_labels)
+        if group is None:
+            self._keep(Count.NOT_OURS, body, message_id, f"no route has the receiver {notification.receiver!r:.100}")
+            return
+        self._executor(store).receive(group, notified(notification, group.labels))
+
+    def _clicked(self, store: Store, click: Click) -> None:
+        """Apply a click. What it acts on is the episode whose thread the message is, whatever its value says."""
+        episode = find_episode(store, click.episode)
+        if click.workspace != self.workspace or episode is None or episode.thread != click.message:
+            self.observer.count(Count.CLICKS_IGNORED)
+            self.observer.say("click ignored", workspace=click.workspace, episode=str(click.episode))
+            return
+        self.observer.count(Count.CLICKS)
+        person = click.action.person
+        email = (self.slack.email_of(person) or "").casefold()
+        policy = replace(
+            self.policy,
+            responders=frozenset({person} if email in self.data.responders else ()),
+            approvers=frozenset({person} if email in self.data.approvers else ()),
+        )
+        self._executor(store, policy).receive_for(click.episode, click.action)
+
+    def _pagerduty_changed(self, store: Store, webhook: Webhook) -> None:
+        self.observer.count(Count.WEBHOOKS)
+        for key in self.pagerduty.alert_keys(webhook.incident):
+            group = known_group(store, key)
+            if group is not None:
+                self._executor(store).receive(group, PagerDutyChanged())
+
+    def _executor(self, store: Store, policy: Policy | None = None) -> Executor:
+        return Executor(
+            store=store,
+            clients=self.clients,
+            policy=policy or self.policy,
+            now=self.now,
+            deadline=self.deadline,
+        )
+
+    def _remind(self, store: WatchedStore) -> None:
+        """Put on the queue the records that are due soon."""
+        now = self.now()
+        for key, record in store.written.items():
+            at = due_at(record, self.policy)
+            if at is None or at > now + REMINDED_SECONDS:
+                continue
+            self.sqs.send_message(
+                QueueUrl=self.queue_url,
+                MessageBody=json.dumps({"source": CHAT_DUE_SOURCE, "episode": key}),
+                DelaySeconds=max(math.ceil(at - now), 1),
+            )
+            self.observer.count(Count.REMINDERS)
+
+    def _keep(self, what: Count, body: str, message_id: str, reason: str) -> None:
+        key = self.archive.keep(message_id, body, reason)
+        self.observer.count(what)
+        self.observer.say("message refused and kept", reason=reason, key=key)

@@ -1,0 +1,160 @@
+"""Reads chat's configuration: its environment, the routes and people in its zip, and the secret with its credentials.
+
+BadSecret   the secret is not what it should be; the text names the field and never a value
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from chatops.episode import Group
+from chatops.pagerduty_api import PAGERDUTY_API, PAGERDUTY_EVENTS
+from chatops.slack_api import SLACK_API
+from orion_common.group_key import deduplication_key
+from orion_common.names import Variable
+
+ALERTNAME = "alertname"
+SEVERAL_ALERTS = "several alerts"
+
+
+class BadSecret(ValueError):
+    """A secret lacks a field, or has it with a wrong type."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A route whose groups have threads. `key` is its static key, `group_by` are the labels that it groups by."""
+
+    key: str
+    channel: str
+    title_prefix: str
+    group_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatData:
+    """The routes by their receiver's name, and the emails of the people who may act."""
+
+    routes: Mapping[str, Route]
+    responders: frozenset[str]
+    approvers: frozenset[str]
+
+    @classmethod
+    def from_json(cls, text: str) -> ChatData:
+        """Read `chat.json`. Raises `KeyError` or `ValueError` if it is not what it should be."""
+        data: dict[str, Any] = json.loads(text)
+        return cls(
+            routes={
+                receiver: Route(
+                    key=route["key"],
+                    channel=route["channel"],
+                    title_prefix=route["title_prefix"],
+                    group_by=tuple(route["group_by"]),
+                )
+                for receiver, route in data["routes"].items()
+            },
+            responders=frozenset(email.casefold() for email in data["responders"]),
+            approvers=frozenset(email.casefold() for email in data["approvers"]),
+        )
+
+    def group_of(self, receiver: str, labels: Mapping[str, str]) -> Group | None:
+        """Return the group of a receiver's route and the labels that Alertmanager gives it, or None without a route.
+
+        A label that the group lacks is empty: in a matcher, that is an alert without the label.
+        """
+        route = self.routes.get(receiver)
+        if route is None:
+            return None
+        grouped = dict.fromkeys(route.group_by, "") | dict(labels)
+        return Group(
+            key=deduplication_key(route.key, labels),
+            labels=tuple(sorted(grouped.items())),
+            channel=route.channel,
+            title=route.title_prefix + (labels.get(ALERTNAME) or SEVERAL_ALERTS),
+            receiver=receiver,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """The secret of chat. `pagerduty_sender` is the email of the user in whose name the platform itself acts."""
+
+    slack_token: str = field(repr=False)
+    pagerduty_token: str = field(repr=False)
+    pagerduty_sender: str
+    pagerduty_routing_keys: tuple[str, ...] = field(repr=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Credentials:
+        """Read the secret. Raises `BadSecret`."""
+        content = secret_object(text)
+        return cls(
+            slack_token=text_of(content, "slack_token"),
+            pagerduty_token=text_of(content, "pagerduty_token"),
+            pagerduty_sender=text_of(content, "pagerduty_sender"),
+            pagerduty_routing_keys=texts_of(content, "pagerduty_routing_keys"),
+        )
+
+
+def secret_object(text: str) -> Mapping[str, object]:
+    """Return the JSON object of a secret. Raises `BadSecret`."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        # The error itself would show what it could not read.
+        raise BadSecret("the secret is not JSON; allowed: an object") from None
+    if not isinstance(content, dict):
+        raise BadSecret(f"the secret is JSON of a {type(content).__name__}; allowed: an object")
+    return cast("Mapping[str, object]", content)
+
+
+def text_of(content: Mapping[str, object], name: str) -> str:
+    """Return a text of a secret. Raises `BadSecret`."""
+    value = content.get(name)
+    if not isinstance(value, str) or not value:
+        found = "nothing" if not value else type(value).__name__
+        raise BadSecret(f"the secret's field {name}: found {found}; allowed: a text")
+    return value
+
+
+def texts_of(content: Mapping[str, object], name: str) -> tuple[str, ...]:
+    """Return the texts of a secret's list, one at least. Raises `BadSecret`."""
+    values = content.get(name)
+    if not isinstance(values, list) or not values or not all(isinstance(value, str) and value for value in values):
+        raise BadSecret(f"the secret's field {name}: allowed: a list of texts, one or more")
+    return tuple(cast("list[str]", values))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """The function's environment: names of what it uses."""
+
+    table: str
+    diagnostics_bucket: str
+    secret: str
+    queue_url: str
+    alertmanager_function: str
+    alertmanager_replicas: int
+    workspace: str
+    slack_api: str
+    pagerduty_api: str
+    pagerduty_events: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Configuration:
+        """Read it. Raises `KeyError` or `ValueError` naming the variable that is missing or wrong."""
+        return cls(
+            table=environment[Variable.REPAIR_TABLE],
+            diagnostics_bucket=environment[Variable.DIAGNOSTICS_BUCKET],
+            secret=environment[Variable.CHAT_CREDENTIALS],
+            queue_url=environment[Variable.CHAT_QUEUE_URL],
+            alertmanager_function=environment[Variable.ALERTMANAGER_FUNCTION],
+            alertmanager_replicas=int(environment[Variable.ALERTMANAGER_REPLICAS]),
+            workspace=environment[Variable.SLACK_WORKSPACE],
+            slack_api=environment.get(Variable.SLACK_API, SLACK_API),
+            pagerduty_api=environment.get(Variable.PAGERDUTY_API, PAGERDUTY_API),
+            pagerduty_events=environment.get(Variable.PAGERDUTY_EVENTS, PAGERDUTY_EVENTS),
+        )

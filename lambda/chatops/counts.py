@@ -1,0 +1,21 @@
+"""Names of the metrics of chat."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Count(StrEnum):
+    """What chat counts."""
+
+    HANDLED = "ChatMessagesHandled"
+    UNREADABLE = "ChatMessagesUnreadable"
+    NOT_OURS = "ChatMessagesNotOurs"
+    NOTIFICATIONS = "ChatNotifications"
+    CLICKS = "ChatClicks"
+    CLICKS_IGNORED = "ChatClicksIgnored"
+    """Clicks of another workspace, on a message that is no episode's thread, or on nothing that acts."""
+    WEBHOOKS = "ChatWebhooks"
+    EFFECTS_GIVEN_UP = "ChatEffectsGivenUp"
+    """Dead letters of episodes: effects that were refused, or were too old to be tried again."""
+    REMINDERS = "ChatReminders"

@@ -1,0 +1,278 @@
+"""Chat with its real clients: a table and queues on moto, PagerDuty's stand-in, a Slack and Alertmanagers over HTTP."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from moto import mock_aws
+
+from alertmanager_access.handler import carry_out
+from chatops.alertmanager_client import AlertmanagerClient
+from chatops.alertmanager_replicas import AlertmanagerReplicas
+from chatops.chat import Chat, known_group
+from chatops.clients import Clients
+from chatops.configuration import ChatData
+from chatops.episode import Episode, Policy
+from chatops.episode_store import EpisodeStore
+from chatops.handler import NoCommands
+from chatops.pagerduty_api import PagerDutyApi
+from chatops.pagerduty_client import PagerDutyClient
+from chatops.record import Record
+from chatops.record_codec import decode
+from chatops.slack_api import SlackApi
+from chatops.slack_client import SlackClient
+from orion_common.group_key import deduplication_key
+from orion_common.message_archive import MessageArchive
+from sandbox.service import HttpService, wait_until_ready
+from tests.http_stub import Asked, Reply, http_stub
+from tests.lambda_events import create_state_table, notification
+from tests.lambda_harness import BUCKET, SENT, SESSION, Seen
+from tests.pagerduty_account import TOKEN, Events, PagerDutyAccount
+
+WORKSPACE = "T1"
+ROUTE = '{}/{severity="warning"}'
+LABELS = {"alertname": "HighMemoryUsage", "service": "positions"}
+KEY = deduplication_key(ROUTE, LABELS)
+DATA: dict[str, Any] = {
+    "routes": {
+        "warning": {
+            "key": ROUTE,
+            "channel": "#orion-alerts",
+            "title_prefix": "",
+            "group_by": ["alertname", "cluster", "service"],
+        }
+    },
+    "responders": ["ann@example.com", "Bob@example.com"],
+    "approvers": [],
+}
+FINGERPRINT = "0" * 16
+"""That of the first alert of a made-up notification."""
+
+
+@dataclass
+class Workspace:
+    """A Slack with one channel, C1. `refuse` are errors by method."""
+
+    messages: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    whispers: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    people: dict[str, str] = field(default_factory=dict[str, str])
+    refuse: dict[str, Reply] = field(default_factory=dict[str, Reply])
+    limited: int = 0
+
+    def answer(self, request: Asked) -> Reply:
+        method, arguments = request.path.rpartition("/")[2], dict(request.arguments)
+        if method in self.refuse:
+            return self.refuse[method]
+        match method:
+            case "chat.postMessage":
+                ts = f"{len(self.messages) + 1}.000100"
+                self.messages[ts] = arguments | {"ts": ts}
+                return Reply({"ok": True, "channel": "C1", "ts": ts})
+            case "chat.update" if arguments["ts"] in self.messages:
+                self.messages[arguments["ts"]] |= arguments
+                return Reply({"ok": True})
+            case "chat.postEphemeral":
+                self.whispers.append((arguments["user"], arguments["text"]))
+                return Reply({"ok": True})
+            case "users.info":
+                profile = {"email": self.people.get(arguments["user"], "")}
+                return Reply({"ok": True, "user": {"profile": profile, "real_name": profile["email"]}})
+            case "conversations.list":
+                return Reply({"ok": True, "channels": [{"id": "C1", "name": "orion-alerts"}]})
+            case "conversations.history" | "conversations.replies":
+                return Reply({"ok": True, "messages": list(self.messages.values())})
+            case _:
+                return Reply({"ok": False, "error": "message_not_found"})
+
+    def roots(self) -> list[dict[str, Any]]:
+        return [message for message in self.messages.values() if "thread_ts" not in message]
+
+    def replies(self) -> list[str]:
+        return [message["text"] for message in self.messages.values() if "thread_ts" in message]
+
+
+@dataclass
+class Alertmanagers:
+    """Three replicas that agree. `firing` are the fingerprints of the group's alerts."""
+
+    firing: set[str] = field(default_factory=set[str])
+    silences: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    def answer(self, request: Asked) -> Reply:
+        alerts = [{"fingerprint": fingerprint} for fingerprint in sorted(self.firing)]
+        match request.path.removeprefix("/api/v2/"):
+            case "status":
+                name = f"replica {request.connection % 3}"
+                return Reply({"cluster": {"name": name}, "uptime": "2026-11-24T00:00:00.000Z"})
+            case "alerts" if request.arguments["filter"] == 'alertname="Watchdog"':
+                return Reply([{"fingerprint": "w"}])
+            case "alerts":
+                return Reply(alerts)
+            case "alerts/groups":
+                return Reply([{"receiver": {"name": "warning"}, "labels": LABELS, "alerts": alerts}] if alerts else [])
+            case "silences" if request.method == "POST":
+                self.silences.append({**request.arguments, "id": "s1", "status": {"state": "active"}})
+                return Reply({"silenceID": "s1"})
+            case "silences":
+                return Reply(self.silences)
+            case _:
+                return Reply({}, 404)
+
+
+class _InThisProcess:
+    """Lambda's client, which invokes the function in the network in this process."""
+
+    def __init__(self, replicas: AlertmanagerReplicas) -> None:
+        self._replicas = replicas
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - as boto3 calls them
+        del FunctionName
+        return {"Payload": io.BytesIO(json.dumps(carry_out(self._replicas, json.loads(Payload))).encode())}
+
+
+@dataclass
+class ChatWorld:
+    """Chat and what it talks to."""
+
+    slack: Workspace
+    alertmanagers: Alertmanagers
+    pagerduty: PagerDutyAccount
+    events: Events
+    seen: Seen
+    chat: Chat
+
+    @property
+    def table(self) -> Any:
+        return cast("EpisodeStore", self.chat.store).table
+
+    @property
+    def time(self) -> float:
+        return self.pagerduty.now.time
+
+    @time.setter
+    def time(self, value: float) -> None:
+        self.pagerduty.now.time = value
+
+    def handle(self, content: str | dict[str, Any]) -> None:
+        self.chat.handle(content if isinstance(content, str) else json.dumps(content), "message-1")
+
+    def sweep(self) -> None:
+        self.handle({"source": "orion.chat.sweep"})
+
+    def notify(self, status: str = "firing", *, sent: str = "2026-11-24T10:46:03.859Z", **changes: Any) -> None:
+        """Send the notification that Alertmanager sends for the group."""
+        content = json.loads(notification(envelope={"Timestamp": sent}, status=status, **changes))
+        message = json.loads(content["Message"])
+        for alert in message["notification"]["alerts"]:
+            alert["status"] = status
+        self.handle(json.dumps(content | {"Message": json.dumps(message)}))
+
+    def click(self, button: str, person: str = "U012ABCD1", **changes: str) -> None:
+        (root,) = self.slack.roots()
+        click = {
+            "workspace": WORKSPACE,
+            "person": person,
+            "action": button,
+            "at": f"{self.time:.6f}",
+            "channel": "C1",
+            "message": root["ts"],
+            "value": f"episode#{KEY}#1",
+        }
+        self.handle({"source": "orion.chat.slack", "click": click | changes})
+
+    def webhook(self, incident: str) -> None:
+        self.handle({"source": "orion.chat.pagerduty", "incident": incident})
+
+    def episodes(self) -> list[Episode]:
+        items = self.table.scan()["Items"]
+        values = (decode(str(item["value"])) for item in items)
+        return [value.episode for value in values if isinstance(value, Record)]
+
+    def reminders(self) -> list[dict[str, Any]]:
+        """Return the messages that chat has put on its own queue."""
+        received = self.chat.sqs.receive_message(QueueUrl=self.chat.queue_url, MaxNumberOfMessages=10)
+        return [json.loads(message.get("Body", "")) for message in received.get("Messages", [])]
+
+    def count(self, name: str) -> int:
+        counts: Counter[Any] = self.seen.counts
+        return counts[name]
+
+
+@contextmanager
+def chat_world(folder: Path) -> Generator[ChatWorld]:
+    """Yield an environment of its own, whose clock stands still. Ann is on call first, and Bob second."""
+    slack, alertmanagers = (
+        Workspace(people={"U012ABCD1": "ann@example.com", "U012ABCD2": "bob@example.com"}),
+        Alertmanagers(),
+    )
+    account = PagerDutyAccount(folder)
+    account.now.time = SENT
+    levels = [(5, [("user", account.person(name))]) for name in ("ann", "bob")]
+    events = account.service(account.policy(*levels))
+    served = HttpService("PagerDuty", account.application)
+    served.start()
+    try:
+        wait_until_ready(served, timeout_seconds=10)
+        with mock_aws(), http_stub(slack.answer) as slack_http, http_stub(alertmanagers.answer) as alertmanager_http:
+            seen = Seen()
+            replicas = AlertmanagerReplicas(
+                addresses=(alertmanager_http.address,), replicas=3, now=lambda: account.now.time
+            )
+            addresses = {"slack": slack_http.address, "pagerduty": served.address}
+            chat = _chat(addresses, seen, replicas, account, events.key)
+            yield ChatWorld(slack, alertmanagers, account, events, seen, chat)
+    finally:
+        served.stop()
+
+
+def _chat(
+    addresses: dict[str, str], seen: Seen, replicas: AlertmanagerReplicas, account: PagerDutyAccount, key: str
+) -> Chat:
+    create_state_table(SESSION.client("dynamodb"))
+    s3 = SESSION.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    sqs = SESSION.client("sqs")
+    queue_url = sqs.create_queue(QueueName="orion-chatops")["QueueUrl"]
+
+    def now() -> float:
+        return account.now.time
+
+    data = ChatData.from_json(json.dumps(DATA))
+    policy = Policy(responders=frozenset(), approvers=frozenset())
+    store = EpisodeStore(table=SESSION.resource("dynamodb").Table("orion-state"), policy=policy, now=now)
+    slack = SlackClient(api=SlackApi(token="xoxb", address=addresses["slack"]), now=now)
+    pagerduty = PagerDutyClient(
+        api=PagerDutyApi(
+            token=TOKEN,
+            sender="ann@example.com",
+            routing_keys=(key,),
+            address=addresses["pagerduty"],
+            events_address=f"{addresses['pagerduty']}/v2/enqueue",
+        ),
+        email_of=slack.email_of,
+        group_of=lambda alert_key: known_group(store, alert_key),
+    )
+    alertmanager = AlertmanagerClient(
+        client=cast("Any", _InThisProcess(replicas)), function="access", group_of=data.group_of
+    )
+    return Chat(
+        data=data,
+        workspace=WORKSPACE,
+        policy=policy,
+        store=store,
+        clients=Clients(chat=slack, pagerduty=pagerduty, alertmanager=alertmanager, commands=NoCommands()),
+        slack=slack,
+        pagerduty=pagerduty,
+        archive=MessageArchive(s3=s3, bucket=BUCKET),
+        observer=seen,
+        sqs=sqs,
+        queue_url=queue_url,
+        now=now,
+    )
