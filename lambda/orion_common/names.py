@@ -83,6 +83,10 @@ NAMESPACE = "namespace"
 NOT_AFTER = "notAfter"
 """The parameter that every document has beside those from labels: when it is too late to begin, in Unix seconds."""
 
+# The ingress.
+SLACK_PATH = "/slack/interactions"
+PAGERDUTY_PATH = "/pagerduty/webhooks"
+
 # What arrives in a queue.
 OUTCOME_DETAIL_TYPE = "EC2 Command Invocation Status-change Notification"
 """The event by which Systems Manager reports a change of a command's status on one instance."""

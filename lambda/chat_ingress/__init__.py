@@ -1,0 +1,1 @@
+"""Takes what Slack and PagerDuty send, and puts it on chat's queue."""
