@@ -7,9 +7,11 @@ from pathlib import Path
 import pulumi
 
 from alerting.build import load_platform
+from alerting.settings import ChatMode
 from components.alarm_topic import Alarms, AlarmsArgs
 from components.alertmanager_identity import AlertmanagerIdentity, AlertmanagerIdentityArgs
 from components.bastion import Bastion, BastionArgs, BastionSpec
+from components.chatops import ChatSources, make_chatops
 from components.configuration import read_secrets, read_settings
 from components.event_bus import EventBus, EventBusArgs, EventBusSpec
 from components.monitoring import Monitoring, MonitoringArgs
@@ -47,6 +49,7 @@ secrets = read_secrets(
     channels=platform.alertmanager.slack_channels,
     grafana=settings.monitoring.grafana,
     paging=settings.paging,
+    chat=settings.chat is ChatMode.ON,
 )
 built = ROOT / "build" / stack
 repair_package = build_repair_package(ROOT / "lambda", built, platform.repairs.as_function_data())
@@ -110,6 +113,19 @@ repair_sweep = RepairSweep(
     ),
     opts=using,
 )
+chatops = make_chatops(
+    "chatops",
+    settings,
+    ChatSources(source_root=ROOT / "lambda", folder=built, chat=platform.chat),
+    secrets.chat,
+    runbook_automation.network,
+    routing_keys=on_call.integration_keys,
+    state=state,
+    key_arn=event_bus.key_arn,
+    alert_topic_arn=event_bus.alert_topic_arn,
+    alarm_topic_arn=alarms.topic_arn,
+    opts=using,
+)
 bastion = Bastion(
     "bastion",
     BastionArgs(
@@ -169,6 +185,9 @@ pulumi.export("notificationTopicArn", event_bus.notification_topic_arn)
 pulumi.export("repairQueueUrl", runbook_automation.queue_url)
 pulumi.export("functionArn", runbook_automation.function_arn)
 pulumi.export("sweepFunctionArn", repair_sweep.function_arn)
+if chatops is not None:
+    pulumi.export("chatAddress", chatops.address)
+    pulumi.export("chatQueueUrl", chatops.queue_url)
 pulumi.export("stateTable", state.table_name)
 pulumi.export("diagnosticsBucket", state.diagnostics.name)
 pulumi.export("bastionInstanceId", bastion.instance_id)

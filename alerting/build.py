@@ -16,6 +16,7 @@ from alerting.oncall.pagerduty import on_call
 from alerting.platform import Platform
 from alerting.repairs.compile import repairs
 from alerting.routing.alertmanager import alertmanager_files
+from alerting.routing.chat import chat
 from alerting.routing.checks.accepted_configuration import require_accepted, require_templates_defined
 from alerting.routing.checks.slack_groups import require_channels_keep_up
 from alerting.rules.checks.retention import require_kept
@@ -62,6 +63,7 @@ def build_platform(catalog: Catalog, settings: Settings) -> Platform:
         alertmanager=alertmanager,
         on_call=on_call(catalog),
         repairs=repairs(catalog, settings.time_scale),
+        chat=chat(catalog, settings),
     )
     require_stored(catalog, platform)
     return platform

@@ -300,6 +300,42 @@ class Repairs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRoute:
+    """A route whose groups have threads. `key` is its static key, `channel` where its threads are."""
+
+    receiver: str
+    key: str
+    channel: str
+    title_prefix: str
+    group_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """What chat's function is given. People are emails: `responders` may acknowledge, silence and escalate."""
+
+    routes: tuple[ChatRoute, ...]
+    responders: tuple[str, ...]
+    approvers: tuple[str, ...]
+
+    def as_function_data(self) -> dict[str, Any]:
+        """Return what the function is given in its zip as `chat.json`."""
+        return {
+            "routes": {
+                route.receiver: {
+                    "key": route.key,
+                    "channel": route.channel,
+                    "title_prefix": route.title_prefix,
+                    "group_by": list(route.group_by),
+                }
+                for route in self.routes
+            },
+            "responders": list(self.responders),
+            "approvers": list(self.approvers),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
     """Everything to be deployed to one stack."""
 
@@ -310,3 +346,4 @@ class Platform:
     alertmanager: AlertmanagerFiles
     on_call: OnCall
     repairs: Repairs
+    chat: Chat

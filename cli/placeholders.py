@@ -6,8 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from alerting.platform import Platform
-from alerting.settings import Settings
-from alerting.settings.load import GRAFANA_PASSWORD, PAGERDUTY_TOKEN, SLACK_WEBHOOKS
+from alerting.settings import ChatMode, Settings
+from alerting.settings.load import (
+    GRAFANA_PASSWORD,
+    PAGERDUTY_CHAT_TOKEN,
+    PAGERDUTY_TOKEN,
+    PAGERDUTY_WEBHOOK_SECRETS,
+    SLACK_BOT_TOKEN,
+    SLACK_SIGNING_SECRETS,
+    SLACK_WEBHOOKS,
+)
 from sandbox.seed_data import Network
 
 INVENTED = "invented-for-a-preview"
@@ -32,7 +40,14 @@ def network_setting(settings: Settings) -> dict[str, Any]:
 
 def secrets_of(platform: Platform) -> Mapping[str, Any]:
     """Return a value for each secret of the stack, by key."""
+    chat = {
+        SLACK_BOT_TOKEN: INVENTED,
+        SLACK_SIGNING_SECRETS: [INVENTED],
+        PAGERDUTY_CHAT_TOKEN: INVENTED,
+        PAGERDUTY_WEBHOOK_SECRETS: [INVENTED],
+    }
     return {
+        **(chat if platform.settings.chat is ChatMode.ON else {}),
         **({PAGERDUTY_TOKEN: INVENTED} if platform.settings.paging else {}),
         GRAFANA_PASSWORD: INVENTED,
         SLACK_WEBHOOKS: dict.fromkeys(platform.alertmanager.slack_channels, f"https://hooks.example.com/{INVENTED}"),

@@ -18,17 +18,34 @@ import pulumi_aws as aws
 import pulumi_pagerduty as pagerduty
 
 from alerting import names
-from alerting.settings import Settings
-from components.naming import FUNCTIONS, arn, dead_letter_queue, errors_alarm, queue_age_alarm, type_token
+from alerting.settings import ChatMode, Settings
+from components.naming import (
+    ALERTMANAGER_FUNCTION,
+    CHAT_FUNCTION,
+    FUNCTIONS,
+    INGRESS_FUNCTION,
+    arn,
+    dead_letter_queue,
+    errors_alarm,
+    queue_age_alarm,
+    type_token,
+)
 from components.policies import Statement
 from components.topics import TopicSpec, make_topic
 
-ALARMS = (
-    names.SILENCE_ALARM,
-    *(alarm(function) for function in FUNCTIONS for alarm in (dead_letter_queue, queue_age_alarm, errors_alarm)),
-)
-"""The alarms that may page, by name. The alarm on a dead-letter queue has the queue's name."""
 PAGERDUTY = "https://events.pagerduty.com"
+
+
+def alarm_names(settings: Settings) -> list[str]:
+    """Return the alarms that may page, by name. The alarm on a dead-letter queue has the queue's name."""
+    has_chat = settings.chat is ChatMode.ON
+    fed = (*FUNCTIONS, *((CHAT_FUNCTION,) if has_chat else ()))
+    invoked = (INGRESS_FUNCTION, ALERTMANAGER_FUNCTION) if has_chat else ()
+    return [
+        names.SILENCE_ALARM,
+        *(alarm(function) for function in fed for alarm in (dead_letter_queue, queue_age_alarm, errors_alarm)),
+        *(errors_alarm(function) for function in invoked),
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +72,11 @@ class Alarms(pulumi.ComponentResource):
             actions=["sns:Publish"],
             resources=[],
             conditions={
-                "ArnEquals": {"aws:SourceArn": [arn(args.settings, "cloudwatch", f"alarm:{one}") for one in ALARMS]},
+                "ArnEquals": {
+                    "aws:SourceArn": [
+                        arn(args.settings, "cloudwatch", f"alarm:{alarm}") for alarm in alarm_names(args.settings)
+                    ]
+                },
                 "StringEquals": {"aws:SourceAccount": args.settings.aws.account_id},
             },
         )

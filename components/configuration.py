@@ -17,9 +17,14 @@ from pydantic import BaseModel
 
 from alerting.settings import Settings
 from alerting.settings.load import (
+    CHAT_KEYS,
     GRAFANA_PASSWORD,
+    PAGERDUTY_CHAT_TOKEN,
     PAGERDUTY_TOKEN,
+    PAGERDUTY_WEBHOOK_SECRETS,
     SECRET_KEYS,
+    SLACK_BOT_TOKEN,
+    SLACK_SIGNING_SECRETS,
     SLACK_WEBHOOKS,
     SettingsRefused,
     read_stack_file,
@@ -41,6 +46,20 @@ class ConfigurationError(pulumi.RunError):
         self.problems = tuple(problems)
 
 
+SIGNING_KEYS = (SLACK_SIGNING_SECRETS, PAGERDUTY_WEBHOOK_SECRETS)
+MOST_SIGNING_KEYS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatSecrets:
+    """Chat's secrets, as secret outputs. What signs is a list: its second key is one that is being replaced."""
+
+    slack_token: pulumi.Output[str]
+    slack_signing_secrets: pulumi.Output[Sequence[str]]
+    pagerduty_token: pulumi.Output[str]
+    pagerduty_webhook_secrets: pulumi.Output[Sequence[str]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackSecrets:
     """A stack's secrets, as secret outputs, and None for what it has no use for.
@@ -51,6 +70,7 @@ class StackSecrets:
     slack_webhooks: Mapping[str, pulumi.Output[str]]
     pagerduty_token: pulumi.Output[str] | None
     grafana_password: pulumi.Output[str] | None
+    chat: ChatSecrets | None = None
 
 
 def read_settings(config: pulumi.Config, stack: str, *, root: Path | None = None) -> Settings:
@@ -76,22 +96,34 @@ def read_settings(config: pulumi.Config, stack: str, *, root: Path | None = None
 
 
 def read_secrets(
-    config: pulumi.Config, stack: str, *, channels: Sequence[str], grafana: bool, paging: bool
+    config: pulumi.Config, stack: str, *, channels: Sequence[str], grafana: bool, paging: bool, chat: bool = False
 ) -> StackSecrets:
     """Return a stack's secrets; `channels` are those that alerts are posted to.
 
     Raises `ConfigurationError` naming every one that is missing or was set without `--secret`. No value is shown.
     """
     problems: list[str] = []
-    unused = {SLACK_WEBHOOKS: not channels, GRAFANA_PASSWORD: not grafana, PAGERDUTY_TOKEN: not paging}
+    unused = {
+        SLACK_WEBHOOKS: not channels,
+        GRAFANA_PASSWORD: not grafana,
+        PAGERDUTY_TOKEN: not paging,
+        **dict.fromkeys(CHAT_KEYS, not chat),
+    }
     for key in SECRET_KEYS:
         if unused[key]:
             continue
         if get_config(f"{config.name}:{key}") is None:
-            if key != SLACK_WEBHOOKS:
+            if key in SIGNING_KEYS:
+                command = secret_command(stack, f"{key}[0]", path=True)
+                problems.append(f"{key}: missing; set it with `{command}`")
+            elif key != SLACK_WEBHOOKS:
                 problems.append(f"{key}: missing; set it with `{secret_command(stack, key)}`")
         elif not is_config_secret(f"{config.name}:{key}"):
             problems.append(f"{key}: is stored as plain text; set it with `{secret_command(stack, key)}`")
+        elif key in SIGNING_KEYS and not _is_signing_keys(get_config(f"{config.name}:{key}")):
+            command = secret_command(stack, f"{key}[0]", path=True)
+            allowed = f"a list of one or {MOST_SIGNING_KEYS} texts"
+            problems.append(f"{key}: found something else; allowed: {allowed}. Set it with `{command}`")
     known = _webhook_channels(config)
     problems += [
         f"{SLACK_WEBHOOKS}: no webhook for channel {channel}; "
@@ -106,7 +138,28 @@ def read_secrets(
         slack_webhooks={channel: pulumi.Output.secret(webhooks[channel]) for channel in channels},
         pagerduty_token=config.require_secret(PAGERDUTY_TOKEN) if paging else None,
         grafana_password=config.require_secret(GRAFANA_PASSWORD) if grafana else None,
+        chat=_chat_secrets(config) if chat else None,
     )
+
+
+def _chat_secrets(config: pulumi.Config) -> ChatSecrets:
+    return ChatSecrets(
+        slack_token=config.require_secret(SLACK_BOT_TOKEN),
+        slack_signing_secrets=config.require_secret_object(SLACK_SIGNING_SECRETS),
+        pagerduty_token=config.require_secret(PAGERDUTY_CHAT_TOKEN),
+        pagerduty_webhook_secrets=config.require_secret_object(PAGERDUTY_WEBHOOK_SECRETS),
+    )
+
+
+def _is_signing_keys(text: str | None) -> bool:
+    """Return whether a text is the JSON of one or two keys, without showing it."""
+    try:
+        keys = json.loads(text or "")
+    except json.JSONDecodeError:
+        return False
+    if not isinstance(keys, list) or not 1 <= len(cast("list[object]", keys)) <= MOST_SIGNING_KEYS:
+        return False
+    return all(isinstance(key, str) and key for key in cast("list[object]", keys))
 
 
 def _keys() -> list[str]:

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from alerting.settings import Settings
-from components.function_alarms import FunctionAlarms, make_function_alarms
+from components.function_alarms import FunctionAlarms, make_errors_alarm, make_function_alarms
 from components.function_network import FunctionNetwork, make_function_network, network_statements
 from components.function_package import FunctionPackage
 from components.function_queue import Feed, make_function_queue
@@ -45,6 +45,7 @@ class FunctionSpec:
     package: FunctionPackage
     alarms: FunctionAlarms
     asks_alertmanager: bool = False
+    memory_megabytes: int = MEMORY_MEGABYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +53,20 @@ class FunctionArgs:
     """Inputs of a function: its spec, and outputs of other components.
 
     `statements` are what its role may do beside taking messages and writing its log. `namespace` is Alertmanager's,
-    for a function that asks it.
+    for a function that asks it; `network` is that of another such function, which it then shares. `queue_variable`
+    names the environment variable that has the address of its own queue.
     """
 
     spec: FunctionSpec
     code: PrivateBucket
     key_arn: pulumi.Input[str]
     alarm_topic_arn: pulumi.Input[str]
-    feeds: Sequence[Feed]
     statements: Sequence[Statement]
     environment: Mapping[Variable, pulumi.Input[str]]
+    feeds: Sequence[Feed] = ()
     namespace: pulumi.Input[str] | None = None
+    network: FunctionNetwork | None = None
+    queue_variable: Variable | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,8 @@ class MadeFunction:
 
     function_arn: pulumi.Output[str]
     queue_url: pulumi.Output[str]
+    queue_arn: pulumi.Output[str]
+    network: FunctionNetwork | None
 
 
 class Function(pulumi.ComponentResource):
@@ -87,15 +93,9 @@ class Function(pulumi.ComponentResource):
         queue = make_function_queue(
             self._name, spec.function, args.feeds, settings=spec.settings, key_arn=args.key_arn, parent=self
         )
-        log_group = aws.cloudwatch.LogGroup(
-            f"{self._name}-logs",
-            name=f"/aws/lambda/{spec.function}",
-            retention_in_days=LOG_DAYS,
-            kms_key_id=args.key_arn,
-            opts=self._child,
-        )
-        role, role_policy = self._role(args, log_group, queue.queue)
-        function = self._function(args, role=role, role_policy=role_policy, log_group=log_group)
+        variable = args.queue_variable
+        environment = {} if variable is None else {variable: queue.queue.url}
+        function, network = self._with_role(args, queue.queue, environment)
         aws.lambda_.EventSourceMapping(
             f"{self._name}-queue-to-function",
             event_source_arn=queue.queue.arn,
@@ -107,10 +107,40 @@ class Function(pulumi.ComponentResource):
             opts=self._child,
         )
         make_function_alarms(self._name, spec.function, spec.alarms, topic_arn=args.alarm_topic_arn, opts=self._child)
-        return MadeFunction(function_arn=function.arn, queue_url=queue.queue.url)
+        return MadeFunction(
+            function_arn=function.arn, queue_url=queue.queue.url, queue_arn=queue.queue.arn, network=network
+        )
+
+    def make_invoked_function(self, args: FunctionArgs) -> aws.lambda_.Function:
+        """Make a function that has no queue: whoever invokes it waits for its answer."""
+        function, _ = self._with_role(args, None, {})
+        make_errors_alarm(
+            self._name, args.spec.function, args.spec.alarms, topic_arn=args.alarm_topic_arn, opts=self._child
+        )
+        return function
+
+    def _with_role(
+        self,
+        args: FunctionArgs,
+        queue: aws.sqs.Queue | None,
+        environment: Mapping[Variable, pulumi.Input[str]],
+    ) -> tuple[aws.lambda_.Function, FunctionNetwork | None]:
+        """Make the function, its log and its role, and where it asks Alertmanager, its network."""
+        log_group = aws.cloudwatch.LogGroup(
+            f"{self._name}-logs",
+            name=f"/aws/lambda/{args.spec.function}",
+            retention_in_days=LOG_DAYS,
+            kms_key_id=args.key_arn,
+            opts=self._child,
+        )
+        role, role_policy = self._role(args, log_group, queue)
+        network = args.network or self._network(args, role_policy)
+        whole = {**args.environment, **environment}
+        function = self._function(args, whole, network, role=role, role_policy=role_policy, log_group=log_group)
+        return function, network
 
     def _role(
-        self, args: FunctionArgs, log_group: aws.cloudwatch.LogGroup, queue: aws.sqs.Queue
+        self, args: FunctionArgs, log_group: aws.cloudwatch.LogGroup, queue: aws.sqs.Queue | None
     ) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
         spec = args.spec
         role = aws.iam.Role(
@@ -126,11 +156,7 @@ class Function(pulumi.ComponentResource):
                 actions=["logs:CreateLogStream", "logs:PutLogEvents"],
                 resources=[pulumi.Output.format("{0}:*", log_group.arn)],
             ),
-            Statement(
-                sid="TakeMessages",
-                actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
-                resources=[queue.arn],
-            ),
+            *(() if queue is None else (_take_messages(queue),)),
             *args.statements,
             Statement(sid="UseTheKey", actions=["kms:GenerateDataKey*", "kms:Decrypt"], resources=[args.key_arn]),
             *(network_statements(spec.settings, spec.function) if spec.asks_alertmanager else ()),
@@ -143,14 +169,15 @@ class Function(pulumi.ComponentResource):
     def _function(
         self,
         args: FunctionArgs,
+        variables: Mapping[Variable, pulumi.Input[str]],
+        network: FunctionNetwork | None,
         *,
         role: aws.iam.Role,
         role_policy: aws.iam.RolePolicy,
         log_group: aws.cloudwatch.LogGroup,
     ) -> aws.lambda_.Function:
         spec = args.spec
-        network = self._network(args, role_policy)
-        environment = {variable.value: value for variable, value in args.environment.items()}
+        environment = {variable.value: value for variable, value in variables.items()}
         if network is not None:
             environment[Variable.ALERTMANAGER_API.value] = network.alertmanager_api
         # Not BucketObject: that always sends the ACL `private`, and the bucket's ACLs are off.
@@ -171,7 +198,7 @@ class Function(pulumi.ComponentResource):
             handler=spec.handler,
             role=role.arn,
             timeout=FUNCTION_TIMEOUT_SECONDS,
-            memory_size=MEMORY_MEGABYTES,
+            memory_size=spec.memory_megabytes,
             s3_bucket=zip_object.bucket,
             s3_key=zip_object.key,
             s3_object_version=zip_object.version_id,
@@ -195,3 +222,11 @@ class Function(pulumi.ComponentResource):
             role_policy=role_policy,
             parent=self,
         )
+
+
+def _take_messages(queue: aws.sqs.Queue) -> Statement:
+    return Statement(
+        sid="TakeMessages",
+        actions=["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+        resources=[queue.arn],
+    )

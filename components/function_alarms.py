@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,20 +51,7 @@ def make_function_alarms(
     `function` is the name of the function and its queue. Missing data is no trouble to any of them: an idle queue, or a
     function that is not invoked, sends none.
     """
-
-    def alarm(key: str, alarm_name: str, **measured: Any) -> None:
-        aws.cloudwatch.MetricAlarm(
-            f"{name}-{key}-alarm",
-            name=alarm_name,
-            period=PERIOD_SECONDS,
-            comparison_operator="GreaterThanThreshold",
-            treat_missing_data="notBreaching",
-            alarm_actions=[topic_arn],
-            ok_actions=[topic_arn],
-            opts=opts,
-            **measured,
-        )
-
+    alarm = _maker(name, topic_arn, opts)
     alarm(
         "dead-letters",
         dead_letter_queue(function),
@@ -86,6 +74,14 @@ def make_function_alarms(
         evaluation_periods=1,
         threshold=QUEUE_AGE_SECONDS,
     )
+    make_errors_alarm(name, function, alarms, topic_arn=topic_arn, opts=opts)
+
+
+def make_errors_alarm(
+    name: str, function: str, alarms: FunctionAlarms, *, topic_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> None:
+    """Make the alarm on failed invocations, the only one of a function that has no queue."""
+    alarm = _maker(name, topic_arn, opts)
     alarm(
         "errors",
         errors_alarm(function),
@@ -98,3 +94,22 @@ def make_function_alarms(
         datapoints_to_alarm=ERRONEOUS_PERIODS,
         threshold=0,
     )
+
+
+def _maker(name: str, topic_arn: pulumi.Input[str], opts: pulumi.ResourceOptions) -> Callable[..., None]:
+    """Return what makes an alarm: its key in the program, its name in AWS, and what it measures."""
+
+    def alarm(key: str, alarm_name: str, **measured: Any) -> None:
+        aws.cloudwatch.MetricAlarm(
+            f"{name}-{key}-alarm",
+            name=alarm_name,
+            period=PERIOD_SECONDS,
+            comparison_operator="GreaterThanThreshold",
+            treat_missing_data="notBreaching",
+            alarm_actions=[topic_arn],
+            ok_actions=[topic_arn],
+            opts=opts,
+            **measured,
+        )
+
+    return alarm

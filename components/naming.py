@@ -17,6 +17,13 @@ FUNCTION = names.REPAIR_QUEUE
 """The repair function. A function and its queue have one name."""
 SWEEP_FUNCTION = "orion-repair-sweep"
 FUNCTIONS = (FUNCTION, SWEEP_FUNCTION)
+CHAT_FUNCTION = "orion-chatops"
+INGRESS_FUNCTION = "orion-chat-ingress"
+ALERTMANAGER_FUNCTION = "orion-alertmanager-access"
+"""The function inside the network of Alertmanager, which the chat function invokes."""
+CHAT_RULE = "orion-chat-sweep"
+CHAT_CREDENTIALS = "orion-chat-credentials"
+CHAT_SIGNING_KEYS = "orion-chat-signing-keys"
 FUNCTION_RUNTIME = "python3.13"
 """Lambda's runtime. The workflows check and deploy with the same version of Python."""
 FUNCTION_TIMEOUT_SECONDS = 30

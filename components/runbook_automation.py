@@ -115,6 +115,7 @@ class RunbookAutomation(Function):
         )
         self.function_arn = made.function_arn
         self.queue_url = made.queue_url
+        self.network = made.network
         self.documents = {action: document.name for action, document in documents.items()}
         self.register_outputs({"functionArn": self.function_arn, "documents": dict(self.documents)})
 

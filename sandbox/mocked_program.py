@@ -141,6 +141,7 @@ _ARNS = {
     "aws:cloudwatch/logGroup:LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:",
     "aws:ssm/document:Document": f"arn:aws:ssm:{REGION}:{ACCOUNT}:document/",
     "aws:lambda/function:Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:",
+    "aws:secretsmanager/secret:Secret": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:",
 }
 
 
@@ -154,6 +155,8 @@ def _outputs(args: MockResourceArgs) -> dict[str, Any]:
             outputs["url"] = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}"
         case "aws:kms/key:Key":
             outputs["keyId"] = "1"
+        case "aws:lambda/functionUrl:FunctionUrl":
+            outputs["functionUrl"] = f"https://{args.name}.lambda-url.{REGION}.on.aws/"
         case "aws:ssm/document:Document":
             outputs |= {"documentVersion": "1", "hash": "ab" * 32}
         case "aws:s3/bucketObjectv2:BucketObjectv2":

@@ -10,6 +10,7 @@ from alerting.settings.parts import (
     LOAD_BALANCER,
     MOST_RETENTION_SHARE,
     AddOn,
+    ChatMode,
     CustomResourcesOnly,
     Endpoints,
     Environment,
@@ -175,6 +176,21 @@ def _network(settings: UncheckedSettings) -> Iterator[Contradiction]:
             yield Contradiction(key="network.subnet_ids", message=message)
 
 
+def _chat(settings: UncheckedSettings) -> Iterator[Contradiction]:
+    if settings.chat is not ChatMode.ON:
+        return
+    needed = {
+        "slack_workspace": "the id of the workspace whose clicks count",
+        "pagerduty_sender": "the email of the PagerDuty user in whose name notes are added",
+        "alertmanager_api": "the address at which chat asks what fires",
+    }
+    for key, what in needed.items():
+        if getattr(settings, key) is None:
+            yield Contradiction(key=key, message=f"missing, and chat is on, which needs it: {what}")
+    if not settings.paging:
+        yield _found("chat", ChatMode.ON.value, "where nobody is paged (paging is false)", ChatMode.OFF.value)
+
+
 RULES = (
     Rule(reads=("environment", "time_scale"), find=_time_scale),
     Rule(reads=("environment", "endpoints"), find=_endpoints),
@@ -191,5 +207,6 @@ RULES = (
     Rule(reads=("environment", "cluster"), find=_identity),
     Rule(reads=("network",), find=_network),
     Rule(reads=("environment", "alertmanager_api"), find=_load_balancer),
+    Rule(reads=("chat", "slack_workspace", "pagerduty_sender", "alertmanager_api", "paging"), find=_chat),
 )
 """What has to go together."""

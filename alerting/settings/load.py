@@ -24,7 +24,13 @@ from alerting.source.yaml_source import Document, FieldPath, read_document
 SLACK_WEBHOOKS = "slackWebhooks"
 PAGERDUTY_TOKEN = "pagerdutyToken"  # noqa: S105  (a key, not a secret)
 GRAFANA_PASSWORD = "grafanaAdminPassword"  # noqa: S105  (a key, not a secret)
-SECRET_KEYS = (PAGERDUTY_TOKEN, GRAFANA_PASSWORD, SLACK_WEBHOOKS)
+SLACK_BOT_TOKEN = "slackBotToken"  # noqa: S105  (a key, not a secret)
+SLACK_SIGNING_SECRETS = "slackSigningSecrets"
+PAGERDUTY_CHAT_TOKEN = "pagerdutyChatToken"  # noqa: S105  (a key, not a secret)
+PAGERDUTY_WEBHOOK_SECRETS = "pagerdutyWebhookSecrets"
+CHAT_KEYS = (SLACK_BOT_TOKEN, SLACK_SIGNING_SECRETS, PAGERDUTY_CHAT_TOKEN, PAGERDUTY_WEBHOOK_SECRETS)
+"""Secrets that only chat needs. Those that sign are lists of one or two: two while one replaces the other."""
+SECRET_KEYS = (PAGERDUTY_TOKEN, GRAFANA_PASSWORD, SLACK_WEBHOOKS, *CHAT_KEYS)
 KNOWN_NAMESPACES = frozenset({PROJECT, "pulumi"})
 """Whose configuration is read at all. Providers are made by the program, so that a provider's own key does nothing."""
 _ENCRYPTED = {"secure"}

@@ -70,6 +70,13 @@ class RepairMode(StrEnum):
     ON = "on"
 
 
+class ChatMode(StrEnum):
+    """Whether incidents have threads in Slack, from which people act."""
+
+    OFF = "off"
+    ON = "on"
+
+
 class _Model(BaseModel):
     # `pulumi config set --path` stores what looks like a number as a number, an account id too.
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
@@ -273,6 +280,8 @@ class Endpoints(_Model):
 
     sns: str | None = None
     pagerduty_events: str | None = None
+    pagerduty: str | None = None
+    slack: str | None = None
 
 
 class UncheckedSettings(_Model):
@@ -285,6 +294,8 @@ class UncheckedSettings(_Model):
     `paging` off keeps every route, for an environment that nobody is on call for: what would page is posted to the
     default route's channels instead.
     `channels` has what the catalog posts to one channel posted to another in this stack.
+    `chat` gives each incident a thread in the Slack workspace `slack_workspace`; `pagerduty_sender` is the email of the
+    PagerDuty user in whose name the platform adds notes.
     """
 
     environment: Environment
@@ -299,6 +310,13 @@ class UncheckedSettings(_Model):
     imports: Imports = Imports()
     channels: Mapping[Channel, Channel] = {}
     repairs: RepairMode = RepairMode.DRY_RUN
+    chat: ChatMode = ChatMode.OFF
+    slack_workspace: str | None = Field(
+        default=None, pattern=r"^T[A-Z0-9]{2,}$", description="a Slack workspace's id, T..."
+    )
+    pagerduty_sender: str | None = Field(
+        default=None, pattern=r"^[^@\s]+@[^@\s]+$", description="the email of a PagerDuty user"
+    )
     alertmanager_api: str | None = Field(
         default=None,
         pattern=rf"^({LOAD_BALANCER}|{_ADDRESS})$",

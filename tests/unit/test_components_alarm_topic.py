@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from alerting.settings import Endpoints, Environment, Settings
-from components.alarm_topic import ALARMS, Alarms, AlarmsArgs
+from alerting.settings import ChatMode, Endpoints, Environment, Settings
+from components.alarm_topic import Alarms, AlarmsArgs, alarm_names
 from sandbox.mocked_program import Run, run_program
 from tests.component_data import providers, settings
 
@@ -85,5 +85,9 @@ def test_in_the_sandbox_the_subscription_is_at_its_own_pagerduty() -> None:
     assert run.one("aws:sns/topicSubscription:TopicSubscription").inputs["protocol"] == "http"
 
 
-def test_an_alarm_is_named_once() -> None:
-    assert len(set(ALARMS)) == len(ALARMS)
+@pytest.mark.parametrize("chat", ChatMode)
+def test_an_alarm_is_named_once(chat: ChatMode) -> None:
+    alarms = alarm_names(settings().model_copy(update={"chat": chat}))
+
+    assert len(set(alarms)) == len(alarms)
+    assert ("orion-chat-ingress-errors" in alarms) is (chat is ChatMode.ON)

@@ -1,0 +1,37 @@
+"""Gives each route that is published a channel for its threads, and names the people who may act in them.
+
+A thread is in the last of the channels that its route posts to, which is the team's own where there are several. A
+route that only pages has its threads in the default route's first channel.
+"""
+
+from __future__ import annotations
+
+from alerting.catalog import Catalog
+from alerting.platform import Chat, ChatRoute
+from alerting.routing.routes import Route, default_route, routes
+from alerting.settings import Settings
+
+
+def chat(catalog: Catalog, settings: Settings) -> Chat:
+    """Return what chat's function is given."""
+    root = default_route(catalog)
+    fallback = root.receiver.slack[0].channel if root.receiver.slack else catalog.routing.channels[0]
+    published = [route for top in (root, *routes(catalog)) for route in top.with_children() if route.receiver.publish]
+    return Chat(
+        routes=tuple(_route(route, fallback, settings) for route in published),
+        responders=tuple(sorted({person for team in catalog.teams.values() for person in team.people})),
+        approvers=(),
+    )
+
+
+def _route(route: Route, fallback: str, settings: Settings) -> ChatRoute:
+    page = route.receiver.page
+    posted = route.receiver.slack[-1] if route.receiver.slack else None
+    prefix = posted.title_prefix if posted is not None else page.summary_prefix if page is not None else ""
+    return ChatRoute(
+        receiver=route.receiver_name,
+        key=route.key,
+        channel=settings.channel(posted.channel if posted is not None else fallback),
+        title_prefix=prefix,
+        group_by=route.group_by,
+    )
