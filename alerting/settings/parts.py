@@ -312,7 +312,7 @@ class UncheckedSettings(_Model):
     repairs: RepairMode = RepairMode.DRY_RUN
     chat: ChatMode = ChatMode.OFF
     slack_workspace: str | None = Field(
-        default=None, pattern=r"^T[A-Z0-9]{2,}$", description="a Slack workspace's id, T..."
+        default=None, pattern=r"^T[A-Z0-9]{2,}$", description="the id of a Slack workspace such as T0123ABCD"
     )
     pagerduty_sender: str | None = Field(
         default=None, pattern=r"^[^@\s]+@[^@\s]+$", description="the email of a PagerDuty user"

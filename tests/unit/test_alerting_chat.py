@@ -1,0 +1,81 @@
+"""Routes with their threads' channels, as chat's function is given them: the keys are Alertmanager's own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from alerting.build import build_platform, load_catalog
+from alerting.platform import Chat
+from alerting.routing.group_key import deduplication_key
+from alerting.settings import Settings
+from chatops.configuration import ChatData
+from tests.alerting_data import DATA, settings
+from tests.lambda_events import catalog
+
+
+@pytest.fixture(scope="module")
+def chat() -> Chat:
+    return build_platform(load_catalog(DATA), settings()).chat
+
+
+def test_each_published_route_has_a_channel_and_its_messages_receiver(chat: Chat) -> None:
+    configuration = build_platform(catalog(), settings()).alertmanager.configuration
+    published = {one["name"] for one in configuration["receivers"] if _is_published(one)}
+
+    assert {route.receiver for route in chat.routes} == published
+    assert all(route.channel.startswith("#") for route in chat.routes)
+
+
+def _is_published(receiver: dict[str, object]) -> bool:
+    topics = receiver.get("sns_configs", [])
+    assert isinstance(topics, list)
+    return any(str(topic["topic_arn"]).endswith(":orion-alerts") for topic in topics)
+
+
+def test_a_routes_key_is_the_one_in_its_message(chat: Chat) -> None:
+    configuration = build_platform(catalog(), settings()).alertmanager.configuration
+    messages = {
+        receiver["name"]: str(topic["message"])
+        for receiver in configuration["receivers"]
+        for topic in receiver.get("sns_configs", [])
+    }
+
+    for route in chat.routes:
+        key = json.dumps(route.key).replace("{{", '{{ "{{" }}')
+        assert f'"route":{key},' in messages[route.receiver]
+
+
+def test_people_of_every_team_may_respond(chat: Chat) -> None:
+    assert set(chat.responders) == {person for team in catalog().teams.values() for person in team.people}
+
+
+def test_a_channel_of_the_stack_takes_the_threads() -> None:
+    stack: Settings = settings()
+    channel = build_platform(catalog(), stack).chat.routes[0].channel
+    elsewhere = stack.model_copy(update={"channels": {channel: "#elsewhere"}})
+
+    assert build_platform(catalog(), elsewhere).chat.routes[0].channel == "#elsewhere"
+
+
+def test_the_function_reads_what_the_program_gives_it(chat: Chat) -> None:
+    data = ChatData.from_json(json.dumps(chat.as_function_data()))
+
+    assert {receiver: route.key for receiver, route in data.routes.items()} == {
+        route.receiver: route.key for route in chat.routes
+    }
+    assert data.responders == {email.casefold() for email in chat.responders}
+
+
+def test_a_group_has_the_key_that_pagerduty_knows(chat: Chat) -> None:
+    data = ChatData.from_json(json.dumps(replace(chat, routes=chat.routes[:1]).as_function_data()))
+    labels = {"alertname": "X", "service": 'a "b"\n'}
+
+    group = data.group_of(chat.routes[0].receiver, labels)
+
+    assert group is not None
+    assert group.key == deduplication_key(chat.routes[0].key, labels)
+    assert set(dict(group.labels)) == {*chat.routes[0].group_by, *labels}
+    assert data.group_of("unknown", labels) is None
