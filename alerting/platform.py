@@ -312,7 +312,7 @@ class ChatRoute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chat:
-    """What chat's function is given. People are emails: `responders` may acknowledge, silence and escalate."""
+    """Routes and people that chat's function is given. People are emails: `responders` may acknowledge, silence and escalate."""
 
     routes: tuple[ChatRoute, ...]
     responders: tuple[str, ...]

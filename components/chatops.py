@@ -286,7 +286,7 @@ class ChatOps(pulumi.ComponentResource):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatSources:
-    """Where the functions' code is, where zips are built, and what the chat function reads."""
+    """The folder of the functions' code, the folder of zips, and the data of the chat function."""
 
     source_root: Path
     folder: Path

@@ -71,7 +71,7 @@ class RepairMode(StrEnum):
 
 
 class ChatMode(StrEnum):
-    """Whether incidents have threads in Slack, from which people act."""
+    """The mode of chat. `on` gives each incident a thread in Slack, from which people act."""
 
     OFF = "off"
     ON = "on"

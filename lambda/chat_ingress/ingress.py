@@ -40,7 +40,7 @@ INCIDENT_EVENT = "incident."
 
 
 class Count(StrEnum):
-    """What the ingress counts."""
+    """Counters of the ingress."""
 
     TAKEN = "IngressTaken"
     IGNORED = "IngressIgnored"

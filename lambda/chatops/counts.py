@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Count(StrEnum):
-    """What chat counts."""
+    """Counters of chat."""
 
     HANDLED = "ChatMessagesHandled"
     UNREADABLE = "ChatMessagesUnreadable"

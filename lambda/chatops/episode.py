@@ -49,7 +49,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
-    """What the thread shows of a group's alerts: texts of the newest notification, as they came.
+    """Texts of a group's newest notification, as they came: the thread shows them.
 
     `more` is how many alerts fire beside the one that is described, and `silence` is the address of Alertmanager's page
     that silences the group.

@@ -41,7 +41,7 @@ class NoCommands:
 
 
 class Made:
-    """What handles messages, and when its credentials were read."""
+    """The object that handles messages, and the time at which its credentials were read."""
 
     chat: Chat | None = None
     at: float = 0.0

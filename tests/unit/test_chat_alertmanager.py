@@ -27,7 +27,7 @@ KEY = "episode#g#1/silence"
 
 @dataclass
 class _Replica:
-    """What one replica has."""
+    """The data of one replica."""
 
     name: str
     alerts: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
