@@ -312,7 +312,10 @@ class ChatRoute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chat:
-    """Routes and people that chat's function is given. People are emails: `responders` may acknowledge, silence and escalate."""
+    """Routes and people that chat's function is given.
+
+    People are emails: `responders` may acknowledge, silence and escalate, and `approvers` approve repairs.
+    """
 
     routes: tuple[ChatRoute, ...]
     responders: tuple[str, ...]

@@ -26,18 +26,24 @@ SECRETS = {
 
 def deployed(stack: str, *, preview: bool = False, secrets: Mapping[str, str] = SECRETS, **changed: str) -> Run:
     """Return what the program registers with a stack's configuration, these secrets and these changed settings."""
-    return _deployed(stack, preview, tuple(sorted({**_configuration(stack), **secrets, **changed}.items())))
+    config = {**_configuration(stack), **secrets, **changed}
+    return _deployed(stack, preview, tuple(sorted(config.items())), tuple(sorted(secrets)))
 
 
 @cache
-def _deployed(stack: str, preview: bool, config: tuple[tuple[str, str], ...]) -> Run:  # noqa: FBT001 - called above
+def _deployed(
+    stack: str,
+    preview: bool,  # noqa: FBT001 - called above
+    config: tuple[tuple[str, str], ...],
+    secret_keys: tuple[str, ...],
+) -> Run:
     with tempfile.TemporaryDirectory() as elsewhere, contextlib.chdir(elsewhere):
         return run_program(
             lambda: runpy.run_path(str(program_folder() / "__main__.py"), run_name="__main__"),
             preview=preview,
             stack=stack,
             config=dict(config),
-            secret_keys=tuple(SECRETS),
+            secret_keys=secret_keys,
             answers=fit_account(settings_from_file(ROOT, stack)),
         )
 

@@ -10,42 +10,12 @@ import pulumi
 import pytest
 import yaml
 
-from alerting.settings import ChatMode, Environment, RepairMode, Settings
+from alerting.settings import Environment, RepairMode, Settings
 from alerting.settings.load import SettingsRefused, settings_from_file
 from components.configuration import ConfigurationError, StackSecrets, read_secrets, read_settings
 from sandbox.mocked_program import PROJECT, run_program
 from tests.alerting_data import ROOT
-
-CHANNELS = ("#orion-alerts", "#orion-database-team")
-SECRETS = {
-    "pagerdutyToken": "token-value",
-    "grafanaAdminPassword": "password-value",
-    "slackWebhooks": json.dumps({channel: f"https://hooks.example.com/{channel[1:]}" for channel in CHANNELS}),
-}
-
-
-def stack_values(stack: str) -> dict[str, str]:
-    """Return a stack's configuration as the engine hands it over: every value a text."""
-    values = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    return {
-        key.removeprefix(f"{PROJECT}:"): value if isinstance(value, str) else json.dumps(value)
-        for key, value in values.items()
-        if key.startswith(f"{PROJECT}:")
-    }
-
-
-def read(values: Mapping[str, str]) -> Settings:
-    found: list[Settings] = []
-    run_program(lambda: found.append(read_settings(pulumi.Config(PROJECT), "prod")), config=values)
-    return found[0]
-
-
-def refused(values: Mapping[str, str]) -> tuple[str, ...]:
-    with pytest.raises(ConfigurationError) as error:
-        read(values)
-    for problem in error.value.problems:
-        assert problem in str(error.value)
-    return error.value.problems
+from tests.configuration_harness import CHANNELS, SECRETS, read, refused, stack_values
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod", "sandbox"])
@@ -369,93 +339,3 @@ def test_without_grafana_its_password_is_not_asked_for() -> None:
     values = {key: value for key, value in SECRETS.items() if key != "grafanaAdminPassword"}
 
     assert secrets(values, grafana=False).grafana_password is None
-
-
-CHAT = {"chat": "on", "slack_workspace": "T0123ABCD", "pagerduty_sender": "alerts@example.com"}
-CHAT_SECRETS = {
-    "slackBotToken": "bot-value",
-    "slackSigningSecrets": '["signing-value"]',
-    "pagerdutyChatToken": "chat-token-value",
-    "pagerdutyWebhookSecrets": '["webhook-value", "old-webhook-value"]',
-}
-
-
-def test_chat_is_off_unless_it_is_set() -> None:
-    assert read(stack_values("prod")).chat is ChatMode.OFF
-    assert read({**stack_values("prod"), **CHAT}).chat is ChatMode.ON
-
-
-@pytest.mark.parametrize(
-    ("changes", "problem"),
-    [
-        ({"chat": "maybe"}, 'chat: found "maybe"; allowed: off, on'),
-        ({"slack_workspace": "orion"}, 'slack_workspace: found "orion"; allowed: the id of a Slack workspace'),
-        ({"pagerduty_sender": "alerts"}, 'pagerduty_sender: found "alerts"; allowed: the email of a PagerDuty user'),
-    ],
-    ids=str,
-)
-def test_a_wrong_setting_of_chat_is_named(changes: dict[str, str], problem: str) -> None:
-    (found,) = refused({**stack_values("prod"), **CHAT, **changes})
-
-    assert found.startswith(problem)
-    assert "pulumi config set --stack prod" in found
-
-
-@pytest.mark.parametrize("missing", ["slack_workspace", "pagerduty_sender", "alertmanager_api"])
-def test_chat_needs_to_know_whose_it_is_and_where_alertmanager_is(missing: str) -> None:
-    values = {**stack_values("prod"), **CHAT}
-    del values[missing]
-
-    (found,) = refused(values)
-
-    assert found.startswith(f"{missing}: missing, and chat is on, which needs it")
-    assert f"pulumi config set --stack prod {missing} VALUE" in found
-
-
-def test_chat_is_for_stacks_that_page() -> None:
-    values = {**stack_values("dev"), **CHAT, "alertmanager_api": "http://am:9093", "paging": "false"}
-
-    (found,) = refused(values)
-
-    assert found.startswith("chat: found on; allowed where nobody is paged (paging is false): off")
-
-
-def _chat_secrets(values: Mapping[str, str], marked: tuple[str, ...]) -> StackSecrets:
-    found: list[StackSecrets] = []
-
-    def program() -> None:
-        config = pulumi.Config(PROJECT)
-        found.append(read_secrets(config, "prod", channels=CHANNELS, grafana=True, paging=True, chat=True))
-
-    run_program(program, config={**SECRETS, **values}, secret_keys=(*SECRETS, *marked))
-    return found[0]
-
-
-def test_chats_secrets_are_read_only_where_chat_is_on() -> None:
-    assert secrets(SECRETS).chat is None
-    assert _chat_secrets(CHAT_SECRETS, tuple(CHAT_SECRETS)).chat is not None
-
-
-@pytest.mark.parametrize("missing", CHAT_SECRETS)
-def test_each_missing_secret_of_chat_is_named(missing: str) -> None:
-    with pytest.raises(ConfigurationError) as error:
-        _chat_secrets({key: value for key, value in CHAT_SECRETS.items() if key != missing}, tuple(CHAT_SECRETS))
-
-    (problem,) = error.value.problems
-    assert problem.startswith(f"{missing}: missing; set it with `pulumi config set --stack prod --secret ")
-
-
-@pytest.mark.parametrize("plain", CHAT_SECRETS)
-def test_a_secret_of_chat_in_plain_text_is_refused(plain: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"{plain}: is stored as plain text"):
-        _chat_secrets(CHAT_SECRETS, tuple(key for key in CHAT_SECRETS if key != plain))
-
-
-@pytest.mark.parametrize("keys", ["signing-value", "[]", '[""]', '["a", "b", "c"]', '{"a": "b"}', "[1]"])
-def test_signing_keys_are_a_list_of_one_or_two_and_are_not_shown(keys: str) -> None:
-    with pytest.raises(ConfigurationError) as error:
-        _chat_secrets({**CHAT_SECRETS, "slackSigningSecrets": keys}, tuple(CHAT_SECRETS))
-
-    (problem,) = error.value.problems
-    assert problem.startswith("slackSigningSecrets: found something else; allowed: a list of one or 2 texts")
-    assert "signing-value" not in problem

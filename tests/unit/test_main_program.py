@@ -50,6 +50,26 @@ def test_everything_is_the_child_of_a_component_and_named_after_it(run: Run) -> 
             assert one.name.startswith(f"{one.parent}-"), one.name
 
 
+def test_chat_is_made_where_it_is_on_and_shows_no_secret() -> None:
+    chat = {
+        "slackBotToken": "SECRET-bot",
+        "slackSigningSecrets": '["SECRET-signing"]',
+        "pagerdutyChatToken": "SECRET-chat",
+        "pagerdutyWebhookSecrets": '["SECRET-webhook"]',
+    }
+    on = {"chat": "on", "slack_workspace": "T0123ABCD", "pagerduty_sender": "alerts@example.com"}
+
+    run = deployed("prod", secrets={**SECRETS, **chat}, **on)
+
+    components = {one.name for one in run.resources.values() if one.parent == "orion-alerting-prod"}
+    assert components == COMPONENTS | {"chatops"}
+    made = {name: one for name, one in run.resources.items() if name.startswith("chatops")}
+    assert {name for name, one in made.items() if not one.custom} <= run.finished
+    for one in made.values():
+        shown = {key: value for key, value in one.inputs.items() if key not in one.secrets}
+        assert "SECRET" not in str(shown), one.name
+
+
 def test_every_component_says_that_it_is_finished(run: Run) -> None:
     components = {one.name for one in run.resources.values() if not one.custom}
 
