@@ -57,9 +57,14 @@ def test_chat_is_made_where_it_is_on_and_shows_no_secret() -> None:
         "pagerdutyChatToken": "SECRET-chat",
         "pagerdutyWebhookSecrets": '["SECRET-webhook"]',
     }
-    on = {"chat": "on", "slack_workspace": "T0123ABCD", "pagerduty_sender": "alerts@example.com"}
 
-    run = deployed("prod", secrets={**SECRETS, **chat}, **on)
+    run = deployed(
+        "prod",
+        secrets={**SECRETS, **chat},
+        chat="on",
+        slack_workspace="T0123ABCD",
+        pagerduty_sender="alerts@example.com",
+    )
 
     components = {one.name for one in run.resources.values() if one.parent == "orion-alerting-prod"}
     assert components == COMPONENTS | {"chatops"}
