@@ -258,6 +258,7 @@ def _chat(
         ),
         email_of=slack.email_of,
         group_of=lambda alert_key: known_group(store, alert_key),
+        now=now,
     )
     alertmanager = AlertmanagerClient(
         client=cast("Any", _InThisProcess(replicas)), function="access", group_of=data.group_of

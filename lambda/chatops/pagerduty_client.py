@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ NO_USER = "no PagerDuty user has your email"
 NO_EMAIL = "Slack does not tell your email, by which your PagerDuty user is found"
 LAST_LEVEL = "the incident is at the last level of its escalation policy"
 MOST_MERGES = 5
+RESOLVED_SECONDS = 24 * 3600
+"""How old an incident of several alerts may be to be found after it was resolved."""
 NOTE_LIMIT = 20_000
 
 _Json = Mapping[str, Any]
@@ -39,6 +42,7 @@ class PagerDutyClient:
     api: PagerDutyApi
     email_of: Callable[[str], str | None]
     group_of: Callable[[str], Group | None]
+    now: Callable[[], float] = time.time
     users: dict[str, _Json] = field(default_factory=dict[str, "_Json"])
 
     def incident_of(self, alert_key: str) -> Incident | None:
@@ -118,7 +122,7 @@ class PagerDutyClient:
                 yield incident, alert
         if held:
             return
-        for incident in self._open_incidents():
+        for incident in (*self._open_incidents(), *self._recently_resolved()):
             if not incident.get("incident_key"):
                 yield from ((incident, alert) for alert in self._alerts(incident, {"alert_key": alert_key}))
 
@@ -142,6 +146,10 @@ class PagerDutyClient:
     def _open_incidents(self) -> Iterator[_Json]:
         query = {"statuses[]": OPEN_STATUSES, "date_range": "all"}
         return self.api.pages("/incidents", query, "incidents")
+
+    def _recently_resolved(self) -> Iterator[_Json]:
+        since = datetime.fromtimestamp(self.now() - RESOLVED_SECONDS, UTC).isoformat()
+        return self.api.pages("/incidents", {"statuses[]": "resolved", "since": since}, "incidents")
 
     def _alerts(self, incident: _Json, query: Mapping[str, str]) -> list[_Json]:
         try:

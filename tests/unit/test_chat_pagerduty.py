@@ -29,7 +29,7 @@ def _client(address: str, *, token: str = TOKEN, key: str = "k") -> PagerDutyCli
         address=address,
         events_address=f"{address}/v2/enqueue",
     )
-    return PagerDutyClient(api=api, email_of=EMAILS.get, group_of=_group_of)
+    return PagerDutyClient(api=api, email_of=EMAILS.get, group_of=_group_of, now=lambda: BEGIN)
 
 
 def _group_of(key: str) -> Group | None:
@@ -183,7 +183,8 @@ class _Account:
 
     def answer(self, request: Asked) -> Reply:
         if request.path == "/incidents" and "incident_key" not in request.arguments:
-            return Reply(self.answers.get("open incidents", {"incidents": [], "more": False}))
+            which = "resolved" if request.arguments["statuses[]"] == "resolved" else "open"
+            return Reply(self.answers.get(f"{which} incidents", {"incidents": [], "more": False}))
         known = self.answers.get(request.path)
         if isinstance(known, Reply):
             return known
@@ -255,6 +256,22 @@ def test_an_incident_without_a_key_of_its_own_is_found_by_its_alerts(recorded: _
     assert "GET /incidents/P9/alerts" not in recorded.stub.paths(), (
         "an incident with a key holds one alert, of that key"
     )
+
+
+def test_an_incident_without_a_key_is_found_after_it_was_resolved(recorded: _Account) -> None:
+    recorded.answers = {
+        "/incidents": {"incidents": []},
+        "resolved incidents": {"incidents": [TARGET | {"status": "resolved"}]},
+        "/incidents/P2/alerts": BOTH,
+    }
+
+    incident = recorded.client().incident_of("k2")
+
+    assert incident is not None
+    assert incident.status is IncidentStatus.RESOLVED
+    assert recorded.stub is not None
+    since = next(asked.arguments["since"] for asked in recorded.stub.asked if "since" in asked.arguments)
+    assert since == "2026-02-01T02:40:00+00:00"
 
 
 def test_an_alert_that_is_resolved_is_not_open_though_its_incident_is(recorded: _Account) -> None:
