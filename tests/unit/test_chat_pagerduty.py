@@ -73,7 +73,7 @@ def test_an_incident_is_found_by_its_alerts_key(pagerduty: _Served) -> None:
     assert incident.assigned_to == ("ann@example.com",)
     assert incident.acknowledged_by == ()
     assert incident.opened_at == BEGIN
-    assert incident.url == f"{pagerduty.client.api.address}/incidents/{incident.id}"
+    assert incident.url == f"{pagerduty.client.api.address}/#incident-{incident.id}"
     assert pagerduty.client.incident_of("k2") is None
 
 
