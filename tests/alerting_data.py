@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from alerting.build import load_catalog
+from alerting.catalog import Catalog
 from alerting.platform import AlertmanagerFiles, Platform
 from alerting.rules.render import rules_text
 from alerting.settings import (
@@ -51,6 +52,12 @@ def settings(environment: Environment = Environment.PROD, *, time_scale: float =
         time_scale=time_scale,
         paging=paging,
     )
+
+
+@cache
+def fixture_catalog() -> Catalog:
+    """Return the fixture's catalog, loaded once for all tests that only read it."""
+    return load_catalog(DATA)
 
 
 def copied_root(folder: Path) -> Path:

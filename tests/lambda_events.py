@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from alerting.build import load_catalog
-from alerting.catalog import Catalog
 from alerting.platform import HandOver, Repair, RepairAction, Repairs
 from alerting.repairs.compile import repair_action, repairs, rights_of
 from alerting.repairs.model import ActionLimit
 from alerting.repairs.ssm_documents import document_text
-from tests.alerting_data import DATA, ROOT
+from tests.alerting_data import ROOT, fixture_catalog
 
 EVENTS = ROOT / "tests" / "events"
 NAMESPACE = "orion"
@@ -104,28 +101,25 @@ def sqs_event(*bodies: str) -> dict[str, Any]:
     }
 
 
-@cache
-def catalog() -> Catalog:
-    return load_catalog(DATA)
-
-
 def repair_actions() -> dict[str, RepairAction]:
     """Return every action of runbooks/actions with its document as it is deployed."""
     return {
-        name: repair_action(action, namespaces=[NAMESPACE], bounds=catalog().bounds.get(name, {}), limit=OUT_OF_THE_WAY)
-        for name, action in catalog().actions.items()
+        name: repair_action(
+            action, namespaces=[NAMESPACE], bounds=fixture_catalog().bounds.get(name, {}), limit=OUT_OF_THE_WAY
+        )
+        for name, action in fixture_catalog().actions.items()
     }
 
 
 def function_repairs(wanted: Mapping[str, str]) -> Repairs:
     """Return all actions, and repairs of these alerts by these actions."""
-    used = catalog().actions.values()
+    used = fixture_catalog().actions.values()
     return replace(
-        repairs(catalog()),
+        repairs(fixture_catalog()),
         actions=tuple(repair_actions().values()),
         hand_overs=tuple(
             HandOver(name=name, team=one.team, label=one.label, pattern=one.pattern, link=one.link)
-            for name, one in catalog().hand_overs.items()
+            for name, one in fixture_catalog().hand_overs.items()
         ),
         repairs=tuple(Repair(alert=alert, action=action, team="platform") for alert, action in wanted.items()),
         namespaces=(NAMESPACE,),

@@ -10,7 +10,6 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from enum import Enum
-from functools import cache
 from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
 import pytest
@@ -19,8 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from alerting import checks
-from alerting.build import load_catalog
-from alerting.catalog import Catalog, RoutingFile, ServicesFile
+from alerting.catalog import RoutingFile, ServicesFile
 from alerting.loader import validated
 from alerting.oncall.teams import TeamsFile
 from alerting.repairs.model import ActionFile, RemediationsFile
@@ -28,7 +26,7 @@ from alerting.rules.market_calendar import MarketFile
 from alerting.rules.model import SCRAPED_SERIES, RulesFile, ScrapedSeriesFile
 from alerting.source.problems import CatalogError, Problem
 from alerting.source.yaml_source import Document, FieldPath, parse_document
-from tests.alerting_data import DATA
+from tests.alerting_data import DATA, fixture_catalog
 
 MODELS: dict[str, type[BaseModel]] = {
     "catalog/services.yaml": ServicesFile,
@@ -68,13 +66,8 @@ def document(file: str, data: object) -> Document:
     return parse_document(file, text)
 
 
-@cache
-def base() -> Catalog:
-    return load_catalog(DATA)
-
-
 def _plain(file: str) -> Any:
-    return copy.deepcopy(base().documents[file].data)
+    return copy.deepcopy(fixture_catalog().documents[file].data)
 
 
 def leaves(value: object, path: FieldPath = ()) -> Iterator[tuple[FieldPath, object]]:
@@ -107,7 +100,7 @@ def told(file: str, broken: Document) -> list[Problem]:
         value = validated(broken, MODELS[file])
     except CatalogError as error:
         return list(error.problems)
-    catalog = base()
+    catalog = fixture_catalog()
     parts: dict[str, Any] = {"documents": {**catalog.documents, file: broken}}
     match value:
         case ServicesFile():

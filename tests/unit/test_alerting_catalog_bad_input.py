@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from alerting.build import load_catalog
-from tests.alerting_data import DATA, assert_told, changed, copied_root, line_of
+from tests.alerting_data import DATA, assert_told, changed, copied_root, fixture_catalog, line_of
 
-ALERTS = ", ".join(load_catalog(DATA).rules.alerts)
+ALERTS = ", ".join(fixture_catalog().rules.alerts)
 TEAMS = "trading, platform, database"
 
 ONE_PROBLEM = [

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 import promql_parser
 import pytest
 
-from alerting.build import build_platform, load_catalog
+from alerting.build import build_platform
 from alerting.rules.dashboards import Comparison, looked_at
 from alerting.rules.promql import compiled
-from tests.alerting_data import DATA
+from tests.alerting_data import fixture_catalog
 from tests.component_data import settings
 
-PLATFORM = build_platform(load_catalog(DATA), settings())
+PLATFORM = build_platform(fixture_catalog(), settings())
 DASHBOARDS: dict[str, dict[str, Any]] = {one.name: json.loads(one.text) for one in PLATFORM.dashboards}
 ALERTS: list[dict[str, Any]] = [
     dict(rule) for file in PLATFORM.rules for group in file.groups for rule in group["rules"] if "alert" in rule

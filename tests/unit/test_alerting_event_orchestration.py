@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.build import load_catalog
 from alerting.catalog import Catalog, RouteEntry, Service
 from alerting.oncall.event_orchestration import (
     ANY_TEAM,
@@ -26,7 +25,7 @@ from alerting.oncall.event_orchestration import (
 )
 from alerting.routing.alertmanager import alertmanager_files
 from sandbox.clouds.pagerduty.orchestrations import parse_condition
-from tests.alerting_data import DATA, settings
+from tests.alerting_data import fixture_catalog, settings
 
 EVENTS_OF_A_KEY = 120
 """PagerDuty's documented limit of a minute."""
@@ -35,7 +34,7 @@ STORM = 200
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return load_catalog(DATA)
+    return fixture_catalog()
 
 
 def with_services(catalog: Catalog, names: list[str]) -> Catalog:

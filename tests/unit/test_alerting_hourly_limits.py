@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from alerting.build import load_catalog
-from tests.alerting_data import DATA, changed, line_of, problems
+from tests.alerting_data import changed, fixture_catalog, line_of, problems
 
 REMEDIATIONS = "catalog/remediations.yaml"
 LIMITS = "  restart_pod: {service: 3, platform: 10}"
-ACTIONS = ", ".join(load_catalog(DATA).actions)
+ACTIONS = ", ".join(fixture_catalog().actions)
 
 
 @pytest.mark.parametrize(

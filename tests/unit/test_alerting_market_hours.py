@@ -15,9 +15,9 @@ from alerting.rules.market_calendar import MarketFile
 from alerting.rules.sources.market_hours import clock_expression
 from alerting.settings import Environment
 from alerting.source.problems import CatalogError
-from tests.alerting_data import DATA, copied_root, settings
+from tests.alerting_data import DATA, copied_root, fixture_catalog, settings
 
-MARKET = load_catalog(DATA).market
+MARKET = fixture_catalog().market
 NEW_YORK = zoneinfo.ZoneInfo(MARKET.time_zone)
 EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock has no zone
 

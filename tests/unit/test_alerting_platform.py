@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.build import load_catalog, load_platform
+from alerting.build import load_platform
 from alerting.oncall.event_orchestration import KEY_NAMES
 from alerting.platform import Platform, SecretSource
 from alerting.routing.checks.accepted_configuration import (
@@ -23,7 +23,7 @@ from alerting.rules.promql import labels, parsed
 from alerting.settings import Environment
 from alerting.settings.load import SettingsRefused
 from alerting.source.problems import shown
-from tests.alerting_data import DATA, settings
+from tests.alerting_data import DATA, fixture_catalog, settings
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_every_series_is_watched_or_says_why_not(platform: Platform) -> None:
     (missing,) = (file for file in platform.rules if file.name == "orion-series")
     rules = [rule for rule in missing.groups[0]["rules"] if rule["record"] == "orion:series:missing"]
     watched = {rule["labels"]["series"]: rule["expr"] for rule in rules}
-    series = load_catalog(DATA).series.series
+    series = fixture_catalog().series.series
 
     assert {name for name in series if name not in watched} == {
         name for name, one in series.items() if one.not_watched is not None

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alerting.build import load_catalog
-from tests.alerting_data import DATA, changed, line_of, problems
+from tests.alerting_data import changed, fixture_catalog, line_of, problems
 
 REMEDIATIONS = "catalog/remediations.yaml"
 RESTART = "runbooks/actions/restart_pod.yaml"
@@ -15,7 +14,7 @@ SCALE = "runbooks/actions/scale_consumers.yaml"
 KAFKA = "rules/kafka.yaml"
 PARAMETER = "document.parameters.uid"
 STEP = "document.mainSteps.0"
-CATALOG = load_catalog(DATA)
+CATALOG = fixture_catalog()
 ACTIONS = ", ".join(CATALOG.actions)
 ALL_ACTIONS = ", ".join([*CATALOG.actions, *CATALOG.hand_overs])
 ALERTS = ", ".join(CATALOG.rules.alerts)

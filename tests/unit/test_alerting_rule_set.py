@@ -12,7 +12,7 @@ import promql_parser
 import pytest
 
 from alerting import checks
-from alerting.build import build_platform, load_catalog
+from alerting.build import build_platform
 from alerting.catalog import Catalog, Page
 from alerting.loader import read_catalog
 from alerting.rules.burn_rates import LEAST_OBJECTIVE, PAIRS
@@ -20,7 +20,7 @@ from alerting.rules.checks.alerts import PAGE_HEADINGS
 from alerting.rules.compile import compile_rules
 from alerting.rules.model import Rule, RuleSource, SourceGroup, SourceRule
 from cli.check import untested_alerts
-from tests.alerting_data import DATA, settings
+from tests.alerting_data import DATA, fixture_catalog, settings
 
 ALERT = "GeneratedLatency"
 DOMAIN = "generated"
@@ -31,7 +31,7 @@ SERVICES = "catalog/services.yaml"
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return load_catalog(DATA)
+    return fixture_catalog()
 
 
 def with_alert(

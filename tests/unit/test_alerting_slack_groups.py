@@ -10,7 +10,7 @@ from alerting.build import build_platform, load_catalog
 from alerting.routing.checks.slack_groups import BURST, ChannelLoad, burst_notices, channel_loads
 from alerting.settings import Environment
 from alerting.source.problems import CatalogError
-from tests.alerting_data import DATA, changed, copied_root, problems, settings
+from tests.alerting_data import DATA, changed, copied_root, fixture_catalog, problems, settings
 
 ROUTING = "catalog/routing.yaml"
 WARNING = "  - match: {severity: [warning]}\n    receiver: slack-warning\n"
@@ -44,7 +44,7 @@ def test_a_service_more_is_a_group_more_for_each_alert_of_every_service(tmp_path
 
 def test_a_coarser_group_by_makes_fewer_groups_and_the_notice_goes(tmp_path: Path) -> None:
     root = changed(tmp_path / "root", ROUTING, WARNING, COARSE)
-    before = list(burst_notices(load_catalog(DATA), settings()))
+    before = list(burst_notices(fixture_catalog(), settings()))
     after = list(burst_notices(load_catalog(root), settings()))
 
     assert load(DATA).groups > BURST >= load(root).groups
@@ -68,7 +68,7 @@ def test_a_channel_that_could_never_catch_up_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_would_page_counts_where_nobody_is_paged() -> None:
-    catalog = load_catalog(DATA)
+    catalog = fixture_catalog()
     loads = [
         {one.channel: one.groups for one in channel_loads(catalog, settings(Environment.DEV, paging=paging))}
         for paging in (True, False)

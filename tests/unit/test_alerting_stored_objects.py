@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from alerting.build import build_platform, load_catalog
+from alerting.build import build_platform
 from alerting.catalog import Catalog, Service
 from alerting.oncall.pagerduty import paged_services
 from alerting.platform import Dashboard, Platform, RuleFile
@@ -15,12 +15,12 @@ from alerting.rules import parts
 from alerting.rules.sources.services import RULES_OF_A_GROUP, services_source
 from alerting.source.problems import CatalogError
 from alerting.stored_objects import OBJECT_BYTES, RULES_BYTES, object_sizes, require_stored
-from tests.alerting_data import DATA, settings
+from tests.alerting_data import fixture_catalog, settings
 
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return load_catalog(DATA)
+    return fixture_catalog()
 
 
 @pytest.fixture(scope="module")

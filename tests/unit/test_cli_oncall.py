@@ -25,7 +25,7 @@ from alerting.oncall.teams import EscalationEntry, LevelEntry, Team
 from cli.oncall import print_on_call
 from cli.oncall_arguments import QuestionUnclear, ask
 from cli.oncall_comparison import compare
-from tests.alerting_data import DATA, ROOT, copied_root, program_folder
+from tests.alerting_data import ROOT, copied_root, fixture_catalog, program_folder
 from tests.rota_strategies import CHANGES, PEOPLE, schedules
 
 ABOUT_CHRISTMAS = "2026-12-24T12:00"
@@ -217,7 +217,7 @@ def test_where_there_is_room_addresses_are_whole(width: int | None) -> None:
     said = shown(console(width))
 
     assert "Addresses shown" not in said
-    people = [person for team in load_catalog(DATA).teams.values() for person in team.people]
+    people = [person for team in fixture_catalog().teams.values() for person in team.people]
     assert {word.removesuffix(":") for word in unframed(said).split() if "@" in word} == set(people)
 
 

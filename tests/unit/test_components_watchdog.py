@@ -6,13 +6,12 @@ import json
 
 import pytest
 
-from alerting.build import load_catalog
 from alerting.routing.alertmanager import alertmanager_files
 from alerting.settings import Settings
 from alerting.source.durations import milliseconds
 from components.watchdog import PERIOD_SECONDS, Watchdog, WatchdogArgs
 from sandbox.mocked_program import Run, run_program
-from tests.alerting_data import DATA
+from tests.alerting_data import fixture_catalog
 from tests.component_data import providers, settings
 
 SNS = "arn:aws:sns:us-east-1:123456789012"
@@ -71,7 +70,7 @@ def test_only_this_account_may_be_the_heartbeat() -> None:
 
 
 def test_alertmanager_sends_a_heartbeat_in_every_period() -> None:
-    configuration = alertmanager_files(load_catalog(DATA), settings()).configuration
+    configuration = alertmanager_files(fixture_catalog(), settings()).configuration
     (route,) = [one for one in configuration["route"]["routes"] if one["receiver"] == "watchdog"]
     (receiver,) = [one for one in configuration["receivers"] if one["name"] == "watchdog"]
 

@@ -11,7 +11,7 @@ import pytest
 from alerting.build import load_catalog
 from alerting.oncall.shifts import on_call, shifts
 from alerting.oncall.teams import ScheduleEntry
-from tests.alerting_data import DATA, ROOT, copied_root
+from tests.alerting_data import ROOT, copied_root, fixture_catalog
 
 DIFF = re.compile(r"^```diff\n(diff --git .*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -46,7 +46,7 @@ def test_a_person_leaves_in_the_middle_of_a_turn(schedule: ScheduleEntry, at: st
 
 def test_who_has_left_is_never_on_call_again_and_the_turns_before_stay(schedule: ScheduleEntry) -> None:
     left = datetime(2026, 12, 9, 13, tzinfo=UTC)
-    unchanged = load_catalog(DATA).teams["database"].schedules["database-primary"]
+    unchanged = fixture_catalog().teams["database"].schedules["database-primary"]
     before = left - timedelta(days=30)
 
     after = {shift.person for shift in shifts(schedule, left, left + timedelta(days=90))}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alerting.build import load_catalog
 from alerting.repairs.compile import repairs
-from tests.alerting_data import DATA, ROOT, changed, copied_root
+from tests.alerting_data import ROOT, changed, copied_root, fixture_catalog
 
 PAGE = (ROOT / "docs" / "repairs.md").read_text()
 
@@ -22,7 +22,7 @@ def test_every_repair_of_the_catalog_is_in_its_table() -> None:
     rows = [line.split("|")[1:3] for line in PAGE.splitlines() if line.startswith("| `")]
     told = {(action.strip(" `"), alert.strip(" `")) for action, alert in rows}
 
-    assert {(entry.action, alert) for alert, entry in load_catalog(DATA).remediations.items()} <= told
+    assert {(entry.action, alert) for alert, entry in fixture_catalog().remediations.items()} <= told
 
 
 def test_the_action_that_it_adds_is_taken(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from alerting.rules.model import ExporterPods
 from alerting.rules.pod_monitors import pod_monitors
 from alerting.rules.series import SERVICE_OWNER
 from components.monitoring_values import MonitoringSpec, chart_values, prometheus_resource
-from tests.alerting_data import DATA, ROOT, changed, line_of, problems, settings
+from tests.alerting_data import DATA, ROOT, changed, fixture_catalog, line_of, problems, settings
 from tests.unit.test_components_monitoring import rendered_chart
 
 HERE = {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}
@@ -28,7 +28,7 @@ FORGED = {"http_requests_total", "kafka_consumergroup_lag", "kube_pod_labels", "
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return load_catalog(DATA)
+    return fixture_catalog()
 
 
 def endpoint(spec: dict[str, Any]) -> dict[str, Any]:

@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.build import load_catalog
 from alerting.platform import RepairAction
 from alerting.repairs.compile import NOT_AFTER, repairs
 from orion_common.envelope import Alert
 from runbook_automation.configuration import Remediations
 from runbook_automation.decisions import Plan, Refusal, decide, previous_repair_id, repair_id
-from tests.alerting_data import DATA
+from tests.alerting_data import fixture_catalog
 from tests.lambda_events import LABELS, function_data, repair_actions
 
 REMEDIATIONS = Remediations.from_json(
@@ -171,7 +170,7 @@ def test_a_record_of_an_earlier_version_is_found_by_the_id_that_it_has() -> None
 
 
 def test_what_the_catalog_puts_into_the_zip_is_understood() -> None:
-    data = repairs(load_catalog(DATA)).as_function_data()
+    data = repairs(fixture_catalog()).as_function_data()
 
     read = Remediations.from_json(json.dumps(data))
 

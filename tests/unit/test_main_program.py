@@ -7,12 +7,11 @@ import json
 import pulumi
 import pytest
 
-from alerting.build import load_catalog
 from alerting.names import ALARM_TOPIC, PAGERDUTY_KEYS_SECRET
 from alerting.oncall.event_orchestration import KEY_NAMES
 from components.configuration import ConfigurationError
 from sandbox.mocked_program import ISSUER, PROJECT, Run, run_program
-from tests.alerting_data import DATA
+from tests.alerting_data import fixture_catalog
 from tests.program_harness import SECRETS, deployed
 
 COMPONENTS = {
@@ -128,7 +127,7 @@ def test_alertmanager_mounts_exactly_the_secrets_that_are_made(run: Run) -> None
 def test_every_service_of_the_catalog_can_be_paged_about(run: Run) -> None:
     paged = {one.inputs["name"] for one in run.of_type("pagerduty:index/service:Service")}
 
-    assert set(load_catalog(DATA).services) <= paged
+    assert set(fixture_catalog().services) <= paged
 
 
 def test_integration_keys_reach_the_cluster_as_secrets_and_by_nobodys_hand() -> None:
@@ -148,7 +147,7 @@ def test_integration_keys_reach_the_cluster_as_secrets_and_by_nobodys_hand() -> 
 
 def test_every_alarm_pages_the_operating_team_through_the_topic_that_lets_it_in() -> None:
     run = deployed("prod")
-    catalog = load_catalog(DATA)
+    catalog = fixture_catalog()
     topic = f"arn:aws:sns:us-east-1:123456789012:{ALARM_TOPIC}"
     alarms = [one.inputs for one in run.of_type("aws:cloudwatch/metricAlarm:MetricAlarm")]
     (statement, _) = json.loads(run.resources["alarms-topic-policy"].inputs["policy"])["Statement"]
