@@ -28,7 +28,8 @@ from sandbox.journal import JOURNAL_VARIABLE, Journal
 from sandbox.ports import free_port
 from sandbox.seed_data import ACCOUNT_ID, REGION
 from sandbox.service import ProcessService, wait_until_ready
-from tests.lambda_events import ROOT, catalog, create_documents, create_state_table, function_data, function_repairs
+from tests.alerting_data import fixture_catalog
+from tests.lambda_events import ROOT, create_documents, create_state_table, function_data, function_repairs
 from tests.waiting import until
 
 CLUSTER = "orion"
@@ -289,7 +290,7 @@ class Stage:
 
     def document_with(self, action: str, name: str, **bounds: int) -> str:
         """Make another document of an action, with other bounds, and return its name."""
-        content = repair_action(catalog().actions[action], namespaces=[NAMESPACE], bounds=bounds).content
+        content = repair_action(fixture_catalog().actions[action], namespaces=[NAMESPACE], bounds=bounds).content
         self.ssm.create_document(
             Name=name, DocumentType="Command", DocumentFormat="JSON", Content=document_text(content)
         )

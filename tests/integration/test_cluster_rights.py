@@ -19,9 +19,9 @@ from alerting.names import MAINTENANCE_CONFIG_MAP, MAINTENANCE_NAMESPACE
 from sandbox.cluster.api_client import http_client
 from sandbox.cluster.kubectl import apply_files
 from sandbox.cluster.workloads import NAMESPACE
-from tests.alerting_data import ROOT
+from tests.alerting_data import ROOT, fixture_catalog
 from tests.integration.repair_harness import GROUP, rights, running_cluster
-from tests.lambda_events import catalog, function_repairs
+from tests.lambda_events import function_repairs
 
 pytestmark = pytest.mark.integration
 
@@ -148,9 +148,9 @@ def test_a_dry_run_is_forbidden_to_a_preview_as_the_change_itself_is(api: _Api) 
 def test_the_catalogs_own_repairs_need_every_right_that_is_given() -> None:
     """All actions are in use, so that the rights tested here are those that are deployed."""
     given = function_repairs({})
-    used = {entry.action for entry in catalog().remediations.values()}
+    used = {entry.action for entry in fixture_catalog().remediations.values()}
 
-    assert used == set(catalog().actions) | set(catalog().hand_overs)
+    assert used == set(fixture_catalog().actions) | set(fixture_catalog().hand_overs)
     assert {one.resource for one in given.cluster_rights} == {"nodes"}
     verbs = {(one.group, one.resource): set(one.verbs) for one in given.rights}
     assert {name for name, allowed in verbs.items() if allowed & {"create", "update", "patch", "delete"}} == {

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.lambda_events import ROOT, catalog
+from tests.alerting_data import fixture_catalog
+from tests.lambda_events import ROOT
 
 TRIGGERS_TEST = ROOT / "tests" / "rules" / "annotations_repairs_test.yaml"
 NAMES_OF_WHAT_AN_ALERT_IS_ABOUT = {
@@ -42,7 +43,7 @@ ALSO = {"HighErrorRateAfterRollout": {"revision"}}
 
 def test_no_alert_has_a_label_that_changes_while_it_lasts() -> None:
     """Each label that is new here: does its value stay for as long as the alert's cause does? Else: an annotation."""
-    labels = {alert: {*carried.fixed, *carried.read} for alert, carried in catalog().rules.alert_labels.items()}
+    labels = {alert: {*carried.fixed, *carried.read} for alert, carried in fixture_catalog().rules.alert_labels.items()}
 
     changing = {
         alert: names - NAMES_OF_WHAT_AN_ALERT_IS_ABOUT - ALSO.get(alert, set()) for alert, names in labels.items()
@@ -60,10 +61,10 @@ def test_every_annotation_that_a_repair_reads_is_seen_with_a_value_that_its_patt
         for alert in case["exp_alerts"]
         for name, text in alert["exp_annotations"].items()
     }
-    actions = catalog().actions
+    actions = fixture_catalog().actions
     read = {
         (alert, annotation, actions[entry.action].document.parameters[parameter].allowedPattern)
-        for alert, entry in catalog().triggers().items()
+        for alert, entry in fixture_catalog().triggers().items()
         if entry.action in actions
         for parameter, annotation in actions[entry.action].parameters_from_annotations.items()
     }

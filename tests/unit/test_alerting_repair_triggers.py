@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.alerting_data import changed, line_of, problems
-from tests.lambda_events import catalog
+from tests.alerting_data import changed, fixture_catalog, line_of, problems
 
 REMEDIATIONS = "catalog/remediations.yaml"
-ALERTS = ", ".join(catalog().rules.alerts)
+ALERTS = ", ".join(fixture_catalog().rules.alerts)
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ from alerting.names import MAINTENANCE_CONFIG_MAP, MAINTENANCE_NAMESPACE, MAINTE
 from sandbox.clouds.aws.ssm_agent import StepResult
 from sandbox.drills.repairs import RESTARTS_AN_HOUR
 from sandbox.drills.target import RESTART_LOCK
-from tests.alerting_data import DATA, ROOT
-from tests.lambda_events import LABELS, catalog, repair_actions
+from tests.alerting_data import DATA, ROOT, fixture_catalog
+from tests.lambda_events import LABELS, repair_actions
 from tests.repair_scripts import run_script
 
 POD = {name: LABELS[name] for name in ("namespace", "pod", "uid")}
 PARAMETERS = POD | {"deployment": "orders", "replicas": "2", "revision": "2"}
-CHANGING = sorted(name for name, action in catalog().actions.items() if action.changes_cluster)
+CHANGING = sorted(name for name, action in fixture_catalog().actions.items() if action.changes_cluster)
 
 
 def _cluster(
@@ -184,7 +184,7 @@ def test_maintenance_ends_after_four_hours(tmp_path: Path) -> None:
 
 
 def test_the_alert_and_the_scripts_speak_of_the_same_maintenance() -> None:
-    expression = str(catalog().rules.alerts["ClusterMaintenance"].rule.expr)
+    expression = str(fixture_catalog().rules.alerts["ClusterMaintenance"].rule.expr)
 
     assert f'namespace="{MAINTENANCE_NAMESPACE}", configmap="{MAINTENANCE_CONFIG_MAP}"' in expression
     assert expression.rstrip().endswith(f"< {MAINTENANCE_SECONDS // 3600} * 3600")
@@ -208,4 +208,4 @@ def test_the_drill_holds_the_lock_that_the_script_takes() -> None:
 
 
 def test_the_drill_expects_what_the_catalog_allows() -> None:
-    assert catalog().hourly_limits["restart_pod"].service == RESTARTS_AN_HOUR
+    assert fixture_catalog().hourly_limits["restart_pod"].service == RESTARTS_AN_HOUR
