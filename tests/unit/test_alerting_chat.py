@@ -12,8 +12,7 @@ from alerting.platform import Chat
 from alerting.routing.group_key import deduplication_key
 from alerting.settings import Settings
 from chatops.configuration import ChatData
-from tests.alerting_data import DATA, settings
-from tests.lambda_events import catalog
+from tests.alerting_data import DATA, fixture_catalog, settings
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +21,7 @@ def chat() -> Chat:
 
 
 def test_each_published_route_has_a_channel_and_its_messages_receiver(chat: Chat) -> None:
-    configuration = build_platform(catalog(), settings()).alertmanager.configuration
+    configuration = build_platform(fixture_catalog(), settings()).alertmanager.configuration
     published = {one["name"] for one in configuration["receivers"] if _is_published(one)}
 
     assert {route.receiver for route in chat.routes} == published
@@ -36,7 +35,7 @@ def _is_published(receiver: dict[str, object]) -> bool:
 
 
 def test_a_routes_key_is_the_one_in_its_message(chat: Chat) -> None:
-    configuration = build_platform(catalog(), settings()).alertmanager.configuration
+    configuration = build_platform(fixture_catalog(), settings()).alertmanager.configuration
     messages = {
         receiver["name"]: str(topic["message"])
         for receiver in configuration["receivers"]
@@ -49,15 +48,15 @@ def test_a_routes_key_is_the_one_in_its_message(chat: Chat) -> None:
 
 
 def test_people_of_every_team_may_respond(chat: Chat) -> None:
-    assert set(chat.responders) == {person for team in catalog().teams.values() for person in team.people}
+    assert set(chat.responders) == {person for team in fixture_catalog().teams.values() for person in team.people}
 
 
 def test_a_channel_of_the_stack_takes_the_threads() -> None:
     stack: Settings = settings()
-    channel = build_platform(catalog(), stack).chat.routes[0].channel
+    channel = build_platform(fixture_catalog(), stack).chat.routes[0].channel
     elsewhere = stack.model_copy(update={"channels": {channel: "#elsewhere"}})
 
-    assert build_platform(catalog(), elsewhere).chat.routes[0].channel == "#elsewhere"
+    assert build_platform(fixture_catalog(), elsewhere).chat.routes[0].channel == "#elsewhere"
 
 
 def test_the_function_reads_what_the_program_gives_it(chat: Chat) -> None:
