@@ -276,7 +276,7 @@ def test_what_hinders_the_function_is_told(
         {"Payload": io.BytesIO(b'{"answer": {"asked_at": "soon"}}')},
         ReadTimeoutError(endpoint_url="https://lambda"),
     ],
-    ids=str,
+    ids=["it failed", "no answer", "no JSON", "no time", "no end"],
 )
 def test_a_function_that_fails_is_unavailable(invoked: _Invoked, answer: Any) -> None:
     def reply(_: bytes) -> dict[str, Any]:
