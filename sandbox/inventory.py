@@ -20,6 +20,7 @@ _AWS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
     ("sqs", "list_queues", "QueueUrls", str),
     ("s3", "list_buckets", "Buckets", lambda one: one["Name"]),
     ("lambda", "list_functions", "Functions", lambda one: one["FunctionName"]),
+    ("secretsmanager", "list_secrets", "SecretList", lambda one: one["Name"]),
     ("lambda", "list_event_source_mappings", "EventSourceMappings", lambda one: one["UUID"]),
     ("dynamodb", "list_tables", "TableNames", str),
     ("iam", "list_roles", "Roles", lambda one: one["RoleName"]),

@@ -16,7 +16,9 @@ import httpx
 
 from sandbox import loopback
 from sandbox.clock import Clock
+from sandbox.clouds.aws.function_urls import function_url
 from sandbox.cluster.control_plane import ControlPlane
+from sandbox.cluster.load_balancer import create_application as create_load_balancer
 from sandbox.cluster.node_agent import NodeAgent
 from sandbox.cluster.operator import Operator
 from sandbox.cluster.workloads import NAMESPACE, SERVICES, Workloads
@@ -153,7 +155,9 @@ class Sandbox:
         self.console = HttpService(
             "console", create_console(self.journal, self.addresses, self.credentials.pagerduty_headers())
         )
-        self._start(self.console)
+        balancer = create_load_balancer(lambda: list(self.alertmanagers().values()))
+        self.load_balancer = HttpService("Alertmanager's load balancer", balancer)
+        self._start(self.console, self.load_balancer)
         self.engine = self._configured_engine(tell_progress)
 
     @classmethod
@@ -225,6 +229,7 @@ class Sandbox:
                     "sns": self.aws.address,
                     "pagerduty_events": f"{self.pagerduty.address}/v2/enqueue",
                 },
+                "alertmanager_api": self.load_balancer.address,
                 "time_scale": self.clock.scale,
             },
             secret={"pagerdutyToken": self.credentials.pagerduty_token, "slackWebhooks": webhooks},
@@ -319,6 +324,10 @@ class Sandbox:
         if self.prometheuses():
             found["prometheus"] = self.prometheus()
         return found | {f"alertmanager {index}": one for index, one in enumerate(self.alertmanagers().values())}
+
+    def function_url(self, function: str) -> str:
+        """Return the URL that a function has once it is deployed with one."""
+        return function_url(address_of(self._function_listener), function)
 
     def _web_addresses(self, prefix: str) -> dict[str, str]:
         """Return the base address of each pod's web port, by pod, for pods whose name begins so."""

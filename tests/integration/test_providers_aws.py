@@ -102,6 +102,9 @@ aws.lambda_.EventSourceMapping("mapping", event_source_arn=queue.arn, function_n
     scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(maximum_concurrency=2))
 aws.lambda_.Permission("permission", action="lambda:InvokeFunction", function=function.name,
     principal="events.amazonaws.com", opts=opts)
+aws.lambda_.FunctionUrl("url", function_name=function.name, authorization_type="NONE", opts=opts)
+aws.lambda_.Permission("url-permission", action="lambda:InvokeFunction", function=function.name, principal="*",
+    statement_id="InvokeByUrl", invoked_via_function_url=True, opts=opts)
 aws.dynamodb.Table("table", name="orion-state", billing_mode="PAY_PER_REQUEST", hash_key="id", opts=opts,
     attributes=[aws.dynamodb.TableAttributeArgs(name=name, type=kind)
                 for name, kind in (("id", "S"), ("command_id", "S"), ("open", "S"), ("due_at", "N"))],
@@ -145,7 +148,7 @@ pulumi.export("queue", queue.id)
 pulumi.export("object", code.version_id)
 pulumi.export("secret", version.secret_string)
 """
-RESOURCES = 38
+RESOURCES = 40
 """Those of the program, with the provider and the stack itself."""
 
 
