@@ -26,6 +26,7 @@ from sandbox.console.application import create_application as create_console
 from sandbox.credentials import Credentials
 from sandbox.emulators import PodIdentity, StandIns, metrics_source
 from sandbox.engine import Engine, Progress, Result
+from sandbox.functions.process import FunctionFailed
 from sandbox.functions.runtime import FunctionRuntime
 from sandbox.inventory import Inventory, inventory
 from sandbox.journal import Journal
@@ -259,6 +260,10 @@ class Sandbox:
             PodObserver(self.plane.kubeconfig, NAMESPACE, self.journal),
         )
         self._start(functions, *observers)
+        try:
+            functions.warm()
+        except FunctionFailed as error:
+            raise ServiceFailed(f"a function with a URL does not start: {error}") from error
         # Alertmanager sends nothing until its gossip has settled: ten seconds of its own, whatever the scale.
         self._wait("Alertmanager's gossip settles", self._has_settled)
         self.credentials.keep(self.run.directory)

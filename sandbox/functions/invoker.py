@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MOST_AT_ONCE = 10
 STOP_SECONDS = 5.0
 
-_Task = tuple[Mapping[str, Any], Future[Any]]
+_Task = tuple[Callable[[FunctionProcess], Any], Future[Any]]
 
 
 class TooManyInvocations(RuntimeError):
@@ -50,14 +50,13 @@ class Invoker:
         started = time.time()
         error: str | None = None
         try:
-            return worker.run(event)
+            return worker.run(lambda process: process.invoke(event))
         except FunctionFailed as failure:
             error = str(failure)
             report_error(self._cloudwatch, function)
             raise
         finally:
-            with self._lock:
-                self._idle[function].append(worker)
+            self._release(function, worker)
             self._journal.append(
                 SOURCE,
                 Kind.FUNCTION_INVOKED,
@@ -67,6 +66,14 @@ class Invoker:
                 **({} if error is None else {"error": error}),
             )
 
+    def warm(self, function: str) -> None:
+        """Start a process of a function, so that its first invocation need not. Raises `FunctionFailed`."""
+        worker = self._taken(function)
+        try:
+            worker.run(FunctionProcess.start)
+        finally:
+            self._release(function, worker)
+
     def stop(self) -> None:
         """End every process once what it does is done."""
         with self._lock:
@@ -75,6 +82,10 @@ class Invoker:
             self._idle.clear()
         for worker in workers:
             worker.stop()
+
+    def _release(self, function: str, worker: _Worker) -> None:
+        with self._lock:
+            self._idle[function].append(worker)
 
     def _taken(self, function: str) -> _Worker:
         with self._lock:
@@ -96,9 +107,9 @@ class _Worker:
         self._thread = threading.Thread(target=self._work, name=f"invoke {function}", daemon=True)
         self._thread.start()
 
-    def run(self, event: Mapping[str, Any]) -> Any:
+    def run(self, action: Callable[[FunctionProcess], Any]) -> Any:
         future: Future[Any] = Future()
-        self._tasks.put((event, future))
+        self._tasks.put((action, future))
         return future.result()
 
     def stop(self) -> None:
@@ -108,10 +119,10 @@ class _Worker:
     def _work(self) -> None:
         process: FunctionProcess | None = None
         while (task := self._tasks.get()) is not None:
-            event, future = task
+            action, future = task
             try:
                 process = current_process(process, self._process())
-                future.set_result(process.invoke(event))
+                future.set_result(action(process))
             except BaseException as problem:  # noqa: BLE001 - raised again in the thread that waits
                 future.set_exception(problem)
         if process is not None:

@@ -98,8 +98,7 @@ class FunctionProcess:
 
     def invoke(self, event: Mapping[str, Any]) -> Any:
         """Return what the handler returns. Raises `FunctionFailed`."""
-        if self._process is None or self._process.poll() is not None:
-            self._start()
+        self.start()
         deadline = time.time() + self.function.timeout_seconds
         request = {"request_id": str(uuid.uuid4()), "deadline": deadline, "event": event}
         answer = self._exchange(json.dumps(request).encode() + b"\n", deadline)
@@ -107,6 +106,11 @@ class FunctionProcess:
             error = answer["error"]
             raise FunctionFailed(f"{error['errorType']}: {error['errorMessage']}", error["errorType"])
         return answer["result"]
+
+    def start(self) -> None:
+        """Start the process unless it runs. Raises `FunctionFailed`."""
+        if self._process is None or self._process.poll() is not None:
+            self._start()
 
     def stop(self) -> None:
         """End the process."""

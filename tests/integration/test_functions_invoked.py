@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,6 +40,11 @@ def asking(event, context):
     answer = boto3.client("lambda").invoke(FunctionName="asked", Payload=payload)
     return {"read": json.loads(answer["Payload"].read())}
 
+def warmed(event, context):
+    return os.getpid()
+
+print("started", os.getpid())
+
 def served(event, context):
     if event["rawPath"] == "/fail":
         raise ValueError("asked to fail")
@@ -54,7 +60,8 @@ UNSIGNED = {"Content-Type": "application/json"}
 @dataclass(frozen=True)
 class _Account:
     journal: Journal
-    runtime: str
+    runtime: FunctionRuntime
+    endpoint: str
     functions: Any
     cloudwatch: Any
 
@@ -77,14 +84,14 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Account]:
         return session.client(name, endpoint_url=server.address)  # pyright: ignore[reportCallIssue, reportArgumentType]  any service
 
     runtime = FunctionRuntime(server.address, credentials, Clock(60), journal, directory / "runtime", listener=listener)
-    account = _Account(journal, address, client("lambda"), client("cloudwatch"))
+    account = _Account(journal, runtime, address, client("lambda"), client("cloudwatch"))
     client("s3").create_bucket(Bucket="functions")
     role = client("iam").create_role(RoleName="f", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("app.py", CODE)
     client("s3").put_object(Bucket="functions", Key="f.zip", Body=buffer.getvalue())
-    for name in ("asked", "asking", "served"):
+    for name in ("asked", "asking", "served", "warmed"):
         account.functions.create_function(
             FunctionName=name,
             Runtime="python3.13",
@@ -177,7 +184,7 @@ def test_what_is_not_invoked_is_refused_by_name(account: _Account, asked: dict[s
 
 
 def test_only_the_stand_in_for_aws_may_ask_the_runtime_to_invoke(account: _Account) -> None:
-    answer = httpx.post(f"{account.runtime}/invocations/asked", content=b'{"numbers": []}', headers=UNSIGNED)
+    answer = httpx.post(f"{account.endpoint}/invocations/asked", content=b'{"numbers": []}', headers=UNSIGNED)
 
     assert answer.status_code == 403
 
@@ -198,7 +205,19 @@ def test_a_url_calls_the_function_with_the_request_and_answers_with_its_response
 def test_a_url_is_known_before_its_function_is_made(account: _Account, address: str) -> None:
     config = account.functions.get_function_url_config(FunctionName="served")
 
-    assert address == config["FunctionUrl"] == function_url(account.runtime, "served")
+    assert address == config["FunctionUrl"] == function_url(account.endpoint, "served")
+
+
+def test_a_function_with_a_url_can_be_started_before_its_first_call(account: _Account) -> None:
+    account.url("warmed")
+    account.runtime.warm()
+    log = Path(account.runtime.address) / "warmed.log"
+    before = log.read_text()
+
+    answer = account.functions.invoke(FunctionName="warmed")["Payload"].read().decode()
+
+    assert before == log.read_text() == f"started {answer}\n"
+    account.functions.delete_function_url_config(FunctionName="warmed")
 
 
 def test_a_failed_function_is_a_bad_gateway(address: str) -> None:
@@ -208,7 +227,7 @@ def test_a_failed_function_is_a_bad_gateway(address: str) -> None:
 def test_what_has_no_policy_or_no_url_is_not_called(account: _Account) -> None:
     assert httpx.get(account.url("asked")).status_code == 403
     account.functions.delete_function_url_config(FunctionName="asked")
-    assert httpx.get(function_url(account.runtime, "asked")).status_code == 404
+    assert httpx.get(function_url(account.endpoint, "asked")).status_code == 404
 
 
 @pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "http://evil.example"}])

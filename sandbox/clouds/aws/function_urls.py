@@ -39,6 +39,11 @@ class FunctionUrls:
         self._functions: dict[str, str] = {}
         self._lock = threading.Lock()
 
+    def functions(self) -> list[str]:
+        """Return the names of all functions that have a URL."""
+        with self._lock:
+            return sorted(self._functions.values())
+
     def function(self, id_: str) -> str:
         """Return the name of the function that has a URL. Raises `AwsError` for an unknown one."""
         with self._lock:

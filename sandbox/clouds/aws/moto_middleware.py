@@ -161,6 +161,8 @@ class Front:
                 return json_answer({"count": self._changes.count})
             case "GET", ("functions", name):
                 return json_answer(self._functions.code(name))
+            case "GET", ("function-urls",):
+                return json_answer({"functions": self._function_urls.functions()})
             case "GET", ("function-urls", id_):
                 return json_answer({"function": self._function_urls.function(id_)})
             case _:
