@@ -85,12 +85,12 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Account]:
 
     runtime = FunctionRuntime(server.address, credentials, Clock(60), journal, directory / "runtime", listener=listener)
     account = _Account(journal, runtime, address, client("lambda"), client("cloudwatch"))
-    client("s3").create_bucket(Bucket="functions")
-    role = client("iam").create_role(RoleName="f", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    client("s3").create_bucket(Bucket="invoked-functions")
+    role = client("iam").create_role(RoleName="invoked", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("app.py", CODE)
-    client("s3").put_object(Bucket="functions", Key="f.zip", Body=buffer.getvalue())
+    client("s3").put_object(Bucket="invoked-functions", Key="f.zip", Body=buffer.getvalue())
     for name in ("asked", "asking", "served", "warmed"):
         account.functions.create_function(
             FunctionName=name,
@@ -98,7 +98,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Account]:
             Role=role,
             Handler=f"app.{name}",
             Timeout=20,
-            Code={"S3Bucket": "functions", "S3Key": "f.zip"},
+            Code={"S3Bucket": "invoked-functions", "S3Key": "f.zip"},
         )
     runtime.start()
     try:
