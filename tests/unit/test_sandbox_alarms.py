@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from sandbox.clock import Clock
 from sandbox.clouds.aws.alarms import Alarm, Alarms, Sources
 from sandbox.clouds.aws.clients import Clients
-from sandbox.clouds.aws.server import AwsServer, oldest_message
+from sandbox.clouds.aws.server import AwsServer, oldest_message, waiting_messages
 from sandbox.credentials import Credentials
 from sandbox.journal import Journal, Kind
 from sandbox.seed_data import ACCOUNT_ID, REGION
@@ -105,6 +105,7 @@ class Account:
         sources = Sources(
             published=lambda _: self.beats,
             oldest_message=lambda queue: oldest_message(queue, account_id=ACCOUNT_ID, region=REGION),
+            waiting_messages=lambda queue: waiting_messages(queue, account_id=ACCOUNT_ID, region=REGION),
         )
         self.alarms = Alarms(self.clients, sources, Clock(1), self.journal)
         topic = self.clients.sns.create_topic(Name="silence")["TopicArn"]

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sandbox.clock import Clock
@@ -103,11 +102,13 @@ class Sources:
     """Metrics that are read elsewhere than from an API.
 
     `published` returns when a topic was told something, in Unix seconds, by the topic's name. `oldest_message` returns
-    when the oldest message of a queue was sent, likewise, or None for an empty queue.
+    when the oldest message of a queue was sent, likewise, or None for an empty queue. `waiting_messages` returns how
+    many messages of a queue are visible, or None without such a queue.
     """
 
     published: Callable[[str], Sequence[float]]
     oldest_message: Callable[[str], float | None]
+    waiting_messages: Callable[[str], float | None]
 
 
 class Alarms:
@@ -154,7 +155,7 @@ class Alarms:
             case "Errors":
                 return self._errors(alarm, now)
             case "ApproximateNumberOfMessagesVisible":
-                value = self._depth(alarm.about)
+                value = self._sources.waiting_messages(alarm.about)
             case "ApproximateAgeOfOldestMessage":
                 sent = self._sources.oldest_message(alarm.about)
                 value = 0.0 if sent is None else self._clock.story(now - sent)
@@ -177,17 +178,6 @@ class Alarms:
         )["Datapoints"]
         points = ((point.get("Timestamp"), point.get("Sum")) for point in found)
         return [(at.timestamp(), total) for at, total in points if at is not None and total is not None]
-
-    def _depth(self, queue: str) -> float | None:
-        sqs = self._clients.sqs
-        try:
-            url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-        except ClientError as error:
-            if "NonExistentQueue" in str(error) or "QueueDoesNotExist" in str(error):
-                return None
-            raise
-        name = "ApproximateNumberOfMessages"
-        return float(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
 
     def _change(self, alarm: Alarm, state: State, reason: str) -> None:
         self._clients.cloudwatch.set_alarm_state(AlarmName=alarm.name, StateValue=state, StateReason=reason)
