@@ -253,6 +253,9 @@ def _flat(key: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
         for name, item in value.items():
             yield from _flat(f'{key}["{name}"]', item)
+    elif isinstance(value, list):
+        for index, item in enumerate(cast("list[Any]", value)):
+            yield from _flat(f"{key}[{index}]", item)
     else:
         yield key, str(value)
 

@@ -75,16 +75,18 @@ def test_secrets_are_nowhere_in_the_state_in_plain_text(files: Files) -> None:
         webhooks = config.require_secret_object("webhooks")
         made = File("made", name="a.txt", text=webhooks["#orders"])
         File("other", name="b.txt", text=made.path.apply(lambda path: "plain"))
+        keys = config.require_secret_object("signingKeys")
+        File("keys", name="c.txt", text=keys.apply(lambda keys: "/".join(keys)))
     """)
     engine = files.engine()
-    engine.configure({}, secret={"webhooks": {"#orders": SECRET}})
+    engine.configure({}, secret={"webhooks": {"#orders": SECRET}, "signingKeys": [SECRET, f"{SECRET}-before"]})
     engine.preview()
     engine.up()
     kept = [path for path in files.engine_folder.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
 
-    assert files.there() == {"a.txt": SECRET, "b.txt": "plain"}
+    assert files.there() == {"a.txt": SECRET, "b.txt": "plain", "c.txt": f"{SECRET}/{SECRET}-before"}
     assert kept == []
-    assert engine.up().changes == {"same": 3}
+    assert engine.up().changes == {"same": 4}
 
 
 def test_a_saved_plan_holds_no_secret_and_what_is_not_in_it_is_not_done(files: Files, tmp_path: Path) -> None:
