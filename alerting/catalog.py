@@ -76,12 +76,15 @@ class Receiver(ClosedModel):
     """The destinations of an alert. `publish` sends the notification to the alert topic too, where repairs listen.
 
     `heartbeat` sends it to the topic of the dead man's switch, which only counts.
+    Where chat is on, a thread takes the place of the last entry of `slack`. Without `threads` all entries stay
+    webhooks, for alerts that may be about chat itself.
     """
 
     page: PageEntry | None = None
     slack: tuple[SlackEntry, ...] = ()
     publish: bool = True
     heartbeat: bool = False
+    threads: bool = True
 
 
 class Timings(ClosedModel):

@@ -315,9 +315,11 @@ class Chat:
     """Routes and people that chat's function is given.
 
     People are emails: `responders` may acknowledge, silence and escalate, and `approvers` approve repairs.
+    `webhook_receivers` are those whose notifications have no thread: webhooks show them.
     """
 
     routes: tuple[ChatRoute, ...]
+    webhook_receivers: tuple[str, ...]
     responders: tuple[str, ...]
     approvers: tuple[str, ...]
 
@@ -333,6 +335,7 @@ class Chat:
                 }
                 for route in self.routes
             },
+            "webhook_receivers": list(self.webhook_receivers),
             "responders": list(self.responders),
             "approvers": list(self.approvers),
         }

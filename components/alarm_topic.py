@@ -22,6 +22,7 @@ from alerting.settings import ChatMode, Settings
 from components.naming import (
     ALERTMANAGER_FUNCTION,
     CHAT_FUNCTION,
+    CHAT_GIVEN_UP_ALARM,
     FUNCTIONS,
     INGRESS_FUNCTION,
     arn,
@@ -45,6 +46,7 @@ def alarm_names(settings: Settings) -> list[str]:
         names.SILENCE_ALARM,
         *(alarm(function) for function in fed for alarm in (dead_letter_queue, queue_age_alarm, errors_alarm)),
         *(errors_alarm(function) for function in invoked),
+        *((CHAT_GIVEN_UP_ALARM,) if has_chat else ()),
     ]
 
 

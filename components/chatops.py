@@ -20,15 +20,32 @@ from alerting.settings import ChatMode, Settings
 from components.chat_secrets import ChatSecretsArgs, ChatSecretStore
 from components.configuration import ChatSecrets
 from components.function import Function, FunctionArgs, FunctionSpec
-from components.function_alarms import FunctionAlarms
+from components.function_alarms import FunctionAlarms, make_count_alarm
 from components.function_network import FunctionNetwork
 from components.function_package import FunctionPackage, build_function_package
 from components.function_queue import RuleFeed, TopicFeed
-from components.naming import ALERTMANAGER_FUNCTION, CHAT_FUNCTION, CHAT_RULE, INGRESS_FUNCTION, arn, type_token
+from components.naming import (
+    ALERTMANAGER_FUNCTION,
+    CHAT_FUNCTION,
+    CHAT_GIVEN_UP_ALARM,
+    CHAT_RULE,
+    INGRESS_FUNCTION,
+    arn,
+    type_token,
+)
 from components.policies import Statement
 from components.state import State
-from orion_common.names import BY_STATUS, CHAT_FILE, CHAT_SWEEP_SOURCE, UNREADABLE_PREFIX, Variable
+from orion_common.names import (
+    BY_STATUS,
+    CHAT_FILE,
+    CHAT_SWEEP_SOURCE,
+    EFFECTS_GIVEN_UP,
+    UNREADABLE_PREFIX,
+    Variable,
+)
 
+METRICS_SERVICE = "chatops"
+"""The value of the dimension `service` of the chat function's own metrics."""
 CHAT_PACKAGES = ("orion_common", "chatops")
 ACCESS_PACKAGES = ("orion_common", "chatops", "alertmanager_access")
 INGRESS_PACKAGES = ("orion_common", "chat_ingress")
@@ -42,7 +59,7 @@ SCHEDULE = RuleFeed(
     schedule="rate(1 minute)",
     message={"source": CHAT_SWEEP_SOURCE},
 )
-PAGES_GO_ON = "Pages and the Slack webhooks do not depend on it."
+PAGES_GO_ON = "Pages do not depend on it; Slack's threads do."
 CHAT_ALARMS = FunctionAlarms(
     given_up=(
         "Notifications, clicks or webhooks could not be handled by chat, and wait in this queue. "
@@ -52,6 +69,10 @@ CHAT_ALARMS = FunctionAlarms(
     failing=f'The function of chat fails again and again. {PAGES_GO_ON} docs/episodes.md, "When chat fails"',
     # A message of the schedule comes every minute, so that three failures are two minutes apart.
     error_minutes=5,
+)
+GIVEN_UP = (
+    "Chat could not show a message, or acknowledge, silence or escalate an incident, and does not try again: "
+    'docs/episodes.md, "When chat fails"'
 )
 INGRESS_ALARMS = FunctionAlarms(
     given_up="",
@@ -182,6 +203,15 @@ class ChatFunction(Function):
         self.function_arn = made.function_arn
         self.queue_url = made.queue_url
         self.queue_arn = made.queue_arn
+        make_count_alarm(
+            name,
+            CHAT_GIVEN_UP_ALARM,
+            GIVEN_UP,
+            EFFECTS_GIVEN_UP,
+            METRICS_SERVICE,
+            topic_arn=args.alarm_topic_arn,
+            opts=self._child,
+        )
         self.register_outputs({"functionArn": self.function_arn, "queueUrl": self.queue_url})
 
 

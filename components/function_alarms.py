@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.naming import dead_letter_queue, errors_alarm, queue_age_alarm
+from orion_common.names import METRICS_NAMESPACE
 
 PERIOD_SECONDS = 60
 QUEUE_AGE_SECONDS = 10 * 60
@@ -92,6 +93,31 @@ def make_errors_alarm(
         statistic="Sum",
         evaluation_periods=alarms.error_minutes,
         datapoints_to_alarm=ERRONEOUS_PERIODS,
+        threshold=0,
+    )
+
+
+def make_count_alarm(
+    name: str,
+    alarm_name: str,
+    description: str,
+    metric: str,
+    service: str,
+    *,
+    topic_arn: pulumi.Input[str],
+    opts: pulumi.ResourceOptions,
+) -> None:
+    """Make the alarm on a count of a function's own: it goes off in every minute in which something was counted."""
+    alarm = _maker(name, topic_arn, opts)
+    alarm(
+        "count",
+        alarm_name,
+        alarm_description=description,
+        namespace=METRICS_NAMESPACE,
+        metric_name=metric,
+        dimensions={"service": service},
+        statistic="Sum",
+        evaluation_periods=1,
         threshold=0,
     )
 

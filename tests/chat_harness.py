@@ -49,6 +49,7 @@ DATA: dict[str, Any] = {
             "group_by": ["alertname", "cluster", "service"],
         }
     },
+    "webhook_receivers": ["default"],
     "responders": ["ann@example.com", "Bob@example.com"],
     "approvers": [],
 }

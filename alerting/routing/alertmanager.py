@@ -26,7 +26,7 @@ from alerting.oncall.event_orchestration import ANY_TEAM, KEY_NAMES, PAGED_TEAM
 from alerting.platform import AlertmanagerFiles, SecretFile, SecretSource
 from alerting.routing.routes import Route, default_route, label_matcher, routes
 from alerting.rules.series import ALERTNAME, SEVERITY
-from alerting.settings import Environment, Settings
+from alerting.settings import ChatMode, Environment, Settings
 from alerting.source.durations import scaled_duration
 
 PAGERDUTY_EVENTS = "https://events.pagerduty.com/v2/enqueue"
@@ -71,8 +71,17 @@ def slack_secret(channel: str) -> SecretFile:
 
 def _secret_files(catalog: Catalog, settings: Settings) -> list[SecretFile]:
     keys = KEY_NAMES if settings.paging else ()
-    channels = dict.fromkeys(settings.channel(name) for name in catalog.routing.channels)
+    channels = dict.fromkeys(settings.channel(name) for name in _webhook_channels(catalog, settings))
     return [pagerduty_secret(key) for key in keys] + [slack_secret(name) for name in channels]
+
+
+def _webhook_channels(catalog: Catalog, settings: Settings) -> list[str]:
+    """Return the catalog's channels that Alertmanager posts to: threads need no webhook."""
+    if settings.chat is ChatMode.OFF:
+        return list(catalog.routing.channels)
+    every = (default_route(catalog), *routes(catalog))
+    posted = {entry.channel for route in every for entry in route.webhook_entries(settings.chat)}
+    return [channel for channel in catalog.routing.channels if channel in posted]
 
 
 def _configuration(catalog: Catalog, settings: Settings) -> dict[str, Any]:
@@ -136,7 +145,7 @@ def _selected(selector: Selector) -> str:
 
 def _receiver(route: Route, routing: RoutingFile, settings: Settings) -> dict[str, Any]:
     result: dict[str, Any] = {"name": route.receiver_name}
-    posted = route.receiver.slack
+    posted = route.webhook_entries(settings.chat)
     if route.receiver.page is not None and route.integration_key is not None:
         if settings.paging:
             result["pagerduty_configs"] = [_pagerduty(route.receiver.page, route.integration_key, route, settings)]

@@ -1,7 +1,7 @@
-"""Gives each route that is published a channel for its threads, and names the people who may act in them.
+"""Gives each route that has threads a channel for them, and names the people who may act in them.
 
 A thread is in the last of the channels that its route posts to, which is the team's own where there are several. A
-route that only pages has its threads in the default route's first channel.
+route that only pages has its threads in the default route's first channel. The default route has no threads.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ def chat(catalog: Catalog, settings: Settings) -> Chat:
     fallback = root.receiver.slack[0].channel if root.receiver.slack else catalog.routing.channels[0]
     published = [route for top in (root, *routes(catalog)) for route in top.with_children() if route.receiver.publish]
     return Chat(
-        routes=tuple(_route(route, fallback, settings) for route in published),
+        routes=tuple(_route(route, fallback, settings) for route in published if route.threads),
+        webhook_receivers=tuple(route.receiver_name for route in published if not route.threads),
         responders=tuple(sorted({person for team in catalog.teams.values() for person in team.people})),
         approvers=(),
     )

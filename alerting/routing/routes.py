@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from alerting.catalog import Catalog, Receiver, RouteEntry, Timings
+from alerting.catalog import Catalog, Receiver, RouteEntry, SlackEntry, Timings
 from alerting.oncall.event_orchestration import KEY_NAMES, key_expression, key_name, paged_team
 from alerting.routing.group_key import matcher, route_key
 from alerting.rules.series import SERVICE
+from alerting.settings import ChatMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,7 @@ class Route:
     """A route as it is deployed. `key` is its static key, `group_by` are the labels that it groups by.
 
     `integration_key` names the key of PagerDuty's that its receiver pages with, and `paged_team` the team that it is
-    for, if it is for one.
+    for, if it is for one. Its groups have `threads` where chat is on.
     """
 
     receiver_name: str
@@ -33,7 +34,12 @@ class Route:
     group_by: tuple[str, ...]
     integration_key: str | None
     paged_team: str | None = None
+    threads: bool = False
     children: tuple[Route, ...] = ()
+
+    def webhook_entries(self, chat: ChatMode) -> tuple[SlackEntry, ...]:
+        """Return the entries of Slack that Alertmanager posts itself: a thread takes the place of the last."""
+        return self.receiver.slack[:-1] if self.threads and chat is ChatMode.ON else self.receiver.slack
 
     def with_children(self) -> Iterator[Route]:
         """Yield this route and its children, as their receivers are listed."""
@@ -49,7 +55,10 @@ def label_matcher(label: str, values: tuple[str, ...]) -> str:
 
 
 def default_route(catalog: Catalog) -> Route:
-    """Return the route that every alert starts from. Its key is that of a route without matchers."""
+    """Return the route that every alert starts from. Its key is that of a route without matchers.
+
+    It has no threads: what no other route takes reaches Slack without any code of this project.
+    """
     default = catalog.routing.default
     return Route(
         receiver_name=default.receiver,
@@ -89,6 +98,7 @@ def _route(catalog: Catalog, entry: RouteEntry) -> Route:
     )
     group_by = entry.group_by or catalog.routing.default.group_by
     pages = receiver.page is not None
+    threads = receiver.publish and receiver.threads
     return Route(
         receiver_name=entry.receiver,
         receiver=receiver,
@@ -98,6 +108,7 @@ def _route(catalog: Catalog, entry: RouteEntry) -> Route:
         group_by=group_by,
         integration_key=KEY_NAMES[0] if pages else None,
         paged_team=paged_team(entry),
+        threads=threads,
         children=tuple(
             Route(
                 receiver_name=child_receiver(entry, key),
@@ -108,6 +119,7 @@ def _route(catalog: Catalog, entry: RouteEntry) -> Route:
                 group_by=group_by,
                 integration_key=key,
                 paged_team=paged_team(entry),
+                threads=threads,
             )
             for key in (carried_keys(entry) if pages else ())
         ),

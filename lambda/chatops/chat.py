@@ -146,6 +146,8 @@ class Chat:
 
     def _notified(self, store: Store, notification: Notification, body: str, message_id: str) -> None:
         self.observer.count(Count.NOTIFICATIONS)
+        if notification.receiver in self.data.webhook_receivers:
+            return
         if notification.unreadable:
             self._keep(Count.UNREADABLE, body, message_id, notification.unreadable[0])
         group = self.data.group_of(notification.receiver, notification.group_labels)

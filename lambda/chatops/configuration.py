@@ -30,9 +30,13 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatData:
-    """The routes by their receiver's name, and the emails of the people who may act."""
+    """The routes by their receiver's name, and the emails of the people who may act.
+
+    `webhook_receivers` are those whose notifications Alertmanager's own webhooks show, and chat does not.
+    """
 
     routes: Mapping[str, Route]
+    webhook_receivers: frozenset[str]
     responders: frozenset[str]
     approvers: frozenset[str]
 
@@ -50,6 +54,7 @@ class ChatData:
                 )
                 for receiver, route in data["routes"].items()
             },
+            webhook_receivers=frozenset(data["webhook_receivers"]),
             responders=frozenset(email.casefold() for email in data["responders"]),
             approvers=frozenset(email.casefold() for email in data["approvers"]),
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from orion_common import names
+
 
 class Count(StrEnum):
     """Counters of chat."""
@@ -16,6 +18,6 @@ class Count(StrEnum):
     CLICKS_IGNORED = "ChatClicksIgnored"
     """Clicks of another workspace, on a message that is no episode's thread, or on nothing that acts."""
     WEBHOOKS = "ChatWebhooks"
-    EFFECTS_GIVEN_UP = "ChatEffectsGivenUp"
+    EFFECTS_GIVEN_UP = names.EFFECTS_GIVEN_UP
     """Dead letters of episodes: effects that were refused, or were too old to be tried again."""
     REMINDERS = "ChatReminders"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,11 +69,19 @@ class SlackClient:
         self._show("chat.update", arguments, message)
 
     def reply(self, channel: str, thread: str, key: str, text: str) -> None:
-        """Post a reply. Raises `Gone`."""
+        """Post a reply. Raises `Gone`.
+
+        Where the root message was deleted, Slack reports no error and posts the reply to the channel: it is removed.
+        """
         del channel
         channel_id, timestamp = split(thread)
         arguments = {"channel": channel_id, "thread_ts": timestamp, **QUIET, **_metadata(key)}
-        self.api.write("chat.postMessage", {**arguments, "text": self._text(text)})
+        answer = self.api.write("chat.postMessage", {**arguments, "text": self._text(text)})
+        posted = as_object(answer.get("message"))
+        if posted and posted.get("thread_ts") != timestamp:
+            with suppress(Gone):
+                self.api.write("chat.delete", {"channel": channel_id, "ts": answer.get("ts")})
+            raise Gone(f"Slack chat.postMessage: there is no message {thread} to reply to")
 
     def whisper(self, channel: str, thread: str | None, person: str, text: str) -> None:
         """Post a message that only one person sees."""

@@ -69,6 +69,12 @@ BY_STATUS = "by-status"
 STOP_ID = "stop"
 """The item that stops all repairs while it is there (`orion repairs stop`)."""
 
+# CloudWatch.
+METRICS_NAMESPACE = "OrionAlerting"
+"""The namespace of the functions' own metrics."""
+EFFECTS_GIVEN_UP = "ChatEffectsGivenUp"
+"""The metric that counts what chat could not do, and does not try again."""
+
 # The diagnostics bucket.
 UNREADABLE_PREFIX = "unreadable/"
 """Where a function keeps, as they came, messages that it cannot read."""

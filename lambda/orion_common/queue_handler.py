@@ -19,8 +19,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from orion_common.deadlines import deadline_of
+from orion_common.names import METRICS_NAMESPACE
 
-METRICS_NAMESPACE = "OrionAlerting"
 CLIENT = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3, "mode": "standard"})
 ONE_TRY = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1})
 """For operations that take no client token, of which the SDK's own second try may be a second effect."""

@@ -10,7 +10,7 @@ import pytest
 from alerting.build import build_platform, load_catalog
 from alerting.platform import Chat
 from alerting.routing.group_key import deduplication_key
-from alerting.settings import Settings
+from alerting.settings import ChatMode, Settings
 from chatops.configuration import ChatData
 from tests.alerting_data import DATA, fixture_catalog, settings
 
@@ -20,11 +20,13 @@ def chat() -> Chat:
     return build_platform(load_catalog(DATA), settings()).chat
 
 
-def test_each_published_route_has_a_channel_and_its_messages_receiver(chat: Chat) -> None:
+def test_each_published_route_has_threads_or_webhooks_alone(chat: Chat) -> None:
     configuration = build_platform(fixture_catalog(), settings()).alertmanager.configuration
     published = {one["name"] for one in configuration["receivers"] if _is_published(one)}
 
-    assert {route.receiver for route in chat.routes} == published
+    assert {route.receiver for route in chat.routes} == published - set(chat.webhook_receivers)
+    assert "default-receiver" in chat.webhook_receivers
+    assert "pagerduty-notifications-failing" in chat.webhook_receivers
     assert all(route.channel.startswith("#") for route in chat.routes)
 
 
@@ -32,6 +34,41 @@ def _is_published(receiver: dict[str, object]) -> bool:
     topics = receiver.get("sns_configs", [])
     assert isinstance(topics, list)
     return any(str(topic["topic_arn"]).endswith(":orion-alerts") for topic in topics)
+
+
+def _posted(*, chat: ChatMode) -> dict[str, list[str]]:
+    """Return the channels that each receiver of Alertmanager posts to."""
+    files = build_platform(fixture_catalog(), settings().model_copy(update={"chat": chat})).alertmanager
+    posted = {
+        receiver["name"]: [entry["channel"] for entry in receiver.get("slack_configs", [])]
+        for receiver in files.configuration["receivers"]
+    }
+    assert set(files.slack_channels) >= {channel for channels in posted.values() for channel in channels}
+    return posted
+
+
+def test_nothing_is_said_twice_and_every_other_channel_keeps_its_webhook(chat: Chat) -> None:
+    without, with_chat = _posted(chat=ChatMode.OFF), _posted(chat=ChatMode.ON)
+    channel_of = {route.receiver: route.channel for route in chat.routes}
+
+    assert with_chat["slack-warning-database"] == ["#orion-alerts"]
+    for receiver, channels in without.items():
+        kept = [channel for channel in channels if channel != channel_of.get(receiver)]
+        assert with_chat[receiver] == kept, receiver
+
+
+def test_what_may_be_about_chat_itself_keeps_its_webhooks(chat: Chat) -> None:
+    with_chat = _posted(chat=ChatMode.ON)
+
+    assert with_chat["default-receiver"] == ["#orion-alerts"]
+    for receiver in chat.webhook_receivers:
+        assert with_chat[receiver] == _posted(chat=ChatMode.OFF)[receiver]
+
+
+def test_a_channel_of_threads_alone_needs_no_webhook() -> None:
+    on = settings().model_copy(update={"chat": ChatMode.ON})
+
+    assert build_platform(fixture_catalog(), on).alertmanager.slack_channels == ["#orion-alerts", "#orion-alerts-info"]
 
 
 def test_a_routes_key_is_the_one_in_its_message(chat: Chat) -> None:

@@ -53,6 +53,16 @@ def _facts(world: ChatWorld) -> str:
     return json.dumps(root["attachments"], ensure_ascii=False)
 
 
+def test_a_notification_that_webhooks_show_opens_nothing(world: ChatWorld) -> None:
+    shown_by_webhooks = frozenset(world.chat.data.routes)
+    world.chat = replace(world.chat, data=replace(world.chat.data, webhook_receivers=shown_by_webhooks, routes={}))
+
+    world.notify()
+
+    assert world.episodes() == []
+    assert world.count(Count.NOT_OURS) == 0
+
+
 def test_a_notification_opens_a_thread_and_its_repetition_no_other(world: ChatWorld) -> None:
     world.alertmanagers.firing = {FINGERPRINT}
     for _ in range(3):

@@ -139,6 +139,27 @@ def test_replies_and_whispers_go_to_the_thread_escaped_and_with_names(slack: _Wo
     assert whisper.arguments["user"] == "U012AB3CD"
 
 
+def test_a_reply_that_slack_posts_to_the_channel_is_removed(slack: _Workspace) -> None:
+    # That is what Slack does where the root message was deleted and nobody had replied to it.
+    slack.answers["chat.postMessage"] = {"ok": True, "channel": "C1", "ts": "9.1", "message": {"text": "a"}}
+    slack.answers["chat.delete"] = {"ok": True}
+
+    with pytest.raises(Gone):
+        slack.client().reply("#orion-alerts", THREAD, KEY, "a")
+
+    assert slack.asked[-1].path.endswith("/chat.delete")
+    assert slack.asked[-1].arguments == {"channel": "C1", "ts": "9.1"}
+
+
+def test_a_reply_within_its_thread_stays(slack: _Workspace) -> None:
+    posted = {"ok": True, "channel": "C1", "ts": "9.1", "message": {"text": "a", "thread_ts": TS}}
+    slack.answers["chat.postMessage"] = posted
+
+    slack.client().reply("#orion-alerts", THREAD, KEY, "a")
+
+    assert len(slack.asked) == 1
+
+
 def test_a_whisper_is_not_lost_with_its_thread(slack: _Workspace) -> None:
     slack.answers["chat.postEphemeral"] = lambda request: (
         {"ok": False, "error": "thread_not_found"} if "thread_ts" in request.arguments else {"ok": True}

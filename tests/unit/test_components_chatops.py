@@ -13,10 +13,14 @@ import pytest
 
 from alerting.platform import Chat, ChatRoute
 from alerting.settings import ChatMode, Settings
+from chatops import handler
+from chatops.counts import Count
+from components.alarm_topic import alarm_names
 from components.chatops import ChatSources, make_chatops
 from components.configuration import ChatSecrets
 from components.function_network import FunctionNetwork
 from components.state import State, StateArgs
+from orion_common.names import METRICS_NAMESPACE
 from sandbox.mocked_program import Run
 from tests.alerting_data import ROOT
 from tests.component_data import settings
@@ -24,6 +28,7 @@ from tests.component_harness import KEY, SNS, SQS, assert_narrow, deployed, stat
 
 CHAT = Chat(
     routes=(ChatRoute(receiver="slack-warning", key="{}", channel="#orion-alerts", title_prefix="", group_by=("a",)),),
+    webhook_receivers=("default-receiver",),
     responders=("ann@example.com",),
     approvers=(),
 )
@@ -160,6 +165,16 @@ def test_the_functions_know_their_queue_their_secrets_and_the_workspace(run: Run
     assert chat["CHAT_QUEUE_URL"] == ingress["CHAT_QUEUE_URL"]
     assert "SLACK_API" not in chat
     assert set(ingress) == {"CHAT_QUEUE_URL", "CHAT_SIGNING_KEYS"}
+
+
+def test_an_effect_that_is_given_up_is_an_alarm(run: Run) -> None:
+    alarm = run.one("aws:cloudwatch/metricAlarm:MetricAlarm", name="orion-chatops-given-up").inputs
+
+    assert (alarm["namespace"], alarm["metricName"]) == (METRICS_NAMESPACE, Count.EFFECTS_GIVEN_UP.value)
+    assert alarm["dimensions"] == {"service": handler.OBSERVER.metrics.service}
+    assert (alarm["statistic"], alarm["threshold"], alarm["evaluationPeriods"]) == ("Sum", 0, 1)
+    assert alarm["alarmActions"] == [f"{SNS}:orion-alarms"]
+    assert "orion-chatops-given-up" in alarm_names(settings().model_copy(update=ON))
 
 
 @pytest.mark.parametrize("preview", [False, True])
