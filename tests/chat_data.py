@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_type_hints
 
 from hypothesis import strategies as st
 
@@ -128,7 +128,14 @@ episodes = st.builds(
     repairs=st.lists(repairs, max_size=2).map(tuple),
     handled=st.lists(st.tuples(texts, times), max_size=2).map(tuple),
 )
-all_effects: st.SearchStrategy[Any] = st.one_of(*(st.builds(cls) for cls in effects.TRAITS))
+
+
+def _times_of(effect: type) -> dict[str, st.SearchStrategy[float]]:
+    """Return a strategy for each number of an effect: all are times, and no clock gives NaN or infinity."""
+    return {name: times for name, type_ in get_type_hints(effect).items() if type_ is float}
+
+
+all_effects: st.SearchStrategy[Any] = st.one_of(*(st.builds(cls, **_times_of(cls)) for cls in effects.TRAITS))
 entries = st.builds(
     Entry,
     id=st.integers(1, 1000),
