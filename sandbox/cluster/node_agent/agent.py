@@ -75,7 +75,7 @@ class NodeAgent:
         self._addresses = Addresses()
         self._runners: dict[str, PodRunner] = {}
         self._finished: set[str] = set()
-        self._reported: dict[str, JsonObject] = {}
+        self._reported: dict[str, tuple[object, JsonObject]] = {}
         self._told: dict[tuple[str, str], str] = {}
         self._sequence = 0
         self._files = ChangedFiles()
@@ -291,8 +291,12 @@ class NodeAgent:
             del self._runners[runner.uid]
 
     def _report_status(self, runner: PodRunner) -> None:
+        key, reported = self._reported.get(runner.uid, (None, None))
+        if key == runner.status_key():
+            return
         status = runner.status()
-        if self._reported.get(runner.uid) == status:
+        if reported == status:
+            self._reported[runner.uid] = (runner.status_key(), status)
             return
         try:
             runner.pod = self._api.merge(f"{_pod_path(runner.pod)}/status", {"status": status})
@@ -301,7 +305,7 @@ class NodeAgent:
                 raise
             return
         # Transition times come from the pod as it is known; with the answer they are stable.
-        self._reported[runner.uid] = runner.status()
+        self._reported[runner.uid] = (runner.status_key(), runner.status())
 
     def _tell(self, pod: JsonObject, reason: str, message: str) -> None:
         metadata = pod["metadata"]

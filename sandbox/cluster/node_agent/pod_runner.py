@@ -132,6 +132,14 @@ class PodRunner:
         every = [*self._init, *self._main]
         return {one.specification["name"]: one.process.pid for one in every if one.process.pid is not None}
 
+    def status_key(self) -> object:
+        """Return a value that is another one whenever `status` may be: far cheaper, for an agent that asks often."""
+        containers = [
+            (one.process.pid, one.process.last, one.process.restarts, one.has_started, one.is_ready)
+            for one in [*self._init, *self._main]
+        ]
+        return self.pod["metadata"]["resourceVersion"], self._stage, self._message, containers
+
     def status(self) -> JsonObject:
         """Return the pod's status as it is now."""
         return pod_status(
