@@ -16,6 +16,7 @@ from sandbox.clock import Clock
 from sandbox.clouds.aws.alarms import SOURCE, Alarms, Sources
 from sandbox.clouds.aws.clients import Clients
 from sandbox.clouds.aws.cluster_access import issuer_of
+from sandbox.clouds.aws.event_rules import keep_events_from_schedules
 from sandbox.clouds.aws.identity import ClusterIdentities
 from sandbox.clouds.aws.moto_middleware import Front
 from sandbox.clouds.aws.network import make_network
@@ -45,7 +46,7 @@ def oldest_message(queue: str, *, account_id: str, region: str) -> float | None:
     found = sqs_backends[account_id][region].queues.get(queue)
     if found is None:
         return None
-    # Its public list leaves out what it would not hand out now.
+    # Private, since its public list leaves out what it would not hand out now.
     messages = list(found._messages)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     sent = [one.sent_timestamp for one in messages if not one.approximate_receive_count]
     return min((milliseconds / 1000 for milliseconds in sent if milliseconds is not None), default=None)
@@ -105,6 +106,7 @@ class AwsServer:
             iam_backends[account_id]["aws"].create_open_id_connect_provider(
                 issuer_of(cluster[0], region), thumbprint_list=[], client_id_list=["sts.amazonaws.com"], tags=[]
             )
+        keep_events_from_schedules()
         moto = DomainDispatcherApplication(create_backend_app)
         clients = Clients.of(self.address, credentials, account_id=account_id, region=region)
         self._journal = journal
