@@ -204,6 +204,4 @@ class Chat:
             self.observer.count(Count.REMINDERS)
 
     def _keep(self, what: Count, body: str, message_id: str, reason: str) -> None:
-        key = self.archive.keep(message_id, body, reason)
-        self.observer.count(what)
-        self.observer.say("message refused and kept", reason=reason, key=key)
+        self.archive.refuse(self.observer, what, body, message_id, reason)

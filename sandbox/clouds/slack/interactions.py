@@ -211,11 +211,7 @@ class Interactions:
             kind,
             {"channel": message.channel},
             ts=message.ts,
-            title=messages.title(payload),
-            text=messages.body(payload),
-            color=messages.first_color(payload),
-            message=messages.as_plain_text(payload),
-            ignored=messages.ignored(payload),
+            **messages.journaled(payload),
             only_for=message.only_for,
         )
 

@@ -250,6 +250,17 @@ def as_plain_text(payload: Payload) -> str:
     return "\n".join(line for line in lines if line)
 
 
+def journaled(payload: Payload) -> dict[str, object]:
+    """Return what the journal has of a message."""
+    return {
+        "title": title(payload),
+        "text": body(payload),
+        "color": first_color(payload),
+        "message": as_plain_text(payload),
+        "ignored": ignored(payload),
+    }
+
+
 def _block_lines(blocks: Sequence[Block]) -> Iterator[str]:
     for block in blocks:
         for text in (block.text, *block.fields):

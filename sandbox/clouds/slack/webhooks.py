@@ -64,11 +64,7 @@ class Webhooks:
             Kind.MESSAGE_POSTED,
             {"channel": message.channel},
             ts=message.ts,
-            title=messages.title(payload),
-            text=messages.body(payload),
-            color=messages.first_color(payload),
-            message=messages.as_plain_text(payload),
-            ignored=messages.ignored(payload),
+            **messages.journaled(payload),
         )
         return PlainTextResponse("ok")
 

@@ -122,11 +122,7 @@ class Call:
             kind,
             {"channel": channel},
             ts=ts,
-            title=messages.title(payload),
-            text=messages.body(payload),
-            color=messages.first_color(payload),
-            message=messages.as_plain_text(payload),
-            ignored=messages.ignored(payload),
+            **messages.journaled(payload),
             **details,
         )
 
