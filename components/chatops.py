@@ -20,7 +20,7 @@ from alerting.settings import ChatMode, Settings
 from components.chat_secrets import ChatSecretsArgs, ChatSecretStore
 from components.configuration import ChatSecrets
 from components.function import Function, FunctionArgs, FunctionSpec
-from components.function_alarms import FunctionAlarms, make_count_alarm
+from components.function_alarms import ErrorsAlarm, QueueAlarms, make_count_alarm
 from components.function_network import FunctionNetwork
 from components.function_package import FunctionPackage, build_function_package
 from components.function_queue import RuleFeed, TopicFeed
@@ -60,37 +60,35 @@ SCHEDULE = RuleFeed(
     message={"source": CHAT_SWEEP_SOURCE},
 )
 PAGES_GO_ON = "Pages do not depend on it; Slack's threads do."
-CHAT_ALARMS = FunctionAlarms(
+CHAT_QUEUE_ALARMS = QueueAlarms(
     given_up=(
         "Notifications, clicks or webhooks could not be handled by chat, and wait in this queue. "
         f'{PAGES_GO_ON} docs/episodes.md, "When chat fails"'
     ),
     waiting=f'Nothing takes messages out of chat\'s queue. {PAGES_GO_ON} docs/episodes.md, "When chat fails"',
-    failing=f'The function of chat fails again and again. {PAGES_GO_ON} docs/episodes.md, "When chat fails"',
+)
+CHAT_ERRORS_ALARM = ErrorsAlarm(
+    description=f'The function of chat fails again and again. {PAGES_GO_ON} docs/episodes.md, "When chat fails"',
     # A message of the schedule comes every minute, so that three failures are two minutes apart.
-    error_minutes=5,
+    minutes=5,
 )
 GIVEN_UP = (
     "Chat could not show a message, or acknowledge, silence or escalate an incident, and does not try again: "
     'docs/episodes.md, "When chat fails"'
 )
-INGRESS_ALARMS = FunctionAlarms(
-    given_up="",
-    waiting="",
-    failing=(
+INGRESS_ERRORS_ALARM = ErrorsAlarm(
+    description=(
         "The function that Slack and PagerDuty call fails again and again: buttons do nothing. "
         f'{PAGES_GO_ON} docs/episodes.md, "When chat fails"'
     ),
-    error_minutes=10,
+    minutes=10,
 )
-ACCESS_ALARMS = FunctionAlarms(
-    given_up="",
-    waiting="",
-    failing=(
+ACCESS_ERRORS_ALARM = ErrorsAlarm(
+    description=(
         "The function that asks Alertmanager for chat fails again and again: no episode ends, and no silence is set. "
         f'{PAGES_GO_ON} docs/episodes.md, "When chat fails"'
     ),
-    error_minutes=10,
+    minutes=10,
 )
 
 
@@ -147,7 +145,7 @@ class AlertmanagerAccess(Function):
                     policy="access",
                     handler="alertmanager_access.handler.handler",
                     package=args.packages.access,
-                    alarms=ACCESS_ALARMS,
+                    errors_alarm=ACCESS_ERRORS_ALARM,
                     asks_alertmanager=True,
                 ),
                 code=args.state.code,
@@ -186,7 +184,7 @@ class ChatFunction(Function):
                     policy="chat",
                     handler="chatops.handler.handler",
                     package=args.packages.chat,
-                    alarms=CHAT_ALARMS,
+                    errors_alarm=CHAT_ERRORS_ALARM,
                 ),
                 code=args.state.code,
                 key_arn=args.key_arn,
@@ -198,7 +196,8 @@ class ChatFunction(Function):
                 statements=_chat_statements(args, access, credentials_arn),
                 environment=_chat_environment(args, access, credentials_arn),
                 queue_variable=Variable.CHAT_QUEUE_URL,
-            )
+            ),
+            CHAT_QUEUE_ALARMS,
         )
         self.function_arn = made.function_arn
         self.queue_url = made.queue_url
@@ -238,7 +237,7 @@ class ChatIngress(Function):
                     policy="ingress",
                     handler="chat_ingress.handler.handler",
                     package=args.packages.ingress,
-                    alarms=INGRESS_ALARMS,
+                    errors_alarm=INGRESS_ERRORS_ALARM,
                     memory_megabytes=INGRESS_MEGABYTES,
                 ),
                 code=args.state.code,

@@ -1,4 +1,4 @@
-"""Lambda function that a queue feeds: code, role, log, queue, dead letters, alarms, network, what feeds it."""
+"""Lambda function: code, role, log, alarm, network; of one that a queue feeds, queue, alarms and feeds too."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from alerting.settings import Settings
-from components.function_alarms import FunctionAlarms, make_errors_alarm, make_function_alarms
+from components.function_alarms import ErrorsAlarm, QueueAlarms, make_errors_alarm, make_queue_alarms
 from components.function_network import FunctionNetwork, make_function_network, network_statements
 from components.function_package import FunctionPackage
 from components.function_queue import Feed, make_function_queue
@@ -43,7 +43,7 @@ class FunctionSpec:
     policy: str
     handler: str
     package: FunctionPackage
-    alarms: FunctionAlarms
+    errors_alarm: ErrorsAlarm
     asks_alertmanager: bool = False
     memory_megabytes: int = MEMORY_MEGABYTES
 
@@ -87,8 +87,8 @@ class Function(pulumi.ComponentResource):
         self._name = name
         self._child = pulumi.ResourceOptions(parent=self)
 
-    def make_function(self, args: FunctionArgs) -> MadeFunction:
-        """Make the function and all that it needs."""
+    def make_function(self, args: FunctionArgs, alarms: QueueAlarms) -> MadeFunction:
+        """Make the function, its queue with these alarms, and all else that it needs."""
         spec = args.spec
         queue = make_function_queue(
             self._name, spec.function, args.feeds, settings=spec.settings, key_arn=args.key_arn, parent=self
@@ -106,7 +106,7 @@ class Function(pulumi.ComponentResource):
             scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(maximum_concurrency=MAXIMUM_CONCURRENCY),
             opts=self._child,
         )
-        make_function_alarms(self._name, spec.function, spec.alarms, topic_arn=args.alarm_topic_arn, opts=self._child)
+        make_queue_alarms(self._name, spec.function, alarms, topic_arn=args.alarm_topic_arn, opts=self._child)
         return MadeFunction(
             function_arn=function.arn, queue_url=queue.queue.url, queue_arn=queue.queue.arn, network=network
         )
@@ -114,9 +114,6 @@ class Function(pulumi.ComponentResource):
     def make_invoked_function(self, args: FunctionArgs) -> aws.lambda_.Function:
         """Make a function that has no queue: whoever invokes it waits for its answer."""
         function, _ = self._with_role(args, None, {})
-        make_errors_alarm(
-            self._name, args.spec.function, args.spec.alarms, topic_arn=args.alarm_topic_arn, opts=self._child
-        )
         return function
 
     def _with_role(
@@ -125,7 +122,7 @@ class Function(pulumi.ComponentResource):
         queue: aws.sqs.Queue | None,
         environment: Mapping[Variable, pulumi.Input[str]],
     ) -> tuple[aws.lambda_.Function, FunctionNetwork | None]:
-        """Make the function, its log and its role, and where it asks Alertmanager, its network."""
+        """Make the function, its log, its role, the alarm on errors, and where it asks Alertmanager, its network."""
         log_group = aws.cloudwatch.LogGroup(
             f"{self._name}-logs",
             name=f"/aws/lambda/{args.spec.function}",
@@ -137,6 +134,13 @@ class Function(pulumi.ComponentResource):
         network = args.network or self._network(args, role_policy)
         whole = {**args.environment, **environment}
         function = self._function(args, whole, network, role=role, role_policy=role_policy, log_group=log_group)
+        make_errors_alarm(
+            self._name,
+            args.spec.function,
+            args.spec.errors_alarm,
+            topic_arn=args.alarm_topic_arn,
+            opts=self._child,
+        )
         return function, network
 
     def _role(

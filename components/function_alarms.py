@@ -30,27 +30,32 @@ and the dead letters' alarms watch it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionAlarms:
-    """Texts of a function's alarms: on messages that were given up, on those that wait, and on failed invocations.
+class ErrorsAlarm:
+    """Text of the alarm on a function's failed invocations.
 
-    Failures in `ERRONEOUS_PERIODS` of the last `error_minutes` minutes are an alarm. These must hold that many
+    Failures in `ERRONEOUS_PERIODS` of the last `minutes` minutes are an alarm. These must hold that many
     invocations of a function that is idle but for the one message that it fails at, and end before the queue gives
     that message up.
     """
 
+    description: str
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueAlarms:
+    """Texts of the alarms on a function's queue: on messages that were given up, and on those that wait."""
+
     given_up: str
     waiting: str
-    failing: str
-    error_minutes: int
 
 
-def make_function_alarms(
-    name: str, function: str, alarms: FunctionAlarms, *, topic_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
+def make_queue_alarms(
+    name: str, function: str, alarms: QueueAlarms, *, topic_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
 ) -> None:
     """Make the alarms, called NAME-...-alarm in the program, which report to a topic when they begin and end.
 
-    `function` is the name of the function and its queue. Missing data is no trouble to any of them: an idle queue, or a
-    function that is not invoked, sends none.
+    `function` is the name of the function and its queue.
     """
     alarm = _maker(name, topic_arn, opts)
     alarm(
@@ -75,23 +80,22 @@ def make_function_alarms(
         evaluation_periods=1,
         threshold=QUEUE_AGE_SECONDS,
     )
-    make_errors_alarm(name, function, alarms, topic_arn=topic_arn, opts=opts)
 
 
 def make_errors_alarm(
-    name: str, function: str, alarms: FunctionAlarms, *, topic_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
+    name: str, function: str, failing: ErrorsAlarm, *, topic_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
 ) -> None:
-    """Make the alarm on failed invocations, the only one of a function that has no queue."""
+    """Make the alarm on failed invocations."""
     alarm = _maker(name, topic_arn, opts)
     alarm(
         "errors",
         errors_alarm(function),
-        alarm_description=alarms.failing,
+        alarm_description=failing.description,
         namespace="AWS/Lambda",
         metric_name="Errors",
         dimensions={"FunctionName": function},
         statistic="Sum",
-        evaluation_periods=alarms.error_minutes,
+        evaluation_periods=failing.minutes,
         datapoints_to_alarm=ERRONEOUS_PERIODS,
         threshold=0,
     )
@@ -123,7 +127,10 @@ def make_count_alarm(
 
 
 def _maker(name: str, topic_arn: pulumi.Input[str], opts: pulumi.ResourceOptions) -> Callable[..., None]:
-    """Return what makes an alarm: its key in the program, its name in AWS, and what it measures."""
+    """Return what makes an alarm: its key in the program, its name in AWS, and what it measures.
+
+    Missing data is no trouble to any: an idle queue, or a function that is not invoked, sends none.
+    """
 
     def alarm(key: str, alarm_name: str, **measured: Any) -> None:
         aws.cloudwatch.MetricAlarm(

@@ -79,13 +79,6 @@ def kept(
             pulumi.log.error(explain_existing(pulumi.get_stack(), resource, found_as))
         return False
 
-    def refuse(_: pulumi.ResourceHookArgs) -> None:
-        if look_up is not None and look_up():
-            raise pulumi.RunError(explain_existing(pulumi.get_stack(), resource, found_as))
-
-    # The engine runs it only where it would make the resource, so where the state lacks it and no import is asked for;
-    # and before a replacement, which it refuses of what is protected.
-    before = pulumi.ResourceHook(f"look-up-of-{resource}", refuse, opts=pulumi.ResourceHookOptions(on_dry_run=True))
     return pulumi.ResourceOptions(
         protect=keep,
         retain_on_delete=keep,
@@ -93,10 +86,24 @@ def kept(
         # What a namespace that somebody else made says beside its name stays as it is.
         ignore_changes=["metadata.labels", "metadata.annotations"] if resource is RetainedResource.NAMESPACE else None,
         hooks=pulumi.ResourceHookBinding(
-            before_create=[before] if keep and look_up is not None else None,
+            before_create=[_refusal(resource, found_as, look_up)] if keep and look_up is not None else None,
             on_error=[pulumi.ErrorHook(f"exists-already-{resource}", explain)],
         ),
     )
+
+
+def _refusal(resource: RetainedResource, found_as: str, look_up: LookUp) -> pulumi.ResourceHook:
+    """Return the hook that refuses to make what is there.
+
+    The engine runs it only where it would make the resource, so where the state lacks it and no import is asked for;
+    and before a replacement, which it refuses of what is protected.
+    """
+
+    def refuse(_: pulumi.ResourceHookArgs) -> None:
+        if look_up():
+            raise pulumi.RunError(explain_existing(pulumi.get_stack(), resource, found_as))
+
+    return pulumi.ResourceHook(f"look-up-of-{resource}", refuse, opts=pulumi.ResourceHookOptions(on_dry_run=True))
 
 
 def explain_existing(stack: str, resource: RetainedResource, found_as: str) -> str:

@@ -9,7 +9,7 @@ import pulumi
 
 from alerting.settings import Settings
 from components.function import Function, FunctionArgs, FunctionSpec
-from components.function_alarms import FunctionAlarms
+from components.function_alarms import ErrorsAlarm, QueueAlarms
 from components.function_package import FunctionPackage, build_function_package
 from components.function_queue import RuleFeed
 from components.naming import SWEEP_FUNCTION, SWEEP_RULE
@@ -27,15 +27,17 @@ SCHEDULE = RuleFeed(
     schedule="rate(1 minute)",
     message={"source": SWEEP_SOURCE},
 )
-ALARMS = FunctionAlarms(
+QUEUE_ALARMS = QueueAlarms(
     given_up=(
         "The sweep failed five times for the same minute, and left repairs that nobody was told of: "
         'docs/repairs.md, "When messages fail"'
     ),
     waiting='Nothing runs the sweep: lost repairs are not reported. docs/repairs.md, "When messages wait"',
-    failing='The sweep fails again and again: lost repairs are not reported. docs/repairs.md, "When messages wait"',
+)
+ERRORS_ALARM = ErrorsAlarm(
+    description='The sweep fails again and again: lost repairs are not reported. docs/repairs.md, "When messages wait"',
     # A new message comes every minute, so that three failures are two minutes apart.
-    error_minutes=5,
+    minutes=5,
 )
 
 
@@ -73,7 +75,7 @@ class RepairSweep(Function):
                     policy="sweep",
                     handler="repair_sweep.handler.handler",
                     package=args.package,
-                    alarms=ALARMS,
+                    errors_alarm=ERRORS_ALARM,
                 ),
                 code=state.code,
                 key_arn=args.key_arn,
@@ -88,7 +90,8 @@ class RepairSweep(Function):
                     Variable.REPAIR_TABLE: state.table_name,
                     **args.reports.environment(),
                 },
-            )
+            ),
+            QUEUE_ALARMS,
         )
         self.function_arn = made.function_arn
         self.register_outputs({"functionArn": self.function_arn})

@@ -15,7 +15,7 @@ from alerting.platform import RepairAction, Repairs
 from alerting.repairs.ssm_documents import document_text
 from alerting.settings import Settings
 from components.function import Function, FunctionArgs, FunctionSpec
-from components.function_alarms import FunctionAlarms
+from components.function_alarms import ErrorsAlarm, QueueAlarms
 from components.function_package import FunctionPackage, build_function_package
 from components.function_queue import RuleFeed, TopicFeed
 from components.naming import BASTION_TAG_VALUE, FUNCTION, OUTCOME_RULE, arn
@@ -33,7 +33,7 @@ from orion_common.names import (
 
 PACKAGES = ("orion_common", "runbook_automation")
 """The packages of `lambda/` that the function's zip holds."""
-ALARMS = FunctionAlarms(
+QUEUE_ALARMS = QueueAlarms(
     given_up=(
         "Alerts or outcomes could not be handled by runbook automation, and wait in this queue: "
         'docs/repairs.md, "When messages fail"'
@@ -42,13 +42,15 @@ ALARMS = FunctionAlarms(
         "Nothing takes alerts out of runbook automation's queue: no repair runs, and messages expire after four "
         'days. docs/repairs.md, "When messages wait"'
     ),
-    failing=(
+)
+ERRORS_ALARM = ErrorsAlarm(
+    description=(
         "The function of runbook automation fails again and again: no repair runs. "
         'docs/repairs.md, "When messages wait"'
     ),
     # The queue tries a message every three minutes and gives it up after 15: the third failure comes six minutes after
     # the first. Five minutes would hold two, so that a night with one alert had no alarm before its message was lost.
-    error_minutes=10,
+    minutes=10,
 )
 
 
@@ -98,7 +100,7 @@ class RunbookAutomation(Function):
                     policy="repairs",
                     handler="runbook_automation.handler.handler",
                     package=args.spec.package,
-                    alarms=ALARMS,
+                    errors_alarm=ERRORS_ALARM,
                     asks_alertmanager=True,
                 ),
                 code=args.state.code,
@@ -111,7 +113,8 @@ class RunbookAutomation(Function):
                 ],
                 statements=_statements(args, documents),
                 environment=_environment(args, documents),
-            )
+            ),
+            QUEUE_ALARMS,
         )
         self.function_arn = made.function_arn
         self.queue_url = made.queue_url

@@ -6,21 +6,31 @@ from typing import Any
 
 import pytest
 
-from components.function_alarms import make_function_alarms
+from components.chatops import CHAT_ERRORS_ALARM, CHAT_QUEUE_ALARMS
+from components.function_alarms import make_errors_alarm, make_queue_alarms
 from components.function_queue import VISIBILITY_SECONDS
-from components.repair_sweep import ALARMS as SWEEP_ALARMS
-from components.runbook_automation import ALARMS as REPAIR_ALARMS
+from components.repair_sweep import ERRORS_ALARM as SWEEP_ERRORS
+from components.repair_sweep import QUEUE_ALARMS as SWEEP_QUEUE
+from components.runbook_automation import ERRORS_ALARM as REPAIR_ERRORS
+from components.runbook_automation import QUEUE_ALARMS as REPAIR_QUEUE
 from runbook_automation.configuration import MAXIMUM_AGE_SECONDS
 from sandbox.mocked_program import run_program
 from tests.component_data import providers, settings
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:orion-alarms"
-FUNCTIONS = {"orion-runbook-automation": REPAIR_ALARMS, "orion-repair-sweep": SWEEP_ALARMS}
+FUNCTIONS = {
+    "orion-runbook-automation": (REPAIR_QUEUE, REPAIR_ERRORS),
+    "orion-repair-sweep": (SWEEP_QUEUE, SWEEP_ERRORS),
+    "orion-chatops": (CHAT_QUEUE_ALARMS, CHAT_ERRORS_ALARM),
+}
 
 
 def alarms(function: str) -> dict[str, dict[str, Any]]:
     def program() -> None:
-        make_function_alarms("name", function, FUNCTIONS[function], topic_arn=TOPIC, opts=providers(settings()))
+        queue, errors = FUNCTIONS[function]
+        opts = providers(settings())
+        make_queue_alarms("name", function, queue, topic_arn=TOPIC, opts=opts)
+        make_errors_alarm("name", function, errors, topic_arn=TOPIC, opts=opts)
 
     made = run_program(program).of_type("aws:cloudwatch/metricAlarm:MetricAlarm")
     return {one.inputs["name"].removeprefix(function): dict(one.inputs) for one in made}
