@@ -130,9 +130,12 @@ def test_whatever_alerts_say_a_message_fits_and_mentions_nobody(
 
 def test_slacks_own_sdk_takes_the_blocks() -> None:
     payload = root_payload(message(silenced_until=NOW, silenced_by="U1"), str)
+    blocks = _blocks(payload)
+    parsed = Block.parse_all(blocks)
 
-    for parsed in Block.parse_all(_blocks(payload)):
-        parsed.validate_json()
+    assert [block.type for block in parsed] == [block["type"] for block in blocks]
+    for block in parsed:
+        block.validate_json()
 
 
 def test_a_firing_message_has_the_storys_words() -> None:
