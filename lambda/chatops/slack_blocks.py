@@ -14,8 +14,6 @@ from chatops.events import Button
 from chatops.slack_text import at_time, escaped, is_address, link, plain
 
 HEADER_LIMIT = 150
-SECTION_LIMIT = 3000
-FIELD_LIMIT = 2000
 VALUE_LIMIT = 2000
 ADDRESS_LIMIT = 3000
 """The longest address of a button."""
