@@ -17,7 +17,7 @@ from sandbox.journal import JOURNAL_VARIABLE, Journal
 from sandbox.metrics.application import create_application as create_metrics
 from sandbox.metrics.cluster import KubernetesView
 from sandbox.metrics.faults import Faults
-from sandbox.ports import LOOPBACK, accepts_connections, free_port
+from sandbox.ports import LOOPBACK, free_port, listens
 from sandbox.seed_data import ACCOUNT_ID, ACCOUNT_VARIABLE, REGION, Network
 from sandbox.service import HttpService, ProcessService
 
@@ -81,15 +81,16 @@ class StandIns:
             SCALE_VARIABLE: str(self.clock.scale),
             **self.credentials.environment(),
         }
-        return ProcessService(
+        service = ProcessService(
             name,
             [sys.executable, "-m", f"sandbox.clouds.{name}", "--port", str(port), *arguments],
             directory=self.directory,
-            is_ready=lambda: accepts_connections(port),
+            is_ready=lambda: service.process is not None and listens(service.process.pid, port),
             address=address,
             environment={**os.environ, **own, **(environment or {})},
             working_directory=ROOT,
         )
+        return service
 
 
 def metrics_source(kubeconfig: Path, namespace: str, journal: Journal) -> HttpService:

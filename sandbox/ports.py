@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from contextlib import ExitStack
 
+import psutil
+
 LOOPBACK = "127.0.0.1"
 
 # Our servers keep an idle connection longer than any client does (httpx 5 s, Alertmanager's 300 s): whichever side
@@ -42,10 +44,10 @@ def free_ports(count: int) -> list[int]:
         return [int(held.enter_context(listening_socket()).getsockname()[1]) for _ in range(count)]
 
 
-def accepts_connections(port: int, *, timeout_seconds: float = 0.25) -> bool:
-    """Say whether something accepts connections on a loopback port."""
+def listens(pid: int, port: int) -> bool:
+    """Say whether a process itself listens on a loopback port. Until it does, another program may, for a while."""
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=timeout_seconds):
-            return True
-    except OSError:
+        connections = psutil.Process(pid).net_connections("tcp4")
+    except psutil.NoSuchProcess:
         return False
+    return any(found.status == psutil.CONN_LISTEN and found.laddr == (LOOPBACK, port) for found in connections)

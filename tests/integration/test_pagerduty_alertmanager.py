@@ -15,7 +15,7 @@ from sandbox import loopback
 from sandbox.clouds.serving import SCALE_VARIABLE
 from sandbox.credentials import TOKEN_VARIABLE
 from sandbox.journal import JOURNAL_VARIABLE, Event, Journal, Kind
-from sandbox.ports import LOOPBACK, accepts_connections, free_port
+from sandbox.ports import LOOPBACK, free_port, listens
 from sandbox.service import ProcessService, wait_until_ready
 from tests.pagerduty_account import TOKEN, routing_key
 from tests.waiting import says_ready
@@ -53,7 +53,7 @@ def stand_in(name: str, folder: Path, journal: Journal) -> ProcessService:
         name,
         [sys.executable, "-m", f"sandbox.clouds.{name}", "--port", str(port)],
         directory=folder,
-        is_ready=lambda: accepts_connections(port),
+        is_ready=lambda: service.process is not None and listens(service.process.pid, port),
         address=f"http://{LOOPBACK}:{port}",
         environment={**os.environ, JOURNAL_VARIABLE: str(journal.path), SCALE_VARIABLE: "20", TOKEN_VARIABLE: TOKEN},
         working_directory=ROOT,
