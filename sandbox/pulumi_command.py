@@ -13,6 +13,7 @@ from pulumi import automation
 from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
+from sandbox.interrupts import interrupts_held
 from sandbox.service import dying_with_its_starter
 from tools.paths import tool
 
@@ -42,33 +43,36 @@ class PulumiCommand(automation.PulumiCommand):
         on_error: Callable[[str], Any] | None = None,
     ) -> automation.CommandResult:
         """Run one command. Raises `CommandError` if it fails, `KeyboardInterrupt` once it has stopped for Ctrl-C."""
-        process = subprocess.Popen(
-            dying_with_its_starter([self.command, "--non-interactive", *args]),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=cwd,
-            env={**self.environment, **additional_env, "PULUMI_AUTOMATION_API": "true"},
-            text=True,
-            encoding="utf-8",
-            start_new_session=True,
-        )
-        self._process = process
+        process: subprocess.Popen[str] | None = None
         try:
-            try:
-                output, errors = process.communicate()
-            except KeyboardInterrupt:
+            with interrupts_held():
+                process = self._process = subprocess.Popen(
+                    dying_with_its_starter([self.command, "--non-interactive", *args]),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    cwd=cwd,
+                    env={**self.environment, **additional_env, "PULUMI_AUTOMATION_API": "true"},
+                    text=True,
+                    encoding="utf-8",
+                    start_new_session=True,
+                )
+            output, errors = process.communicate()
+            code = process.returncode
+        except KeyboardInterrupt:
+            if process is not None:
                 self.interrupt()
                 self._wait_after_interrupt(process)
-                raise
+            raise
         finally:
             self._process = None
-            _kill_rest(process.pid)
+            if process is not None:
+                _kill_rest(process.pid)
         for lines, callback in ((output, on_output), (errors, on_error)):
             if callback is not None:
                 for line in lines.splitlines():
                     callback(line)
-        result = automation.CommandResult(stdout=output.rstrip(), stderr=errors.rstrip(), code=process.returncode)
+        result = automation.CommandResult(stdout=output.rstrip(), stderr=errors.rstrip(), code=code)
         if result.code != 0:
             raise create_command_error(result)
         return result

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 
 from alerting.errors import AlertingError
 from sandbox.guard import AsgiGuard
+from sandbox.interrupts import interrupts_held
 from sandbox.ports import IDLE_CONNECTION_SECONDS, address_of, listening_socket
 
 STOP_SECONDS = 10.0
@@ -181,7 +182,7 @@ class ProcessService:
     def start(self) -> None:
         """Start the program."""
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        with self.log_path.open("ab") as log:
+        with self.log_path.open("ab") as log, interrupts_held():
             self._process = subprocess.Popen(
                 dying_with_its_starter(self.command),
                 stdin=subprocess.DEVNULL,
@@ -191,7 +192,7 @@ class ProcessService:
                 cwd=self._working_directory,
                 start_new_session=True,
             )
-        record_process(self.pid_path, self._process.pid)
+            record_process(self.pid_path, self._process.pid)
 
     def ready(self) -> bool:
         """Ask the program itself. Raises `ServiceFailed` if it has ended."""
