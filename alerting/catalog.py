@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from alerting.oncall.teams import Team
 from alerting.repairs.model import ActionFile, ActionLimit, HandOverEntry, RemediationEntry
+from alerting.routing.silences import SilenceEntry
 from alerting.rules.burn_rates import LEAST_OBJECTIVE
 from alerting.rules.market_calendar import MarketFile
 from alerting.rules.model import RuleSet, ScrapedSeriesFile
@@ -203,6 +204,7 @@ class Catalog:
     rules: RuleSet
     series: ScrapedSeriesFile
     market: MarketFile
+    silences: Mapping[str, SilenceEntry]
     pages: Mapping[str, Page]
     documents: Mapping[str, Document]
 

@@ -8,6 +8,7 @@ from alerting.catalog import Catalog
 from alerting.oncall.checks.ownership import ownership_problems
 from alerting.repairs.checks import repair_problems
 from alerting.routing.checks.references import routing_problems
+from alerting.routing.checks.silences import silence_problems
 from alerting.rules.checks.alerts import rule_problems
 from alerting.rules.checks.minimum_events import minimum_problems
 from alerting.source.problems import Problem
@@ -25,6 +26,7 @@ def problems(catalog: Catalog, now: datetime | None = None) -> list[Problem]:
         *rule_problems(catalog),
         *minimum_problems(catalog),
         *routing_problems(catalog),
+        *silence_problems(catalog),
         *repair_problems(catalog),
     ]
     return [problem for problem in found if problem.comes_first] or found

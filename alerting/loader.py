@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from alerting.catalog import Catalog, Page, RoutingFile, Service, ServicesFile
 from alerting.oncall.teams import TeamsFile
 from alerting.repairs.model import ActionFile, RemediationsFile
+from alerting.routing.silences import SILENCES, SilencesFile
 from alerting.rules.compile import compile_rules
 from alerting.rules.market_calendar import MARKET_FILE, MarketFile
 from alerting.rules.model import SCRAPED_SERIES, RulesFile, RuleSource, ScrapedSeriesFile
@@ -80,12 +81,13 @@ def read_catalog(root: Path) -> Catalog:
     remediations = collector.read("catalog/remediations.yaml", RemediationsFile)
     series = collector.read(SCRAPED_SERIES, ScrapedSeriesFile)
     market = collector.read(MARKET_FILE, MarketFile)
+    silences = collector.read(SILENCES, SilencesFile)
     rules_files = [file for file in collector.files("rules", ".yaml") if file != SCRAPED_SERIES]
     collector.problems += [problem for file in rules_files for problem in domain_problems(file, GENERATED_DOMAINS)]
     rules = {Path(file).stem: collector.read(file, RulesFile) for file in rules_files}
     actions = [collector.read(file, ActionFile) for file in collector.files("runbooks/actions", ".yaml")]
     pages = {Path(file).stem: collector.page(file) for file in collector.files("runbooks", ".md")}
-    if collector.problems or None in (services, teams, routing, remediations, series, market):
+    if collector.problems or None in (services, teams, routing, remediations, series, market, silences):
         raise CatalogError(collector.problems)
     sources = _sources(
         collector.documents,
@@ -107,6 +109,7 @@ def read_catalog(root: Path) -> Catalog:
         rules=compile_rules(sources, cast(ScrapedSeriesFile, series)),
         series=cast(ScrapedSeriesFile, series),
         market=cast(MarketFile, market),
+        silences=cast(SilencesFile, silences).silences,
         pages={alert: page for alert, page in pages.items() if page is not None},
         documents=collector.documents,
     )

@@ -311,8 +311,20 @@ class ChatRoute:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogSilence:
+    """A maintenance window. Its alerts have, of each label in `match`, one of the values. Times are Unix seconds."""
+
+    name: str
+    owner: str
+    reason: str
+    match: Mapping[str, tuple[str, ...]]
+    since: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chat:
-    """Routes and people that chat's function is given.
+    """Routes, people and maintenance windows that chat's function is given.
 
     People are emails: `responders` may acknowledge, silence and escalate, and `approvers` approve repairs.
     `webhook_receivers` are those whose notifications have no thread: webhooks show them.
@@ -322,6 +334,7 @@ class Chat:
     webhook_receivers: tuple[str, ...]
     responders: tuple[str, ...]
     approvers: tuple[str, ...]
+    silences: tuple[CatalogSilence, ...]
 
     def as_function_data(self) -> dict[str, Any]:
         """Return what the function is given in its zip as `chat.json`."""
@@ -338,6 +351,16 @@ class Chat:
             "webhook_receivers": list(self.webhook_receivers),
             "responders": list(self.responders),
             "approvers": list(self.approvers),
+            "silences": {
+                silence.name: {
+                    "owner": silence.owner,
+                    "reason": silence.reason,
+                    "match": {label: list(values) for label, values in sorted(silence.match.items())},
+                    "since": silence.since,
+                    "until": silence.until,
+                }
+                for silence in self.silences
+            },
         }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import yaml
@@ -21,6 +21,7 @@ from rich.markup import escape
 from alerting.build import build_platform, load_catalog
 from alerting.catalog import Catalog
 from alerting.platform import Platform
+from alerting.routing.checks.silences import ended_silences, silence_lines, silence_notices
 from alerting.routing.checks.slack_groups import burst_notices
 from alerting.rules.market_calendar import MARKET_FILE
 from alerting.rules.render import rules_text
@@ -81,7 +82,7 @@ def run_check(root: Path, console: Console, today: date) -> int:
             console.print(f"[yellow]![/] {stack}: {escape(notice)}", soft_wrap=True)
     if (notice := catalog.market.notice(today)) is not None:
         console.print(f"[yellow]![/] {MARKET_FILE}: {notice}")
-    failed = False
+    failed = not silences_hold(catalog, platforms, console, datetime.combine(today, time.min, UTC))
     if untested := untested_alerts(root, catalog):
         failed = True
         console.print(f"[red]✗[/] {TESTS}: no test names {listed(untested)}. {ADD_A_TEST}", soft_wrap=True)
@@ -100,6 +101,20 @@ def run_check(root: Path, console: Console, today: date) -> int:
         for stack, linter, run in linted:
             failed |= not _passed(linter, run.result(), stack, console, told)
     return 1 if failed else 0
+
+
+def silences_hold(catalog: Catalog, platforms: Mapping[str, Platform], console: Console, now: datetime) -> bool:
+    """Print the maintenance windows, and return whether none of them has been over for long."""
+    for line in silence_lines(catalog, now):
+        console.print(f"[green]✓[/] {escape(line)}", soft_wrap=True)
+    for stack, platform in platforms.items():
+        for notice in silence_notices(catalog, platform.settings, now):
+            console.print(f"[yellow]![/] {stack}: {escape(notice)}", soft_wrap=True)
+    ended = list(ended_silences(catalog, now))
+    for silence in ended:
+        sign = "[red]✗[/]" if silence.stale else "[yellow]![/]"
+        console.print(f"{sign} {escape(str(silence.problem))}", soft_wrap=True)
+    return not any(silence.stale for silence in ended)
 
 
 def untested_alerts(root: Path, catalog: Catalog) -> list[str]:

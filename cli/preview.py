@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from rich.markup import escape
 
 from alerting.build import build_platform, load_catalog
 from alerting.catalog import Catalog
+from alerting.routing.checks.silences import silence_notices
 from alerting.routing.orphaned_incidents import Deployment
 from alerting.settings import Environment, Settings
 from alerting.settings.load import SettingsRefused
@@ -87,6 +89,7 @@ def preview_plan(
         notices.append(f"network: invented, since the outputs of stack {source} cannot be read here")
     if not settings.paging:
         notices.append(f"PagerDuty: {NOT_PAGED}")
+    notices += silence_notices(catalog, settings, datetime.now(UTC))
     setting, notice = choose_chart(root, chart)
     if setting["source"] != "repository":
         notices.append(notice)

@@ -7,8 +7,9 @@ route that only pages has its threads in the default route's first channel. The 
 from __future__ import annotations
 
 from alerting.catalog import Catalog
-from alerting.platform import Chat, ChatRoute
+from alerting.platform import CatalogSilence, Chat, ChatRoute
 from alerting.routing.routes import Route, default_route, routes
+from alerting.rules.series import CLUSTER
 from alerting.settings import Settings
 
 
@@ -22,6 +23,23 @@ def chat(catalog: Catalog, settings: Settings) -> Chat:
         webhook_receivers=tuple(route.receiver_name for route in published if not route.threads),
         responders=tuple(sorted({person for team in catalog.teams.values() for person in team.people})),
         approvers=(),
+        silences=_silences(catalog, settings),
+    )
+
+
+def _silences(catalog: Catalog, settings: Settings) -> tuple[CatalogSilence, ...]:
+    """Return the maintenance windows of a stack, by name. Those of other clusters match nothing here."""
+    return tuple(
+        CatalogSilence(
+            name=name,
+            owner=entry.owner,
+            reason=entry.reason,
+            match=entry.match,
+            since=int(entry.since.timestamp()),
+            until=int(entry.until.timestamp()),
+        )
+        for name, entry in sorted(catalog.silences.items())
+        if settings.cluster.name in entry.match.get(CLUSTER, (settings.cluster.name,))
     )
 
 

@@ -34,7 +34,9 @@ class _Folder:
         return named and entry.is_file()
 
 
-_CATALOG = frozenset({"services.yaml", "teams.yaml", "routing.yaml", "remediations.yaml", "market.yaml"})
+_CATALOG = frozenset(
+    {"services.yaml", "teams.yaml", "routing.yaml", "remediations.yaml", "market.yaml", "silences.yaml"}
+)
 _FOLDERS = (
     _Folder(path="catalog", names=_CATALOG),
     _Folder(path="rules", suffix=".yaml", folders=frozenset({"tests"})),

@@ -22,6 +22,7 @@ from alerting.catalog import RoutingFile, ServicesFile
 from alerting.loader import validated
 from alerting.oncall.teams import TeamsFile
 from alerting.repairs.model import ActionFile, RemediationsFile
+from alerting.routing.silences import SilencesFile
 from alerting.rules.market_calendar import MarketFile
 from alerting.rules.model import SCRAPED_SERIES, RulesFile, ScrapedSeriesFile
 from alerting.source.problems import CatalogError, Problem
@@ -34,6 +35,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "catalog/routing.yaml": RoutingFile,
     "catalog/remediations.yaml": RemediationsFile,
     "catalog/market.yaml": MarketFile,
+    "catalog/silences.yaml": SilencesFile,
     SCRAPED_SERIES: ScrapedSeriesFile,
     **{
         f"rules/{path.name}": RulesFile
@@ -57,6 +59,7 @@ REFERENCES: dict[str, str] = {
         r"|inhibitions\.\d+\.(source|target)\.(alerts|severities)\.\d+"
     ),
     "catalog/remediations.yaml": r"remediations\.[^.]+\.action|hand_overs\.[^.]+\.team",
+    "catalog/silences.yaml": r"silences\.[^.]+\.(owner|match\.(alertname|severity|service|team)\.\d+)",
 }
 """Where a file names something that another file, or another place of it, has to have."""
 
@@ -111,6 +114,8 @@ def told(file: str, broken: Document) -> list[Problem]:
             parts["routing"] = value
         case RemediationsFile():
             parts |= {"remediations": value.remediations, "hand_overs": value.hand_overs, "bounds": value.bounds}
+        case SilencesFile():
+            parts["silences"] = value.silences
         case _:
             raise AssertionError(f"{file}: nothing refers from it")
     return list(CatalogError(checks.problems(dataclasses.replace(catalog, **parts))).problems)

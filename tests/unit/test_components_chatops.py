@@ -31,6 +31,7 @@ CHAT = Chat(
     webhook_receivers=("default-receiver",),
     responders=("ann@example.com",),
     approvers=(),
+    silences=(),
 )
 SECRET_VALUES = ("xoxb-1", "signing-1", "pd-token", "webhook-1", "routing-1")
 ON = {

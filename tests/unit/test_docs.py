@@ -73,6 +73,7 @@ def test_every_kind_of_change_is_shown() -> None:
         "Add a person",
         "Have somebody told of repairs",
         "Add a route, and a channel",
+        "Silence alerts during maintenance",
         "Have an alert repaired",
     }
 
@@ -111,6 +112,15 @@ def test_the_route_that_is_added_stands_before_the_broader_one(tmp_path: Path) -
 
     assert receivers.index("slack-warning-trading") < receivers.index("slack-warning")
     assert "#orion-trading" in {file.reference for file in after.secret_files}
+
+
+def test_the_silence_that_is_added_is_kept(tmp_path: Path) -> None:
+    silences = {
+        silence.name: silence for silence in platform(tmp_path, "Silence alerts during maintenance").chat.silences
+    }
+
+    assert silences["aurora-upgrade"].owner == "database"
+    assert silences["aurora-upgrade"].until - silences["aurora-upgrade"].since == 2 * 3600
 
 
 def test_the_repair_that_is_added_answers_the_alert(tmp_path: Path) -> None:

@@ -23,6 +23,21 @@ ON_EVERY_ALERT = EXTERNAL_LABELS | {ALERTNAME, SEVERITY, TEAM, SERVICE}
 """Labels that every alert carries, by the checks of rules."""
 
 
+def known_values(catalog: Catalog) -> Mapping[str, tuple[str, ...]]:
+    """Return every value of the labels whose values the catalog and the rules name."""
+    return {
+        SEVERITY: tuple(Severity),
+        TEAM: tuple(catalog.teams),
+        SERVICE: (*catalog.services, *catalog.teams),
+        ALERTNAME: tuple(catalog.rules.alerts),
+    }
+
+
+def carried_labels(catalog: Catalog) -> frozenset[str]:
+    """Return the labels that some alert is sure to carry."""
+    return ON_EVERY_ALERT.union(*(labels.names() for labels in catalog.rules.alert_labels.values()))
+
+
 def routing_problems(catalog: Catalog) -> Iterator[Problem]:
     """Yield what is wrong with catalog/routing.yaml: names that are not there, or else alerts that do not arrive."""
     document = catalog.documents[ROUTING]
@@ -84,7 +99,7 @@ def _receiver_problems(catalog: Catalog, document: Document) -> Iterator[Problem
 
 def _grouping_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
     """Yield the routes that page and group alerts in a way of their own, and group labels that no alert carries."""
-    carried = {label for one in catalog.rules.alert_labels.values() for label in one.names()} | ON_EVERY_ALERT
+    carried = carried_labels(catalog)
     for index, route in enumerate(catalog.routing.routes):
         if route.group_by is None:
             continue
@@ -114,13 +129,9 @@ def _generated_name_problems(catalog: Catalog, document: Document) -> Iterator[P
 
 
 def _match_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
-    known = {
-        SEVERITY: tuple(Severity),
-        TEAM: tuple(catalog.teams),
-        SERVICE: (*catalog.services, *catalog.teams),
-        ALERTNAME: (*catalog.rules.alerts, *sorted(WITHOUT_A_RULE)),
-    }
-    carried = {label for one in catalog.rules.alert_labels.values() for label in one.names()} | ON_EVERY_ALERT
+    known = dict(known_values(catalog))
+    known[ALERTNAME] = (*known[ALERTNAME], *sorted(WITHOUT_A_RULE))
+    carried = carried_labels(catalog)
     for index, route in enumerate(catalog.routing.routes):
         for label, values in route.match.items():
             path = ("routes", index, "match", label)
