@@ -1,7 +1,7 @@
 """`python -m tests.types_check`: run pyright on the files whose types have not been checked as they stand.
 
 What pyright says of a file depends on the file, on the project's files that it imports, directly or not, on the
-configuration and on the locked packages. A hash of all these is kept for each file that passed.
+configuration and on the locked packages. A hash of all these is kept in the cache folder for each file that passed.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.passed_checks import PassedChecks
 from tests.steps import PYTHON, ROOT
 
-PASSED = ROOT / "build" / "types.json"
 CONFIGURATION = ("pyproject.toml", "requirements.txt")
 
 
@@ -45,7 +45,7 @@ def digests(root: Path) -> dict[str, str]:
     """Return a hash for each file, by its path, of everything that its types depend on."""
     known = modules(root)
     base = hashlib.sha256(b"".join((root / name).read_bytes() for name in CONFIGURATION))
-    base.update(sys.version.encode())
+    base.update(f"{sys.version} {sys.platform}".encode())
     contents = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in known.items()}
     imported = {name: set(_imports(name, path, known)) for name, path in known.items()}
     found: dict[str, str] = {}
@@ -86,12 +86,12 @@ def _reached(name: str, imported: Mapping[str, set[str]]) -> set[str]:
 def main() -> int:
     """Check what has changed, print what pyright reports and return the exit code."""
     now = digests(ROOT)
-    passed: dict[str, str] = json.loads(PASSED.read_text()) if PASSED.exists() else {}
-    changed = [path for path, digest in now.items() if passed.get(path) != digest]
+    checks = PassedChecks("types")
+    passed = checks.read()
+    changed = [path for path, digest in now.items() if digest not in passed]
     print(f"types: {len(changed)} of {len(now)} files to check")
     failed = _check(changed) if changed else set[str]()
-    PASSED.parent.mkdir(exist_ok=True)
-    PASSED.write_text(json.dumps({path: digest for path, digest in now.items() if path not in failed}))
+    checks.add(digest for path, digest in now.items() if path not in failed)
     return 1 if failed else 0
 
 

@@ -69,7 +69,7 @@ def test_a_fault_is_reported(name: str, reported: str, faulty: Path) -> None:
 )
 def test_prose_is_held_to_the_style(text: str, reported: str | None, tmp_path: Path) -> None:
     (tmp_path / "text.md").write_text(f"# Routing\n\n{text}\n")
-    done = lint([tmp_path / "text.md"], tmp_path / "cache")
+    done = lint([tmp_path / "text.md"])
 
     assert (done.returncode != 0) == (reported is not None), done.stdout + done.stderr
     assert reported is None or reported in done.stdout
