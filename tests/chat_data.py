@@ -21,7 +21,7 @@ from chatops.episode import (
     root_message,
 )
 from chatops.outbox import DeadLetter, Entry, Outbox
-from chatops.record import NewestEpisode, Record, RepairHolder
+from chatops.record import NewestEpisode, Record, RepairHolder, SeenSilence, SeenSilences
 from chatops.repair import Command, Outcome, Proposal, Repair, Status
 
 NOW = 1_795_516_811.0
@@ -155,6 +155,15 @@ stored = st.one_of(
     st.builds(Record, episode=episodes, outbox=outboxes),
     st.builds(NewestEpisode, number=st.integers(0, 1000), resolved_at=st.just(float("-inf")) | times),
     st.builds(RepairHolder, episode=st.builds(EpisodeId, texts, st.integers(1, 1000))),
+    st.builds(
+        SeenSilences,
+        silences=st.lists(
+            st.builds(
+                SeenSilence, id=texts, matched=st.booleans(), quiet_since=st.none() | times, reported=st.booleans()
+            ),
+            max_size=3,
+        ).map(tuple),
+    ),
 )
 
 

@@ -52,6 +52,7 @@ DATA: dict[str, Any] = {
     "webhook_receivers": ["default"],
     "responders": ["ann@example.com", "Bob@example.com"],
     "approvers": [],
+    "silences": {},
 }
 FINGERPRINT = "0" * 16
 """That of the first alert of a made-up notification."""
@@ -101,10 +102,18 @@ class Workspace:
 
 @dataclass
 class Alertmanagers:
-    """Three replicas that agree. `firing` are the fingerprints of the group's alerts."""
+    """Three replicas that agree. `firing` are the fingerprints of the group's alerts.
+
+    `silenced` are the ids of silences that suppress an alert.
+    """
 
     firing: set[str] = field(default_factory=set[str])
     silences: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    silenced: set[str] = field(default_factory=set[str])
+
+    def lasting(self) -> list[dict[str, Any]]:
+        """Return the silences that have not expired."""
+        return [silence for silence in self.silences if silence["status"]["state"] != "expired"]
 
     def answer(self, request: Asked) -> Reply:
         alerts = [{"fingerprint": fingerprint} for fingerprint in sorted(self.firing)]
@@ -112,17 +121,24 @@ class Alertmanagers:
             case "status":
                 name = f"replica {request.connection % 3}"
                 return Reply({"cluster": {"name": name}, "uptime": "2026-11-24T00:00:00.000Z"})
-            case "alerts" if request.arguments["filter"] == 'alertname="Watchdog"':
+            case "alerts" if request.arguments.get("filter") == 'alertname="Watchdog"':
                 return Reply([{"fingerprint": "w"}])
+            case "alerts" if request.arguments["active"] == "false":
+                return Reply([{"fingerprint": "s", "status": {"silencedBy": sorted(self.silenced)}}])
             case "alerts":
                 return Reply(alerts)
             case "alerts/groups":
                 return Reply([{"receiver": {"name": "warning"}, "labels": LABELS, "alerts": alerts}] if alerts else [])
             case "silences" if request.method == "POST":
-                self.silences.append({**request.arguments, "id": "s1", "status": {"state": "active"}})
-                return Reply({"silenceID": "s1"})
+                id_ = f"s{len(self.silences) + 1}"
+                self.silences.append({**request.arguments, "id": id_, "status": {"state": "active"}})
+                return Reply({"silenceID": id_})
             case "silences":
                 return Reply(self.silences)
+            case path if request.method == "DELETE":
+                silence = next(one for one in self.silences if path == f"silence/{one['id']}")
+                silence["status"] = {"state": "expired"}
+                return Reply()
             case _:
                 return Reply({}, 404)
 

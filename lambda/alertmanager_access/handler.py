@@ -13,7 +13,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from chatops.alertmanager_replicas import AlertmanagerReplicas
-from chatops.clients import Refused, Unavailable
+from chatops.clients import NewSilence, Refused, Unavailable
 from chatops.episode import Group
 from chatops.record_codec import as_content, from_content
 from orion_common.names import AlertmanagerOperation, Variable
@@ -54,6 +54,10 @@ def _answer(alertmanager: AlertmanagerReplicas, operation: AlertmanagerOperation
             alertmanager.set_silence(id_, _group(arguments), str(arguments["key"]), ends_at)
         case AlertmanagerOperation.EXPIRE_SILENCE:
             alertmanager.expire_silence(str(arguments["id"]))
+        case AlertmanagerOperation.ALL_SILENCES:
+            return alertmanager.all_silences()
+        case AlertmanagerOperation.CREATE_SILENCE:
+            alertmanager.create_silence(from_content(arguments["silence"], NewSilence, "silence"))
     return None
 
 

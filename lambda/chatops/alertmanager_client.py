@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chatops.alertmanager_replicas import FiringGroup
-from chatops.clients import ActiveSilence, Refused, Unavailable
+from chatops.clients import ActiveSilence, ListedSilence, NewSilence, Refused, Unavailable
 from chatops.episode import Group
 from chatops.http_json import as_object
 from chatops.looks import Look
@@ -52,6 +52,14 @@ class AlertmanagerClient:
     def expire_silence(self, id_: str) -> None:
         """Expire a silence."""
         self._ask(AlertmanagerOperation.EXPIRE_SILENCE, type(None), id=id_)
+
+    def all_silences(self) -> Sequence[ListedSilence]:
+        """Return the silences of everybody in the replicas that answer. Raises `Unavailable` if none does."""
+        return self._ask(AlertmanagerOperation.ALL_SILENCES, tuple[ListedSilence, ...])
+
+    def create_silence(self, silence: NewSilence) -> None:
+        """Create a silence."""
+        self._ask(AlertmanagerOperation.CREATE_SILENCE, type(None), silence=as_content(silence))
 
     def _ask(self, operation: AlertmanagerOperation, hint: Any, **arguments: object) -> Any:
         request = json.dumps({"operation": operation.value, "arguments": arguments})

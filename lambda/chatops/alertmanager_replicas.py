@@ -10,15 +10,16 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
-from chatops.clients import ActiveSilence, Refused, Unavailable
+from chatops.clients import ActiveSilence, ListedSilence, Matcher, NewSilence, Refused, Unavailable
 from chatops.episode import Group
 from chatops.http_json import MAXIMUM_BYTES, as_object, objects
 from chatops.looks import Look, Replica
@@ -126,6 +127,33 @@ class AlertmanagerReplicas:
         with closing(self._any()) as sessions:
             next(sessions).ask("DELETE", f"/api/v2/silence/{quote(id_, safe='')}")
 
+    def all_silences(self) -> tuple[ListedSilence, ...]:
+        """Return the silences of everybody in the replicas that answer. Raises `Unavailable` if none does."""
+        answers = list(self._each(_listed_silences))
+        if not answers:
+            raise Unavailable("no Alertmanager answered")
+        listed: dict[str, ListedSilence] = {}
+        for silence in (silence for answer in answers for silence in answer):
+            known = listed.get(silence.id, silence)
+            # A replica that has restarted lacks alerts that the silence matches.
+            listed[silence.id] = replace(silence, alerts=max(silence.alerts, known.alerts))
+        return tuple(listed[id_] for id_ in sorted(listed))
+
+    def create_silence(self, silence: NewSilence) -> None:
+        """Create a silence in one replica, which tells the others."""
+        with closing(self._any()) as sessions:
+            content = {
+                "matchers": [
+                    {"name": one.name, "value": one.value, "isRegex": one.is_regex, "isEqual": one.is_equal}
+                    for one in silence.matchers
+                ],
+                "startsAt": _text(silence.starts_at),
+                "endsAt": _text(silence.ends_at),
+                "createdBy": silence.created_by,
+                "comment": silence.comment,
+            }
+            next(sessions).ask("POST", "/api/v2/silences", content)
+
     def _each(self, ask: Callable[[_Session], _Value]) -> Iterator[_Value]:
         """Yield the answer of each replica that answers."""
         for session in self._sessions():
@@ -209,6 +237,39 @@ def _silences(session: _Session, key: str) -> list[ActiveSilence]:
         exact = marked if abs(marked - ends_at) < 1 else ends_at
         found.append(ActiveSilence(id=str(silence["id"]), ends_at=exact))
     return found
+
+
+def _listed_silences(session: _Session) -> list[ListedSilence]:
+    query = urlencode({"active": "false", "silenced": "true", "inhibited": "true", "unprocessed": "false"})
+    alerts = objects(session.ask("GET", f"/api/v2/alerts?{query}"))
+    suppressed = Counter(id_ for alert in alerts for id_ in _silenced_by(alert))
+    return [
+        ListedSilence(
+            id=str(silence["id"]),
+            matchers=tuple(_matcher(matcher) for matcher in objects(silence.get("matchers"))),
+            starts_at=_time(silence.get("startsAt")),
+            ends_at=_time(silence.get("endsAt")),
+            created_by=str(silence.get("createdBy", "")),
+            comment=str(silence.get("comment", "")),
+            alerts=suppressed[str(silence["id"])],
+        )
+        for silence in objects(session.ask("GET", "/api/v2/silences"))
+        if as_object(silence.get("status")).get("state") != EXPIRED
+    ]
+
+
+def _silenced_by(alert: Mapping[str, Any]) -> list[str]:
+    ids = as_object(alert.get("status")).get("silencedBy")
+    return [str(id_) for id_ in ids] if isinstance(ids, list) else []
+
+
+def _matcher(matcher: Mapping[str, Any]) -> Matcher:
+    return Matcher(
+        name=str(matcher.get("name")),
+        value=str(matcher.get("value")),
+        is_regex=bool(matcher.get("isRegex")),
+        is_equal=bool(matcher.get("isEqual", True)),
+    )
 
 
 def _filter(name: str, value: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
 
-from chatops.clients import Clients, RateLimited, Refused
+from chatops.clients import Clients, RateLimited, Refused, Unavailable
 from chatops.configuration import ChatData
 from chatops.counts import Count
 from chatops.episode import EpisodeId, Group, Policy
@@ -20,10 +20,10 @@ from chatops.events import PagerDutyChanged, Tick
 from chatops.executor import Executor
 from chatops.inputs import Click, Due, Ignored, Sweep, Webhook, notified, read_input
 from chatops.pagerduty_client import PagerDutyClient
-from chatops.reconciler import reconcile
+from chatops.reconciler import keep_silences, reconcile, report_stuck_repairs
 from chatops.record import Record, due_at
 from chatops.slack_client import SlackClient
-from chatops.store import Put, Store, Versioned, find_episode, read_newest
+from chatops.store import Conflict, Put, Store, Versioned, find_episode, read_newest
 from orion_common.deadlines import need_time
 from orion_common.envelope import Notification, NotOurs, Unreadable
 from orion_common.message_archive import MessageArchive
@@ -139,10 +139,18 @@ class Chat:
     def _sweep(self, executor: Executor) -> None:
         """Look after what is due, and find what no message told of. The next sweep does what this one could not."""
         executor.sweep()
-        try:
-            reconcile(executor)
-        except (RateLimited, Refused) as error:
-            self.observer.say("not reconciled", reason=str(error))
+        looks: tuple[Callable[[], None], ...] = (
+            lambda: keep_silences(executor, self.data.windows, self.observer),
+            lambda: report_stuck_repairs(executor, self.observer),
+            lambda: reconcile(executor),
+        )
+        for look in looks:
+            if self.now() > self.deadline:
+                return
+            try:
+                look()
+            except (Conflict, RateLimited, Refused, Unavailable) as error:
+                self.observer.say("not reconciled", reason=str(error))
 
     def _notified(self, store: Store, notification: Notification, body: str, message_id: str) -> None:
         self.observer.count(Count.NOTIFICATIONS)

@@ -107,6 +107,40 @@ class ActiveSilence:
     ends_at: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matcher:
+    """A matcher of a silence. A regular expression matches the label's value as a whole."""
+
+    name: str
+    value: str
+    is_regex: bool
+    is_equal: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSilence:
+    """A silence to be created. Times are Unix seconds; one that has started begins when it is created."""
+
+    matchers: tuple[Matcher, ...]
+    starts_at: float
+    ends_at: float
+    created_by: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedSilence:
+    """Anybody's silence that has not expired. `alerts` is how many alerts it suppresses now."""
+
+    id: str
+    matchers: tuple[Matcher, ...]
+    starts_at: float
+    ends_at: float
+    created_by: str
+    comment: str
+    alerts: int
+
+
 class Alertmanager(Protocol):
     """All replicas of Alertmanager. `key` is part of a silence's comment."""
 
@@ -128,6 +162,14 @@ class Alertmanager(Protocol):
 
     def expire_silence(self, id_: str) -> None:
         """Expire a silence."""
+        ...
+
+    def all_silences(self) -> Sequence[ListedSilence]:
+        """Return the silences of everybody in the replicas that answer. Raises `Unavailable` if none does."""
+        ...
+
+    def create_silence(self, silence: NewSilence) -> None:
+        """Create a silence."""
         ...
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from chatops.catalog_silences import Window
 from chatops.episode import Group
 from chatops.pagerduty_api import PAGERDUTY_API, PAGERDUTY_EVENTS
 from chatops.slack_api import SLACK_API
@@ -32,13 +33,15 @@ class Route:
 class ChatData:
     """The routes by their receiver's name, and the emails of the people who may act.
 
-    `webhook_receivers` are those whose notifications Alertmanager's own webhooks show, and chat does not.
+    `webhook_receivers` are those whose notifications Alertmanager's own webhooks show, and chat does not. `windows` are
+    the catalog's maintenance windows.
     """
 
     routes: Mapping[str, Route]
     webhook_receivers: frozenset[str]
     responders: frozenset[str]
     approvers: frozenset[str]
+    windows: tuple[Window, ...]
 
     @classmethod
     def from_json(cls, text: str) -> ChatData:
@@ -57,6 +60,17 @@ class ChatData:
             webhook_receivers=frozenset(data["webhook_receivers"]),
             responders=frozenset(email.casefold() for email in data["responders"]),
             approvers=frozenset(email.casefold() for email in data["approvers"]),
+            windows=tuple(
+                Window(
+                    name=name,
+                    owner=silence["owner"],
+                    reason=silence["reason"],
+                    match={label: tuple(values) for label, values in silence["match"].items()},
+                    since=float(silence["since"]),
+                    until=float(silence["until"]),
+                )
+                for name, silence in data["silences"].items()
+            ),
         )
 
     def group_of(self, receiver: str, labels: Mapping[str, str]) -> Group | None:

@@ -21,3 +21,7 @@ class Count(StrEnum):
     EFFECTS_GIVEN_UP = names.EFFECTS_GIVEN_UP
     """Dead letters of episodes: effects that were refused, or were too old to be tried again."""
     REMINDERS = "ChatReminders"
+    SILENCES_STALE = "ChatSilencesStale"
+    """Silences that have matched nothing for an hour, at each look."""
+    REPAIRS_STUCK = "ChatRepairsStuck"
+    """Repairs whose state should have ended ten minutes ago and has not, at each look."""

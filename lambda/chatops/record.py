@@ -1,4 +1,4 @@
-"""The stored values: the record of an episode with its outbox, the newest episode of a group, and a repair's holder."""
+"""The stored values: an episode with its outbox, the newest episode of a group, a repair's holder, seen silences."""
 
 from __future__ import annotations
 
@@ -43,7 +43,24 @@ class RepairHolder:
     episode: EpisodeId
 
 
-Stored = Record | NewestEpisode | RepairHolder
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenSilence:
+    """A silence in Alertmanager. `quiet_since` is when it was first seen to match nothing, None while it matches."""
+
+    id: str
+    matched: bool = False
+    quiet_since: float | None = None
+    reported: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenSilences:
+    """Everybody's silences as the reconciler last saw them."""
+
+    silences: tuple[SeenSilence, ...] = ()
+
+
+Stored = Record | NewestEpisode | RepairHolder | SeenSilences
 
 
 def advance(record: Record, event: Event, policy: Policy, now: float) -> Record:

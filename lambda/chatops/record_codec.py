@@ -16,12 +16,12 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
-from chatops.record import NewestEpisode, Record, RepairHolder, Stored
+from chatops.record import NewestEpisode, Record, RepairHolder, SeenSilences, Stored
 
 FORM_VERSION = 1
 TYPE = "type"
 """The key that names the type of a member of a union."""
-_ROOTS: Mapping[str, type[Stored]] = {cls.__name__: cls for cls in (Record, NewestEpisode, RepairHolder)}
+_ROOTS: Mapping[str, type[Stored]] = {cls.__name__: cls for cls in (Record, NewestEpisode, RepairHolder, SeenSilences)}
 
 
 class CannotRead(ValueError):

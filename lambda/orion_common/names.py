@@ -46,13 +46,15 @@ class AlertmanagerOperation(StrEnum):
     SILENCES = "silences"
     SET_SILENCE = "set silence"
     EXPIRE_SILENCE = "expire silence"
+    ALL_SILENCES = "all silences"
+    CREATE_SILENCE = "create silence"
 
 
 # The zip.
 REMEDIATIONS_FILE = "remediations.json"
 """The file at the root of a function's zip that says which alert is answered by which action."""
 CHAT_FILE = "chat.json"
-"""The file at the root of chat's zip: routes with their channels, and the people who may act."""
+"""The file at the root of chat's zip: routes with their channels, people who may act, and maintenance windows."""
 
 # The state table.
 KEY = "id"

@@ -7,9 +7,10 @@ A restarted replica has lost everything. A partly silenced group resolves while 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 
-from chatops.clients import ActiveSilence, Unavailable
+from chatops.clients import ActiveSilence, ListedSilence, NewSilence, Refused, Unavailable
 from chatops.episode import Group
 from chatops.looks import Look, Replica
 from tests.simulation.world import Violation, World
@@ -19,11 +20,15 @@ GROUP_INTERVAL_SECONDS = 60.0
 REPEAT_SECONDS = 240.0
 Firing = frozenset[str]
 NOTHING: Firing = frozenset()
+PERSON = "ann"
+"""Whose silences by hand are."""
+COPIED_COMMENT = "maintenance [catalog/silences.yaml: w0]"
+"""The comment of silences by hand: that of a window."""
 
 
 @dataclass(slots=True)
 class SimulatedSilence:
-    """A silence of a group, or of one of its alerts. `key` marks those of the functions."""
+    """A silence of a group, or of one of its alerts. `key` marks those of episodes, and `by` those of people."""
 
     id: str
     group: str
@@ -31,6 +36,10 @@ class SimulatedSilence:
     changed_at: float
     alert: str | None = None
     key: str | None = None
+    by: str | None = None
+    new: NewSilence | None = None
+    """What a function asked for in the name of the catalog."""
+    starts_at: float = -inf
 
 
 @dataclass(slots=True)
@@ -53,7 +62,7 @@ class SimulatedReplica:
     def is_silenced(self, group: str, alert: str, now: float) -> bool:
         """Return whether a silence covers an alert."""
         return any(
-            silence.group == group and silence.alert in {None, alert} and silence.ends_at > now
+            silence.group == group and silence.alert in {None, alert} and silence.starts_at <= now < silence.ends_at
             for silence in self.silences.values()
         )
 
@@ -66,11 +75,13 @@ class Alertmanagers:
     groups: dict[str, Group]
     notify: Callable[[Group, Firing], None]
     page: Callable[[str, bool], None]
+    check_expire: Callable[[SimulatedSilence], None]
     truth: dict[str, Firing] = field(default_factory=dict[str, Firing])
     fired_since: dict[str, float] = field(default_factory=dict[str, float])
     fired_until: dict[str, float] = field(default_factory=dict[str, float])
     replicas: list[SimulatedReplica] = field(default_factory=lambda: [SimulatedReplica(index) for index in range(3)])
     made: int = 0
+    by_hand: list[SimulatedSilence] = field(default_factory=list[SimulatedSilence])
 
     def start(self) -> None:
         """Begin what repeats: Prometheus sends its alerts again, and each replica looks at its groups."""
@@ -121,7 +132,9 @@ class Alertmanagers:
 
     def silence_by_hand(self, group: str, alert: str | None, seconds: float) -> None:
         """Silence a group or one of its alerts in Alertmanager itself."""
-        self._spread(SimulatedSilence(self._new_id(), group, self.world.now + seconds, self.world.now, alert))
+        silence = SimulatedSilence(self._new_id(), group, self.world.now + seconds, self.world.now, alert, by=PERSON)
+        self.by_hand.append(silence)
+        self._spread(silence)
 
     def _new_id(self) -> str:
         self.made += 1
@@ -209,12 +222,58 @@ class Alertmanagers:
 
     def own_silences(self) -> dict[str, SimulatedSilence]:
         """Return the newest state of the functions' silences that last."""
+        newest = self.newest_silences()
+        return {id_: silence for id_, silence in newest.items() if silence.key and silence.ends_at > self.world.now}
+
+    def newest_silences(self, replicas: Sequence[SimulatedReplica] | None = None) -> dict[str, SimulatedSilence]:
+        """Return the newest state of all silences in some replicas, or in all."""
         newest: dict[str, SimulatedSilence] = {}
-        for replica in self.replicas:
+        for replica in self.replicas if replicas is None else replicas:
             for silence in replica.silences.values():
-                if silence.key and (silence.id not in newest or newest[silence.id].changed_at < silence.changed_at):
+                if silence.id not in newest or newest[silence.id].changed_at < silence.changed_at:
                     newest[silence.id] = silence
-        return {id_: silence for id_, silence in newest.items() if silence.ends_at > self.world.now}
+        return newest
+
+    def window_silences(self) -> list[SimulatedSilence]:
+        """Return the newest state of the silences of the catalog's windows that have not expired."""
+        return [
+            silence for silence in self.newest_silences().values() if silence.new and silence.ends_at > self.world.now
+        ]
+
+    def all_silences(self) -> Sequence[ListedSilence]:
+        """Return everybody's silences in the replicas that can be reached."""
+
+        def act() -> list[ListedSilence]:
+            now = self.world.now
+            answering = [replica for replica in self.replicas if now >= replica.unreachable_until]
+            if not answering:
+                raise Unavailable("alertmanager")
+            newest = self.newest_silences(answering)
+            return [_listed(newest[id_], answering[0], now) for id_ in sorted(newest) if newest[id_].ends_at > now]
+
+        return self.world.call("alertmanager all silences", act)
+
+    def create_silence(self, silence: NewSilence) -> None:
+        """Create a silence of the catalog."""
+
+        def act() -> None:
+            now = self.world.now
+            if silence.ends_at <= now:
+                raise Refused("it is over")
+            labels = {matcher.name: matcher.value for matcher in silence.matchers}
+            made = SimulatedSilence(
+                self._new_id(),
+                labels["alertname"],
+                silence.ends_at,
+                now,
+                labels.get("alert"),
+                new=silence,
+                starts_at=max(silence.starts_at, now),
+            )
+            self.world.note(f"alertmanager: silence {made.id} for {silence.comment}")
+            self._spread(made)
+
+        self.world.call("alertmanager create silence", act)
 
     def silences(self, key: str) -> Sequence[ActiveSilence]:
         """Return the active silences with a key."""
@@ -243,10 +302,28 @@ class Alertmanagers:
         """Expire a silence."""
 
         def act() -> None:
-            known = self.own_silences().get(id_)
-            if known is not None:
+            now = self.world.now
+            known = self.newest_silences().get(id_)
+            if known is not None and known.ends_at > now:
+                self.check_expire(known)
                 self.world.note(f"alertmanager: silence {id_} expired")
-                now = self.world.now
-                self._spread(SimulatedSilence(id_, known.group, now, now, None, known.key))
+                self._spread(replace(known, ends_at=now, changed_at=now))
 
         self.world.call("alertmanager expire", act)
+
+
+def _listed(silence: SimulatedSilence, replica: SimulatedReplica, now: float) -> ListedSilence:
+    """Return a silence as Alertmanager lists it."""
+    new = silence.new or NewSilence(
+        matchers=(), starts_at=silence.starts_at, ends_at=0.0, created_by=silence.by or "", comment=COPIED_COMMENT
+    )
+    firing = replica.alerts.get(silence.group, NOTHING) if silence.starts_at <= now else NOTHING
+    return ListedSilence(
+        id=silence.id,
+        matchers=new.matchers,
+        starts_at=silence.starts_at,
+        ends_at=silence.ends_at,
+        created_by=new.created_by,
+        comment=new.comment,
+        alerts=sum(silence.alert in {None, alert} for alert in firing),
+    )

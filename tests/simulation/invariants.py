@@ -13,12 +13,16 @@ from chatops.step import PROPOSAL_SECONDS
 from tests.simulation.world import Violation
 
 if TYPE_CHECKING:
+    from chatops.catalog_silences import Window
+    from tests.simulation.alertmanagers import SimulatedSilence
     from tests.simulation.simulation import Simulation
 
 PROPAGATION_SECONDS = 120.0
 """How long Alertmanager's replicas may take to have an alert that fires, in the simulation."""
 STALE_SECONDS = 240.0
 """How long a command may run after its alert has resolved: it waits for Systems Manager's limits, in the simulation."""
+CHANGE_SECONDS = 60.0
+"""How long a function may go by the catalog that it began with."""
 QUIET_SECONDS = 900.0
 """How long a group has to have been as it is before everything must agree on it."""
 
@@ -118,6 +122,40 @@ def check_end(simulation: Simulation) -> None:
         _check_group(simulation, key)
     for record in simulation.store.records():
         _check_record(simulation, record)
+    _check_silences_of_others(simulation)
+
+
+def check_expire(simulation: Simulation, silence: SimulatedSilence) -> None:
+    """Check that a function may expire a silence: an episode's, or one that is not, or no longer, its window's."""
+    _hold(silence.by is None, f"a function expires {silence.id}, a silence of {silence.by}")
+    if silence.new is None:
+        return
+    others = [other for other in simulation.alertmanagers.window_silences() if other.id != silence.id]
+    for window in simulation.windows():
+        of_window = _is_of(silence, window) and window in simulation.windows(CHANGE_SECONDS)
+        doubled = any(_is_of(other, window) for other in others)
+        _hold(not of_window or doubled, f"{silence.id} is expired while its window {window.name} is in the catalog")
+
+
+def _is_of(silence: SimulatedSilence, window: Window) -> bool:
+    """Return whether a silence is that of a window, judged by what it silences and when."""
+    group, alert = window.match["alertname"][0], window.match.get("alert", (None,))[0]
+    begins = silence.starts_at >= window.since
+    return (silence.group, silence.alert, silence.ends_at) == (group, alert, window.until) and begins
+
+
+def _check_silences_of_others(simulation: Simulation) -> None:
+    """Check the silences of the catalog's windows, and that those of people are as they were made."""
+    managers, now = simulation.alertmanagers, simulation.world.now
+    kept = managers.window_silences()
+    wanted = [window for window in simulation.windows() if window.until > now]
+    for window in wanted:
+        own = [silence.id for silence in kept if _is_of(silence, window)]
+        _hold(len(own) == 1, f"the window {window.name} has the silences {own}")
+    _hold(len(kept) == len(wanted), f"{len(kept)} silences of {len(wanted)} windows")
+    newest = managers.newest_silences()
+    for silence in managers.by_hand:
+        _hold(newest.get(silence.id, silence) == silence, f"{silence.id}, a silence of {silence.by}, was changed")
 
 
 def _check_group(simulation: Simulation, key: str) -> None:

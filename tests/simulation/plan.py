@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
+from chatops.catalog_silences import Window
 from chatops.events import Button
-from tests.simulation.world import FAULTS_END, Rates
+from tests.simulation.world import END, FAULTS_END, Rates
 
 GROUPS = ("g1", "g2")
 ALERTS = {"g1": ("a", "b"), "g2": ("c", "a")}
@@ -34,13 +36,23 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedWindow:
+    """A maintenance window of a group, or of one of its alerts, that is in the catalog from a time until another."""
+
+    window: Window
+    added_at: float
+    removed_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A run: a seed for chance, the actions, and the faulty calls that do not fail after all."""
+    """A run: a seed for chance, the actions, the windows, and the faulty calls that do not fail after all."""
 
     seed: int
     rates: Rates
     shared: bool
     actions: tuple[Action, ...]
+    windows: tuple[PlannedWindow, ...] = ()
     muted: frozenset[int] = frozenset()
 
 
@@ -66,6 +78,9 @@ KINDS = (
 DECIDED = 0.7
 """How often a proposed repair is soon decided on."""
 BUTTONS = (*(Button.ACKNOWLEDGE,) * 4, *(Button.LIFT_SILENCE,) * 2, *Button)
+HALF = 0.5
+WINDOWS_OF = 1
+"""The seeds, modulo four, whose runs have maintenance windows."""
 _NAMES = [kind for kind, _ in KINDS]
 _WEIGHTS = [weight for _, weight in KINDS]
 
@@ -91,7 +106,33 @@ def plan_of(seed: int) -> Plan:
             actions.append(replace(action, at=action.at + 15 * chance.random(), number=chance.randrange(4)))
             actions.append(replace(action, at=action.at + 20 + 60 * chance.random(), kind="decide", person=person))
     actions.sort(key=lambda action: action.at)
-    return Plan(seed=seed, rates=rates, shared=shared, actions=tuple(actions))
+    return Plan(seed=seed, rates=rates, shared=shared, actions=tuple(actions), windows=_windows(seed))
+
+
+def _windows(seed: int) -> tuple[PlannedWindow, ...]:
+    """Return the windows of a seed: one run of four has some. Chance of their own leaves the other runs as they are."""
+    if seed % 4 != WINDOWS_OF:
+        return ()
+    chance = random.Random(f"windows {seed}")  # noqa: S311 - a simulation has to repeat
+    planned: list[PlannedWindow] = []
+    for number in range(chance.choice((1, 1, 2))):
+        group = chance.choice(GROUPS)
+        match = {"alertname": (group,)} | ({"alert": (chance.choice(ALERTS[group]),)} if chance.random() < HALF else {})
+        since = chance.choice((-100.0, 200.0, 600.0, 2400.0, END + 100)) + 100 * chance.random()
+        window = Window(
+            name=f"w{number}",
+            owner="ann",
+            reason="maintenance",
+            match=match,
+            since=since,
+            until=since + chance.choice((300.0, 900.0, END)),
+        )
+        added_at, removed_at = chance.choice((0.0, 0.0, 400.0)), chance.choice((500.0, 800.0, 1500.0, inf, inf))
+        planned.append(PlannedWindow(window=window, added_at=added_at, removed_at=removed_at))
+        if removed_at < inf and chance.random() < HALF:
+            changed = replace(window, until=window.until + 300)
+            planned.append(PlannedWindow(window=changed, added_at=removed_at, removed_at=inf))
+    return tuple(planned)
 
 
 def _alerts(chance: random.Random, group: str, *, shared: bool) -> Sequence[Action]:

@@ -60,6 +60,8 @@ def _smaller(failure: Failure) -> Iterable[Plan]:
     plan = failure.plan
     for index in range(len(plan.actions)):
         yield replace(plan, actions=plan.actions[:index] + plan.actions[index + 1 :])
+    for index in range(len(plan.windows)):
+        yield replace(plan, windows=plan.windows[:index] + plan.windows[index + 1 :])
     for half in (
         failure.faults,
         failure.faults[: len(failure.faults) // 2],

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from functools import partial
 
+from chatops.catalog_silences import Window
 from chatops.clients import Clients
 from chatops.episode import EpisodeId, Group, Policy
 from chatops.events import Button, GroupEvent, Notified, PagerDutyChanged, RepairProposed, SlackAction
 from chatops.executor import Executor
-from chatops.reconciler import reconcile
+from chatops.reconciler import keep_silences, reconcile
 from chatops.record import Record, Stored
 from chatops.repair import Command, Outcome, Proposal
 from tests.simulation import invariants
@@ -38,6 +40,17 @@ REJECTED_SECONDS = 500.0
 MARGIN_SECONDS = 8.0
 SWEEP_SECONDS = 60.0
 RECONCILE_SECONDS = 150.0
+SILENCES_SECONDS = 120.0
+
+
+class Unobserved:
+    """An observer that keeps nothing."""
+
+    def count(self, what: StrEnum, number: int = 1) -> None:
+        """Count nothing."""
+
+    def say(self, text: str, **details: object) -> None:
+        """Write nothing."""
 
 
 @dataclass(slots=True)
@@ -79,7 +92,9 @@ class Simulation:
             self._webhook,
             partial(invariants.may_be_resolved, self),
         )
-        self.alertmanagers = Alertmanagers(self.world, self.groups, self._notify, self._page)
+        self.alertmanagers = Alertmanagers(
+            self.world, self.groups, self._notify, self._page, partial(invariants.check_expire, self)
+        )
         self.commands = SimulatedCommands(self.world, partial(invariants.check_command, self), self._report, self._heal)
 
     def run(self) -> None:
@@ -89,8 +104,18 @@ class Simulation:
         self.alertmanagers.start()
         self.world.every(SWEEP_SECONDS, lambda: self._function("sweep", lambda executor: executor.sweep()), 20.0)
         self.world.every(RECONCILE_SECONDS, lambda: self._function("reconcile", reconcile), 50.0)
+        if self.plan.windows:
+            self.world.every(SILENCES_SECONDS, self._keep_silences, 30.0)
         self.world.run()
         invariants.check_end(self)
+
+    def windows(self, seconds_ago: float = 0.0) -> list[Window]:
+        """Return the windows that are in the catalog, or were."""
+        at = self.world.now - seconds_ago
+        return [planned.window for planned in self.plan.windows if planned.added_at <= at < planned.removed_at]
+
+    def _keep_silences(self) -> None:
+        self._queue("silences", lambda executor: keep_silences(executor, self.windows(), Unobserved()))
 
     def _executor(self) -> Executor:
         return Executor(

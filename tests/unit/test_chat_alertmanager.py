@@ -15,7 +15,7 @@ from botocore.exceptions import ReadTimeoutError
 from alertmanager_access.handler import carry_out
 from chatops.alertmanager_client import AlertmanagerClient
 from chatops.alertmanager_replicas import AUTHOR, AlertmanagerReplicas
-from chatops.clients import ActiveSilence, Refused, Unavailable
+from chatops.clients import ActiveSilence, ListedSilence, Matcher, NewSilence, Refused, Unavailable
 from chatops.episode import Group
 from chatops.looks import is_complete
 from tests.chat_data import GROUP, NOW
@@ -59,7 +59,7 @@ class _Alertmanagers:
                 return Reply("bad matcher", 400)
             replica.posted.append({"path": request.path, **request.arguments})
             return Reply({"silenceID": "s9"})
-        if request.path == "/am/api/v2/alerts" and request.arguments["filter"] == 'alertname="Watchdog"':
+        if request.path == "/am/api/v2/alerts" and request.arguments.get("filter") == 'alertname="Watchdog"':
             return Reply([{"fingerprint": "w"}] if replica.watchdog else [])
         answers = {"/am/api/v2/alerts": replica.alerts, "/am/api/v2/alerts/groups": replica.groups}
         answers["/am/api/v2/silences"] = replica.silences
@@ -198,12 +198,72 @@ def test_a_silence_is_expired_by_its_id(alertmanagers: _Alertmanagers) -> None:
     assert posted == {"path": "/am/api/v2/silence/s%2F1"}
 
 
+def _listed(**changes: Any) -> dict[str, Any]:
+    matchers = [{"name": "a", "value": "1|2", "isRegex": True, "isEqual": False}, {"name": "b", "value": "3"}]
+    return _silence("why") | {"createdBy": "ann", "matchers": matchers} | changes
+
+
+def test_everybodys_silences_are_listed_with_how_many_alerts_they_suppress(alertmanagers: _Alertmanagers) -> None:
+    for replica in alertmanagers.replicas:
+        replica.silences = [_listed(), _listed(id="s2", status={"state": "expired"})]
+    alertmanagers.replicas[1].silences.append(_listed(id="s3", status={"state": "pending"}))
+    alertmanagers.replicas[2].alerts = [
+        {"fingerprint": "f1", "status": {"silencedBy": ["s1", "s4"]}},
+        {"fingerprint": "f2", "status": {"silencedBy": ["s1"]}},
+        {"fingerprint": "f3", "status": {}},
+    ]
+
+    first, second = alertmanagers.client().all_silences()
+
+    assert first == ListedSilence(
+        id="s1",
+        matchers=(
+            Matcher(name="a", value="1|2", is_regex=True, is_equal=False),
+            Matcher(name="b", value="3", is_regex=False, is_equal=True),
+        ),
+        starts_at=NOW - 3600,
+        ends_at=NOW + 900.25,
+        created_by="ann",
+        comment="why",
+        alerts=2,
+    )
+    assert (second.id, second.alerts) == ("s3", 0)
+
+
+def test_silences_are_listed_while_a_replica_is_away(alertmanagers: _Alertmanagers) -> None:
+    alertmanagers.replicas[0].status = 503
+    alertmanagers.replicas[1].silences = [_listed()]
+
+    assert [silence.id for silence in alertmanagers.client().all_silences()] == ["s1"]
+
+
+def test_a_silence_is_created_in_one_replica(alertmanagers: _Alertmanagers) -> None:
+    matchers = (Matcher(name="a", value="1|2", is_regex=True), Matcher(name="b", value="3", is_regex=False))
+
+    alertmanagers.client().create_silence(
+        NewSilence(matchers=matchers, starts_at=NOW, ends_at=NOW + 60, created_by="team", comment="why")
+    )
+
+    (posted,) = (posted for replica in alertmanagers.replicas for posted in replica.posted)
+    assert posted == {
+        "path": "/am/api/v2/silences",
+        "matchers": [
+            {"name": "a", "value": "1|2", "isRegex": True, "isEqual": True},
+            {"name": "b", "value": "3", "isRegex": False, "isEqual": True},
+        ],
+        "startsAt": "2026-11-24T10:40:11Z",
+        "endsAt": "2026-11-24T10:41:11Z",
+        "createdBy": "team",
+        "comment": "why",
+    }
+
+
 def test_without_any_replica_nothing_is_known(alertmanagers: _Alertmanagers) -> None:
     for replica in alertmanagers.replicas:
         replica.status = 503
     client = alertmanagers.client()
 
-    for ask in (client.firing_groups, lambda: client.expire_silence("s1")):
+    for ask in (client.firing_groups, client.all_silences, lambda: client.expire_silence("s1")):
         with pytest.raises(Unavailable):
             ask()
     assert client.look(GROUP).replicas == ()
@@ -254,7 +314,10 @@ def test_the_function_in_the_network_answers_as_the_replicas_do(
     assert client.active_groups() == [(replace(GROUP, labels=(("a", "1"),)), frozenset({"f1"}))]
     client.set_silence(None, GROUP, KEY, NOW)
     client.expire_silence("s1")
-    assert sum(len(replica.posted) for replica in alertmanagers.replicas) == 2
+    client.create_silence(NewSilence(matchers=(), starts_at=NOW, ends_at=NOW, created_by="team", comment="why"))
+    assert sum(len(replica.posted) for replica in alertmanagers.replicas) == 3
+    assert client.all_silences() == invoked.replicas.all_silences()
+    assert len(client.all_silences()) == 1
 
 
 @pytest.mark.parametrize(("changes", "error"), [({"status": 503}, Unavailable), ({"refuses": True}, Refused)], ids=str)
