@@ -76,6 +76,7 @@ class Alertmanagers:
     notify: Callable[[Group, Firing], None]
     page: Callable[[str, bool], None]
     check_expire: Callable[[SimulatedSilence], None]
+    check_create: Callable[[NewSilence], None]
     truth: dict[str, Firing] = field(default_factory=dict[str, Firing])
     fired_since: dict[str, float] = field(default_factory=dict[str, float])
     fired_until: dict[str, float] = field(default_factory=dict[str, float])
@@ -260,6 +261,7 @@ class Alertmanagers:
             now = self.world.now
             if silence.ends_at <= now:
                 raise Refused("it is over")
+            self.check_create(silence)
             labels = {matcher.name: matcher.value for matcher in silence.matchers}
             made = SimulatedSilence(
                 self._new_id(),

@@ -14,6 +14,7 @@ from tests.simulation.world import Violation
 
 if TYPE_CHECKING:
     from chatops.catalog_silences import Window
+    from chatops.clients import NewSilence
     from tests.simulation.alertmanagers import SimulatedSilence
     from tests.simulation.simulation import Simulation
 
@@ -123,6 +124,21 @@ def check_end(simulation: Simulation) -> None:
     for record in simulation.store.records():
         _check_record(simulation, record)
     _check_silences_of_others(simulation)
+
+
+def check_create(simulation: Simulation, new: NewSilence) -> None:
+    """Check that a silence which a function creates is not there: no replica has had its like for a while."""
+    managers, long_ago = simulation.alertmanagers, simulation.world.now - CHANGE_SECONDS
+    if any(replica.up_since > long_ago for replica in managers.replicas):
+        return
+    known = [
+        silence.id
+        for silence in managers.window_silences()
+        if silence.new == new
+        and silence.changed_at < long_ago
+        and all(silence.id in replica.silences for replica in managers.replicas)
+    ]
+    _hold(not known, f"{new.comment} is created again beside {known}")
 
 
 def check_expire(simulation: Simulation, silence: SimulatedSilence) -> None:

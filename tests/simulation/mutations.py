@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
-from chatops import actions, delivery, ending, executor, incidents, outbox, repair, step
+from chatops import actions, catalog_silences, delivery, ending, executor, incidents, outbox, repair, step
 from chatops.effects import TRAITS, Acknowledge, Escalate, Lane, Traits
 from chatops.episode import IncidentStatus, Phase
 from chatops.events import Done, Reconciled
@@ -33,6 +33,9 @@ class Mutation:
     seed: int
     also: tuple[tuple[str, Any], ...] = ()
     """Further replacements, for a bug that two places prevent."""
+
+
+FIRST_LOOKS_END = 700.0
 
 
 def _always(value: object) -> Function:
@@ -116,6 +119,30 @@ def _not_told(repair_: Any, why: str, now: float) -> Any:
     return after, effects[:1]
 
 
+def _expires_nothing(windows: Any, listed: Any, now: float) -> Any:
+    return replace(_ORIGINAL["changes"](windows, listed, now), expire=())
+
+
+def _shows_until_it_starts(silence: Any, window: Any, now: float) -> bool:
+    return _ORIGINAL["shows"](silence, window, now) and silence.starts_at == window.since
+
+
+def _by_its_comment(silence: Any) -> str | None:
+    return _ORIGINAL["window_of"](replace(silence, created_by=f"{catalog_silences.AUTHOR}ann"))
+
+
+def _keeps_every_silence(windows: Any, listed: Any, now: float) -> Any:
+    known = list(windows)
+    changed = _ORIGINAL["changes"](known, listed, now)
+    expire = [item for item in changed.expire if not any(catalog_silences.shows(item, one, now) for one in known)]
+    return replace(changed, expire=tuple(expire))
+
+
+def _creates_nothing_again(alertmanager: Any, windows: Any, listed: Any, now: float, say: Any) -> None:
+    first = now < FIRST_LOOKS_END
+    _ORIGINAL["keep_windows"](alertmanager, list(windows) if first else [], listed if first else [], now, say)
+
+
 _TARGETS = (
     (step, "_notified"),
     (outbox.Outbox, "begin"),
@@ -130,6 +157,10 @@ _TARGETS = (
     (step, "_ticked"),
     (ending, "end"),
     (repair, "escalated"),
+    (catalog_silences, "changes"),
+    (catalog_silences, "shows"),
+    (catalog_silences, "window_of"),
+    (catalog_silences, "keep_windows"),
 )
 _ORIGINAL: dict[str, Function] = {name: getattr(owner, name) for owner, name in _TARGETS}
 
@@ -281,6 +312,39 @@ MUTATIONS = (
         seed=3,
     ),
     Mutation(name="nothing looks for lost notifications", target="chatops.reconciler:reconcile", by=NOTHING, seed=12),
+    Mutation(
+        name="a maintenance window that was removed stays silenced",
+        target="chatops.catalog_silences:changes",
+        by=_expires_nothing,
+        seed=5,
+    ),
+    Mutation(
+        name="a window's silence is replaced at every look", target="chatops.catalog_silences:shows", by=FALSE, seed=1
+    ),
+    Mutation(
+        name="a window's silence is a new one after its start",
+        target="chatops.catalog_silences:shows",
+        by=_shows_until_it_starts,
+        seed=29,
+    ),
+    Mutation(
+        name="a person's silence with a window's comment is expired",
+        target="chatops.catalog_silences:window_of",
+        by=_by_its_comment,
+        seed=29,
+    ),
+    Mutation(
+        name="of two silences of a window, each function keeps its own",
+        target="chatops.catalog_silences:changes",
+        by=_keeps_every_silence,
+        seed=5781,
+    ),
+    Mutation(
+        name="a window is kept only if it was there at the first look",
+        target="chatops.reconciler:keep_windows",
+        by=_creates_nothing_again,
+        seed=57,
+    ),
 )
 
 

@@ -93,7 +93,12 @@ class Simulation:
             partial(invariants.may_be_resolved, self),
         )
         self.alertmanagers = Alertmanagers(
-            self.world, self.groups, self._notify, self._page, partial(invariants.check_expire, self)
+            self.world,
+            self.groups,
+            self._notify,
+            self._page,
+            partial(invariants.check_expire, self),
+            partial(invariants.check_create, self),
         )
         self.commands = SimulatedCommands(self.world, partial(invariants.check_command, self), self._report, self._heal)
 
