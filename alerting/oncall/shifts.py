@@ -105,14 +105,21 @@ def planned(
     """Yield a rotation's numbered shifts that touch a time, without overrides, in order and in full length."""
     if not rotation.people:
         return
-    days_before = (since.astimezone(zone).date() - rotation.first_day).days
-    for number in count(max(0, days_before // shift_days(rotation) - 2)):
-        local = local_shift(rotation, number)
-        start, end = instant(local.start, zone), instant(local.end, zone)
-        if start >= until or (rotation.last_day is not None and local.start.date() > rotation.last_day):
+    since, until = since.astimezone(UTC), until.astimezone(UTC)
+    days, days_of_a_turn = shift_days(rotation), turn_days(rotation)
+    first = max(0, (since.astimezone(zone).date() - rotation.first_day).days // days - 2)
+    local = local_shift(rotation, first)
+    # A year has hundreds of shifts: Python adds days to times of one zone by the wall clock.
+    starts, ends, step = local.start.replace(tzinfo=zone), local.end.replace(tzinfo=zone), timedelta(days=days)
+    for number in count(first):
+        start, end = starts.astimezone(UTC), ends.astimezone(UTC)
+        if start >= until or (rotation.last_day is not None and starts.date() > rotation.last_day):
             return
-        if end > max(since, start):
-            yield number, Shift(start=start, end=end, person=rotation.people[local.position], rotation=name)
+        if since < end > start:
+            person = rotation.people[number * days // days_of_a_turn % len(rotation.people)]
+            yield number, Shift(start=start, end=end, person=person, rotation=name)
+        starts += step
+        ends += step
 
 
 def shifts(schedule: ScheduleEntry, since: datetime, until: datetime) -> list[Shift]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +19,8 @@ from alerting.source.yaml_events import MOST_BITS, NULL, TEXT, TIMESTAMP, NotPla
 
 MOST_REPEATED = 10_000
 """How many values aliases may stand for, all together: aliases of aliases are quickly more than a machine can hold."""
+KEPT_DOCUMENTS = 256
+"""How many files are kept parsed, for who compares a catalog with another one: most are the same in both."""
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 FieldPath = tuple[str | int, ...]
@@ -47,7 +49,7 @@ def read_document(root: Path, file: str) -> Document:
     Raises `CatalogError` if it cannot be read, is not UTF-8 or YAML, holds a key twice, a tag or more aliases than
     `MOST_REPEATED`, or is not a mapping.
     """
-    return parse_document(file, read_text(root, file))
+    return _parsed(file, read_text(root, file))
 
 
 def read_text(root: Path, file: str) -> str:
@@ -93,6 +95,12 @@ def parse_document(file: str, text: str) -> Document:
     if problems:
         raise CatalogError(problems)
     return Document(file=file, data=data, lines=lines)
+
+
+@lru_cache(maxsize=KEPT_DOCUMENTS)
+def _parsed(file: str, text: str) -> Document:
+    """Return what `parse_document` does, parsed once for all catalogs that have this file with this text."""
+    return parse_document(file, text)
 
 
 def plain_document(file: str, text: str) -> Document | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import promql_parser as promql
@@ -20,6 +20,8 @@ MOST_NESTED = 200
 GENERATED_CHARACTERS = 100_000
 GENERATED_NESTED = 500
 """The same limits for what this program generates: all holidays of many years are one sum."""
+KEPT_EXPRESSIONS = 8_192
+"""How many parsed expressions are kept, for who compares a catalog with another one: most are in both."""
 _LONGEST = timedelta(milliseconds=LONGEST_MILLISECONDS)
 _NONE: tuple[promql.Expr, ...] = ()
 _WITHOUT_DURATION = (promql.BinaryExpr, promql.NumberLiteral)
@@ -75,6 +77,7 @@ def parsed(text: str) -> promql.Expr:
     return _read(text, MOST_CHARACTERS, MOST_NESTED)[0]
 
 
+@lru_cache(maxsize=KEPT_EXPRESSIONS)
 def _read(text: str, most_characters: int, most_nested: int) -> tuple[promql.Expr, tuple[promql.VectorSelector, ...]]:
     if len(text) > most_characters:
         raise ValueError(f"found {len(text)} characters; at most {most_characters} are allowed")

@@ -8,8 +8,9 @@ Days are counted from 1970-01-01, as `floor(seconds / 86400)` counts them.
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 
 from alerting.rules.market_calendar import MarketFile, Weekday
 from alerting.rules.model import Rule, RuleSource, SourceGroup, SourceRule
@@ -93,20 +94,27 @@ def _seconds(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
-def _offsets(market: MarketFile) -> Iterator[tuple[int, int]]:
-    """Yield the offset to UTC at the beginning of the years that are listed, then each change with its moment."""
-    zone = zoneinfo.ZoneInfo(market.time_zone)
-    moment = datetime(min(date.fromisoformat(day).year for day in market.holidays) - 1, 12, 31, tzinfo=UTC)
+def _offsets(market: MarketFile) -> tuple[tuple[int, int], ...]:
+    """Return the offset to UTC at the beginning of the years that are listed, then each change with its moment."""
+    first = min(date.fromisoformat(day).year for day in market.holidays)
     # A year more: whoever forgets the calendar still has the right hours for a while.
-    end = datetime(market.last_date().year + 2, 1, 1, tzinfo=UTC)
+    return _offsets_between(market.time_zone, first - 1, market.last_date().year + 2)
+
+
+@cache
+def _offsets_between(time_zone: str, first_year: int, end_year: int) -> tuple[tuple[int, int], ...]:
+    """Return the offset at the last day of a year, then each change until the beginning of another year."""
+    zone = zoneinfo.ZoneInfo(time_zone)
+    moment, end = datetime(first_year, 12, 31, tzinfo=UTC), datetime(end_year, 1, 1, tzinfo=UTC)
     before = _offset(zone, moment)
-    yield _seconds(moment), before
+    found = [(_seconds(moment), before)]
     while moment < end:
         after = moment + timedelta(days=1)
         if (offset := _offset(zone, after)) != before:
-            yield _change(zone, moment, after), offset
+            found.append((_change(zone, moment, after), offset))
             before = offset
         moment = after
+    return tuple(found)
 
 
 def _offset(zone: zoneinfo.ZoneInfo, moment: datetime) -> int:
