@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import contextvars
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
 import pulumi.runtime
+import pulumi.runtime.resource
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs
+from pulumi.runtime.proto.source_pb2 import StackTrace
 
 from alerting.names import PROJECT
 from sandbox.providers.provider_values import UNKNOWN, Properties, decode, dotted, leaves
@@ -248,6 +251,21 @@ def _renamed(request: Any, parent: Registered | None, parent_urn: str) -> str:
     return parent_urn.rsplit("::", maxsplit=1)[-1] + request.name.removeprefix(parent.name)
 
 
+@contextmanager
+def _places_unread() -> Generator[None]:
+    """Tell the engine nothing of where in the program a resource is made.
+
+    For that Pulumi walks the stack twice for each resource, and looks at every file in it. Nobody reads it here.
+    """
+    name = "_get_stack_trace"
+    read = getattr(pulumi.runtime.resource, name)
+    setattr(pulumi.runtime.resource, name, StackTrace)
+    try:
+        yield
+    finally:
+        setattr(pulumi.runtime.resource, name, read)
+
+
 def run_program(
     program: Callable[[], object],
     *,
@@ -278,5 +296,6 @@ def run_program(
         awaited()
 
     # Pulumi keeps the stack's own resource in the context: a run in another's would be in another's stack.
-    contextvars.Context().run(to_its_end)
+    with _places_unread():
+        contextvars.Context().run(to_its_end)
     return run

@@ -33,7 +33,7 @@ from orion_common.message_archive import MessageArchive
 from sandbox.service import HttpService, wait_until_ready
 from tests.http_stub import Asked, Reply, http_stub
 from tests.lambda_events import create_state_table, notification
-from tests.lambda_harness import BUCKET, SENT, SESSION, Seen
+from tests.lambda_harness import BUCKET, SENT, Seen, clients
 from tests.pagerduty_account import TOKEN, Events, PagerDutyAccount
 
 WORKSPACE = "T1"
@@ -252,10 +252,10 @@ def chat_world(folder: Path) -> Generator[ChatWorld]:
 def _chat(
     addresses: dict[str, str], seen: Seen, replicas: AlertmanagerReplicas, account: PagerDutyAccount, key: str
 ) -> Chat:
-    create_state_table(SESSION.client("dynamodb"))
-    s3 = SESSION.client("s3")
+    aws = clients()
+    s3, sqs, table = aws.s3, aws.sqs, aws.dynamodb.Table("orion-state")
+    create_state_table(table.meta.client)
     s3.create_bucket(Bucket=BUCKET)
-    sqs = SESSION.client("sqs")
     queue_url = sqs.create_queue(QueueName="orion-chatops")["QueueUrl"]
 
     def now() -> float:
@@ -263,7 +263,7 @@ def _chat(
 
     data = ChatData.from_json(json.dumps(DATA))
     policy = Policy(responders=frozenset(), approvers=frozenset())
-    store = EpisodeStore(table=SESSION.resource("dynamodb").Table("orion-state"), policy=policy, now=now)
+    store = EpisodeStore(table=table, policy=policy, now=now)
     slack = SlackClient(api=SlackApi(token="xoxb", address=addresses["slack"]), now=now)
     pagerduty = PagerDutyClient(
         api=PagerDutyApi(

@@ -23,7 +23,7 @@ from chat_ingress.signatures import is_pagerdutys, is_slacks
 from chatops.inputs import Click, Webhook, read_input
 from orion_common.names import PAGERDUTY_PATH, SLACK_PATH
 from tests.chat_data import EPISODE, NOW
-from tests.lambda_harness import SESSION, Seen
+from tests.lambda_harness import Seen, clients
 
 KEYS = {"slack_signing_secrets": ["slack-new", "slack-old"], "pagerduty_webhook_secrets": ["pd-new", "pd-old"]}
 INTERACTION: dict[str, Any] = {
@@ -103,7 +103,7 @@ class _World:
 @pytest.fixture
 def world() -> Iterator[_World]:
     with mock_aws():
-        sqs = SESSION.client("sqs")
+        sqs = clients().sqs
         url = sqs.create_queue(QueueName="orion-chatops")["QueueUrl"]
         seen = Seen()
 

@@ -28,8 +28,9 @@ POLICY = Policy(responders=frozenset(), approvers=frozenset())
 @pytest.fixture
 def store() -> Iterator[EpisodeStore]:
     with mock_aws():
-        create_state_table(SESSION.client("dynamodb"))
+        # Its own client, which some tests leave a handler on.
         table = SESSION.resource("dynamodb").Table("orion-state")
+        create_state_table(table.meta.client)
         yield EpisodeStore(table=table, policy=POLICY, now=lambda: NOW)
 
 

@@ -13,7 +13,7 @@ from alerting.names import REPAIR_STOP, STATE_TABLE
 from cli.repairs import PATIENCE_SECONDS, SENDING_SECONDS, Switch
 from orion_common.names import STOP_ID
 from tests.lambda_events import create_state_table
-from tests.lambda_harness import NOW, SESSION
+from tests.lambda_harness import NOW, clients
 
 RESTART, SCALE = "orion-restart-pod", "orion-scale-consumers"
 
@@ -46,8 +46,9 @@ class _Commands:
 @pytest.fixture
 def table() -> Iterator[Any]:
     with mock_aws():
-        create_state_table(SESSION.client("dynamodb"))
-        yield SESSION.resource("dynamodb").Table(STATE_TABLE)
+        table = clients().dynamodb.Table(STATE_TABLE)
+        create_state_table(table.meta.client)
+        yield table
 
 
 class _Clock:

@@ -7,7 +7,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, TypeVar
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from starlette.requests import Request
@@ -51,6 +53,12 @@ class Body(BaseModel):
             return found
         whole: dict[str, Any] = {**found}
         return {name: value for name, value in whole.items() if name not in HEAD or name in cls.model_fields}
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """Return the names of all time zones. Each is a file to be looked for, hence once."""
+    return frozenset(available_timezones())
 
 
 class Reference(Body):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from zoneinfo import available_timezones
-
 from pydantic import Field
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.clouds.pagerduty.model import Team, User
-from sandbox.clouds.pagerduty.rest.call import Body, Call, RestApi, invalid
+from sandbox.clouds.pagerduty.rest.call import Body, Call, RestApi, invalid, time_zones
 from sandbox.clouds.pagerduty.rest.schedules import has_member
 
 ABILITIES = ("teams", "urgencies", "on_call_schedules_v3")
@@ -76,7 +74,7 @@ def _create_user(call: Call) -> Response:
         raise invalid("Email has already been taken")
     if body.role not in ROLES:
         raise invalid(f"Role must be one of {', '.join(ROLES)}")
-    if body.time_zone not in available_timezones():
+    if body.time_zone not in time_zones():
         raise invalid(f"Time zone {body.time_zone!r} is unknown")
     user = User(
         id=call.account.new_id(),

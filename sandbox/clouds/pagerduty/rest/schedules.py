@@ -6,14 +6,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, Field
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.clouds.pagerduty.oncall import BadRecurrence, recurrence
-from sandbox.clouds.pagerduty.rest.call import Body, Call, Reference, RestApi, invalid, invalid_v3, not_found
+from sandbox.clouds.pagerduty.rest.call import (
+    Body,
+    Call,
+    Reference,
+    RestApi,
+    invalid,
+    invalid_v3,
+    not_found,
+    time_zones,
+)
 from sandbox.clouds.pagerduty.rest.render import Json, Renderer, final_schedule, member_json, moment
 from sandbox.clouds.pagerduty.schedule_model import Assignment, Member, Rotation, RotationEvent, Schedule
 
@@ -164,7 +173,7 @@ def _delete(call: Call) -> Response:
 def _fill(call: Call, schedule: Schedule, body: ScheduleBody) -> None:
     if any(other.name == body.name and other is not schedule for other in call.account.schedules.values()):
         raise invalid_v3("schedule.name", "has already been taken")
-    if body.time_zone is not None and body.time_zone not in available_timezones():
+    if body.time_zone is not None and body.time_zone not in time_zones():
         raise invalid_v3("schedule.time_zone", f"{body.time_zone!r} is no IANA time zone")
     teams = schedule.teams if body.teams is None else tuple(team.id for team in body.teams)
     if not set(teams) <= set(call.account.teams):
@@ -300,7 +309,7 @@ def _assignment(call: Call, body: AssignmentBody) -> Assignment:
 
 
 def _refuse_impossible(call: Call, event: RotationEvent) -> None:
-    if event.time_zone not in available_timezones():
+    if event.time_zone not in time_zones():
         raise invalid_v3("event.start_time.time_zone", f"{event.time_zone!r} is no IANA time zone")
     if event.end <= event.start:
         raise invalid_v3("event.end_time", "must be after start_time")
