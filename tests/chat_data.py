@@ -122,6 +122,7 @@ episodes = st.builds(
     gone_since=st.none() | times,
     ended_at=st.none() | times,
     thread=st.none() | texts,
+    shown_at=times,
     incident=st.none() | incidents,
     acknowledging=st.frozensets(texts, max_size=2),
     silence=st.none() | silences,

@@ -127,6 +127,8 @@ class Policy:
     approval_seconds: float = 900
     command_seconds: float = 900
     verify_seconds: float = 600
+    thread_seconds: float = 1800
+    """How often a thread that does not change is looked for in Slack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +137,8 @@ class Episode:
 
     `firing` holds the fingerprints that the newest notification named, `details` its texts, and `news_at` is when that
     was sent.
-    `gone_since` is when a look first found that nothing fires; `thread` is the id of the root message in Slack.
+    `gone_since` is when a look first found that nothing fires; `thread` is the id of the root message in Slack,
+    and `shown_at` is when it was last there.
     `acknowledging` are the people whose acknowledgement is on its way to PagerDuty. `handled` are the ids and times of
     the Slack actions that were answered.
     """
@@ -151,6 +154,7 @@ class Episode:
     gone_since: float | None = None
     ended_at: float | None = None
     thread: str | None = None
+    shown_at: float = 0.0
     incident: Incident | None = None
     acknowledging: frozenset[str] = frozenset()
     silence: Silence | None = None

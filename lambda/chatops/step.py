@@ -105,7 +105,7 @@ def _answered(episode: Episode, event: Answer, policy: Policy, now: float) -> St
         case Acknowledged(person):
             return acknowledge_answered(episode, person)
         case MessageShown(thread):
-            return replace(episode, thread=thread), ()
+            return replace(episode, thread=thread, shown_at=now), ()
         case MessageGone(text):
             return replace(episode, thread=None), (ShowMessage(), *(() if text is None else (Reply(text),)))
         case GaveUp(effect, why):
@@ -144,7 +144,7 @@ def _ticked(episode: Episode, policy: Policy, now: float) -> Step:
     if episode.is_open and now >= episode.next_look_at:
         episode = replace(episode, next_look_at=now + LOOK_SECONDS)
         effects = (AskAlertmanager(), AskPagerDuty())
-        if episode.thread is None:
+        if is_thread_due(episode, policy, now):
             effects = (*effects, ShowMessage())
         if keeps_silence(episode, now):
             effects = (*effects, SetSilence())
@@ -157,6 +157,11 @@ def _ticked(episode: Episode, policy: Policy, now: float) -> Step:
         episode, more = _with_repair(episode, changed)
         effects = (*effects, *more)
     return episode, effects
+
+
+def is_thread_due(episode: Episode, policy: Policy, now: float) -> bool:
+    """Return whether the root message is to be shown, though nothing has changed: somebody may have deleted it."""
+    return episode.thread is None or now - episode.shown_at >= policy.thread_seconds
 
 
 def keeps_silence(episode: Episode, now: float) -> bool:

@@ -185,9 +185,16 @@ def _check_group(simulation: Simulation, key: str) -> None:
         _hold(not unresolved, f"{key} has resolved, and its incident is open")
         return
     active = managers.replicas[0].active(key, world.now)
-    if active and world.now - managers.fired_since[key] > QUIET_SECONDS:
+    if active and world.now - max(managers.fired_since[key], _last_window_end(simulation, key)) > QUIET_SECONDS:
         _hold(len(open_) == 1, f"{key} fires, and no episode is open")
         _hold(open_[0].incident == simulation.pagerduty.view(key), f"{key} does not show its incident")
+
+
+def _last_window_end(simulation: Simulation, key: str) -> float:
+    """Return when the last window of a group, or of one of its alerts, ended: its alerts were silenced until then."""
+    windows = [planned.window for planned in simulation.plan.windows]
+    ends = [window.until for window in windows if key in window.match["alertname"]]
+    return max((end for end in ends if end <= simulation.world.now), default=-inf)
 
 
 def _check_record(simulation: Simulation, record: Record) -> None:
@@ -217,11 +224,11 @@ def _is_recent(episode: Episode) -> bool:
 
 
 def _may_lack_thread(simulation: Simulation, episode: Episode) -> bool:
-    """Return whether the thread of an episode was deleted after its last message."""
+    """Return whether the thread of an episode that has ended was deleted after its last message."""
     deleted = [
         thread for thread in simulation.slack.threads.values() if thread.key == str(episode.id) and thread.deleted
     ]
-    return bool(deleted) and (not episode.is_open or episode.thread == deleted[-1].id)
+    return bool(deleted) and not episode.is_open
 
 
 def _check_silence(simulation: Simulation, episode: Episode) -> None:

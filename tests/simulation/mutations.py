@@ -303,7 +303,7 @@ MUTATIONS = (
         name="an incident of the next episode is taken for this one's",
         target="chatops.incidents:is_of_the_next",
         by=FALSE,
-        seed=11,
+        seed=9,
     ),
     Mutation(
         name="an open episode is never compared with the world",
@@ -312,6 +312,9 @@ MUTATIONS = (
         seed=3,
     ),
     Mutation(name="nothing looks for lost notifications", target="chatops.reconciler:reconcile", by=NOTHING, seed=12),
+    Mutation(
+        name="a thread that was deleted is not posted again", target="chatops.step:is_thread_due", by=FALSE, seed=135
+    ),
     Mutation(
         name="a maintenance window that was removed stays silenced",
         target="chatops.catalog_silences:changes",

@@ -30,6 +30,7 @@ POLICY = Policy(
     approval_seconds=400,
     command_seconds=300,
     verify_seconds=200,
+    thread_seconds=1200,
 )
 SILENCE_CEILINGS = (1500.0, 3000.0)
 """One is reached before the end, so that silences end, and one is not, so that they have to last."""

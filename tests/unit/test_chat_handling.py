@@ -86,6 +86,29 @@ def test_the_thread_shows_the_incident_and_who_is_on_call(paged: ChatWorld) -> N
     assert f"PagerDuty incident {_incident(paged)['id']}" in paged.slack.replies()
 
 
+def test_a_thread_that_was_deleted_is_posted_again_though_nothing_changes(paged: ChatWorld) -> None:
+    paged.sweep()
+    paged.slack.messages.clear()
+
+    paged.time += paged.chat.policy.thread_seconds + 300
+    paged.sweep()
+
+    (root,) = paged.slack.roots()
+    (episode,) = paged.episodes()
+    assert episode.thread == f"C1/{root['ts']}"
+
+
+def test_a_second_sweep_changes_nothing(paged: ChatWorld) -> None:
+    paged.webhook(_incident(paged)["id"])
+    paged.time += 600
+    paged.sweep()
+    before = (paged.table.scan()["Items"], json.dumps(paged.slack.messages), _log(paged))
+
+    paged.sweep()
+
+    assert (paged.table.scan()["Items"], json.dumps(paged.slack.messages), _log(paged)) == before
+
+
 def test_the_silence_link_is_of_exactly_the_group(paged: ChatWorld) -> None:
     (episode,) = paged.episodes()
 
