@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from chatops.clients import Alertmanager, ListedSilence, Matcher, NewSilence, Refused, Unavailable
+from chatops.clients import ListedSilence, Matcher, NewSilence, Refused, Unavailable
 
 AUTHOR = "Orion catalog, team "
 """The start of the author of a window's silence. Its owner follows."""
@@ -89,8 +90,20 @@ def shows(silence: ListedSilence, window: Window, now: float) -> bool:
     )
 
 
+class SilenceWriter(Protocol):
+    """The operations of `chatops.clients.Alertmanager` that change silences."""
+
+    def create_silence(self, silence: NewSilence) -> None:
+        """Create a silence."""
+        ...
+
+    def expire_silence(self, id_: str) -> None:
+        """Expire a silence."""
+        ...
+
+
 def keep_windows(
-    alertmanager: Alertmanager,
+    alertmanager: SilenceWriter,
     windows: Iterable[Window],
     listed: Iterable[ListedSilence],
     now: float,

@@ -142,7 +142,7 @@ class _Refusing:
 
 @pytest.mark.parametrize("error", [Refused("no"), Unavailable("no answer")], ids=["refused", "unavailable"])
 def test_a_window_that_cannot_be_replaced_keeps_its_silence(error: Exception) -> None:
-    alertmanager: Any = _Refusing(error)
+    alertmanager = _Refusing(error)
     removed = listed(replace(WINDOW, name="removed"), id="s2")
     said: list[str] = []
 
