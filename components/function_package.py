@@ -14,6 +14,7 @@ import os
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -114,8 +115,9 @@ def _with_requirements(libraries: Sequence[str]) -> set[str]:
     return found
 
 
-def _library_files(library: str) -> dict[str, bytes]:
-    """Return an installed library's files, without what pip wrote beside them."""
+@cache
+def _library_files(library: str) -> Mapping[str, bytes]:
+    """Return an installed library's files, without what pip wrote beside them. Most functions have the same ones."""
     contents: dict[str, bytes] = {}
     for file in metadata.distribution(library).files or ():
         path = PurePosixPath(file.as_posix())

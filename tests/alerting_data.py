@@ -63,7 +63,7 @@ def fixture_catalog() -> Catalog:
 def copied_root(folder: Path) -> Path:
     """Copy the fixture's data to `folder`."""
     for name in ("catalog", "rules", "runbooks"):
-        shutil.copytree(DATA / name, folder / name)
+        shutil.copytree(DATA / name, folder / name, copy_function=shutil.copyfile)
     return folder
 
 

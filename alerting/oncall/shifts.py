@@ -11,12 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import count
 from zoneinfo import ZoneInfo
 
 from alerting.oncall.teams import OverrideEntry, RotationEntry, ScheduleEntry, Turn
 
 WEEK_DAYS = 7
+NOON = time(12)
+KEPT_ZONES = 256
+"""Of how many zones and years the days of clock changes are kept: each handoff of a zone is checked against them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +73,28 @@ def exists(local: datetime, zone: ZoneInfo) -> bool:
 
 def clock_change_at(time_of_day: time, zone: ZoneInfo, since: date, until: date) -> date | None:
     """Return the first day on which a clock change leaves a time of day out or repeats it, if there is one."""
-    for number in range((until - since).days + 1):
-        local = datetime.combine(since + timedelta(days=number), time_of_day, tzinfo=zone)
+    for day in _days_of_changes(zone, since, until):
+        local = datetime.combine(day, time_of_day, tzinfo=zone)
         if local.utcoffset() != local.replace(fold=1).utcoffset():
-            return local.date()
+            return day
     return None
+
+
+@lru_cache(maxsize=KEPT_ZONES)
+def _days_of_changes(zone: ZoneInfo, since: date, until: date) -> tuple[date, ...]:
+    """Return the days beside a change of a zone's offset: by one of two noons in a row it is another.
+
+    A change leaves out or repeats times of the one day or of the other.
+    """
+    noons = [
+        datetime.combine(since + timedelta(days=number), NOON, tzinfo=zone).utcoffset()
+        for number in range(-1, (until - since).days + 2)
+    ]
+    return tuple(
+        since + timedelta(days=number)
+        for number, (before, same, after) in enumerate(zip(noons, noons[1:], noons[2:], strict=False))
+        if not before == same == after
+    )
 
 
 def turn_days(rotation: RotationEntry) -> int:

@@ -16,6 +16,7 @@ import hashlib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -56,6 +57,20 @@ HEADERS = {
 }
 
 
+@cache
+def _environment() -> Environment:
+    """Return the page's templates: each is compiled once in a process."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"clock": _clock, "day": _day, "iso": _iso}
+    return environment
+
+
 class _Console:
     """Reads what is new in the journal, asks the others, and renders."""
 
@@ -67,14 +82,7 @@ class _Console:
         self._view = view(self._console_state, BackendAnswers())
         self.sections: dict[str, str] = {}
         self.version = ""
-        self._templates = Environment(
-            loader=FileSystemLoader(HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.filters |= {"clock": _clock, "day": _day, "iso": _iso}
+        self._templates = _environment()
 
     async def page(self) -> str:
         """Return the whole page."""

@@ -35,7 +35,7 @@ def write_catalog(folder: Path, alerts: int, *, services: int | None = None) -> 
 
 
 def _load(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text())
+    return yaml.load(path.read_text(), yaml.CSafeLoader)
 
 
 def _save(path: Path, document: dict[str, Any]) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import sys
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+import botocore.session
 import certifi
-import pulumi
 import pytest
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import JSONFileLoader, create_loader
 
 from tests.alerting_data import ROOT
 
@@ -43,21 +44,25 @@ def load_file_once(_: JSONFileLoader, file_path: str) -> Any:
 
 
 setattr(JSONFileLoader, "load_file", load_file_once)  # noqa: B010 - its own has another name for its first argument
+# Each session looks for the services that there are, too.
+setattr(botocore.session, "create_loader", cache(create_loader))  # noqa: B010 - as above
 
+PUBLIC_AUTHORITIES = {certifi.where(), os.environ.get("SSL_CERT_FILE")}
+"""The certificates that every HTTP client loads, which takes 20 ms."""
 create_default_context = ssl.create_default_context
 
 
 @cache
-def public_authorities() -> ssl.SSLContext:
-    """Return the context that every HTTP client makes for itself: its certificates take 20 ms to load."""
-    return create_default_context(cafile=certifi.where())
+def trusting(file: str) -> ssl.SSLContext:
+    """Return a context that trusts the certificates of a file."""
+    return create_default_context(cafile=file)
 
 
 def create_context_once(*arguments: Any, **options: Any) -> ssl.SSLContext:
-    """Take the place of the function that loads them anew."""
-    if arguments or options != {"cafile": certifi.where()}:
-        return create_default_context(*arguments, **options)
-    return public_authorities()
+    """Take the place of the function that loads certificates anew."""
+    if not arguments and set(options) == {"cafile"} and options["cafile"] in PUBLIC_AUTHORITIES:
+        return trusting(options["cafile"])
+    return create_default_context(*arguments, **options)
 
 
 setattr(ssl, "create_default_context", create_context_once)  # noqa: B010 - its own has named arguments
@@ -84,5 +89,5 @@ def own_catalog(request: pytest.FixtureRequest) -> Iterator[None]:
 def warnings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the warnings that the program gives the engine, as they come."""
     said: list[str] = []
-    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    monkeypatch.setattr("pulumi.log.warn", said.append)
     return said

@@ -7,8 +7,9 @@ nothing but the console's script.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -42,19 +43,26 @@ def static_routes() -> list[BaseRoute]:
     ]
 
 
+@cache
+def _environment() -> Environment:
+    """Return the templates of this folder: each is compiled once in a process."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"clock": _clock, "iso": _iso}
+    return environment
+
+
 class Templates:
     """Renders the pages' templates."""
 
-    def __init__(self, **filters: Callable[..., Any]) -> None:
-        """Read the templates of this folder; `filters` are those of one page."""
-        self._environment = Environment(
-            loader=FileSystemLoader(HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters |= {"clock": _clock, "iso": _iso, **filters}
+    def __init__(self) -> None:
+        """Read no template yet."""
+        self._environment = _environment()
 
     def page(self, request: Request, name: str, title: str, view: Mapping[str, Any]) -> Response:
         """Return a whole page, whose content is the template `NAME.html`."""
