@@ -33,7 +33,9 @@ def test_check_says_what_is_there(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     code, said, _ = run(monkeypatch, capsys, "check")
 
     assert code == 0
-    assert said.count("✓") == 3 + 1 + 2 * 3 + 3 * 3 + 1
+    assert said.count("✓") == 3 + 1 + 1 + 2 * 3 + 3 * 3 + 1
+    assert "✓ silence redis-migration of database: 2 alerts, 2099-12-05 01:00 to 2099-12-05 03:00 UTC" in said
+    assert "! prod: catalog/silences.yaml: redis-migration: nothing silences these alerts here" in said
     assert "✗" not in said
     rules = "".join(path.read_text() for path in (DATA / "rules").glob("*.yaml"))
     alerts = rules.count("- alert: ")
