@@ -81,7 +81,8 @@ def read_catalog(root: Path) -> Catalog:
     remediations = collector.read("catalog/remediations.yaml", RemediationsFile)
     series = collector.read(SCRAPED_SERIES, ScrapedSeriesFile)
     market = collector.read(MARKET_FILE, MarketFile)
-    silences = collector.read(SILENCES, SilencesFile)
+    # A commit of an earlier release, which `orion orphans` compares with, has no such file.
+    silences = collector.read(SILENCES, SilencesFile) if (root / SILENCES).exists() else SilencesFile(silences={})
     rules_files = [file for file in collector.files("rules", ".yaml") if file != SCRAPED_SERIES]
     collector.problems += [problem for file in rules_files for problem in domain_problems(file, GENERATED_DOMAINS)]
     rules = {Path(file).stem: collector.read(file, RulesFile) for file in rules_files}

@@ -15,7 +15,7 @@ from alerting.routing.checks.silences import ended_silences, matched_alerts, sil
 from alerting.routing.silences import LONGEST
 from alerting.settings import ChatMode
 from cli.check import silences_hold
-from tests.alerting_data import changed, fixture_catalog, line_of, problems, settings
+from tests.alerting_data import changed, copied_root, fixture_catalog, line_of, problems, settings
 
 FILE = "catalog/silences.yaml"
 ENDS_AT = datetime(2099, 12, 5, 3, tzinfo=UTC)
@@ -199,6 +199,16 @@ def test_the_ceiling_itself_is_allowed_and_so_is_the_last_window_removed(tmp_pat
     (entry,) = load_catalog(week).silences.values()
     assert entry.until - entry.since == LONGEST
     assert load_catalog(none).silences == {}
+
+
+def test_a_catalog_of_a_release_without_windows_has_none(tmp_path: Path) -> None:
+    root = copied_root(tmp_path / "root")
+    (root / FILE).unlink()
+
+    catalog = load_catalog(root)
+
+    assert catalog.silences == {}
+    assert list(ended_silences(catalog, ENDS_AT)) == []
 
 
 def matched(folder: Path, match: str) -> set[str]:

@@ -20,8 +20,8 @@ NARROWING = (ALERTNAME, SERVICE)
 
 def silence_problems(catalog: Catalog) -> Iterator[Problem]:
     """Yield what is wrong with catalog/silences.yaml. An ended window is left to `ended_silences`."""
-    document = catalog.documents[SILENCES]
     for name, entry in catalog.silences.items():
+        document = catalog.documents[SILENCES]
         path: FieldPath = ("silences", name)
         if entry.owner not in catalog.teams:
             place = document.place((*path, "owner"))
@@ -125,14 +125,14 @@ class EndedSilence:
 
 def ended_silences(catalog: Catalog, now: datetime) -> Iterator[EndedSilence]:
     """Yield the windows that are over. A catalog is deployed with them: time alone makes no catalog wrong."""
-    document = catalog.documents[SILENCES]
     for name, entry in catalog.silences.items():
         if entry.until <= now:
             message = (
                 f"found {shown(entry.until.isoformat())}, which is over, so that the silence does nothing; "
                 "allowed: a time to come. Remove the silence, or change its end"
             )
-            problem = Problem(document.place(("silences", name, "until")), message)
+            place = catalog.documents[SILENCES].place(("silences", name, "until"))
+            problem = Problem(place, message)
             yield EndedSilence(problem=problem, stale=now - entry.until > LONGEST)
 
 
