@@ -103,6 +103,10 @@ def test_the_function_reads_what_the_program_gives_it(chat: Chat) -> None:
         route.receiver: route.key for route in chat.routes
     }
     assert data.responders == {email.casefold() for email in chat.responders}
+    assert [(window.name, window.match, window.until) for window in data.windows] == [
+        (silence.name, silence.match, silence.until) for silence in chat.silences
+    ]
+    assert chat.silences
 
 
 def test_a_group_has_the_key_that_pagerduty_knows(chat: Chat) -> None:
