@@ -95,7 +95,8 @@ class StandIns:
 
 def metrics_source(kubeconfig: Path, namespace: str, journal: Journal) -> HttpService:
     """Return the service that says what the exporters would say, and that can be broken."""
-    return HttpService("metrics", create_metrics(KubernetesView(kubeconfig, namespace), Faults(journal)))
+    view = KubernetesView(kubeconfig, namespace)
+    return HttpService("metrics", create_metrics(view, Faults(journal), view.running))
 
 
 class PodIdentity:

@@ -27,6 +27,24 @@ COMPONENTS: Mapping[str, tuple[str, ...]] = {
 """The daemons, and kwokctl's options for the ports that each listens on."""
 FAKE_NODE_ANNOTATION = "kwok.x-k8s.io/node"
 """kwok's controller runs only the nodes that carry this annotation with the value `fake`."""
+EXTRA_ARGUMENTS: Mapping[str, Mapping[str, str]] = {
+    "etcd": {
+        # etcd asks nobody for a key: by its JSON gateway a web page could read Secrets and write pods and roles.
+        "enable-grpc-gateway": "false",
+        # What the cluster stores goes with it.
+        "unsafe-no-fsync": "true",
+    },
+    # There is one of each: a lease that it renews every two seconds would only cost time.
+    "kube-controller-manager": {"leader-elect": "false"},
+    "kube-scheduler": {"leader-elect": "false"},
+    # Other nodes than kwok's own belong to the node agent.
+    "kwok-controller": {
+        "manage-all-nodes": "false",
+        "manage-nodes-with-annotation-selector": f"{FAKE_NODE_ANNOTATION}=fake",
+    },
+}
+HEAP_GROWTH = "300"
+"""GOGC: the percentage by which a component's heap grows before a collection. Time is scarcer than memory."""
 START_ATTEMPTS = 3
 """A port can be taken between the moment it was found free and its program's start; the cluster is then made anew.
 
@@ -128,12 +146,6 @@ class ControlPlane:
             *("--kube-controller-manager-binary", str(tool("kube-controller-manager"))),
             *("--kube-scheduler-binary", str(tool("kube-scheduler"))),
             *("--kwok-controller-binary", str(tool("kwok"))),
-            # Other nodes than kwok's own belong to the node agent.
-            *("--extra-args", "kwok-controller=manage-all-nodes=false"),
-            *("--extra-args", f"kwok-controller=manage-nodes-with-annotation-selector={FAKE_NODE_ANNOTATION}=fake"),
-            # etcd asks nobody for a key: by its JSON gateway a web page could read Secrets and write pods and roles.
-            # Of two components with several extra arguments kwokctl takes one only: this stays the last.
-            *("--extra-args", "etcd=enable-grpc-gateway=false"),
         ]
         tool("kubectl")  # kwokctl downloads one when there is none on its PATH
         self._result.unlink(missing_ok=True)
@@ -231,6 +243,16 @@ def _configuration(ports: Mapping[str, int], node_grace_seconds: int | None) -> 
             **ports,
             **({} if node_grace_seconds is None else _node_monitoring(node_grace_seconds)),
         },
+        "componentsPatches": [_patch(component) for component in COMPONENTS],
+    }
+
+
+def _patch(component: str) -> dict[str, object]:
+    arguments = EXTRA_ARGUMENTS.get(component, {})
+    return {
+        "name": component,
+        "extraArgs": [{"key": key, "value": value} for key, value in arguments.items()],
+        "extraEnvs": [{"name": "GOGC", "value": HEAP_GROWTH}],
     }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
@@ -21,8 +23,12 @@ from sandbox.metrics.fault_targets import EXPORTERS, require_place
 from sandbox.metrics.faults import FAULTS, Fault, Faults, UnknownFault, fault
 
 
-def create_application(cluster: ClusterView, faults: Faults) -> Starlette:
-    """Return the application.
+def create_application(
+    cluster: ClusterView,
+    faults: Faults,
+    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None,
+) -> Starlette:
+    """Return the application, which runs within `lifespan`.
 
     `GET /EXPORTER/metrics`, `GET /services/SERVICE/metrics`, and `GET`, `POST` and `DELETE /faults`.
     """
@@ -75,7 +81,8 @@ def create_application(cluster: ClusterView, faults: Faults) -> Starlette:
             Route("/services/{service}/metrics", service_metrics),
             Route("/faults", read_faults, methods=["GET"]),
             Route("/faults", change_faults, methods=["POST", "DELETE"]),
-        ]
+        ],
+        lifespan=lifespan,
     )
 
 

@@ -1,64 +1,95 @@
-"""The cluster as the exporters see it: a short-lived picture of the services' pods and deployments."""
+"""The cluster as the exporters see it: the services' pods and deployments, followed by watches."""
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Generic, TypeVar
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 
 from alerting.source.quantities import bytes_of
 from sandbox.cluster.api_client import Api, JsonObject
+from sandbox.cluster.node_agent.mirror import Mirror
 from sandbox.metrics.exporters import Deployment, Pod, StatefulSet
 
 SERVICE_LABEL = "app.kubernetes.io/name"
 REVISION_ANNOTATION = "deployment.kubernetes.io/revision"
-FRESH_SECONDS = 0.25
 MONITORING = "monitoring"
 """The namespace of Prometheus and Alertmanager."""
+STOP_SECONDS = 5.0
+
+_Kept = TypeVar("_Kept", Pod, Deployment, StatefulSet)
+
+
+class _Collection(Generic[_Kept]):
+    """The objects of a collection, each read once for each change."""
+
+    def __init__(self, api: Api, path: str, read: Callable[[JsonObject], _Kept]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._kept: Sequence[_Kept] | None = None
+        self.mirror = Mirror(api, path, self._forget)
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._kept = None
+
+    def all(self) -> Sequence[_Kept]:
+        """Return the objects that are not being deleted, by name."""
+        with self._lock:
+            if self._kept is None:
+                objects = [each for each in self.mirror.all() if not _is_ending(each)]
+                self._kept = sorted(map(self._read, objects), key=lambda kept: kept.name)
+            return self._kept
 
 
 class KubernetesView:
-    """Reads one namespace, and alerting's own; a picture serves every exporter that is scraped about then."""
+    """Follows one namespace, and alerting's own. There is nothing to see until `running` has been entered."""
 
     def __init__(self, kubeconfig: Path, namespace: str) -> None:
         self._api = Api(kubeconfig)
-        self._namespace = namespace
-        self._lock = threading.Lock()
-        self._taken = float("-inf")
-        self._pods: list[Pod] = []
-        self._deployments: list[Deployment] = []
-        self._stateful_sets: list[StatefulSet] = []
+        self._pods = _Collection(self._api, f"/api/v1/namespaces/{namespace}/pods", _pod)
+        self._deployments = _Collection(self._api, f"/apis/apps/v1/namespaces/{namespace}/deployments", _deployment)
+        path = f"/apis/apps/v1/namespaces/{MONITORING}/statefulsets"
+        self._stateful_sets = _Collection(self._api, path, _stateful_set)
 
     def pods(self) -> Sequence[Pod]:
         """Return the pods that are not being deleted, by name."""
-        with self._lock:
-            self._refresh()
-            return self._pods
+        return self._pods.all()
 
     def deployments(self) -> Sequence[Deployment]:
         """Return the deployments, by name."""
-        with self._lock:
-            self._refresh()
-            return self._deployments
+        return self._deployments.all()
 
     def stateful_sets(self) -> Sequence[StatefulSet]:
         """Return the StatefulSets of the namespace monitoring, by name."""
-        with self._lock:
-            self._refresh()
-            return self._stateful_sets
+        return self._stateful_sets.all()
 
-    def _refresh(self) -> None:
-        if time.monotonic() - self._taken < FRESH_SECONDS:
-            return
-        pods = self._api.items(f"/api/v1/namespaces/{self._namespace}/pods")
-        self._pods = sorted((_pod(pod) for pod in pods if not _is_ending(pod)), key=lambda pod: pod.name)
-        deployments = self._api.items(f"/apis/apps/v1/namespaces/{self._namespace}/deployments")
-        self._deployments = sorted(map(_deployment, deployments), key=lambda deployment: deployment.name)
-        stateful_sets = self._api.items(f"/apis/apps/v1/namespaces/{MONITORING}/statefulsets")
-        self._stateful_sets = sorted(map(_stateful_set, stateful_sets), key=lambda stateful_set: stateful_set.name)
-        self._taken = time.monotonic()
+    @asynccontextmanager
+    async def running(self, _application: Starlette) -> AsyncGenerator[None]:
+        """Follow the cluster while an application runs: its lifespan."""
+        for mirror in self._mirrors():
+            mirror.start()
+        try:
+            yield
+        finally:
+            await run_in_threadpool(self._stop)
+
+    def _mirrors(self) -> tuple[Mirror, ...]:
+        return (self._pods.mirror, self._deployments.mirror, self._stateful_sets.mirror)
+
+    def _stop(self) -> None:
+        for mirror in self._mirrors():
+            mirror.stop()
+        self._api.end_watches()
+        for mirror in self._mirrors():
+            mirror.join(STOP_SECONDS)
+        self._api.close()
 
 
 def _is_ending(pod: JsonObject) -> bool:
