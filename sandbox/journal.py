@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -73,6 +74,10 @@ class Journal:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(exist_ok=True)
+        # Drills that wait read the journal many times a second: each line is parsed once for all of them.
+        self._read_events: list[Event] = []
+        self._read_to = 0
+        self._reading = threading.Lock()
 
     @classmethod
     def from_environment(cls) -> Journal:
@@ -101,7 +106,7 @@ class Journal:
 
     def events(self) -> list[Event]:
         """Return everything written so far, oldest first."""
-        return [event for event, _ in self._read(0)]
+        return list(self._all())
 
     def find(self, kind: Kind, *, since: float = 0.0, **ids: str) -> list[Event]:
         """Return the events of `kind` that carry all of `ids`, not older than `since` (Unix seconds)."""
@@ -128,16 +133,25 @@ class Journal:
         `meanwhile` is called while nothing has come, and may end the waiting by raising.
         """
         deadline = time.monotonic() + timeout_seconds
-        offset = 0
+        seen = 0
         while True:
-            for event, after in self._read(offset):
-                offset = after
+            events = self._all()
+            while seen < len(events):
+                event = events[seen]
+                seen += 1
                 if event.time >= since and wanted(event):
                     return event
             if time.monotonic() >= deadline:
                 return None
             meanwhile()
             time.sleep(POLL_SECONDS)
+
+    def _all(self) -> list[Event]:
+        """Return the list of everything written so far, which only grows and is not to be changed."""
+        with self._reading:
+            fresh, self._read_to = self.events_from(self._read_to)
+            self._read_events += fresh
+            return self._read_events
 
     def _read(self, offset: int) -> Iterator[tuple[Event, int]]:
         with self.path.open("rb") as lines:

@@ -31,7 +31,7 @@ from sandbox.service import ServiceFailed
 from sandbox.stack import Sandbox
 
 REQUEST_SECONDS = 5.0
-CHECK_SECONDS = 1.0
+CHECK_SECONDS = 5.0
 """How often at most it is looked whether everything still runs: drills that wait ask many times a second."""
 KILL_AGAIN_SECONDS = 0.05
 RESTART_LOCK = Path("/tmp/orion-restart-{uid}.lock")  # noqa: S108 - as runbooks/actions/restart_pod.yaml has it
