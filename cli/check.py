@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -195,9 +196,19 @@ def _linters(rendered: Path, *, tested: bool) -> list[Linter]:
     ]
 
 
+def linter_environment() -> dict[str, str]:
+    """Return the tools' environment. With Go's default, a third of promtool's tests' time is garbage collection."""
+    return {"GOGC": "400", **os.environ}
+
+
 def _run(linter: Linter, rendered: Path) -> _Done:
     done = subprocess.run(
-        [tool(linter.program), *linter.arguments], cwd=rendered, capture_output=True, text=True, check=False
+        [tool(linter.program), *linter.arguments],
+        cwd=rendered,
+        env=linter_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return _Done(refused=done.returncode != 0, said=(done.stdout + done.stderr).strip().replace(str(rendered), ""))
 

@@ -11,7 +11,7 @@ import yaml
 
 from alerting.build import load_catalog, load_platform
 from alerting.settings import Environment
-from cli.check import untested_alerts
+from cli.check import linter_environment, untested_alerts
 from tests.alerting_data import DATA, ROOT, settings, write_rules
 from tools.paths import tool
 
@@ -32,7 +32,8 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([tool("promtool"), *arguments], capture_output=True, text=True, check=False)
+    command = [tool("promtool"), *arguments]
+    return subprocess.run(command, env=linter_environment(), capture_output=True, text=True, check=False)
 
 
 def test_prometheus_takes_the_rules(rules: Path) -> None:
