@@ -28,6 +28,8 @@ REPAIR_QUEUE = "orion-runbook-automation"
 STATE_TABLE = "orion-state"
 REPAIR_STOP = "stop"
 """The item of that table which stops all repairs while it is there."""
+AUDIT_PREFIX = "actions/"
+"""Where the audit record is in its bucket."""
 MAINTENANCE_NAMESPACE = "monitoring"
 MAINTENANCE_CONFIG_MAP = "cluster-maintenance"
 """The ConfigMap that declares maintenance: the alert ClusterMaintenance and the repairs' scripts look for it."""
@@ -43,6 +45,11 @@ def dashboard_config_map(dashboard: str) -> str:
 def team_topic(team: str) -> str:
     """Return the name of the topic that a team hears of failed repairs on."""
     return f"orion-team-{team}"
+
+
+def audit_bucket(account_id: str) -> str:
+    """Return the name of the bucket of the audit record. Bucket names are global, so it carries the account."""
+    return f"orion-audit-{account_id}"
 
 
 def topic_arn(settings: Settings, topic: str) -> str:

@@ -23,6 +23,7 @@ from cli.orphans import print_orphans
 from cli.preview import run_preview
 from cli.render import Part, render
 from cli.repairs import show_repairs, start_repairs, stop_repairs
+from cli.report import print_report
 from cli.sandbox import drill_by_hand, run_sandbox
 from cli.stack_config import read_settings, setting
 from tools.build import BuildFailed
@@ -131,6 +132,17 @@ def oncall_command(
     if compare_:
         raise typer.Exit(compare(ROOT, console, question))
     print_on_call(ROOT, console, stack, question)
+
+
+@application.command("report")
+def report_command(
+    team: Annotated[str, typer.Option(help="The team.")],
+    week: Annotated[str, typer.Option(help="An ISO week by UTC, such as 2026-W48.")],
+    stack: StackOption = "prod",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Count a team's week: pages of each shift, how many needed a human, and what paged most."""
+    print_report(ROOT, console, stack, team=team, week=week, as_json=as_json)
 
 
 @application.command("sandbox")

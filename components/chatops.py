@@ -17,10 +17,17 @@ import pulumi_aws as aws
 from alerting.names import ALERT_TOPIC
 from alerting.platform import Chat
 from alerting.settings import ChatMode, Settings
+from components.chat_alarms import (
+    ACCESS_ERRORS_ALARM,
+    CHAT_ERRORS_ALARM,
+    CHAT_QUEUE_ALARMS,
+    GIVEN_UP,
+    INGRESS_ERRORS_ALARM,
+)
 from components.chat_secrets import ChatSecretsArgs, ChatSecretStore
 from components.configuration import ChatSecrets
 from components.function import Function, FunctionArgs, FunctionSpec
-from components.function_alarms import ErrorsAlarm, QueueAlarms, make_count_alarm
+from components.function_alarms import make_count_alarm
 from components.function_network import FunctionNetwork
 from components.function_package import FunctionPackage, build_function_package
 from components.function_queue import RuleFeed, TopicFeed
@@ -36,10 +43,12 @@ from components.naming import (
 from components.policies import Statement
 from components.state import State
 from orion_common.names import (
+    AUDIT_PREFIX,
     BY_STATUS,
     CHAT_FILE,
     CHAT_SWEEP_SOURCE,
     EFFECTS_GIVEN_UP,
+    POST_INCIDENT_PREFIX,
     UNREADABLE_PREFIX,
     Variable,
 )
@@ -58,37 +67,6 @@ SCHEDULE = RuleFeed(
     description="Looks after episodes that are due, and for incidents that no message told of",
     schedule="rate(1 minute)",
     message={"source": CHAT_SWEEP_SOURCE},
-)
-PAGES_GO_ON = "Pages do not depend on it; Slack's threads do."
-CHAT_QUEUE_ALARMS = QueueAlarms(
-    given_up=(
-        "Notifications, clicks or webhooks could not be handled by chat, and wait in this queue. "
-        f'{PAGES_GO_ON} docs/episodes.md, "When chat fails"'
-    ),
-    waiting=f'Nothing takes messages out of chat\'s queue. {PAGES_GO_ON} docs/episodes.md, "When chat fails"',
-)
-CHAT_ERRORS_ALARM = ErrorsAlarm(
-    description=f'The function of chat fails again and again. {PAGES_GO_ON} docs/episodes.md, "When chat fails"',
-    # A message of the schedule comes every minute, so that three failures are two minutes apart.
-    minutes=5,
-)
-GIVEN_UP = (
-    "Chat could not show a message, or acknowledge, silence or escalate an incident, and does not try again: "
-    'docs/episodes.md, "When chat fails"'
-)
-INGRESS_ERRORS_ALARM = ErrorsAlarm(
-    description=(
-        "The function that Slack and PagerDuty call fails again and again: buttons do nothing. "
-        f'{PAGES_GO_ON} docs/episodes.md, "When chat fails"'
-    ),
-    minutes=10,
-)
-ACCESS_ERRORS_ALARM = ErrorsAlarm(
-    description=(
-        "The function that asks Alertmanager for chat fails again and again: no episode ends, and no silence is set. "
-        f'{PAGES_GO_ON} docs/episodes.md, "When chat fails"'
-    ),
-    minutes=10,
 )
 
 
@@ -373,6 +351,17 @@ def _chat_statements(
             actions=["s3:PutObject"],
             resources=[pulumi.Output.format("{0}/{1}*", state.diagnostics.arn, UNREADABLE_PREFIX)],
         ),
+        Statement(
+            sid="WriteDrafts",
+            actions=["s3:PutObject"],
+            resources=[pulumi.Output.format("{0}/{1}*", state.diagnostics.arn, POST_INCIDENT_PREFIX)],
+        ),
+        # To delete, to shorten a retention or to bypass it is allowed to nobody here.
+        Statement(
+            sid="KeepAudit",
+            actions=["s3:PutObject"],
+            resources=[pulumi.Output.format("{0}/{1}*", state.audit_bucket.arn, AUDIT_PREFIX)],
+        ),
     ]
 
 
@@ -388,6 +377,7 @@ def _chat_environment(
     return {
         Variable.REPAIR_TABLE: args.state.table_name,
         Variable.DIAGNOSTICS_BUCKET: args.state.diagnostics.name,
+        Variable.AUDIT_BUCKET: args.state.audit_bucket.name,
         Variable.CHAT_CREDENTIALS: credentials_arn,
         Variable.ALERTMANAGER_FUNCTION: access.function_name,
         Variable.ALERTMANAGER_REPLICAS: str(settings.monitoring.alertmanager_replicas),

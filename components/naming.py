@@ -98,3 +98,8 @@ def functions_bucket(settings: Settings) -> str:
 def diagnostics_bucket(settings: Settings) -> str:
     """Return the bucket that diagnostics and commands' output go to."""
     return f"orion-diagnostics-{settings.aws.account_id}"
+
+
+def audit_bucket(settings: Settings) -> str:
+    """Return the bucket of the audit record."""
+    return names.audit_bucket(settings.aws.account_id)

@@ -14,7 +14,10 @@ from components.policies import policy_document, refuse_plain_http
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateBucketSpec:
-    """Plain data of a bucket. `expire_days` removes an object, `old_versions_days` a version that was replaced."""
+    """Plain data of a bucket. `expire_days` removes an object, `old_versions_days` a version that was replaced.
+
+    For `locked_days` after it was written, nobody removes or replaces an object but who may bypass its retention.
+    """
 
     bucket: str
     account_id: str
@@ -22,6 +25,7 @@ class PrivateBucketSpec:
     empty_on_delete: bool
     expire_days: int | None
     old_versions_days: int
+    locked_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,7 @@ class PrivateBucket(pulumi.ComponentResource):
             f"{name}-bucket",
             bucket=spec.bucket,
             force_destroy=spec.empty_on_delete,
+            object_lock_enabled=True if spec.locked_days is not None else None,
             opts=pulumi.ResourceOptions.merge(child, args.holding),
         )
         versioning = aws.s3.BucketVersioning(
@@ -79,7 +84,7 @@ class PrivateBucket(pulumi.ComponentResource):
             restrict_public_buckets=True,
             opts=child,
         )
-        self.before_objects = (versioning, encryption)
+        self.before_objects = (versioning, encryption, *self._lock(name, spec, bucket, versioning))
         self._lifecycle(name, spec, bucket, versioning)
         if spec.require_tls:
             aws.s3.BucketPolicy(
@@ -94,6 +99,24 @@ class PrivateBucket(pulumi.ComponentResource):
         self.name = bucket.bucket
         self.arn = bucket.arn
         self.register_outputs({"name": self.name, "arn": self.arn})
+
+    def _lock(
+        self, name: str, spec: PrivateBucketSpec, bucket: aws.s3.Bucket, versioning: aws.s3.BucketVersioning
+    ) -> Sequence[pulumi.Resource]:
+        if spec.locked_days is None:
+            return ()
+        lock = aws.s3.BucketObjectLockConfiguration(
+            f"{name}-lock",
+            bucket=bucket.id,
+            object_lock_enabled="Enabled",
+            rule=aws.s3.BucketObjectLockConfigurationRuleArgs(
+                default_retention=aws.s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(
+                    mode="GOVERNANCE", days=spec.locked_days
+                )
+            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
+        )
+        return (lock,)
 
     def _lifecycle(
         self, name: str, spec: PrivateBucketSpec, bucket: aws.s3.Bucket, versioning: aws.s3.BucketVersioning

@@ -1,4 +1,4 @@
-"""Data that the functions keep: the state table, the bucket of diagnostics, and the bucket of their code."""
+"""Data that the functions keep: the state table, and buckets of diagnostics, of their code and of the audit record."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pulumi
 import pulumi_aws as aws
 
 from alerting.names import STATE_TABLE
-from alerting.settings import RetainedResource, Settings
+from alerting.settings import ChatMode, RetainedResource, Settings
 from components.existing import bucket_look_up, table_look_up
-from components.naming import diagnostics_bucket, functions_bucket, type_token
+from components.naming import audit_bucket, diagnostics_bucket, functions_bucket, type_token
 from components.policies import Statement
 from components.private_bucket import PrivateBucket, PrivateBucketArgs, PrivateBucketSpec
 from components.protection import kept
@@ -19,6 +19,8 @@ from orion_common.names import BY_COMMAND, BY_STATUS, COMMAND_ID, DUE_AT, EXPIRE
 
 DIAGNOSTICS_DAYS = 90
 OLD_VERSIONS_DAYS = 90
+AUDIT_DAYS = 400
+"""How long the audit record is kept, and locked: a year and the time of an audit."""
 ATTRIBUTES: Mapping[str, str] = {KEY: "S", COMMAND_ID: "S", OPEN: "S", DUE_AT: "N"}
 
 
@@ -54,6 +56,7 @@ class State(pulumi.ComponentResource):
         self.code = self._bucket(
             "code", RetainedResource.FUNCTIONS_BUCKET, functions_bucket(self._settings), expire_days=None
         )
+        self._audit = self._audit_bucket()
         self.table_name = table.name
         self.table_arn = table.arn
         self.register_outputs(
@@ -64,6 +67,13 @@ class State(pulumi.ComponentResource):
                 "codeBucketName": self.code.name,
             }
         )
+
+    @property
+    def audit_bucket(self) -> PrivateBucket:
+        """Return the bucket of the audit record, which is there where chat is on: chat alone writes it."""
+        if self._audit is None:
+            raise ValueError("the audit record is kept where the setting chat is on")
+        return self._audit
 
     def write_statement(self, sid: str, *actions: str) -> Statement:
         """Return the statement that allows these operations on the table."""
@@ -102,7 +112,23 @@ class State(pulumi.ComponentResource):
             ),
         )
 
-    def _bucket(self, key: str, resource: RetainedResource, bucket: str, *, expire_days: int | None) -> PrivateBucket:
+    def _audit_bucket(self) -> PrivateBucket | None:
+        if self._settings.chat is not ChatMode.ON:
+            return None
+        bucket = audit_bucket(self._settings)
+        return self._bucket(
+            "audit", RetainedResource.AUDIT_BUCKET, bucket, expire_days=AUDIT_DAYS, locked_days=AUDIT_DAYS
+        )
+
+    def _bucket(
+        self,
+        key: str,
+        resource: RetainedResource,
+        bucket: str,
+        *,
+        expire_days: int | None,
+        locked_days: int | None = None,
+    ) -> PrivateBucket:
         spec = PrivateBucketSpec(
             bucket=bucket,
             account_id=self._settings.aws.account_id,
@@ -110,6 +136,7 @@ class State(pulumi.ComponentResource):
             empty_on_delete=not self._settings.aws.keep_data,
             expire_days=expire_days,
             old_versions_days=OLD_VERSIONS_DAYS,
+            locked_days=locked_days,
         )
         holding = kept(self._settings, resource, found_as=bucket, look_up=bucket_look_up(self._settings, bucket, self))
         return PrivateBucket(

@@ -186,6 +186,25 @@ def data_examples(zip_file: Path) -> list[Example]:
             replace={"bucket": "another-name"},
         ),
         Example(
+            name="locked-bucket",
+            token="aws:s3/bucket:Bucket",
+            inputs=lambda _: {"bucket": "orion-audit-123456789012", "objectLockEnabled": True},
+            update=lambda _: {"forceDestroy": True},
+            replace={"objectLockEnabled": False},
+            identity="orion-audit-123456789012",
+        ),
+        Example(
+            name="object-lock",
+            token="aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration",
+            inputs=lambda made: {
+                "bucket": made["locked-bucket"].id,
+                "objectLockEnabled": "Enabled",
+                "rule": {"defaultRetention": {"mode": "GOVERNANCE", "days": 400}},
+            },
+            update=lambda _: {"rule": {"defaultRetention": {"mode": "GOVERNANCE", "days": 500}}},
+            replace={"bucket": "another-name"},
+        ),
+        Example(
             name="lifecycle",
             token="aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
             inputs=lambda made: {

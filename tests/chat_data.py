@@ -13,6 +13,7 @@ from chatops.episode import (
     Episode,
     EpisodeId,
     Group,
+    HumanAnswer,
     Incident,
     IncidentStatus,
     Phase,
@@ -23,6 +24,7 @@ from chatops.episode import (
 from chatops.outbox import DeadLetter, Entry, Outbox
 from chatops.record import NewestEpisode, Record, RepairHolder, SeenSilence, SeenSilences
 from chatops.repair import Command, Outcome, Proposal, Repair, Status
+from chatops.timeline import Kind, TimelineEntry
 
 NOW = 1_795_516_811.0
 GROUP = Group(
@@ -109,6 +111,9 @@ groups = st.builds(
     title=texts,
     receiver=texts,
 )
+timeline_entries = st.builds(
+    TimelineEntry, number=st.integers(1, 1000), at=times, kind=st.sampled_from(Kind), actor=texts, text=texts
+)
 episodes = st.builds(
     Episode,
     id=st.builds(EpisodeId, texts, st.integers(1, 1000)),
@@ -128,6 +133,10 @@ episodes = st.builds(
     silence=st.none() | silences,
     repairs=st.lists(repairs, max_size=2).map(tuple),
     handled=st.lists(st.tuples(texts, times), max_size=2).map(tuple),
+    timeline=st.lists(timeline_entries, max_size=3).map(tuple),
+    audited=st.integers(0, 1000),
+    draft=st.none() | texts,
+    needed_human=st.none() | st.builds(HumanAnswer, needed=st.booleans(), by=texts, at=times),
 )
 
 

@@ -16,6 +16,7 @@ from moto import mock_aws
 from alertmanager_access.handler import carry_out
 from chatops.alertmanager_client import AlertmanagerClient
 from chatops.alertmanager_replicas import AlertmanagerReplicas
+from chatops.archive_client import ArchiveClient
 from chatops.chat import Chat, known_group
 from chatops.clients import Clients
 from chatops.configuration import ChatData
@@ -37,6 +38,7 @@ from tests.lambda_harness import BUCKET, SENT, Seen, clients
 from tests.pagerduty_account import TOKEN, Events, PagerDutyAccount
 
 WORKSPACE = "T1"
+AUDIT_BUCKET = "orion-audit"
 ROUTE = '{}/{severity="warning"}'
 LABELS = {"alertname": "HighMemoryUsage", "service": "positions"}
 KEY = deduplication_key(ROUTE, LABELS)
@@ -217,6 +219,17 @@ class ChatWorld:
         received = self.chat.sqs.receive_message(QueueUrl=self.chat.queue_url, MaxNumberOfMessages=10)
         return [json.loads(message.get("Body", "")) for message in received.get("Messages", [])]
 
+    def audited(self) -> list[dict[str, Any]]:
+        """Return what the audit record has, in the order of its keys."""
+        s3 = clients().s3
+        keys = [item.get("Key", "") for item in s3.list_objects_v2(Bucket=AUDIT_BUCKET).get("Contents", [])]
+        return [json.loads(s3.get_object(Bucket=AUDIT_BUCKET, Key=key)["Body"].read()) for key in keys]
+
+    def drafts(self) -> list[str]:
+        s3 = clients().s3
+        listed = s3.list_objects_v2(Bucket=BUCKET, Prefix="post-incident/").get("Contents", [])
+        return [s3.get_object(Bucket=BUCKET, Key=item.get("Key", ""))["Body"].read().decode() for item in listed]
+
     def count(self, name: str) -> int:
         counts: Counter[Any] = self.seen.counts
         return counts[name]
@@ -256,6 +269,7 @@ def _chat(
     s3, sqs, table = aws.s3, aws.sqs, aws.dynamodb.Table("orion-state")
     create_state_table(table.meta.client)
     s3.create_bucket(Bucket=BUCKET)
+    s3.create_bucket(Bucket=AUDIT_BUCKET, ObjectLockEnabledForBucket=True)
     queue_url = sqs.create_queue(QueueName="orion-chatops")["QueueUrl"]
 
     def now() -> float:
@@ -285,7 +299,13 @@ def _chat(
         workspace=WORKSPACE,
         policy=policy,
         store=store,
-        clients=Clients(chat=slack, pagerduty=pagerduty, alertmanager=alertmanager, commands=NoCommands()),
+        clients=Clients(
+            chat=slack,
+            pagerduty=pagerduty,
+            alertmanager=alertmanager,
+            commands=NoCommands(),
+            archive=ArchiveClient(s3=s3, audit_bucket=AUDIT_BUCKET, drafts_bucket=BUCKET, region="us-east-1"),
+        ),
         slack=slack,
         pagerduty=pagerduty,
         archive=MessageArchive(s3=s3, bucket=BUCKET),

@@ -137,6 +137,7 @@ class RetainedResource(StrEnum):
     STATE_TABLE = "state_table"
     DIAGNOSTICS_BUCKET = "diagnostics_bucket"
     FUNCTIONS_BUCKET = "functions_bucket"
+    AUDIT_BUCKET = "audit_bucket"
 
 
 class Imports(_Model):
@@ -147,6 +148,7 @@ class Imports(_Model):
     state_table: Text | None = Field(default=None, description="a DynamoDB table's name")
     diagnostics_bucket: Text | None = Field(default=None, description="a bucket's name")
     functions_bucket: Text | None = Field(default=None, description="a bucket's name")
+    audit_bucket: Text | None = Field(default=None, description="a bucket's name")
 
     def id_of(self, resource: RetainedResource) -> str | None:
         """Return the id of a resource that is taken over, or None for one that is made."""
@@ -156,6 +158,7 @@ class Imports(_Model):
             RetainedResource.STATE_TABLE: self.state_table,
             RetainedResource.DIAGNOSTICS_BUCKET: self.diagnostics_bucket,
             RetainedResource.FUNCTIONS_BUCKET: self.functions_bucket,
+            RetainedResource.AUDIT_BUCKET: self.audit_bucket,
         }[resource]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
@@ -13,15 +14,18 @@ from chatops.effects import (
     Escalate,
     Note,
     Reply,
+    ShowMessage,
     Whisper,
 )
-from chatops.episode import Episode, IncidentStatus, Policy
+from chatops.episode import Episode, HumanAnswer, IncidentStatus, Policy
 from chatops.events import Button, SlackAction
 from chatops.repair import RepairStep, Status, approved, rejected
 from chatops.silences import lift, silence
 
-HOUR_SECONDS = 3600.0
+SILENCE_SECONDS: Mapping[Button, float] = {Button.SILENCE_1_HOUR: 3600.0, Button.SILENCE_4_HOURS: 4 * 3600.0}
 APPROVALS = frozenset({Button.APPROVE, Button.REJECT})
+ANSWERS = frozenset({Button.NEEDED_A_HUMAN, Button.NEEDED_NO_HUMAN})
+AFTER_THE_END = ANSWERS | {Button.LIFT_SILENCE}
 
 ActionStep = tuple[Episode, tuple[Effect, ...]]
 
@@ -37,18 +41,16 @@ def slack_action(episode: Episode, action: SlackAction, policy: Policy, now: flo
     match action.button:
         case Button.ACKNOWLEDGE:
             return _acknowledge(episode, action)
-        case Button.SILENCE_1_HOUR:
-            return silence(episode, action.person, HOUR_SECONDS, policy, now)
-        case Button.SILENCE_4_HOURS:
-            return silence(episode, action.person, 4 * HOUR_SECONDS, policy, now)
-        case Button.SILENCE_UNTIL_RESOLVED:
-            return silence(episode, action.person, None, policy, now)
+        case Button.SILENCE_1_HOUR | Button.SILENCE_4_HOURS | Button.SILENCE_UNTIL_RESOLVED:
+            return silence(episode, action.person, SILENCE_SECONDS.get(action.button), policy, now)
         case Button.LIFT_SILENCE:
             return lift(episode, action.person)
         case Button.ESCALATE:
             return episode, (Escalate(f"asked for by {action.person}"), Reply(f"Escalated by {action.person}"))
         case Button.APPROVE | Button.REJECT:
             return _decide_on_repair(episode, action, now)
+        case Button.NEEDED_A_HUMAN | Button.NEEDED_NO_HUMAN:
+            return _answer(episode, action)
         case _:
             assert_never(action.button)
 
@@ -71,8 +73,10 @@ def refused(episode: Episode, action: SlackAction, policy: Policy, now: float) -
     allowed = policy.approvers if action.button in APPROVALS else policy.responders
     if action.person not in allowed:
         return "The catalog does not allow you to do this"
-    if not episode.is_open and action.button is not Button.LIFT_SILENCE:
+    if not episode.is_open and action.button not in AFTER_THE_END:
         return "This has resolved"
+    if episode.is_open and action.button in ANSWERS:
+        return "This has not resolved yet"
     return None
 
 
@@ -91,6 +95,16 @@ def acknowledge_answered(episode: Episode, person: str) -> ActionStep:
     """Return the episode after PagerDuty took an acknowledgement. Its state comes with PagerDuty's next answer."""
     after = replace(episode, acknowledging=episode.acknowledging - {person})
     return after, (AskPagerDuty(), Note(f"Acknowledged from Slack by {person}"))
+
+
+def _answer(episode: Episode, action: SlackAction) -> ActionStep:
+    """Keep whether the episode needed a human. The newest answer counts."""
+    needed, known = action.button is Button.NEEDED_A_HUMAN, episode.needed_human
+    if known is not None and known.needed is needed:
+        return episode, (Whisper(action.person, "That is the answer already"),)
+    answer = HumanAnswer(needed=needed, by=action.person, at=action.clicked_at)
+    told = f"{action.person}: this needed {'a' if needed else 'no'} human"
+    return replace(episode, needed_human=answer), (ShowMessage(), Reply(told))
 
 
 def _decide_on_repair(episode: Episode, action: SlackAction, now: float) -> ActionStep:

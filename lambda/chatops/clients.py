@@ -1,4 +1,4 @@
-"""The clients that carry effects out: Slack, PagerDuty, Alertmanager and Systems Manager, as the executor sees them.
+"""The clients that carry effects out, as the executor sees them: Slack, PagerDuty, Alertmanager, AWS.
 
 Unavailable   no answer, or a server's error: the operation may have happened or not
 RateLimited   nothing happened, and nothing will for some seconds
@@ -60,6 +60,10 @@ class Chat(Protocol):
 
     def whisper(self, channel: str, thread: str | None, person: str, text: str) -> None:
         """Post a message that only one person sees."""
+        ...
+
+    def name_of(self, person: str) -> str:
+        """Return the name under which a Slack user is known, or the id where Slack does not tell it."""
         ...
 
 
@@ -181,6 +185,18 @@ class Commands(Protocol):
         ...
 
 
+class Archive(Protocol):
+    """S3. Nothing here has a second effect when it is repeated."""
+
+    def keep(self, key: str, text: str) -> None:
+        """Write an object of the audit record, unless it is there."""
+        ...
+
+    def write_draft(self, key: str, text: str) -> str:
+        """Write a post-incident draft over the one that is there, and return its address."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clients:
     """The clients that an executor has."""
@@ -189,3 +205,4 @@ class Clients:
     pagerduty: PagerDuty
     alertmanager: Alertmanager
     commands: Commands
+    archive: Archive

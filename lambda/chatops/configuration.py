@@ -118,6 +118,7 @@ class Configuration:
 
     table: str
     diagnostics_bucket: str
+    audit_bucket: str
     secret: str
     queue_url: str
     alertmanager_function: str
@@ -133,6 +134,7 @@ class Configuration:
         return cls(
             table=environment[Variable.REPAIR_TABLE],
             diagnostics_bucket=environment[Variable.DIAGNOSTICS_BUCKET],
+            audit_bucket=environment[Variable.AUDIT_BUCKET],
             secret=environment[Variable.CHAT_CREDENTIALS],
             queue_url=environment[Variable.CHAT_QUEUE_URL],
             alertmanager_function=environment[Variable.ALERTMANAGER_FUNCTION],

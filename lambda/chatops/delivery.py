@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from chatops.audit import KEPT_AT_ONCE, content_of
+from chatops.audit import key_of as audit_key
 from chatops.clients import Clients, Gone, Refused, Unavailable
 from chatops.effects import (
     Acknowledge,
     AskAlertmanager,
     AskPagerDuty,
     Escalate,
+    KeepAudit,
     Note,
     Reply,
     ResolveAlert,
@@ -20,21 +23,26 @@ from chatops.effects import (
     SetSilence,
     ShowMessage,
     Whisper,
+    WriteDraft,
 )
 from chatops.episode import Episode, Incident, IncidentStatus, Policy, root_message
 from chatops.events import (
     Acknowledged,
     AlertmanagerAnswered,
     Answer,
+    AuditKept,
     CommandSent,
     Done,
+    DraftWritten,
     MessageGone,
     MessageShown,
     PagerDutyAnswered,
 )
 from chatops.looks import is_complete
 from chatops.outbox import Entry
+from chatops.post_incident import draft_key, draft_of
 from chatops.silences import is_silenced
+from chatops.timeline import waiting_for_audit
 
 
 def deliver(clients: Clients, episode: Episode, entry: Entry, policy: Policy, now: float) -> Answer:
@@ -57,6 +65,8 @@ def deliver(clients: Clients, episode: Episode, entry: Entry, policy: Policy, no
             command = next(known.proposal.command for known in episode.repairs if known.proposal.id == repair)
             clients.commands.send(repair, command)
             return CommandSent(repair)
+        case KeepAudit() | WriteDraft():
+            return _in_archive(clients, episode, effect)
         case _:
             assert_never(effect)
 
@@ -70,6 +80,21 @@ def _in_slack(clients: Clients, episode: Episode, entry: Entry, effect: ShowMess
         case Whisper(person, text):
             clients.chat.whisper(episode.group.channel, episode.thread, person, text)
             return Done()
+        case _:
+            assert_never(effect)
+
+
+def _in_archive(clients: Clients, episode: Episode, effect: KeepAudit | WriteDraft) -> Answer:
+    match effect:
+        case KeepAudit():
+            number = episode.audited
+            for entry in waiting_for_audit(episode.timeline, episode.audited)[:KEPT_AT_ONCE]:
+                clients.archive.keep(audit_key(episode.id, entry), content_of(episode, entry))
+                number = entry.number
+            return AuditKept(number)
+        case WriteDraft():
+            text = draft_of(episode, clients.chat.name_of)
+            return DraftWritten(clients.archive.write_draft(draft_key(episode.id), text))
         case _:
             assert_never(effect)
 

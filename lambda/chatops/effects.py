@@ -20,6 +20,8 @@ class Lane(StrEnum):
     PAGERDUTY = "pagerduty"
     SILENCE = "silence"
     COMMAND = "command"
+    AUDIT = "audit"
+    DRAFT = "draft"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,16 @@ class RunCommand:
     repair: str
 
 
+@dataclass(frozen=True, slots=True)
+class KeepAudit:
+    """Keeps in the audit record what the timeline has and it has not."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteDraft:
+    """Writes the post-incident draft of an episode that has ended, or writes it anew."""
+
+
 Effect = (
     ShowMessage
     | Reply
@@ -103,9 +115,13 @@ Effect = (
     | ResolveAlert
     | SetSilence
     | RunCommand
+    | KeepAudit
+    | WriteDraft
 )
 
 DAY_SECONDS = 24 * 3600
+AUDIT_SECONDS = 7 * DAY_SECONDS
+"""How long the audit record is tried to be written: whoever took its rights away has a week to give them back."""
 CLICK_SECONDS = 900
 """How long a click counts: an acknowledgement that comes later would surprise whoever has the incident by then."""
 
@@ -132,4 +148,6 @@ TRAITS: dict[type[Effect], Traits] = {
     ResolveAlert: Traits(lane=Lane.PAGERDUTY),
     SetSilence: Traits(lane=Lane.SILENCE, level=True),
     RunCommand: Traits(lane=Lane.COMMAND, once=True, lifetime=CLICK_SECONDS),
+    KeepAudit: Traits(lane=Lane.AUDIT, level=True, lifetime=AUDIT_SECONDS),
+    WriteDraft: Traits(lane=Lane.DRAFT, level=True),
 }

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from chatops.repair import Repair
+from chatops.timeline import TimelineEntry
 
 EPISODE_PREFIX = "episode#"
 
@@ -117,6 +118,15 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HumanAnswer:
+    """The answer to whether an episode needed a human: the newest one, by whom, and when."""
+
+    needed: bool
+    by: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The catalog's rules for people, silences and repairs. People are Slack user ids."""
 
@@ -140,7 +150,8 @@ class Episode:
     `gone_since` is when a look first found that nothing fires; `thread` is the id of the root message in Slack,
     and `shown_at` is when it was last there.
     `acknowledging` are the people whose acknowledgement is on its way to PagerDuty. `handled` are the ids and times of
-    the Slack actions that were answered.
+    the Slack actions that were answered. `audited` is the number of the newest entry of the timeline that the audit
+    record has, and `draft` is the address of the post-incident draft.
     """
 
     id: EpisodeId
@@ -160,6 +171,10 @@ class Episode:
     silence: Silence | None = None
     repairs: tuple[Repair, ...] = ()
     handled: tuple[tuple[str, float], ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+    audited: int = 0
+    draft: str | None = None
+    needed_human: HumanAnswer | None = None
 
     @property
     def is_open(self) -> bool:
@@ -189,6 +204,7 @@ class RootMessage:
     incident: Incident | None
     silenced_until: float | None
     silenced_by: str | None
+    needed_human: HumanAnswer | None = None
 
     @property
     def acknowledged_by(self) -> tuple[str, ...]:
@@ -210,6 +226,7 @@ def root_message(episode: Episode) -> RootMessage:
         incident=episode.incident,
         silenced_until=silence.ends_at if silence else None,
         silenced_by=silence.by if silence else None,
+        needed_human=episode.needed_human,
     )
 
 

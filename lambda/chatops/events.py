@@ -53,6 +53,8 @@ class Button(StrEnum):
     ESCALATE = "escalate"
     APPROVE = "approve"
     REJECT = "reject"
+    NEEDED_A_HUMAN = "needed-a-human"
+    NEEDED_NO_HUMAN = "needed-no-human"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,20 @@ class CommandTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditKept:
+    """The audit record has the entries of the timeline up to a number."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class DraftWritten:
+    """The post-incident draft is at an address."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """An effect whose answer says nothing was carried out."""
 
@@ -154,6 +170,8 @@ Answer = (
     | Acknowledged
     | CommandSent
     | CommandTaken
+    | AuditKept
+    | DraftWritten
     | Done
     | GaveUp
 )

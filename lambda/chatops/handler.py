@@ -11,6 +11,7 @@ import boto3
 from botocore.config import Config
 
 from chatops.alertmanager_client import AlertmanagerClient
+from chatops.archive_client import ArchiveClient
 from chatops.chat import Chat, known_group
 from chatops.clients import Clients, Refused
 from chatops.configuration import ChatData, Configuration, Credentials
@@ -79,15 +80,24 @@ def make_chat(configuration: Configuration) -> Chat:
         function=configuration.alertmanager_function,
         group_of=data.group_of,
     )
+    s3 = session.client("s3", config=CLIENT)
+    archive = ArchiveClient(
+        s3=s3,
+        audit_bucket=configuration.audit_bucket,
+        drafts_bucket=configuration.diagnostics_bucket,
+        region=s3.meta.region_name,
+    )
     return Chat(
         data=data,
         workspace=configuration.workspace,
         policy=policy,
         store=store,
-        clients=Clients(chat=slack, pagerduty=pagerduty, alertmanager=alertmanager, commands=NoCommands()),
+        clients=Clients(
+            chat=slack, pagerduty=pagerduty, alertmanager=alertmanager, commands=NoCommands(), archive=archive
+        ),
         slack=slack,
         pagerduty=pagerduty,
-        archive=MessageArchive(s3=session.client("s3", config=CLIENT), bucket=configuration.diagnostics_bucket),
+        archive=MessageArchive(s3=s3, bucket=configuration.diagnostics_bucket),
         observer=OBSERVER,
         sqs=session.client("sqs", config=CLIENT),
         queue_url=configuration.queue_url,

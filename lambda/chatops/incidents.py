@@ -44,7 +44,7 @@ def _changes(before: Incident | None, after: Incident, *, is_open: bool) -> Iter
             yield f"Acknowledged by {person}"
     if acknowledged_before and not after.acknowledged_by and after.status is IncidentStatus.TRIGGERED:
         yield "No longer acknowledged"
-    if before is not None and after.assigned_to != before.assigned_to:
+    if before is not None and after.assigned_to not in {(), before.assigned_to}:  # a resolved incident is nobody's
         yield f"Assigned to {', '.join(after.assigned_to)}"
     if (
         is_open

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from chatops.effects import AskPagerDuty, ShowMessage
+from chatops.effects import AskPagerDuty, KeepAudit, ShowMessage
 from chatops.episode import Details, Episode, EpisodeId, Group, Policy
 from chatops.events import Event, GroupEvent, Notified, Reconciled
+from chatops.happenings import told
 from chatops.outbox import Outbox
 from chatops.silences import silence_due_at
 from chatops.step import step
+from chatops.timeline import ALERTMANAGER, Kind, extended
 
 FIRST_LOOK_SECONDS = 60
 LATE_SECONDS = 900
@@ -64,8 +66,9 @@ Stored = Record | NewestEpisode | RepairHolder | SeenSilences
 
 
 def advance(record: Record, event: Event, policy: Policy, now: float) -> Record:
-    """Return a record after an event: the episode's next state, and its effects in the outbox."""
-    episode, effects = step(record.episode, event, policy, now)
+    """Return a record after an event: the episode's next state, its timeline, and its effects in the outbox."""
+    after, effects = step(record.episode, event, policy, now)
+    episode, effects = told(record.episode, after, effects, event, now)
     outbox = record.outbox.add(effects, now)
     if episode is record.episode and outbox is record.outbox:
         return record
@@ -106,6 +109,7 @@ def opened(group: Group, newest: NewestEpisode, event: GroupEvent, now: float) -
         case _:
             raise ValueError(f"{type(event).__name__} opens no episode")
     after = replace(newest, number=newest.number + 1)
+    details = (event.details if isinstance(event, Notified) else None) or Details()
     episode = Episode(
         id=EpisodeId(group.key, after.number),
         group=group,
@@ -113,9 +117,10 @@ def opened(group: Group, newest: NewestEpisode, event: GroupEvent, now: float) -
         news_at=news_at,
         next_look_at=now + FIRST_LOOK_SECONDS,
         firing=firing,
-        details=(event.details if isinstance(event, Notified) else None) or Details(),
+        details=details,
+        timeline=extended((), [(Kind.OPENED, ALERTMANAGER, details.summary or group.title)], 0, now),
     )
-    outbox = Outbox().add((ShowMessage(), AskPagerDuty()), now)
+    outbox = Outbox().add((ShowMessage(), AskPagerDuty(), KeepAudit()), now)
     return after, Record(episode=episode, outbox=outbox)
 
 

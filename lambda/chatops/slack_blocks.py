@@ -34,6 +34,8 @@ LABELS: Mapping[Button, str] = {
     Button.SILENCE_UNTIL_RESOLVED: "Silence until resolved",
     Button.LIFT_SILENCE: "Lift silence",
     Button.ESCALATE: "Escalate",
+    Button.NEEDED_A_HUMAN: "Needed a human: yes",
+    Button.NEEDED_NO_HUMAN: "Needed a human: no",
 }
 STYLES: Mapping[Button, str] = {Button.ACKNOWLEDGE: "primary", Button.ESCALATE: "danger"}
 
@@ -125,6 +127,9 @@ def _facts(message: RootMessage, name_of: NameOf) -> Iterator[str]:
         yield f"*Acknowledged by:* {escaped(', '.join(message.acknowledged_by), PEOPLE_LIMIT)}"
     if incident is not None and incident.assigned_to:
         yield f"*On call:* {escaped(', '.join(incident.assigned_to), PEOPLE_LIMIT)}"
+    if message.needed_human is not None:
+        answer, by = message.needed_human, escaped(name_of(message.needed_human.by), NAME_LIMIT)
+        yield f"*Needed a human:* {'yes' if answer.needed else 'no'}, says {by}"
     if message.silenced_until is not None:
         by = escaped(name_of(message.silenced_by or ""), NAME_LIMIT)
         yield f"*Silenced until:* {at_time(message.silenced_until)} by {by}"
@@ -158,6 +163,10 @@ def shown_buttons(message: RootMessage) -> Iterator[Button]:
         yield Button.LIFT_SILENCE
     if pages:
         yield Button.ESCALATE
+    if not is_open:  # what was answered may be changed
+        answer = message.needed_human
+        yield from () if answer is not None and answer.needed else (Button.NEEDED_A_HUMAN,)
+        yield from () if answer is not None and not answer.needed else (Button.NEEDED_NO_HUMAN,)
 
 
 def _button(button: Button, message: RootMessage) -> Payload:

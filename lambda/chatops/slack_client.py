@@ -5,7 +5,6 @@ A message's id is its channel's id and its timestamp, `C0123/1795516811.000100`:
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,14 +17,13 @@ from chatops.episode import RootMessage
 from chatops.http_json import as_object
 from chatops.slack_api import InvalidMessage, SlackApi
 from chatops.slack_blocks import TEXT_LIMIT, plain_payload, root_payload
-from chatops.slack_text import escaped
+from chatops.slack_text import escaped, named
 
 EVENT_TYPE = "orion_episode"
 """The type of the metadata that holds a message's key."""
 LOOK_BACK_SECONDS = DAY_SECONDS + 3600.0
 """How far back a message is looked for: an effect is tried for a day."""
 QUIET = {"unfurl_links": False, "unfurl_media": False}
-_PERSON = re.compile(r"\b[UW][A-Z0-9]{8,}\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +142,7 @@ class SlackClient:
 
     def _text(self, text: str) -> str:
         """Return a text in which nothing mentions, with names in place of people's ids."""
-        named = _PERSON.sub(lambda match: self.name_of(match.group()), text)
-        return escaped(named, TEXT_LIMIT) or "(no text)"
+        return escaped(named(text, self.name_of), TEXT_LIMIT) or "(no text)"
 
 
 def split(thread: str) -> tuple[str, str]:

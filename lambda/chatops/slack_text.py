@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 ELLIPSIS = "…"
@@ -10,13 +11,14 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _INVISIBLE = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029]+")
 _DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 """Characters that change the order in which a text is shown, so that it seems to say something else."""
+_PERSON = re.compile(r"\b[UW][A-Z0-9]{8,}\b")
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9._-]+(:[0-9]+)?([/?#][A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*)?", re.ASCII)
 """As `alerting.source.addresses` has it: nothing in it ends a link or begins another."""
 
 
 def length(text: str) -> int:
     """Return the length of a text as Slack counts it, in UTF-16 code units."""
-    return len(text) + sum(character > "\uffff" for character in text)
+    return len(text) if text.isascii() else len(text) + sum(character > "\uffff" for character in text)
 
 
 def plain(text: str, limit: int) -> str:
@@ -37,8 +39,9 @@ def _one_line(text: str) -> str:
 def _cut(text: str, limit: int, escapes: dict[str, str]) -> str:
     """Escape a text and cut it between characters, so that no escape is cut in half."""
     parts = [escapes.get(character, character) for character in text]
-    if sum(map(length, parts)) <= limit:
-        return "".join(parts)
+    whole = "".join(parts)
+    if length(whole) <= limit:
+        return whole
     kept: list[str] = []
     left = limit - length(ELLIPSIS)
     for part in parts:
@@ -57,6 +60,11 @@ def is_address(text: str, limit: int) -> bool:
 def link(address: str, text: str) -> str:
     """Return a link. The address is one by `is_address`, and the text one of ours."""
     return f"<{address.replace('&', '&amp;')}|{text}>"
+
+
+def named(text: str, name_of: Callable[[str], str]) -> str:
+    """Return a text with names in place of people's Slack user ids."""
+    return _PERSON.sub(lambda match: name_of(match.group()), text)
 
 
 def at_time(seconds: float) -> str:

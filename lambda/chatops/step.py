@@ -16,6 +16,7 @@ from chatops.effects import (
     AskAlertmanager,
     AskPagerDuty,
     Effect,
+    KeepAudit,
     Reply,
     RunCommand,
     SetSilence,
@@ -28,10 +29,12 @@ from chatops.events import (
     Acknowledged,
     AlertmanagerAnswered,
     Answer,
+    AuditKept,
     CommandEnded,
     CommandSent,
     CommandTaken,
     Done,
+    DraftWritten,
     Event,
     GaveUp,
     MessageGone,
@@ -45,8 +48,10 @@ from chatops.events import (
     Tick,
 )
 from chatops.incidents import pagerduty_answered
+from chatops.post_incident import draft_written
 from chatops.repair import Outcome, Proposal, Repair, RepairStep, closed, ended, proposed, taken, ticked
 from chatops.silences import is_silenced, silence_ticked
+from chatops.timeline import waiting_for_audit
 
 LOOK_SECONDS = 300
 """How often an open episode is compared with Alertmanager and PagerDuty, whatever was or was not delivered."""
@@ -108,6 +113,11 @@ def _answered(episode: Episode, event: Answer, policy: Policy, now: float) -> St
             return replace(episode, thread=thread, shown_at=now), ()
         case MessageGone(text):
             return replace(episode, thread=None), (ShowMessage(), *(() if text is None else (Reply(text),)))
+        case AuditKept(number):
+            after = replace(episode, audited=max(number, episode.audited))
+            return after, (KeepAudit(),) if waiting_for_audit(after.timeline, after.audited) else ()
+        case DraftWritten(address):
+            return draft_written(episode, address)
         case GaveUp(effect, why):
             return _gave_up(episode, effect, why, policy, now)
         case CommandTaken() | CommandSent() | Done():

@@ -17,6 +17,7 @@ class Variable(StrEnum):
     TEAM_TOPIC_ARNS = "TEAM_TOPIC_ARNS"
     BASTION_TAG_VALUE = "BASTION_TAG_VALUE"
     DIAGNOSTICS_BUCKET = "DIAGNOSTICS_BUCKET"
+    AUDIT_BUCKET = "AUDIT_BUCKET"
     REPAIR_MODE = "REPAIR_MODE"
     REPAIR_DOCUMENTS = "REPAIR_DOCUMENTS"
     ALERTMANAGER_API = "ALERTMANAGER_API"
@@ -82,6 +83,13 @@ UNREADABLE_PREFIX = "unreadable/"
 """Where a function keeps, as they came, messages that it cannot read."""
 COMMANDS_PREFIX = "commands/"
 """Where Systems Manager keeps what commands wrote."""
+
+POST_INCIDENT_PREFIX = "post-incident/"
+"""Where chat writes the drafts of what is to be said of an incident after it."""
+
+# The audit bucket.
+AUDIT_PREFIX = "actions/"
+"""Where chat keeps what people and the platform did, an object for each action."""
 
 # Systems Manager.
 BASTION_TAG = "orion:role"

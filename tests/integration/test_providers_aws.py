@@ -79,6 +79,11 @@ tls = aws.s3.BucketPolicy("tls", bucket=bucket.id, opts=opts, policy=policy(
      "Resource": [bucket.arn, pulumi.Output.format("{0}/*", bucket.arn)],
      "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
 ))
+locked = aws.s3.Bucket("locked", bucket="orion-audit-123456789012", object_lock_enabled=True, force_destroy=True,
+    opts=opts)
+aws.s3.BucketObjectLockConfiguration("lock", bucket=locked.id, object_lock_enabled="Enabled", opts=opts,
+    rule=aws.s3.BucketObjectLockConfigurationRuleArgs(
+        default_retention=aws.s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(mode="GOVERNANCE", days=400)))
 code = aws.s3.BucketObjectv2("code", bucket=bucket.bucket, key="function.zip", source=pulumi.FileAsset("ZIP"),
     source_hash="HASH", opts=pulumi.ResourceOptions(provider=provider, depends_on=[versioning, tls]))
 aws.s3.BucketObjectv2("text", bucket=bucket.bucket, key="text", content="{}",
@@ -148,7 +153,7 @@ pulumi.export("queue", queue.id)
 pulumi.export("object", code.version_id)
 pulumi.export("secret", version.secret_string)
 """
-RESOURCES = 40
+RESOURCES = 42
 """Those of the program, with the provider and the stack itself."""
 
 

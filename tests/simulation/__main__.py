@@ -13,7 +13,8 @@ import time
 from collections.abc import Sequence
 from multiprocessing import Pool
 
-from tests.simulation.mutations import MUTATIONS, applied
+from tests.simulation.mutation import applied
+from tests.simulation.mutations import MUTATIONS
 from tests.simulation.plan import plan_of
 from tests.simulation.run import Failure, run_plan, run_seeds, shrink, trace
 

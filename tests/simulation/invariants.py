@@ -10,6 +10,7 @@ from chatops.events import RepairProposed
 from chatops.record import LATE_SECONDS, Record, RepairHolder, due_at
 from chatops.repair import Command, Status
 from chatops.step import PROPOSAL_SECONDS
+from tests.simulation import aftermath
 from tests.simulation.world import Violation
 
 if TYPE_CHECKING:
@@ -121,8 +122,11 @@ def check_end(simulation: Simulation) -> None:
     """Check everything after faults have stopped for long."""
     for key in simulation.groups:
         _check_group(simulation, key)
-    for record in simulation.store.records():
+    records = simulation.store.records()
+    for record in records:
         _check_record(simulation, record)
+        aftermath.check_kept(record, simulation.deeds, simulation.archive)
+    aftermath.check_all(records, simulation.archive, simulation.commands)
     _check_silences_of_others(simulation)
 
 

@@ -19,7 +19,7 @@ from chatops.effects import (
     ResolveAlert,
     ShowMessage,
 )
-from chatops.episode import Group, Incident, IncidentStatus, root_message
+from chatops.episode import Group, Incident, IncidentStatus, Policy, root_message
 from chatops.events import (
     Acknowledged,
     AlertmanagerAnswered,
@@ -36,7 +36,8 @@ from chatops.events import (
 )
 from chatops.looks import Look, Replica
 from chatops.outbox import Entry
-from chatops.record import NewestEpisode, Record, advance, opened, opens, without_episode
+from chatops.record import NewestEpisode, Record, opened, opens, without_episode
+from chatops.step import step
 from tests.simulation.simulation import POLICY
 from tests.simulation.world import Violation
 
@@ -137,6 +138,12 @@ def _receive(state: State, event: Notified | PagerDutyChanged) -> State:
     if last is None:
         return state
     return replace(state, records=(*state.records[:-1], advance(last, event, POLICY, ARRIVAL)))
+
+
+def advance(record: Record, event: Event, policy: Policy, now: float) -> Record:
+    """Return a record after an event, without a timeline, which would tell apart what is alike."""
+    episode, effects = step(record.episode, event, policy, now)
+    return Record(episode=episode, outbox=record.outbox.add(effects, now))
 
 
 def settle(state: State, firing: frozenset[str] | None, now: float) -> State:

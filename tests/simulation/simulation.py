@@ -16,7 +16,9 @@ from chatops.reconciler import keep_silences, reconcile
 from chatops.record import Record, Stored
 from chatops.repair import Command, Outcome, Proposal
 from tests.simulation import invariants
+from tests.simulation.aftermath import Deeds
 from tests.simulation.alertmanagers import Alertmanagers, Firing, SimulatedReplica
+from tests.simulation.archive import Archive
 from tests.simulation.commands import SimulatedCommands
 from tests.simulation.pagerduty import Click, PagerDutyService
 from tests.simulation.plan import ALERTS, APPROVERS, GROUPS, RESPONDERS, UNMAPPED, Action, Plan
@@ -68,6 +70,8 @@ class Simulation:
     pagerduty: PagerDutyService = field(init=False)
     alertmanagers: Alertmanagers = field(init=False)
     commands: SimulatedCommands = field(init=False)
+    archive: Archive = field(init=False)
+    deeds: Deeds = field(default_factory=Deeds)
     allowed: set[tuple[str, str, str | None]] = field(default_factory=set[tuple[str, str, str | None]])
     """The repairs with their commands that may run in an episode, as shown to who approved them, or in any (None)."""
     cleared: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
@@ -86,6 +90,7 @@ class Simulation:
         }
         self.store = MemoryStore(self.world, self._watch)
         self.slack = Slack(self.world)
+        self.archive = Archive(self.world)
         self.pagerduty = PagerDutyService(
             self.world,
             self.groups,
@@ -131,6 +136,7 @@ class Simulation:
                 pagerduty=self.pagerduty,
                 alertmanager=self.alertmanagers,
                 commands=self.commands,
+                archive=self.archive,
             ),
             policy=self.policy,
             now=lambda: self.world.now,
@@ -172,7 +178,9 @@ class Simulation:
 
     def _watch(self, before: Stored | None, after: Stored) -> None:
         if isinstance(after, Record):
-            invariants.check_write(self, before if isinstance(before, Record) else None, after)
+            known = before if isinstance(before, Record) else None
+            self.deeds.watch(known, after)
+            invariants.check_write(self, known, after)
 
     # What happens.
 
@@ -227,9 +235,10 @@ class Simulation:
         self.alertmanagers.silence_by_hand(action.group, alert, action.seconds)
 
     def outage(self, action: Action) -> None:
-        """Let one service answer nobody for up to twenty minutes."""
-        service = ("slack", "pagerduty", "alertmanager", "write")[action.number]
-        self.world.outages[service] = self.world.now + 2 * action.seconds
+        """Let one service, or those of AWS, answer nobody for up to twenty minutes."""
+        services = (("slack",), ("pagerduty",), ("alertmanager",), ("write", "s3"))[action.number]
+        for service in services:
+            self.world.outages[service] = self.world.now + 2 * action.seconds
 
     def _replica(self, action: Action) -> SimulatedReplica:
         return self.alertmanagers.replicas[action.number % 3]

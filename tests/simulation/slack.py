@@ -91,6 +91,10 @@ class Slack:
 
         self.world.call(f"slack whisper {channel}", act, limited=True)
 
+    def name_of(self, person: str) -> str:
+        """Return the name of a person, which is the id."""
+        return person
+
     def _thread(self, id_: str) -> Thread:
         known = self.threads[id_]
         if known.deleted:

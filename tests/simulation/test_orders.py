@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation.mutations import MUTATIONS, applied
+from tests.simulation.mutation import applied
+from tests.simulation.mutations import MUTATIONS
 from tests.simulation.orders import History, explore, histories
 from tests.simulation.world import Violation
 

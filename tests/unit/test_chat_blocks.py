@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
-from chatops.episode import Details, Episode, IncidentStatus, RootMessage, Shown, root_message
+from chatops.episode import Details, Episode, HumanAnswer, IncidentStatus, RootMessage, Shown, root_message
 from chatops.slack_blocks import color, plain_payload, root_payload
 from chatops.slack_text import escaped, is_address, length, plain
 from tests.chat_data import DETAILS, EPISODE, INCIDENT, NOW, episodes, message
@@ -199,7 +200,16 @@ def test_only_buttons_that_can_do_something_are_shown() -> None:
     assert _buttons(message(incident=replace(INCIDENT, status=IncidentStatus.RESOLVED))) == silences
     assert _buttons(message(state=Shown.ACKNOWLEDGED)) == [*silences, "escalate"]
     assert _buttons(message(silenced_until=NOW)) == ["acknowledge", "lift-silence", "escalate"]
-    assert _buttons(message(state=Shown.RESOLVED)) == []
+
+
+def test_a_resolved_message_asks_whether_it_needed_a_human_and_takes_another_answer() -> None:
+    def answered(*, needed: bool) -> RootMessage:
+        return message(state=Shown.RESOLVED, needed_human=HumanAnswer(needed=needed, by="U1", at=NOW))
+
+    assert _buttons(message(state=Shown.RESOLVED)) == ["needed-a-human", "needed-no-human"]
+    assert _buttons(answered(needed=True)) == ["needed-no-human"]
+    assert _buttons(answered(needed=False)) == ["needed-a-human"]
+    assert "*Needed a human:* no, says " in json.dumps(root_payload(answered(needed=False), str))
 
 
 @pytest.mark.parametrize(

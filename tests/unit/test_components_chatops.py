@@ -103,13 +103,26 @@ def test_the_chat_function_may_do_this_and_nothing_else(run: Run) -> None:
         "ReadCredentials": ["secretsmanager:GetSecretValue"],
         "RemindItself": ["sqs:SendMessage"],
         "KeepUnreadableMessages": ["s3:PutObject"],
+        "WriteDrafts": ["s3:PutObject"],
+        "KeepAudit": ["s3:PutObject"],
     }
+    assert allowed["WriteDrafts"]["Resource"] == ["arn:aws:s3:::orion-diagnostics-123456789012/post-incident/*"]
+    assert allowed["KeepAudit"]["Resource"] == ["arn:aws:s3:::orion-audit-123456789012/actions/*"]
     assert allowed["FindState"]["Resource"] == [f"{table}/index/by-status"]
     assert allowed["AskAlertmanager"]["Resource"] == [
         "arn:aws:lambda:us-east-1:123456789012:function:orion-alertmanager-access"
     ]
     assert allowed["RemindItself"]["Resource"] == [f"{SQS}:orion-chatops"]
     assert_narrow(allowed)
+
+
+def test_the_audit_record_is_locked_for_as_long_as_it_is_kept(run: Run) -> None:
+    bucket = run.resources["state-audit-bucket"].inputs
+    lock = run.resources["state-audit-lock"].inputs
+    (rule,) = run.resources["state-audit-lifecycle"].inputs["rules"]
+
+    assert (bucket["bucket"], bucket["objectLockEnabled"]) == ("orion-audit-123456789012", True)
+    assert lock["rule"]["defaultRetention"] == {"mode": "GOVERNANCE", "days": rule["expiration"]["days"]}
 
 
 def test_the_ingress_reads_its_keys_and_sends_to_chat(run: Run) -> None:

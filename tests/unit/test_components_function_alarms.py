@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components.chatops import CHAT_ERRORS_ALARM, CHAT_QUEUE_ALARMS
+from components.chat_alarms import CHAT_ERRORS_ALARM, CHAT_QUEUE_ALARMS
 from components.function_alarms import make_errors_alarm, make_queue_alarms
 from components.function_queue import VISIBILITY_SECONDS
 from components.repair_sweep import ERRORS_ALARM as SWEEP_ERRORS

@@ -61,6 +61,7 @@ def test_what_alerting_writes_and_a_function_reads_has_one_name() -> None:
     assert program_repairs.NOT_AFTER == names.NOT_AFTER
     assert program_repairs.NAMESPACE == names.NAMESPACE
     assert program_names.REPAIR_STOP == names.STOP_ID
+    assert program_names.AUDIT_PREFIX == names.AUDIT_PREFIX
     assert {mode.value for mode in RepairMode} == {mode.value for mode in names.Mode}
 
 

@@ -78,7 +78,13 @@ def _delete_bucket(aws: Aws, wanted: Wanted) -> None:
 def _empty_bucket(aws: Aws, bucket: str) -> None:
     for page in aws.s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
         for one in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-            aws.s3.delete_object(Bucket=bucket, Key=one.get("Key", ""), VersionId=one.get("VersionId", ""))
+            # pulumi-aws passes over a retention too, with the rights of whoever removes the bucket.
+            aws.s3.delete_object(
+                Bucket=bucket,
+                Key=one.get("Key", ""),
+                VersionId=one.get("VersionId", ""),
+                BypassGovernanceRetention=True,
+            )
 
 
 def _tag_bucket(aws: Aws, wanted: Wanted, _put: Mapping[str, str], _gone: Collection[str]) -> None:
@@ -249,6 +255,43 @@ PUBLIC_ACCESS_BLOCK = _part(
     missing="NoSuchPublicAccessBlockConfiguration",
 )
 
+
+def _put_object_lock(aws: Aws, wanted: Wanted) -> None:
+    configuration: Any = wanted.document["ObjectLockConfiguration"]
+    aws.s3.put_object_lock_configuration(Bucket=wanted.inputs["bucket"], ObjectLockConfiguration=configuration)
+
+
+def _get_object_lock(aws: Aws, bucket: str) -> Document:
+    found = cast("Document", aws.s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"])
+    retention = found.get("Rule", {}).get("DefaultRetention", {})
+    said = {name: value for name, value in retention.items() if value}  # moto answers 0 for what was not said
+    if not said:
+        return {}
+    enabled = found["ObjectLockEnabled"]
+    return {"ObjectLockConfiguration": {"ObjectLockEnabled": enabled, "Rule": {"DefaultRetention": said}}}
+
+
+def _delete_object_lock(aws: Aws, bucket: str) -> None:
+    """Take the rule away. That the bucket has object locks stays, as in an account."""
+    aws.s3.put_object_lock_configuration(Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})
+
+
+OBJECT_LOCK = _part(
+    "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration",
+    properties(
+        objectLockEnabled="ObjectLockConfiguration/ObjectLockEnabled",
+        rule=nested(
+            "ObjectLockConfiguration/Rule",
+            properties(defaultRetention=nested("DefaultRetention", properties("mode", "days", "years"))),
+        ),
+        expectedBucketOwner=_OWNER,
+    ),
+    put=_put_object_lock,
+    get=_get_object_lock,
+    delete=_delete_object_lock,
+    missing="ObjectLockConfigurationNotFoundError",
+)
+
 _RULE = properties(
     "id",
     "status",
@@ -357,4 +400,4 @@ BUCKET_POLICY = AwsType(
     delete=_delete_policy,
 )
 
-TYPES = (BUCKET, VERSIONING, ENCRYPTION, PUBLIC_ACCESS_BLOCK, LIFECYCLE, BUCKET_POLICY)
+TYPES = (BUCKET, VERSIONING, ENCRYPTION, PUBLIC_ACCESS_BLOCK, OBJECT_LOCK, LIFECYCLE, BUCKET_POLICY)

@@ -1,0 +1,74 @@
+"""S3 as the executor sees it: the audit record, and the post-incident drafts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chatops.clients import Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+IS_THERE = "PreconditionFailed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveClient:
+    """Two buckets. That of the audit record has an object lock, by which S3 keeps what is written for its time."""
+
+    s3: S3Client
+    audit_bucket: str
+    drafts_bucket: str
+    region: str
+
+    def keep(self, key: str, text: str) -> None:
+        """Write an object of the audit record, unless it is there: an earlier attempt has written it then."""
+
+        def put() -> None:
+            self.s3.put_object(
+                Bucket=self.audit_bucket,
+                Key=key,
+                Body=text.encode(),
+                ContentType="application/json",
+                IfNoneMatch="*",
+            )
+
+        try:
+            _answer(put)
+        except ClientError as error:
+            if _code(error) != IS_THERE:
+                raise Unavailable(f"S3: {_code(error)}") from error
+
+    def write_draft(self, key: str, text: str) -> str:
+        """Write a draft over the one that is there, and return the address at which people of the account read it."""
+
+        def put() -> None:
+            self.s3.put_object(
+                Bucket=self.drafts_bucket,
+                Key=key,
+                Body=text.encode(errors="replace"),
+                ContentType="text/markdown; charset=utf-8",
+            )
+
+        try:
+            _answer(put)
+        except ClientError as error:
+            raise Unavailable(f"S3: {_code(error)}") from error
+        console = f"https://{self.region}.console.aws.amazon.com/s3/object/{self.drafts_bucket}"
+        return f"{console}?region={self.region}&prefix={quote(key, safe='')}"
+
+
+def _answer(put: Callable[[], None]) -> None:
+    try:
+        put()
+    except BotoCoreError as error:
+        raise Unavailable(f"S3 did not answer: {error}") from error
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))

@@ -1,0 +1,141 @@
+"""Says what happened to an episode, from the episode before an event and after it: the entries of its timeline.
+
+No decision can forget to tell: whatever changes in the record, and whatever is done for a click, is seen here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from chatops.effects import Acknowledge, Effect, Escalate, KeepAudit, RunCommand, SetSilence, WriteDraft
+from chatops.episode import Episode, Incident, IncidentStatus, Phase
+from chatops.events import Event, GaveUp, SlackAction
+from chatops.repair import Outcome, Repair, Status
+from chatops.slack_text import at_time
+from chatops.timeline import ALERTMANAGER, PAGERDUTY, PLATFORM, Happening, Kind, extended
+
+AUTOMATION = "runbook automation"
+TOLD_WHEN_GIVEN_UP = (Acknowledge, Escalate, SetSilence, RunCommand)
+"""What is missed if it does not happen. That a message or a note is missing shows by itself."""
+_STATUS_KINDS = {
+    Status.REJECTED: Kind.REPAIR_REJECTED,
+    Status.EXPIRED: Kind.REPAIR_EXPIRED,
+    Status.WITHDRAWN: Kind.REPAIR_WITHDRAWN,
+    Status.RUNNING: Kind.REPAIR_RUN,
+    Status.VERIFYING: Kind.REPAIR_ENDED,
+    Status.CLOSED: Kind.REPAIR_ENDED,
+    Status.ESCALATED: Kind.REPAIR_FAILED,
+}
+
+Told = tuple[Episode, tuple[Effect, ...]]
+
+
+def told(before: Episode, after: Episode, effects: tuple[Effect, ...], event: Event, now: float) -> Told:
+    """Return an episode with what an event has changed in its timeline, and the effects that keep it.
+
+    An episode that has ended has its post-incident draft written again whenever something is added.
+    """
+    if after is before and not effects and not isinstance(event, GaveUp):
+        return after, effects
+    timeline = extended(after.timeline, happened(before, after, effects, event), after.audited, now)
+    if timeline is after.timeline:
+        return after, effects
+    draft = () if after.is_open else (WriteDraft(),)
+    return replace(after, timeline=timeline), (*effects, KeepAudit(), *draft)
+
+
+def happened(before: Episode, after: Episode, effects: Sequence[Effect], event: Event) -> Iterator[Happening]:
+    """Yield what an event has changed in an episode, and what is done for a click."""
+    person = event.person if isinstance(event, SlackAction) else None
+    for effect in effects:
+        if isinstance(effect, Acknowledge):
+            yield Kind.ACKNOWLEDGEMENT_ASKED, effect.person, "by a click"
+        if isinstance(effect, Escalate):
+            yield Kind.ESCALATED, person or PLATFORM, effect.text
+    if isinstance(event, GaveUp) and isinstance(event.effect, TOLD_WHEN_GIVEN_UP):
+        yield Kind.NOT_DONE, PLATFORM, f"{type(event.effect).__name__}: {event.why}"
+    if after is before:
+        return
+    yield from _firing(before, after)
+    yield from _silence(before, after, effects, person)
+    yield from _incident(before.incident, after.incident, is_open=after.is_open)
+    yield from _repairs(before.repairs, after.repairs, person)
+    if before.is_open and not after.is_open:
+        yield Kind.RESOLVED, ALERTMANAGER, "nothing of it fires"
+    answer = after.needed_human
+    if answer is not None and answer != before.needed_human:
+        yield Kind.ANSWERED, answer.by, "yes" if answer.needed else "no"
+
+
+def _firing(before: Episode, after: Episode) -> Iterator[Happening]:
+    if after.news_at != before.news_at and after.firing != before.firing:
+        yield Kind.NOTIFIED, ALERTMANAGER, f"{len(after.firing)} fire" if after.firing else "reported resolved"
+    elif before.phase is Phase.CHECKING and after.phase is Phase.FIRING:
+        yield Kind.STILL_FIRES, ALERTMANAGER, "reported resolved, and an alert still fires"
+
+
+def _silence(before: Episode, after: Episode, effects: Sequence[Effect], person: str | None) -> Iterator[Happening]:
+    """Yield what was done with the silence. To extend one until resolved, and to warn of its end, are part of it.
+
+    A second click may leave the silence as it is, where it has reached its ceiling.
+    """
+    wanted, known = after.silence, before.silence
+    if wanted is None or SetSilence() not in effects:
+        return
+    if person is not None and wanted.lifted:
+        yield Kind.SILENCE_LIFTED, person, "by a click"
+    elif wanted.lifted and known is not None and not known.lifted:
+        yield Kind.SILENCE_LIFTED, PLATFORM, "it was for as long as it fires"
+    elif person is not None:
+        until = "until resolved, now" if wanted.until_resolved else "until"
+        yield Kind.SILENCED, person, f"{until} {at_time(wanted.ends_at)}"
+
+
+def _incident(before: Incident | None, after: Incident | None, *, is_open: bool) -> Iterator[Happening]:
+    if after is None or after == before:
+        return
+    if before is None or before.id != after.id:
+        yield Kind.PAGED, PAGERDUTY, f"{after.id} {_people(after.assigned_to)}".rstrip()
+    acknowledged_before = before.acknowledged_by if before else ()
+    for person in after.acknowledged_by:
+        if person not in acknowledged_before:
+            yield Kind.ACKNOWLEDGED, person, f"in PagerDuty, {after.id}"
+    if acknowledged_before and not after.acknowledged_by and after.status is IncidentStatus.TRIGGERED:
+        yield Kind.UNACKNOWLEDGED, PAGERDUTY, after.id
+    assigned_before = before.assigned_to if before and before.id == after.id else after.assigned_to
+    if after.assigned_to not in {(), assigned_before}:  # a resolved incident is nobody's
+        yield Kind.ASSIGNED, PAGERDUTY, _people(after.assigned_to)
+    was_resolved = before is not None and before.status is IncidentStatus.RESOLVED
+    if is_open and after.status is IncidentStatus.RESOLVED and not was_resolved:
+        yield Kind.INCIDENT_RESOLVED, PAGERDUTY, after.id
+
+
+def _people(people: Sequence[str]) -> str:
+    return f"assigned to {', '.join(people)}" if people else ""
+
+
+def _repairs(before: Sequence[Repair], after: Sequence[Repair], person: str | None) -> Iterator[Happening]:
+    statuses = {repair.proposal.id: repair.status for repair in before}
+    for repair in after:
+        known = statuses.get(repair.proposal.id)
+        if known is not repair.status:
+            yield from _repair(repair, person, is_new=known is None)
+
+
+def _repair(repair: Repair, person: str | None, *, is_new: bool) -> Iterator[Happening]:
+    command = str(repair.proposal.command)
+    if is_new:
+        yield Kind.REPAIR_PROPOSED, AUTOMATION, command
+    if repair.status is Status.APPROVED:
+        yield Kind.REPAIR_APPROVED, repair.by or PLATFORM, command
+    elif repair.status is Status.VERIFIED:
+        yield Kind.REPAIR_VERIFIED, ALERTMANAGER, f"{command}: its alert has cleared"
+    elif repair.status in _STATUS_KINDS:
+        yield _STATUS_KINDS[repair.status], person or PLATFORM, f"{command}{_outcome(repair)}"
+
+
+def _outcome(repair: Repair) -> str:
+    if repair.status is Status.ESCALATED and repair.outcome is Outcome.SUCCEEDED:
+        return ": succeeded, and its alert has not cleared"
+    return "" if repair.outcome is None else f": {repair.outcome}"
