@@ -23,6 +23,7 @@ from sandbox.engine_events import Progress, Result, Watch, quiet_program
 from sandbox.process_environment import kept_variables
 from sandbox.providers.plugins import Plugin, install, installed
 from sandbox.pulumi_command import PulumiCommand
+from sandbox.pulumi_stack import quick_stack
 from tools.paths import tools_folder
 
 __all__ = ["DeploymentFailed", "Engine", "Interrupted", "Progress", "Result"]
@@ -72,17 +73,7 @@ class Engine:
         self.environment: Mapping[str, str] = self._environment(environment)
         self._command = PulumiCommand(self.environment)
         self._project_name = self._copy_project()
-        self._stack = automation.create_or_select_stack(
-            stack_name=stack,
-            project_name=self._project_name,
-            program=self._run_program,
-            opts=automation.LocalWorkspaceOptions(
-                work_dir=str(self._work),
-                pulumi_home=str(self._home),
-                pulumi_command=self._command,
-                env_vars=self._command.environment,
-            ),
-        )
+        self._stack = quick_stack(stack, self._run_program, work=self._work, home=self._home, command=self._command)
 
     def configure(self, config: Mapping[str, Any], secret: Mapping[str, Any] | None = None) -> None:
         """Set configuration: nested plain data, and nested secrets. Keys without a namespace are the project's.
