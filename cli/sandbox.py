@@ -29,6 +29,7 @@ from sandbox.drills.story import STORY, STORY_IN_REAL_TIME
 from sandbox.drills.target import RunningTarget
 from sandbox.drills.timeline import Timeline, print_results
 from sandbox.engine import Progress
+from sandbox.garbage import search_rarely
 from sandbox.interrupts import ended_as_interrupted
 from sandbox.journal import Journal
 from sandbox.listening import listeners_elsewhere
@@ -46,6 +47,7 @@ INTERRUPTED = 130
 def run_sandbox(root: Path, console: Console, *, scale: float, once: bool, chart: str | None) -> int:
     """Bring the sandbox up, run the drills, and stay up until Ctrl-C unless `once`. Return the exit code."""
     forget_accounts()
+    search_rarely()
     with ended_as_interrupted():
         try:
             return _run(root, console, scale=scale, once=once, chart=chart)

@@ -10,6 +10,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from sandbox.clock import Clock
+from sandbox.garbage import search_rarely
 from sandbox.guard import AsgiGuard
 from sandbox.journal import Journal
 from sandbox.ports import IDLE_CONNECTION_SECONDS, LOOPBACK
@@ -30,6 +31,7 @@ def main(name: str, create: Callable[[Journal, Clock], Starlette]) -> None:
     parser = argparse.ArgumentParser(description=f"A stand-in for {name}.")
     parser.add_argument("--port", type=int, required=True, help="the port on 127.0.0.1 to listen on")
     port: int = parser.parse_args().port
+    search_rarely()
     uvicorn.run(
         AsgiGuard(create(Journal.from_environment(), clock_from_environment())),
         host=LOOPBACK,

@@ -131,7 +131,6 @@ class FunctionProcess:
                         sys.executable,
                         "-I",
                         "-S",
-                        "-B",
                         "-u",
                         bootstrap.__file__,
                         str(self._task_root),

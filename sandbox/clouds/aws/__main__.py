@@ -11,6 +11,7 @@ from pathlib import Path
 from sandbox.clouds.aws.server import AwsServer
 from sandbox.clouds.serving import clock_from_environment
 from sandbox.credentials import Credentials
+from sandbox.garbage import search_rarely
 from sandbox.journal import Journal
 from sandbox.seed_data import ACCOUNT_ID, ACCOUNT_VARIABLE, REGION
 from tools.paths import tool
@@ -51,6 +52,7 @@ def main() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
+    search_rarely()
     server.start()
     ended.wait()
     server.stop()
