@@ -21,6 +21,8 @@ SILENCE_ALARM = "orion-watchdog-silent"
 ALARM_TOPIC = "orion-alarms"
 """Whom this platform's own alarms tell."""
 NOTIFICATION_TOPIC = "orion-notifications"
+CHAT_INGRESS = "orion-chat-ingress"
+"""The function at whose URL Slack and PagerDuty report."""
 REPAIR_QUEUE = "orion-runbook-automation"
 """The queue that the function of the same name reads: notifications and outcomes."""
 

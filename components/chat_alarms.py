@@ -1,4 +1,4 @@
-"""The alarms of chat's functions: what each says to whom it pages."""
+"""Describes the alarms of chat's functions: what an alarm says, and where to read on."""
 
 from __future__ import annotations
 

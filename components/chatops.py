@@ -60,14 +60,8 @@ ACCESS_PACKAGES = ("orion_common", "chatops", "alertmanager_access")
 INGRESS_PACKAGES = ("orion_common", "chat_ingress")
 INGRESS_MEGABYTES = 512
 """A function's share of a processor grows with its memory: Slack waits for three seconds, a cold start included."""
-SCHEDULE = RuleFeed(
-    key="schedule",
-    sid="Sweep",
-    rule=CHAT_RULE,
-    description="Looks after episodes that are due, and for incidents that no message told of",
-    schedule="rate(1 minute)",
-    message={"source": CHAT_SWEEP_SOURCE},
-)
+CONCURRENCY = 5
+"""A sweep and clients that wait must not keep a notification from its thread. Conditional writes keep them apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +71,19 @@ class ChatPackages:
     chat: FunctionPackage
     access: FunctionPackage
     ingress: FunctionPackage
+
+
+def schedule(settings: Settings) -> RuleFeed:
+    """Return the schedule of a minute. No time scale shortens it, since none shortens chat's own waits."""
+    minutes = round(settings.time_scale)
+    return RuleFeed(
+        key="schedule",
+        sid="Sweep",
+        rule=CHAT_RULE,
+        description="Looks after episodes that are due, and for incidents that no message told of",
+        schedule=f"rate({minutes} minutes)" if minutes > 1 else "rate(1 minute)",
+        message={"source": CHAT_SWEEP_SOURCE},
+    )
 
 
 def build_chat_packages(source_root: Path, folder: Path, data: Mapping[str, Any]) -> ChatPackages:
@@ -163,13 +170,14 @@ class ChatFunction(Function):
                     handler="chatops.handler.handler",
                     package=args.packages.chat,
                     errors_alarm=CHAT_ERRORS_ALARM,
+                    concurrency=CONCURRENCY,
                 ),
                 code=args.state.code,
                 key_arn=args.key_arn,
                 alarm_topic_arn=args.alarm_topic_arn,
                 feeds=[
                     TopicFeed(key="alerts", sid="Alerts", topic=ALERT_TOPIC, topic_arn=args.alert_topic_arn),
-                    SCHEDULE,
+                    schedule(args.settings),
                 ],
                 statements=_chat_statements(args, access, credentials_arn),
                 environment=_chat_environment(args, access, credentials_arn),

@@ -21,8 +21,8 @@ from orion_common.names import Variable
 MEMORY_MEGABYTES = 256
 BATCH_SIZE = 1
 """A message may hold 100 alerts, an invocation's work. Others beside it would wait for it, and fail with it."""
-MAXIMUM_CONCURRENCY = 2
-"""The least that a mapping allows, and enough: a repair is claimed and sent in well under a second."""
+LEAST_CONCURRENCY = 2
+"""The least that a mapping allows, and enough for repairs: one is claimed and sent in well under a second."""
 LOG_DAYS = 30
 
 
@@ -32,7 +32,8 @@ class FunctionSpec:
 
     `function` is the name in AWS of the function, its queue and its role; `policy` that of the role's policy. `title`
     is what people call the function. `asks_alertmanager` puts the function into the network in which it reaches
-    Alertmanager, if the settings name one; the load balancer before Alertmanager lets one function in.
+    Alertmanager, if the settings name one; the load balancer before Alertmanager lets one function in. `concurrency` is
+    how many messages of its queue are handled at once.
     """
 
     settings: Settings
@@ -45,6 +46,7 @@ class FunctionSpec:
     package: FunctionPackage
     errors_alarm: ErrorsAlarm
     asks_alertmanager: bool = False
+    concurrency: int = LEAST_CONCURRENCY
     memory_megabytes: int = MEMORY_MEGABYTES
 
 
@@ -103,7 +105,7 @@ class Function(pulumi.ComponentResource):
             batch_size=BATCH_SIZE,
             function_response_types=["ReportBatchItemFailures"],
             # Reserved concurrency would throttle messages towards the dead-letter queue instead.
-            scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(maximum_concurrency=MAXIMUM_CONCURRENCY),
+            scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(maximum_concurrency=spec.concurrency),
             opts=self._child,
         )
         make_queue_alarms(self._name, spec.function, alarms, topic_arn=args.alarm_topic_arn, opts=self._child)

@@ -18,7 +18,7 @@ FUNCTION = names.REPAIR_QUEUE
 SWEEP_FUNCTION = "orion-repair-sweep"
 FUNCTIONS = (FUNCTION, SWEEP_FUNCTION)
 CHAT_FUNCTION = "orion-chatops"
-INGRESS_FUNCTION = "orion-chat-ingress"
+INGRESS_FUNCTION = names.CHAT_INGRESS
 ALERTMANAGER_FUNCTION = "orion-alertmanager-access"
 """The function inside the network of Alertmanager, which the chat function invokes."""
 CHAT_RULE = "orion-chat-sweep"

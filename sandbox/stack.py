@@ -14,7 +14,9 @@ from typing import Any, Self
 
 import httpx
 
+from alerting.names import CHAT_INGRESS
 from sandbox import loopback
+from sandbox.chat_connection import ChatConnection
 from sandbox.clock import Clock
 from sandbox.clouds.aws.function_urls import function_url
 from sandbox.cluster.control_plane import ControlPlane
@@ -207,6 +209,8 @@ class Sandbox:
         add_slack_users(self.slack.address, self.plan.seed_data.people)
         add_channels(self.slack.address, self.plan.seed_data.channels)
         webhooks = add_webhooks(self.slack.address, self.plan.seed_data.channels)
+        ingress = self.function_url(CHAT_INGRESS)
+        chat = ChatConnection(self.slack.address, self.pagerduty.address, ingress, self.credentials)
         network = find_network(self.aws.address, self.credentials)
         engine = Engine(
             self.run.directory / "engine",
@@ -229,11 +233,13 @@ class Sandbox:
                 "endpoints": {
                     "sns": self.aws.address,
                     "pagerduty_events": f"{self.pagerduty.address}/v2/enqueue",
+                    **chat.endpoints(),
                 },
+                **chat.settings(self.plan.seed_data.people[0]),
                 "alertmanager_api": self.load_balancer.address,
                 "time_scale": self.clock.scale,
             },
-            secret={"pagerdutyToken": self.credentials.pagerduty_token, "slackWebhooks": webhooks},
+            secret={"pagerdutyToken": self.credentials.pagerduty_token, "slackWebhooks": webhooks, **chat.connect()},
         )
         return engine
 

@@ -118,7 +118,8 @@ class Alertmanagers:
         return [silence for silence in self.silences if silence["status"]["state"] != "expired"]
 
     def answer(self, request: Asked) -> Reply:
-        alerts = [{"fingerprint": fingerprint} for fingerprint in sorted(self.firing)]
+        started = "2026-11-24T10:00:00.000Z"
+        alerts = [{"fingerprint": fingerprint, "startsAt": started} for fingerprint in sorted(self.firing)]
         match request.path.removeprefix("/api/v2/"):
             case "status":
                 name = f"replica {request.connection % 3}"

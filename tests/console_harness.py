@@ -143,9 +143,14 @@ class ConsoleStage:
             "pagerduty", Kind.PERSON_NOTIFIED, {"incident": f"Q{number}", "person": person, "level": "1"}
         )
 
-    def post(self, channel: str, title: str, text: str, color: str = "danger") -> None:
+    def post(self, channel: str, title: str, text: str, color: str = "danger", **details: str) -> None:
         """Journal a message in Slack."""
-        self.journal.append("slack", Kind.MESSAGE_POSTED, {"channel": channel}, title=title, text=text, color=color)
+        details = {"title": title, "text": text, "color": color, **details}
+        self.journal.append("slack", Kind.MESSAGE_POSTED, {"channel": channel}, **details)
+
+    def edit(self, channel: str, ts: str, title: str) -> None:
+        """Journal that a message in Slack was edited."""
+        self.journal.append("slack", Kind.MESSAGE_UPDATED, {"channel": channel}, ts=ts, title=title)
 
     def repair(
         self,

@@ -22,6 +22,12 @@ SECRETS = {
     "grafanaAdminPassword": "SECRET-password",
     "slackWebhooks": json.dumps({channel: f"https://hooks.example.com/SECRET-{channel[1:]}" for channel in CHANNELS}),
 }
+CHAT_SECRETS = {
+    "slackBotToken": "SECRET-bot",
+    "slackSigningSecrets": '["SECRET-signing"]',
+    "pagerdutyChatToken": "SECRET-chat",
+    "pagerdutyWebhookSecrets": '["SECRET-webhook"]',
+}
 
 
 def deployed(stack: str, *, preview: bool = False, secrets: Mapping[str, str] = SECRETS, **changed: str) -> Run:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chatops.alertmanager_replicas import FiringGroup
-from chatops.clients import ActiveSilence, ListedSilence, NewSilence, Refused, Unavailable
+from chatops.clients import ActiveGroup, ActiveSilence, ListedSilence, NewSilence, Refused, Unavailable
 from chatops.episode import Group
 from chatops.http_json import as_object
 from chatops.looks import Look
@@ -33,11 +33,15 @@ class AlertmanagerClient:
         """Ask each replica for the group's alerts, silenced and inhibited ones too."""
         return self._ask(AlertmanagerOperation.LOOK, Look, group=as_content(group))
 
-    def active_groups(self) -> Sequence[tuple[Group, frozenset[str]]]:
-        """Return the groups that have alerts which fire and are not suppressed, with the fingerprints of these."""
-        groups: tuple[FiringGroup, ...] = self._ask(AlertmanagerOperation.FIRING_GROUPS, tuple[FiringGroup, ...])
-        known = ((self.group_of(group.receiver, dict(group.labels)), group.firing) for group in groups)
-        return [(group, firing) for group, firing in known if group is not None and firing]
+    def active_groups(self) -> Sequence[ActiveGroup]:
+        """Return the groups that have alerts which fire and are not suppressed."""
+        firing: tuple[FiringGroup, ...] = self._ask(AlertmanagerOperation.FIRING_GROUPS, tuple[FiringGroup, ...])
+        known = ((self.group_of(one.receiver, dict(one.labels)), one) for one in firing if one.firing)
+        return [
+            ActiveGroup(group=group, firing=one.firing, since=one.since, details=one.details)
+            for group, one in known
+            if group is not None
+        ]
 
     def silences(self, key: str) -> Sequence[ActiveSilence]:
         """Return the active silences with a key. Raises `Unavailable` unless every replica answers."""

@@ -16,11 +16,13 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from operator import itemgetter
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from chatops.clients import ActiveSilence, ListedSilence, Matcher, NewSilence, Refused, Unavailable
-from chatops.episode import Group
+from chatops.details import details_of_alert
+from chatops.episode import Details, Group
 from chatops.http_json import MAXIMUM_BYTES, as_object, objects
 from chatops.looks import Look, Replica
 from orion_common.group_key import quoted
@@ -44,11 +46,16 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FiringGroup:
-    """A group as Alertmanager's API has it, with the fingerprints of its alerts that fire and are not suppressed."""
+    """A group as Alertmanager's API has it, with the fingerprints of its alerts that fire and are not suppressed.
+
+    The first of these fires since `since`, and `details` are its texts.
+    """
 
     receiver: str
     labels: tuple[tuple[str, str], ...]
     firing: frozenset[str]
+    since: float
+    details: Details
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,18 +87,17 @@ class AlertmanagerReplicas:
 
     def firing_groups(self) -> tuple[FiringGroup, ...]:
         """Return the groups that fire in any replica. Raises `Unavailable` if none answers."""
-        groups: dict[tuple[str, tuple[tuple[str, str], ...]], frozenset[str]] = {}
+        groups: dict[tuple[str, tuple[tuple[str, str], ...]], FiringGroup] = {}
         answers = list(self._each(_firing_groups))
         if not answers:
             raise Unavailable("no Alertmanager answered")
         for answer in answers:
             for group in answer:
                 key = (group.receiver, group.labels)
-                groups[key] = groups.get(key, frozenset[str]()) | group.firing
-        return tuple(
-            FiringGroup(receiver=receiver, labels=labels, firing=firing)
-            for (receiver, labels), firing in groups.items()
-        )
+                known = groups.get(key, group)
+                first = min(known, group, key=lambda either: either.since)
+                groups[key] = replace(first, firing=known.firing | group.firing)
+        return tuple(groups.values())
 
     def silences(self, key: str) -> tuple[ActiveSilence, ...]:
         """Return the active silences with a key. Raises `Unavailable` unless every replica answers."""
@@ -212,14 +218,24 @@ def _look(session: _Session, group: Group) -> Replica:
 
 def _firing_groups(session: _Session) -> list[FiringGroup]:
     query = urlencode({"active": "true", "silenced": "false", "inhibited": "false", "muted": "false"})
-    return [
-        FiringGroup(
-            receiver=str(as_object(group.get("receiver")).get("name")),
-            labels=tuple(sorted((str(name), str(value)) for name, value in as_object(group.get("labels")).items())),
-            firing=_fingerprints(objects(group.get("alerts"))),
-        )
-        for group in objects(session.ask("GET", f"/api/v2/alerts/groups?{query}"))
-    ]
+    groups = objects(session.ask("GET", f"/api/v2/alerts/groups?{query}"))
+    return [_firing_group(group, alerts) for group in groups if (alerts := objects(group.get("alerts")))]
+
+
+def _firing_group(group: Mapping[str, Any], alerts: list[Mapping[str, Any]]) -> FiringGroup:
+    since, first = min(((_time(alert.get("startsAt")), alert) for alert in alerts), key=itemgetter(0))
+    more = len(alerts) - 1
+    return FiringGroup(
+        receiver=str(as_object(group.get("receiver")).get("name")),
+        labels=tuple(sorted(_texts(group.get("labels")).items())),
+        firing=_fingerprints(alerts),
+        since=since,
+        details=details_of_alert(_texts(first.get("labels")), _texts(first.get("annotations")), since=since, more=more),
+    )
+
+
+def _texts(value: object) -> dict[str, str]:
+    return {str(name): str(text) for name, text in as_object(value).items()}
 
 
 def _fingerprints(alerts: list[Mapping[str, Any]]) -> frozenset[str]:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from chatops.episode import Group, Incident, RootMessage
+from chatops.episode import Details, Group, Incident, RootMessage
 from chatops.looks import Look
 from chatops.repair import Command
 
@@ -145,6 +145,16 @@ class ListedSilence:
     alerts: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveGroup:
+    """A group with alerts that fire and are not suppressed. The first of them fires since `since`."""
+
+    group: Group
+    firing: frozenset[str]
+    since: float
+    details: Details
+
+
 class Alertmanager(Protocol):
     """All replicas of Alertmanager. `key` is part of a silence's comment."""
 
@@ -152,8 +162,8 @@ class Alertmanager(Protocol):
         """Ask each replica for the group's alerts, silenced and inhibited ones too."""
         ...
 
-    def active_groups(self) -> Sequence[tuple[Group, frozenset[str]]]:
-        """Return the groups that have alerts which fire and are not suppressed, with the fingerprints of these."""
+    def active_groups(self) -> Sequence[ActiveGroup]:
+        """Return the groups that have alerts which fire and are not suppressed."""
         ...
 
     def silences(self, key: str) -> Sequence[ActiveSilence]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chatops.effects import AskPagerDuty, Effect, Reply, ResolveAlert, SetSilence, ShowMessage
-from chatops.episode import Episode, Phase, Policy
+from chatops.episode import Episode, IncidentStatus, Phase, Policy
 from chatops.looks import Look, is_complete
 from chatops.repair import Repair, Status, episode_ended, looked
 
@@ -45,11 +45,20 @@ def _repairs_looked(
 def _fires(episode: Episode, look: Look, now: float) -> tuple[Episode, tuple[Effect, ...]]:
     episode = replace(episode, gone_since=None)
     if episode.phase is Phase.FIRING:
-        return episode, ()
+        return _resolved_by_hand(episode)
     if now - episode.news_at < LAG_SECONDS:
         return replace(episode, next_look_at=now + SOON_SECONDS), ()
     text = "Alertmanager reported this resolved, and an alert of it still fires, silenced"
     return replace(episode, phase=Phase.FIRING, firing=look.firing), (Reply(text), ShowMessage())
+
+
+def _resolved_by_hand(episode: Episode) -> tuple[Episode, tuple[Effect, ...]]:
+    """Say once that the incident was resolved while its alerts fire."""
+    incident = episode.incident
+    if incident is None or incident.status is not IncidentStatus.RESOLVED or incident.id == episode.resolved_by_hand:
+        return episode, ()
+    text = "Resolved in PagerDuty while it still fires. It pages again when Alertmanager repeats it"
+    return replace(episode, resolved_by_hand=incident.id), (Reply(text),)
 
 
 def _gone(episode: Episode, look: Look, now: float, *, complete: bool) -> tuple[Episode, tuple[Effect, ...]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from typing import NamedTuple
 
 from chatops.repair import Repair
@@ -145,13 +146,14 @@ class Policy:
 class Episode:
     """One episode.
 
-    `firing` holds the fingerprints that the newest notification named, `details` its texts, and `news_at` is when that
-    was sent.
+    `firing` holds the fingerprints that the newest notification named, and `news_at` is when that was sent. `details`
+    are the texts of the notification sent at `details_at`; before the first one they are from Alertmanager's API.
     `gone_since` is when a look first found that nothing fires; `thread` is the id of the root message in Slack,
     and `shown_at` is when it was last there.
     `acknowledging` are the people whose acknowledgement is on its way to PagerDuty. `handled` are the ids and times of
-    the Slack actions that were answered. `audited` is the number of the newest entry of the timeline that the audit
-    record has, and `draft` is the address of the post-incident draft.
+    the Slack actions that were answered. `resolved_by_hand` is the id of an incident of which the thread says that it
+    was resolved while alerts fired. `audited` is the number of the newest entry of the timeline that the audit record
+    has, and `draft` is the address of the post-incident draft.
     """
 
     id: EpisodeId
@@ -160,6 +162,7 @@ class Episode:
     news_at: float
     next_look_at: float
     details: Details = Details()
+    details_at: float = -inf
     phase: Phase = Phase.FIRING
     firing: frozenset[str] = frozenset()
     gone_since: float | None = None
@@ -167,6 +170,7 @@ class Episode:
     thread: str | None = None
     shown_at: float = 0.0
     incident: Incident | None = None
+    resolved_by_hand: str | None = None
     acknowledging: frozenset[str] = frozenset()
     silence: Silence | None = None
     repairs: tuple[Repair, ...] = ()

@@ -25,10 +25,12 @@ class Notified:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled:
-    """The reconciler found at a time that alerts of the group fire, or that an incident holds it open."""
+    """The reconciler found at a time that alerts of the group fire since another, or that an incident holds it open."""
 
     asked_at: float
     firing: frozenset[str] = frozenset()
+    firing_since: float = 0.0
+    details: Details | None = None
     incident_opened_at: float | None = None
 
 

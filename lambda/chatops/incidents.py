@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from chatops.effects import Effect, Reply, ResolveAlert, ShowMessage
+from chatops.effects import AskAlertmanager, Effect, Reply, ResolveAlert, ShowMessage
 from chatops.episode import Episode, Incident, IncidentStatus
 
 
@@ -18,8 +18,10 @@ def pagerduty_answered(episode: Episode, incident: Incident | None) -> tuple[Epi
     if incident is None or incident == before or is_of_the_next(episode, incident):
         return episode, _left_open(episode, incident)
     after = replace(episode, incident=incident)
-    replies = tuple(Reply(text) for text in _changes(before, incident, is_open=episode.is_open))
-    return after, (ShowMessage(), *replies, *_left_open(episode, incident))
+    replies = tuple(Reply(text) for text in _changes(before, incident))
+    # Alertmanager resolves the incident before its notification is here, and a person may do so while alerts fire.
+    look = (AskAlertmanager(),) if episode.is_open and incident.status is IncidentStatus.RESOLVED else ()
+    return after, (ShowMessage(), *replies, *look, *_left_open(episode, incident))
 
 
 def is_of_the_next(episode: Episode, incident: Incident) -> bool:
@@ -34,7 +36,7 @@ def _left_open(episode: Episode, incident: Incident | None) -> tuple[Effect, ...
     return () if incident.status is IncidentStatus.RESOLVED else (ResolveAlert(),)
 
 
-def _changes(before: Incident | None, after: Incident, *, is_open: bool) -> Iterator[str]:
+def _changes(before: Incident | None, after: Incident) -> Iterator[str]:
     if before is None or before.id != after.id:
         yield f"PagerDuty incident {after.id}" if before is None else f"The incident is now {after.id}"
         before = None if before is None else replace(after, acknowledged_by=(), assigned_to=before.assigned_to)
@@ -46,9 +48,3 @@ def _changes(before: Incident | None, after: Incident, *, is_open: bool) -> Iter
         yield "No longer acknowledged"
     if before is not None and after.assigned_to not in {(), before.assigned_to}:  # a resolved incident is nobody's
         yield f"Assigned to {', '.join(after.assigned_to)}"
-    if (
-        is_open
-        and after.status is IncidentStatus.RESOLVED
-        and not (before and before.status is IncidentStatus.RESOLVED)
-    ):
-        yield "Resolved in PagerDuty while Alertmanager has not reported it resolved"

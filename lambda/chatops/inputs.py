@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from chatops.details import details_of_alert
 from chatops.episode import Details, EpisodeId
 from chatops.events import Button, Notified, SlackAction
 from orion_common.envelope import (
@@ -134,18 +135,11 @@ def notified(notification: Notification, labels: tuple[tuple[str, str], ...]) ->
 
 def _details(notification: Notification, firing: list[Alert], labels: tuple[tuple[str, str], ...]) -> Details:
     alert = firing[0] if firing else None
-    annotations = alert.annotations if alert else {}
-    known = {**notification.common_labels, **(alert.labels if alert else {})}
-    return Details(
-        severity=known.get("severity", ""),
-        service=known.get("service", ""),
-        summary=annotations.get("summary", ""),
-        description=annotations.get("description", ""),
-        value=annotations.get("value", ""),
+    return details_of_alert(
+        {**notification.common_labels, **(alert.labels if alert else {})},
+        alert.annotations if alert else {},
         since=time_of(alert.starts_at, "alerts[0].startsAt").timestamp() if alert else None,
         more=max(len(firing) - 1, 0) + notification.left_out,
-        runbook=annotations.get("runbook_url", ""),
-        dashboard=annotations.get("dashboard_url", ""),
         silence=silence_address(notification.external_url, labels),
     )
 

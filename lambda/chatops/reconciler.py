@@ -31,8 +31,9 @@ def reconcile(executor: Executor) -> None:
 
 def _reconcile_alertmanager(executor: Executor) -> None:
     asked_at = executor.now()
-    for group, firing in executor.clients.alertmanager.active_groups():
-        _receive(executor, group, Reconciled(asked_at=asked_at, firing=firing))
+    for active in executor.clients.alertmanager.active_groups():
+        event = Reconciled(asked_at=asked_at, firing=active.firing, firing_since=active.since, details=active.details)
+        _receive(executor, active.group, event)
 
 
 def _reconcile_pagerduty(executor: Executor) -> None:

@@ -18,6 +18,9 @@ FIRST_LOOK_SECONDS = 60
 LATE_SECONDS = 900
 """A notification that is older opens nothing: the reconciler has looked at Alertmanager since it was sent."""
 
+OVERDUE_SECONDS = 120
+"""How long the reconciler leaves it to a notification to open an episode: it has the texts, and waits for its group."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -90,10 +93,17 @@ def opens(newest: NewestEpisode, previous: Episode | None, event: GroupEvent, no
     match event:
         case Notified(sent_at=sent_at, firing=firing):
             return bool(firing) and is_fresh(sent_at, max(ended_at, newest.resolved_at), now)
-        case Reconciled(asked_at=asked_at, firing=firing, incident_opened_at=opened_at):
-            return (bool(firing) and asked_at > ended_at) or (opened_at is not None and opened_at > ended_at)
+        case Reconciled(asked_at=asked_at, incident_opened_at=None, firing=firing, firing_since=since):
+            return bool(firing) and asked_at > ended_at and is_overdue(since, asked_at)
+        case Reconciled(asked_at=asked_at, incident_opened_at=float() as opened_at):
+            return opened_at > ended_at and is_overdue(opened_at, asked_at)
         case _:
             return False
+
+
+def is_overdue(since: float, asked_at: float) -> bool:
+    """Return whether what began at a time should have been notified, and received, long before it was asked for."""
+    return asked_at - since >= OVERDUE_SECONDS
 
 
 def is_fresh(sent_at: float, resolved_at: float, now: float) -> bool:
@@ -104,20 +114,23 @@ def is_fresh(sent_at: float, resolved_at: float, now: float) -> bool:
 def opened(group: Group, newest: NewestEpisode, event: GroupEvent, now: float) -> tuple[NewestEpisode, Record]:
     """Return a new episode of a group, and the group's item that names it."""
     match event:
-        case Notified(sent_at=news_at, firing=firing) | Reconciled(asked_at=news_at, firing=firing):
-            pass
+        case Notified(sent_at=news_at):
+            details_at = news_at
+        case Reconciled(asked_at=news_at):
+            details_at = -inf
         case _:
             raise ValueError(f"{type(event).__name__} opens no episode")
     after = replace(newest, number=newest.number + 1)
-    details = (event.details if isinstance(event, Notified) else None) or Details()
+    details = event.details or Details()
     episode = Episode(
         id=EpisodeId(group.key, after.number),
         group=group,
         opened_at=now,
         news_at=news_at,
         next_look_at=now + FIRST_LOOK_SECONDS,
-        firing=firing,
+        firing=event.firing,
         details=details,
+        details_at=details_at,
         timeline=extended((), [(Kind.OPENED, ALERTMANAGER, details.summary or group.title)], 0, now),
     )
     outbox = Outbox().add((ShowMessage(), AskPagerDuty(), KeepAudit()), now)

@@ -50,7 +50,7 @@ from chatops.events import (
 from chatops.incidents import pagerduty_answered
 from chatops.post_incident import draft_written
 from chatops.repair import Outcome, Proposal, Repair, RepairStep, closed, ended, proposed, taken, ticked
-from chatops.silences import is_silenced, silence_ticked
+from chatops.silences import SILENCED_LOOK_SECONDS, is_silenced, silence_ticked
 from chatops.timeline import waiting_for_audit
 
 LOOK_SECONDS = 300
@@ -80,7 +80,7 @@ def _told(episode: Episode, event: Notified | Reconciled | PagerDutyChanged) -> 
     match event:
         case Notified(sent_at=sent_at, firing=firing, details=details):
             after, effects = _notified(episode, sent_at, firing)
-            return _described(after, effects, details) if firing and after is not episode else (after, effects)
+            return _described(after, effects, details, sent_at)
         case Reconciled(incident_opened_at=opened_at):
             return episode, () if episode.is_open or opened_at is None else (AskPagerDuty(),)
         case PagerDutyChanged():
@@ -136,12 +136,12 @@ def _notified(episode: Episode, sent_at: float, firing: frozenset[str]) -> Step:
     return replace(after, phase=Phase.CHECKING), (AskAlertmanager(), ShowMessage())
 
 
-def _described(episode: Episode, effects: tuple[Effect, ...], details: Details | None) -> Step:
-    """Show the texts of a notification that is news."""
-    if details is None or details == episode.details:
+def _described(episode: Episode, effects: tuple[Effect, ...], details: Details | None, sent_at: float) -> Step:
+    """Show the texts of a notification, unless those of a newer one are shown."""
+    if details is None or not episode.is_open or sent_at <= episode.details_at:
         return episode, effects
-    more = () if ShowMessage() in effects else (ShowMessage(),)
-    return replace(episode, details=details), (*effects, *more)
+    more = () if details == episode.details or ShowMessage() in effects else (ShowMessage(),)
+    return replace(episode, details=details, details_at=sent_at), (*effects, *more)
 
 
 def is_news(episode: Episode, sent_at: float) -> bool:
@@ -152,7 +152,8 @@ def is_news(episode: Episode, sent_at: float) -> bool:
 def _ticked(episode: Episode, policy: Policy, now: float) -> Step:
     effects: tuple[Effect, ...] = ()
     if episode.is_open and now >= episode.next_look_at:
-        episode = replace(episode, next_look_at=now + LOOK_SECONDS)
+        wait = SILENCED_LOOK_SECONDS if is_silenced(episode, now) else LOOK_SECONDS
+        episode = replace(episode, next_look_at=now + wait)
         effects = (AskAlertmanager(), AskPagerDuty())
         if is_thread_due(episode, policy, now):
             effects = (*effects, ShowMessage())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
@@ -98,9 +98,10 @@ class Repair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message in a Slack channel."""
+    """A message in a Slack channel, as it was last edited."""
 
     channel: str
+    ts: str
     title: str
     text: str
     color: str
@@ -164,6 +165,7 @@ class ConsoleState:
             Kind.INCIDENT_RESOLVED: self._incident,
             Kind.PERSON_NOTIFIED: self._notified,
             Kind.MESSAGE_POSTED: self._message,
+            Kind.MESSAGE_UPDATED: self._message_edited,
             Kind.COMMAND_STARTED: self._command_started,
             Kind.COMMAND_FINISHED: self._command_finished,
             Kind.REQUEST_REFUSED: self._refused,
@@ -263,16 +265,15 @@ class ConsoleState:
             incident.notified.append(Notified(person=person, level=level, time=event.time))
 
     def _message(self, event: Event) -> None:
-        details = event.details
-        self.messages.append(
-            Message(
-                channel=event.ids.get("channel", ""),
-                title=str(details.get("title") or ""),
-                text=str(details.get("text") or ""),
-                color=str(details.get("color") or ""),
-                time=event.time,
-            )
-        )
+        """Keep a message that everybody sees in its channel: not a reply, and not what only one person sees."""
+        if not event.details.get("thread") and not event.details.get("only_for"):
+            self.messages.append(_message_of(event))
+
+    def _message_edited(self, event: Event) -> None:
+        edited = _message_of(event)
+        for place, message in enumerate(self.messages):
+            if (message.channel, message.ts) == (edited.channel, edited.ts):
+                self.messages[place] = replace(edited, time=message.time)
 
     def _command_started(self, event: Event) -> None:
         command = event.ids.get("command", "")
@@ -321,3 +322,15 @@ def _forget(kept: dict[_Key, _Kept], passed: Callable[[_Kept], bool] = lambda _:
     over = len(kept) - KEPT_PASSED
     keys = [key for key, value in kept.items() if passed(value)][:over] if over > 0 else []
     return [kept.pop(key) for key in keys]
+
+
+def _message_of(event: Event) -> Message:
+    details = event.details
+    return Message(
+        channel=event.ids.get("channel", ""),
+        ts=str(details.get("ts") or ""),
+        title=str(details.get("title") or ""),
+        text=str(details.get("text") or ""),
+        color=str(details.get("color") or ""),
+        time=event.time,
+    )

@@ -112,6 +112,18 @@ class DrillTarget(Protocol):
         """Return how many messages wait for the repair function or are being worked on."""
         ...
 
+    def click(self, person: str, channel: str, ts: str, button: str) -> None:
+        """Click a button of a message in Slack. Raises `LookupError` where the message has no such button."""
+        ...
+
+    def acknowledge(self, person: str, incident: str) -> None:
+        """Acknowledge an incident in PagerDuty."""
+        ...
+
+    def silences(self) -> list[Mapping[str, str]]:
+        """Return the labels that each active silence of Alertmanager matches."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:

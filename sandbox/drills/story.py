@@ -42,8 +42,8 @@ def _notification(event: Event) -> dict[str, Any]:
         return {}
 
 
-def _told(alertname: str, service: str) -> Callable[[Event], bool]:
-    """Say which messages to the alert topic are about this alert of this service."""
+def tells_of(alertname: str, service: str) -> Callable[[Event], bool]:
+    """Return what says whether a message to the alert topic is about this alert of this service."""
 
     def tells(event: Event) -> bool:
         labels = _notification(event).get("notification", {}).get("groupLabels", {})
@@ -57,7 +57,7 @@ def _incident_of(alertname: str, service: str) -> Callable[[Event], bool]:
     return lambda event: event.ids["service"] == service and alertname in str(event.details["summary"])
 
 
-def _fires(drill: Drill, cause: Event, alertname: str, service: str) -> Event:
+def fires(drill: Drill, cause: Event, alertname: str, service: str) -> Event:
     """Return the alert's firing. The longest `for:` of an alert that is waited for here is five minutes."""
     return drill.expect(
         f"{alertname} fires for {service}",
@@ -73,7 +73,7 @@ def critical_alert(drill: Drill) -> None:
     service = "market-data"  # of a team whose critical alerts wait ten seconds for others of their group
     alert = {"alertname": "CriticalLatency", "service": service}
     cause = drill.start_fault("requests are slow", service=service)
-    firing = _fires(drill, cause, **alert)
+    firing = fires(drill, cause, **alert)
     # When time is scaled the page is half a second after the alert: it can be out before the alert is seen firing.
     incident = drill.expect(
         "PagerDuty opens an incident",
@@ -92,7 +92,7 @@ def critical_alert(drill: Drill) -> None:
         "the same group reaches the alert topic",
         Kind.TOPIC_PUBLISHED,
         ids={"topic": ALERT_TOPIC},
-        where=_told(**alert),
+        where=tells_of(**alert),
         after=cause,
         within=(firing.time - cause.time) * drill.target.clock.scale + MINUTE,
     )
@@ -154,7 +154,7 @@ def grouped_alerts(drill: Drill) -> None:
         1,
         Kind.TOPIC_PUBLISHED,
         ids={"topic": ALERT_TOPIC},
-        where=_told("PodNotReady", service),
+        where=tells_of("PodNotReady", service),
     )
     drill.end_fault("pods are not ready", service=service)
     drill.target.scale_deployment(service, 2)
@@ -164,13 +164,13 @@ def automatic_repair(drill: Drill) -> None:
     """HighMemoryUsage has its pod replaced, once, however often and by whomever it is told."""
     service = "positions"
     cause = drill.start_fault("memory leaks", service=service)
-    firing = _fires(drill, cause, "HighMemoryUsage", service)
+    firing = fires(drill, cause, "HighMemoryUsage", service)
     pod, uid = firing.ids["pod"], firing.ids["uid"]
     told = drill.expect(
         "Alertmanager tells the alert topic",
         Kind.TOPIC_PUBLISHED,
         ids={"topic": ALERT_TOPIC},
-        where=_told("HighMemoryUsage", service),
+        where=tells_of("HighMemoryUsage", service),
         after=firing,
         within=2 * MINUTE,
     )
@@ -228,7 +228,7 @@ def channels_and_inhibition(drill: Drill) -> None:
     sound_pod = drill.target.ready_pods(other)[0]
     drill.start_fault("pods are not ready", service=other, pod=sound_pod)
 
-    _fires(drill, is_down, "ServiceDown", down)
+    fires(drill, is_down, "ServiceDown", down)
     drill.expect(
         "PagerDuty opens an incident",
         Kind.INCIDENT_TRIGGERED,
@@ -237,7 +237,7 @@ def channels_and_inhibition(drill: Drill) -> None:
         after=is_down,
         within=8 * MINUTE,
     )
-    silenced = _fires(drill, is_down, "PodNotReady", down)
+    silenced = fires(drill, is_down, "PodNotReady", down)
     drill.expect(
         f"Slack is notified of the pod of {other}",
         Kind.MESSAGE_POSTED,
@@ -329,7 +329,7 @@ def replica_killed_before(drill: Drill) -> None:
         within=8 * MINUTE,
     )
     with drill.target.held_down(drill.target.first_to_notify()) as killed:
-        firing = _fires(drill, cause, "HighErrorBudgetBurn", service)
+        firing = fires(drill, cause, "HighErrorBudgetBurn", service)
         drill.require("it was killed before the alert fired", killed < firing.time, expected=True)
         _one_incident(drill, cause, firing)
         drill.require("replicas that answer at the page", drill.target.alertmanagers_answering(), ALERTMANAGERS - 1)
@@ -353,7 +353,7 @@ def _killed_in_time(drill: Drill, service: str) -> bool:
     """Kill the replica whose turn it is as soon as the alert fires, and say whether that was before the page."""
     whose_turn = drill.target.first_to_notify()
     cause = drill.start_fault("requests fail", service=service)
-    firing = _fires(drill, cause, "HighErrorBudgetBurn", service)
+    firing = fires(drill, cause, "HighErrorBudgetBurn", service)
     with drill.target.held_down(whose_turn) as killed:
         incident = _one_incident(drill, cause, firing)
     _still_one_incident(drill, service)

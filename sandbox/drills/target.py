@@ -24,6 +24,7 @@ from sandbox.cluster.kubectl import kubectl
 from sandbox.cluster.node_agent.small_disk import fill, small_disk_of
 from sandbox.cluster.workloads import NAMESPACE
 from sandbox.drills.drill import DrillFailed
+from sandbox.drills.people import People
 from sandbox.journal import Journal
 from sandbox.runs import RUN_VARIABLE
 from sandbox.seed_data import ACCOUNT_ID, REGION
@@ -45,6 +46,7 @@ class RunningTarget:
         self._sandbox = sandbox
         self.journal: Journal = sandbox.journal
         self.clock: Clock = sandbox.clock
+        self._people = People(sandbox.slack.address, sandbox.pagerduty.address, sandbox.credentials)
         self._checked = time.monotonic()
         self._checking = threading.Lock()
 
@@ -232,3 +234,18 @@ class RunningTarget:
         attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
         return sum(int(attributes.get(name, "0")) for name in names)
+
+    def click(self, person: str, channel: str, ts: str, button: str) -> None:
+        """Click a button of a message in Slack. Raises `LookupError` where the message has no such button."""
+        self._people.click(person, channel, ts, button)
+
+    def acknowledge(self, person: str, incident: str) -> None:
+        """Acknowledge an incident in PagerDuty."""
+        self._people.acknowledge(person, incident)
+
+    def silences(self) -> list[Mapping[str, str]]:
+        """Return the labels that each active silence of the first Alertmanager matches."""
+        address = self._sandbox.alertmanagers()[self.alertmanagers()[0]]
+        silences = loopback.get(f"{address}/api/v2/silences", timeout=REQUEST_SECONDS).raise_for_status().json()
+        active = [silence["matchers"] for silence in silences if silence["status"]["state"] == "active"]
+        return [{matcher["name"]: matcher["value"] for matcher in matchers} for matchers in active]

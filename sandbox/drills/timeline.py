@@ -28,7 +28,8 @@ _SENTENCES: Mapping[Kind, str] = {
     Kind.INCIDENT_ACKNOWLEDGED: "[magenta]PagerDuty[/]   incident {incident} acknowledged",
     Kind.INCIDENT_RESOLVED: "[magenta]PagerDuty[/]   incident {incident} resolved",
     Kind.PERSON_NOTIFIED: "[bold magenta]PagerDuty[/]   {person} is notified of incident {incident}",
-    Kind.MESSAGE_POSTED: "[cyan]Slack[/]       {channel}: {title}",
+    Kind.MESSAGE_POSTED: "[cyan]Slack[/]       {channel}{in_thread}: {title}",
+    Kind.BUTTON_CLICKED: "[cyan]Slack[/]       {channel}: somebody clicks {action}",
     Kind.TOPIC_PUBLISHED: "[yellow]SNS[/]         {topic}: {subject}",
     Kind.ALARM_CHANGED: "[yellow]CloudWatch[/]  alarm {alarm}: {state}",
     Kind.COMMAND_STARTED: "[yellow]repair[/]      {document} starts",
@@ -47,7 +48,8 @@ def describe(event: Event) -> str | None:
     if sentence is None or event.ids.get("topic") in {ALERT_TOPIC, WATCHDOG_TOPIC}:
         return None
     where = ", ".join(f"{name} {event.ids[name]}" for name in _PLACES if name in event.ids)
-    words = {"where": where, "source": event.source, **event.details, **event.ids}
+    in_thread = ", in a thread" if event.details.get("thread") else ""
+    words = {"where": where, "in_thread": in_thread, "source": event.source, **event.details, **event.ids}
     shown = {name: escape(str(word)[:TEXT_WIDTH]) for name, word in words.items()}
     return sentence.format_map(defaultdict(str, shown))
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from chatops.clients import ActiveSilence, ListedSilence, NewSilence, Refused, Unavailable
-from chatops.episode import Group
+from chatops.clients import ActiveGroup, ActiveSilence, ListedSilence, NewSilence, Refused, Unavailable
+from chatops.episode import Details, Group
 from chatops.looks import Look, Replica
 from tests.simulation.world import Violation, World
 
@@ -208,16 +208,20 @@ class Alertmanagers:
 
         return self.world.call("alertmanager look", act)
 
-    def active_groups(self) -> Sequence[tuple[Group, Firing]]:
+    def active_groups(self) -> Sequence[ActiveGroup]:
         """Return the groups that fire in the first replica that can be reached."""
 
-        def act() -> list[tuple[Group, Firing]]:
+        def act() -> list[ActiveGroup]:
             now = self.world.now
             replica = next((replica for replica in self.replicas if now >= replica.unreachable_until), None)
             if replica is None:
                 raise Unavailable("alertmanager")
             active = [(group, replica.active(key, now)) for key, group in self.groups.items()]
-            return [(group, firing) for group, firing in active if firing]
+            return [
+                ActiveGroup(group=group, firing=firing, since=self.fired_since[group.key], details=Details())
+                for group, firing in active
+                if firing
+            ]
 
         return self.world.call("alertmanager groups", act)
 

@@ -26,7 +26,7 @@ from components.bastion_user_data import (
     ClusterAddress,
     user_data,
 )
-from components.function import BATCH_SIZE, MAXIMUM_CONCURRENCY
+from components.function import BATCH_SIZE, LEAST_CONCURRENCY
 from sandbox.clouds.aws.ssm_agent import COMMANDS_AT_ONCE
 
 ALERTS_OF_A_MESSAGE = 100
@@ -268,7 +268,7 @@ def test_the_agent_takes_a_storm_of_repairs(machine: Machine) -> None:
     limits = json.loads(machine.path("/etc/amazon/ssm/amazon-ssm-agent.json").read_text())["Mds"]
 
     assert limits["CommandWorkersLimit"] == COMMANDS_AT_ONCE
-    assert limits["CommandWorkerBufferLimit"] >= BATCH_SIZE * MAXIMUM_CONCURRENCY * ALERTS_OF_A_MESSAGE
+    assert limits["CommandWorkerBufferLimit"] >= BATCH_SIZE * LEAST_CONCURRENCY * ALERTS_OF_A_MESSAGE
 
 
 def test_ec2_takes_the_user_data_with_room_to_spare() -> None:

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -16,7 +17,7 @@ from alertmanager_access.handler import carry_out
 from chatops.alertmanager_client import AlertmanagerClient
 from chatops.alertmanager_replicas import AUTHOR, AlertmanagerReplicas
 from chatops.clients import ActiveSilence, ListedSilence, Matcher, NewSilence, Refused, Unavailable
-from chatops.episode import Group
+from chatops.episode import Details, Group
 from chatops.looks import is_complete
 from tests.chat_data import GROUP, NOW
 from tests.http_stub import Asked, HttpStub, Reply, http_stub
@@ -117,21 +118,31 @@ def test_a_replica_that_does_not_answer_makes_a_look_incomplete(
     assert not is_complete(look, 3)
 
 
-def test_firing_groups_are_those_of_any_replica(alertmanagers: _Alertmanagers) -> None:
-    def group(*fingerprints: str) -> dict[str, Any]:
-        alerts = [{"fingerprint": fingerprint} for fingerprint in fingerprints]
-        return {"receiver": {"name": "slack-warning"}, "labels": {"b": "2", "a": "1"}, "alerts": alerts}
+def test_firing_groups_are_those_of_any_replica_since_the_first_of_their_alerts(alertmanagers: _Alertmanagers) -> None:
+    def group(receiver: str, *alerts: dict[str, Any]) -> dict[str, Any]:
+        return {"receiver": {"name": receiver}, "labels": {"b": "2", "a": "1"}, "alerts": list(alerts)}
 
-    alertmanagers.replicas[0].groups = [group("f1")]
-    alertmanagers.replicas[1].groups = [group("f2"), group() | {"receiver": {"name": "other"}}]
+    first, second, third = (_alert(f"f{number}", f"2026-11-24T10:5{number}:00Z") for number in (1, 2, 3))
+    alertmanagers.replicas[0].groups = [group("slack-warning", second, third)]
+    alertmanagers.replicas[1].groups = [group("slack-warning", second, first), group("other")]
 
-    groups = alertmanagers.client().firing_groups()
+    (found,) = alertmanagers.client().firing_groups()
 
-    assert {(group.receiver, group.firing) for group in groups} == {
-        ("slack-warning", frozenset({"f1", "f2"})),
-        ("other", frozenset()),
+    assert (found.receiver, found.labels) == ("slack-warning", (("a", "1"), ("b", "2")))
+    assert found.firing == {"f1", "f2", "f3"}
+    assert found.since == datetime(2026, 11, 24, 10, 51, tzinfo=UTC).timestamp()
+    assert found.details == Details(
+        severity="warning", service="orders", summary="f1 is slow", since=found.since, more=1, runbook="https://r/f1"
+    )
+
+
+def _alert(fingerprint: str, starts_at: str) -> dict[str, Any]:
+    return {
+        "fingerprint": fingerprint,
+        "startsAt": starts_at,
+        "labels": {"alertname": "Slow", "severity": "warning", "service": "orders"},
+        "annotations": {"summary": f"{fingerprint} is slow", "runbook_url": f"https://r/{fingerprint}"},
     }
-    assert groups[0].labels == (("a", "1"), ("b", "2"))
 
 
 def _silence(comment: str, ends_at: str = "2026-11-24T10:55:11.250Z", state: str = "active") -> dict[str, Any]:
@@ -303,15 +314,18 @@ def test_the_function_in_the_network_answers_as_the_replicas_do(
         replica.alerts = [{"fingerprint": "f1"}]
         replica.silences = [_silence(f"orders [{KEY} until {NOW + 900!r}]")]
         replica.groups = [
-            {"receiver": {"name": name}, "labels": {"a": "1"}, "alerts": alerts}
-            for name, alerts in (("slack-warning", [{"fingerprint": "f1"}]), ("other", [{"fingerprint": "f2"}]))
+            {"receiver": {"name": name}, "labels": {"a": "1"}, "alerts": [_alert(fingerprint, STARTED)]}
+            for name, fingerprint in (("slack-warning", "f1"), ("other", "f2"))
         ]
     client = _remote(invoked)
 
     look = client.look(GROUP)
     assert (len(look.replicas), look.firing) == (3, {"f1"})
     assert client.silences(KEY) == invoked.replicas.silences(KEY)
-    assert client.active_groups() == [(replace(GROUP, labels=(("a", "1"),)), frozenset({"f1"}))]
+    (active,) = client.active_groups()
+    (firing, _) = invoked.replicas.firing_groups()
+    assert active.group == replace(GROUP, labels=(("a", "1"),))
+    assert (active.firing, active.since, active.details) == (frozenset({"f1"}), firing.since, firing.details)
     client.set_silence(None, GROUP, KEY, NOW)
     client.expire_silence("s1")
     client.create_silence(NewSilence(matchers=(), starts_at=NOW, ends_at=NOW, created_by="team", comment="why"))

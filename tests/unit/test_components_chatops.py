@@ -16,7 +16,7 @@ from alerting.settings import ChatMode, Settings
 from chatops import handler
 from chatops.counts import Count
 from components.alarm_topic import alarm_names
-from components.chatops import ChatSources, make_chatops
+from components.chatops import ChatSources, make_chatops, schedule
 from components.configuration import ChatSecrets
 from components.function_network import FunctionNetwork
 from components.state import State, StateArgs
@@ -168,6 +168,10 @@ def test_chat_hears_of_alerts_and_of_every_minute(run: Run) -> None:
     assert (subscription["topic"], subscription["rawMessageDelivery"]) == (f"{SNS}:orion-alerts", False)
     assert rule["scheduleExpression"] == "rate(1 minute)"
     assert json.loads(target["input"]) == {"source": "orion.chat.sweep"}
+
+
+def test_no_time_scale_shortens_the_schedule_of_chat() -> None:
+    assert schedule(settings().model_copy(update={"time_scale": 20})).schedule == "rate(20 minutes)"
 
 
 def test_the_functions_know_their_queue_their_secrets_and_the_workspace(run: Run) -> None:

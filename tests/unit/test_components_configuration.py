@@ -10,7 +10,7 @@ import pulumi
 import pytest
 import yaml
 
-from alerting.settings import Environment, RepairMode, Settings
+from alerting.settings import ChatMode, Environment, RepairMode, Settings
 from alerting.settings.load import SettingsRefused, settings_from_file
 from components.configuration import ConfigurationError, StackSecrets, read_secrets, read_settings
 from sandbox.mocked_program import PROJECT, run_program
@@ -24,13 +24,14 @@ def test_the_files_of_all_stacks_are_complete(stack: str) -> None:
 
 
 def test_plain_values_become_their_types() -> None:
-    settings = read({**stack_values("sandbox"), "time_scale": "20", "paging": "false", "repairs": "dry-run"})
+    changed = {"time_scale": "20", "paging": "false", "chat": "off", "repairs": "dry-run"}
+    settings = read({**stack_values("sandbox"), **changed})
 
     assert settings.environment is Environment.SANDBOX
     assert settings.time_scale == 20
     assert settings.paging is False
     assert settings.repairs is RepairMode.DRY_RUN
-    assert settings.alertmanager_api is None
+    assert settings.chat is ChatMode.OFF
 
 
 @pytest.mark.parametrize("api", ["load-balancer", "http://alertmanager.internal:9093", "https://am.internal/prefix"])

@@ -165,6 +165,20 @@ def test_slacks_messages_about_an_alert_are_told_from_those_about_others(stage: 
     assert [" orders" in words(f"<tr {row}") for row in rows if "<li>Slack #orion-alerts</li>" in row] == [True]
 
 
+def test_a_thread_is_shown_by_its_root_message_as_it_was_last_edited(stage: ConsoleStage) -> None:
+    stage.post("#orion-alerts", "[FIRING:1] Slow", "orders", ts="1.0")
+    stage.post("#orion-alerts", "[FIRING:1] Full", "gateway", ts="2.0")
+    stage.post("#orion-alerts", "Acknowledged by ann", "", ts="3.0", thread="1.0")
+    stage.post("#orion-alerts", "You may not", "", ts="4.0", only_for="U1")
+    stage.edit("#orion-alerts", "1.0", "[RESOLVED] Slow")
+
+    shown = words(stage.sections()["messages"])
+
+    assert "[RESOLVED] Slow" in shown
+    assert "[FIRING:1] Full" in shown
+    assert not [text for text in ("[FIRING:1] Slow", "Acknowledged", "You may not") if text in shown]
+
+
 def test_an_incident_is_shown_with_its_alert_even_if_it_was_seen_first(stage: ConsoleStage) -> None:
     alert = {"alertname": "CriticalLatency", "service": "orders", "severity": "critical"}
     key = stage.notify(alert, "pagerduty-critical-orders", ROUTE_KEY)

@@ -12,7 +12,7 @@ from alerting.oncall.event_orchestration import KEY_NAMES
 from components.configuration import ConfigurationError
 from sandbox.mocked_program import ISSUER, PROJECT, Run, run_program
 from tests.alerting_data import fixture_catalog
-from tests.program_harness import SECRETS, deployed
+from tests.program_harness import CHAT_SECRETS, SECRETS, deployed
 
 COMPONENTS = {
     "providers",
@@ -50,16 +50,9 @@ def test_everything_is_the_child_of_a_component_and_named_after_it(run: Run) -> 
 
 
 def test_chat_is_made_where_it_is_on_and_shows_no_secret() -> None:
-    chat = {
-        "slackBotToken": "SECRET-bot",
-        "slackSigningSecrets": '["SECRET-signing"]',
-        "pagerdutyChatToken": "SECRET-chat",
-        "pagerdutyWebhookSecrets": '["SECRET-webhook"]',
-    }
-
     run = deployed(
         "prod",
-        secrets={**SECRETS, **chat},
+        secrets={**SECRETS, **CHAT_SECRETS},
         chat="on",
         slack_workspace="T0123ABCD",
         pagerduty_sender="alerts@example.com",
@@ -211,7 +204,11 @@ def test_preview_and_update_name_the_same_resources() -> None:
 
 
 def test_the_sandbox_refuses_no_plain_http_and_needs_no_grafana() -> None:
-    run = deployed("sandbox", monitoring='{"chart": {"source": "custom-resources"}, "grafana": false}')
+    run = deployed(
+        "sandbox",
+        secrets={**SECRETS, **CHAT_SECRETS},
+        monitoring='{"chart": {"source": "custom-resources"}, "grafana": false}',
+    )
 
     assert not [one for one in run.resources.values() if one.type == "aws:s3/bucketPolicy:BucketPolicy"]
     assert "SecureTransport" not in json.dumps([one.inputs for one in run.resources.values()], default=repr)

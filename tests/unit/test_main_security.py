@@ -11,7 +11,7 @@ import pytest
 
 from components.protection import OldPlace, know_old_names
 from sandbox.mocked_program import Registered, Run, run_program
-from tests.program_harness import deployed
+from tests.program_harness import CHAT_SECRETS, SECRETS, deployed
 
 HOLDING = {
     "aws:kms/key:Key",
@@ -51,7 +51,11 @@ def test_what_holds_data_or_keys_is_protected_and_kept(prod: Run) -> None:
 
 
 def test_a_sandbox_keeps_nothing() -> None:
-    run = deployed("sandbox", monitoring='{"chart": {"source": "custom-resources"}, "grafana": false}')
+    run = deployed(
+        "sandbox",
+        secrets={**SECRETS, **CHAT_SECRETS},
+        monitoring='{"chart": {"source": "custom-resources"}, "grafana": false}',
+    )
 
     assert not [one.name for one in run.resources.values() if one.protected or one.retained]
 

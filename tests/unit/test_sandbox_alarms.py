@@ -224,6 +224,22 @@ def test_a_message_that_nobody_takes_is_an_alarm_at_its_age_and_one_that_is_retr
     assert ends == 16
 
 
+def test_a_delayed_message_waits_from_when_it_can_be_received(account: Account, queue: str) -> None:
+    sqs = account.clients.sqs
+    account.put_alarm(
+        Namespace="AWS/SQS",
+        MetricName="ApproximateAgeOfOldestMessage",
+        Dimensions=[{"Name": "QueueName", "Value": "other"}],
+        Threshold=600,
+    )
+    sqs.send_message(QueueUrl=queue, MessageBody="waits", DelaySeconds=240)
+
+    (begins, state), *_ = account.states(20, {})
+
+    assert state == "ALARM"
+    assert 12 <= begins <= 14
+
+
 def test_a_function_that_fails_in_three_of_five_minutes_is_an_alarm(account: Account) -> None:
     cloudwatch = account.clients.cloudwatch
     dimensions: list[Any] = [{"Name": "FunctionName", "Value": "function"}]

@@ -96,6 +96,15 @@ class DrillTarget:
     def unread_repair_messages(self) -> int:
         return 0
 
+    def click(self, person: str, channel: str, ts: str, button: str) -> None:
+        pytest.fail(f"no drill of these tests does that: {(person, channel, ts, button)!r}")
+
+    def acknowledge(self, person: str, incident: str) -> None:
+        pytest.fail(f"no drill of these tests does that: {(person, incident)!r}")
+
+    def silences(self) -> list[Mapping[str, str]]:
+        return []
+
 
 @pytest.fixture
 def target(tmp_path: Path) -> DrillTarget:
@@ -209,11 +218,14 @@ def test_the_timeline_tells_many_of_a_kind_as_one_and_escapes_what_it_tells(targ
     for number in range(25):
         ids = {"alertname": "PodNotReady", "service": "orders", "pod": f"orders-{number}"}
         target.journal.append("prometheus", Kind.ALERT_FIRING, ids)
-    target.journal.append("slack", Kind.MESSAGE_POSTED, {"channel": "#orion-alerts"}, title="[FIRING:25] [/red] x")
+    ids = {"channel": "#orion-alerts"}
+    target.journal.append("slack", Kind.MESSAGE_POSTED, ids, title="[FIRING:25] [/red] x", thread=None)
+    target.journal.append("slack", Kind.MESSAGE_POSTED, ids, title="Resolved", thread="1.0")
     timeline.stop()
 
     lines = output.getvalue().splitlines()
-    assert len(lines) == 2
+    assert len(lines) == 3
+    assert lines[2].endswith("#orion-alerts, in a thread: Resolved")
     assert "(and 24 more)" in lines[0]
     assert "[FIRING:25] [/red] x" in lines[1]
 

@@ -158,7 +158,7 @@ class Alarms:
                 value = self._sources.waiting_messages(alarm.about)
             case "ApproximateAgeOfOldestMessage":
                 sent = self._sources.oldest_message(alarm.about)
-                value = 0.0 if sent is None else self._clock.story(now - sent)
+                value = 0.0 if sent is None else self._clock.story(max(now - sent, 0.0))
         samples = self._sampled.setdefault(alarm.name, deque(maxlen=KEPT_SAMPLES))
         if value is not None:
             samples.append((now, value))

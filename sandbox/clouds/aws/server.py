@@ -37,19 +37,24 @@ def alarms_seconds(clock: Clock) -> float:
 
 
 def oldest_message(queue: str, *, account_id: str, region: str) -> float | None:
-    """Return when the oldest message of a queue was sent, in Unix seconds, or None where none waits.
+    """Return since when the oldest message of a queue waits, in Unix seconds, or None where none waits.
 
     No API of SQS answers this, only the metric ApproximateAgeOfOldestMessage, which moto does not emit. SQS passes over
     messages that were received more than three times. Here those that were received once are passed over: they come
-    back after the function's own timeout, which no time scale shortens.
+    back after the function's own timeout, which no time scale shortens. For the same reason a delayed message counts
+    from when it can be received.
     """
     found = sqs_backends[account_id][region].queues.get(queue)
     if found is None:
         return None
     # Private, since its public list leaves out what it would not hand out now.
     messages = list(found._messages)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    sent = [one.sent_timestamp for one in messages if not one.approximate_receive_count]
-    return min((milliseconds / 1000 for milliseconds in sent if milliseconds is not None), default=None)
+    waiting = [
+        max(message.sent_timestamp or 0, message.delayed_until)
+        for message in messages
+        if not message.approximate_receive_count
+    ]
+    return min((milliseconds / 1000 for milliseconds in waiting), default=None)
 
 
 def waiting_messages(queue: str, *, account_id: str, region: str) -> float | None:

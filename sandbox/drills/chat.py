@@ -1,0 +1,199 @@
+"""The drills of chat: an incident is one thread in Slack, in step with Alertmanager and PagerDuty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from alerting.names import ALERT_TOPIC
+from sandbox.drills.chapter import Chapter
+from sandbox.drills.drill import MACHINE_SECONDS, Drill
+from sandbox.drills.story import MINUTE, fires, tells_of
+from sandbox.journal import Event, Kind
+from sandbox.seed_data import NO_EMAIL
+
+ALERT = "CriticalLatency"
+FAULT = "requests are slow"
+CHANNEL = {"channel": "#orion-alerts"}
+ENDS_WITHIN_SECONDS = 300.0
+"""Real seconds until chat has proved that nothing fires: it trusts a replica that has run for 150, and looks twice."""
+
+
+def one_thread(drill: Drill) -> None:
+    """An incident is one message in Slack, from which it is acknowledged, and which shows that it has resolved."""
+    service = "orders"
+    cause = drill.start_fault(FAULT, service=service)
+    fires(drill, cause, ALERT, service)
+    notified = drill.expect(
+        "Alertmanager notifies the alert topic",
+        Kind.TOPIC_PUBLISHED,
+        ids={"topic": ALERT_TOPIC},
+        where=tells_of(ALERT, service),
+        after=cause,
+        within=10 * MINUTE,
+    )
+    root = _thread(drill, service, notified)
+    drill.require_within("from notification to thread", notified, root, limit_seconds=MACHINE_SECONDS)
+    drill.require("its colour", root.details["color"], "danger")
+    (person,) = drill.target.on_call(service)
+    on_call = _shows(drill, "who is on call", root, person)
+    drill.target.click(NO_EMAIL, CHANNEL["channel"], root.details["ts"], "acknowledge")
+    drill.expect(
+        "a stranger who clicks is told why not",
+        Kind.MESSAGE_POSTED,
+        ids=CHANNEL,
+        where=lambda event: bool(event.details.get("only_for")) and "does not allow" in _text(event),
+        after=on_call,
+    )
+    drill.target.click(person, CHANNEL["channel"], root.details["ts"], "acknowledge")
+    drill.expect(
+        "the person's click acknowledges in PagerDuty",
+        Kind.INCIDENT_ACKNOWLEDGED,
+        ids={"service": service},
+        where=lambda event: ALERT in str(event.details["summary"]),
+        after=on_call,
+    )
+    _shows(drill, "who acknowledged", root, f"Acknowledged by:* {person}")
+    _resolves(drill, root, service)
+    _acknowledged_once(drill, service)
+    drill.require_exactly("messages of this incident", 1, Kind.MESSAGE_POSTED, where=_is_root(service))
+
+
+def acknowledged_in_pagerduty(drill: Drill) -> None:
+    """An acknowledgement in PagerDuty is shown in the thread, and is not sent back."""
+    service = "gateway"
+    root, incident = _incident(drill, service)
+    (person,) = drill.target.on_call(service)
+    drill.target.acknowledge(person, incident.ids["incident"])
+    acknowledged = drill.expect(
+        "PagerDuty is acknowledged",
+        Kind.INCIDENT_ACKNOWLEDGED,
+        ids={"incident": incident.ids["incident"]},
+        after=incident,
+    )
+    drill.expect(
+        "the thread says by whom",
+        Kind.MESSAGE_POSTED,
+        ids=CHANNEL,
+        where=lambda event: _text(event).count(f"Acknowledged by {person}") > 0,
+        after=acknowledged,
+    )
+    _shows(drill, "who acknowledged", root, f"Acknowledged by:* {person}")
+    _resolves(drill, root, service)
+    _acknowledged_once(drill, service)
+
+
+def silenced_and_lifted(drill: Drill) -> None:
+    """A thread's silence matches exactly its group, and can be lifted; what resolves while it is silenced resolves."""
+    service = "positions"
+    root, incident = _incident(drill, service)
+    (person,) = drill.target.on_call(service)
+    drill.target.click(person, CHANNEL["channel"], root.details["ts"], "silence-1h")
+    drill.wait_until("Alertmanager has the silence", lambda: _silences(drill, service) == 1)
+    _shows(drill, "that it is silenced", root, "Silenced until")
+    drill.target.click(person, CHANNEL["channel"], root.details["ts"], "lift-silence")
+    drill.wait_until("the silence is lifted", lambda: _silences(drill, service) == 0)
+    drill.expect(
+        "the thread says who lifted it",
+        Kind.MESSAGE_POSTED,
+        ids=CHANNEL,
+        where=lambda event: "Silence lifted by" in _text(event),
+        after=incident,
+    )
+    drill.target.click(person, CHANNEL["channel"], root.details["ts"], "silence-until-resolved")
+    drill.wait_until("it is silenced until it resolves", lambda: _silences(drill, service) == 1)
+    ended = _resolves(drill, root, service)
+    drill.expect(
+        "the silenced incident resolves",
+        Kind.INCIDENT_RESOLVED,
+        ids={"incident": incident.ids["incident"]},
+        after=ended,
+    )
+    drill.wait_until("its silence has ended with it", lambda: _silences(drill, service) == 0)
+
+
+def _incident(drill: Drill, service: str) -> tuple[Event, Event]:
+    """Have requests to a service become slow. Returns the thread's root message and PagerDuty's incident."""
+    cause = drill.start_fault(FAULT, service=service)
+    fires(drill, cause, ALERT, service)
+    incident = drill.expect(
+        "PagerDuty opens an incident",
+        Kind.INCIDENT_TRIGGERED,
+        ids={"service": service},
+        where=lambda event: ALERT in str(event.details["summary"]),
+        after=cause,
+        within=10 * MINUTE,
+    )
+    return _thread(drill, service, cause), incident
+
+
+def _thread(drill: Drill, service: str, after: Event) -> Event:
+    return drill.expect(
+        "Slack shows its thread",
+        Kind.MESSAGE_POSTED,
+        ids=CHANNEL,
+        where=_is_root(service),
+        after=after,
+        within=10 * MINUTE,
+    )
+
+
+def _shows(drill: Drill, what: str, root: Event, text: str) -> Event:
+    return drill.expect(
+        f"the thread shows {what}",
+        Kind.MESSAGE_UPDATED,
+        ids=CHANNEL,
+        where=lambda event: event.details["ts"] == root.details["ts"] and text in _text(event),
+        after=root,
+        within=5 * MINUTE,
+    )
+
+
+def _resolves(drill: Drill, root: Event, service: str) -> Event:
+    """End the fault, and return how the thread shows that the episode has ended."""
+    mended = drill.end_fault(FAULT, service=service)
+    resolved = drill.expect(
+        "the alert resolves",
+        Kind.ALERT_RESOLVED,
+        ids={"alertname": ALERT, "service": service},
+        after=mended,
+        within=23 * MINUTE,
+    )
+    return drill.expect(
+        "the thread shows that it has resolved",
+        Kind.MESSAGE_UPDATED,
+        ids=CHANNEL,
+        where=lambda event: event.details["ts"] == root.details["ts"] and "[RESOLVED]" in _text(event),
+        after=resolved,
+        within=6 * MINUTE + drill.target.clock.story(ENDS_WITHIN_SECONDS),
+    )
+
+
+def _acknowledged_once(drill: Drill, service: str) -> None:
+    drill.require_exactly("acknowledgements", 1, Kind.INCIDENT_ACKNOWLEDGED, ids={"service": service})
+
+
+def _silences(drill: Drill, service: str) -> int:
+    """Return how many silences match exactly the alerts of the drill's group."""
+    matched = {"alertname": ALERT, "service": service}
+    return sum(matched.items() <= labels.items() for labels in drill.target.silences())
+
+
+def _is_root(service: str) -> Callable[[Event], bool]:
+    """Return what says whether a message is the first of a thread about the alert of a service, or a webhook's."""
+
+    def is_root(event: Event) -> bool:
+        text = _text(event)
+        return event.details.get("thread") is None and ALERT in text and service in text
+
+    return is_root
+
+
+def _text(event: Event) -> str:
+    return f"{event.details['title']} {event.details['message']}"
+
+
+CHAT = Chapter(sequences=((one_thread,), (acknowledged_in_pagerduty,), (silenced_and_lifted,)))
+"""It comes after the story, whose killed replicas prove nothing until they have run for a while.
+
+Each drill has a service of whose `ALERT` the story tells nothing: an episode that has not ended has its thread already.
+"""
