@@ -201,6 +201,7 @@ def _say_what_to_try(console: Console, sandbox: Sandbox) -> None:
         table.add_row(name, address)
     console.print(table)
     console.print(f"\nOpen {sandbox.console.address} in a browser: what fires, who is told, what is repaired.")
+    console.print(f"Open {sandbox.slack.address} for its threads: choose a person, and click.")
     console.print("\nTry, in another terminal:")
     console.print("  .venv/bin/orion drill HighMemoryUsage --label service=orders")
     console.print("  .venv/bin/orion drill ServiceDown --label service=gateway")

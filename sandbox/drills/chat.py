@@ -19,7 +19,7 @@ ENDS_WITHIN_SECONDS = 300.0
 
 
 def one_thread(drill: Drill) -> None:
-    """An incident is one message in Slack, from which it is acknowledged, and which shows that it has resolved."""
+    """An incident is one message in Slack: who is on call, an acknowledgement, its end, and the draft of its report."""
     service = "orders"
     cause = drill.start_fault(FAULT, service=service)
     fires(drill, cause, ALERT, service)
@@ -53,7 +53,16 @@ def one_thread(drill: Drill) -> None:
         after=on_call,
     )
     _shows(drill, "who acknowledged", root, f"Acknowledged by:* {person}")
-    _resolves(drill, root, service)
+    ended = _resolves(drill, root, service)
+    drill.expect(
+        "the thread has the post-incident draft",
+        Kind.MESSAGE_POSTED,
+        ids=CHANNEL,
+        where=lambda event: event.details.get("thread") == root.details["ts"] and "Post-incident draft" in _text(event),
+        after=ended,
+    )
+    drill.target.click(person, CHANNEL["channel"], root.details["ts"], "needed-a-human")
+    _shows(drill, "that it needed a human", root, "Needed a human:* yes", after=ended)
     _acknowledged_once(drill, service)
     drill.require_exactly("messages of this incident", 1, Kind.MESSAGE_POSTED, where=_is_root(service))
 
@@ -137,13 +146,13 @@ def _thread(drill: Drill, service: str, after: Event) -> Event:
     )
 
 
-def _shows(drill: Drill, what: str, root: Event, text: str) -> Event:
+def _shows(drill: Drill, what: str, root: Event, text: str, *, after: Event | None = None) -> Event:
     return drill.expect(
         f"the thread shows {what}",
         Kind.MESSAGE_UPDATED,
         ids=CHANNEL,
         where=lambda event: event.details["ts"] == root.details["ts"] and text in _text(event),
-        after=root,
+        after=after or root,
         within=5 * MINUTE,
     )
 
