@@ -119,7 +119,6 @@ chatops = make_chatops(
     ChatSources(source_root=ROOT / "lambda", folder=built, chat=platform.chat),
     secrets.chat,
     runbook_automation.network,
-    routing_keys=on_call.integration_keys,
     state=state,
     key_arn=event_bus.key_arn,
     alert_topic_arn=event_bus.alert_topic_arn,

@@ -16,14 +16,10 @@ RECOVERY_DAYS = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatSecretsArgs:
-    """Inputs of the secrets: their values, and what belongs with them.
-
-    `routing_keys` are those by which Alertmanager pages: an alert is resolved by the key that opened it.
-    """
+    """Inputs of the secrets: their values, and what belongs with them."""
 
     secrets: ChatSecrets
     pagerduty_sender: str
-    routing_keys: Mapping[str, pulumi.Input[str]]
     key_arn: pulumi.Input[str]
     empty_on_delete: bool
 
@@ -47,7 +43,6 @@ class ChatSecretStore(pulumi.ComponentResource):
                 "slack_token": secrets.slack_token,
                 "pagerduty_token": secrets.pagerduty_token,
                 "pagerduty_sender": args.pagerduty_sender,
-                "pagerduty_routing_keys": [args.routing_keys[name] for name in sorted(args.routing_keys)],
             },
         )
         self.signing_keys_arn = self._secret(

@@ -106,7 +106,6 @@ class ChatOpsArgs:
     settings: Settings
     packages: ChatPackages
     secrets: ChatSecrets
-    routing_keys: Mapping[str, pulumi.Input[str]]
     state: State
     network: FunctionNetwork
     key_arn: pulumi.Input[str]
@@ -285,7 +284,6 @@ class ChatOps(pulumi.ComponentResource):
             ChatSecretsArgs(
                 secrets=args.secrets,
                 pagerduty_sender=args.settings.pagerduty_sender or "",
-                routing_keys=args.routing_keys,
                 key_arn=args.key_arn,
                 empty_on_delete=not args.settings.aws.keep_data,
             ),
@@ -315,7 +313,6 @@ def make_chatops(
     secrets: ChatSecrets | None,
     network: FunctionNetwork | None,
     *,
-    routing_keys: Mapping[str, pulumi.Input[str]],
     state: State,
     key_arn: pulumi.Input[str],
     alert_topic_arn: pulumi.Input[str],
@@ -330,7 +327,6 @@ def make_chatops(
         settings=settings,
         packages=packages,
         secrets=secrets,
-        routing_keys=routing_keys,
         state=state,
         network=network,
         key_arn=key_arn,
@@ -380,7 +376,6 @@ def _chat_environment(
     others = {
         Variable.SLACK_API: endpoints.slack,
         Variable.PAGERDUTY_API: endpoints.pagerduty,
-        Variable.PAGERDUTY_EVENTS: endpoints.pagerduty_events,
     }
     return {
         Variable.REPAIR_TABLE: args.state.table_name,

@@ -257,15 +257,13 @@ def chat_world(folder: Path) -> Generator[ChatWorld]:
                 addresses=(alertmanager_http.address,), replicas=3, now=lambda: account.now.time
             )
             addresses = {"slack": slack_http.address, "pagerduty": served.address}
-            chat = _chat(addresses, seen, replicas, account, events.key)
+            chat = _chat(addresses, seen, replicas, account)
             yield ChatWorld(slack, alertmanagers, account, events, seen, chat)
     finally:
         served.stop()
 
 
-def _chat(
-    addresses: dict[str, str], seen: Seen, replicas: AlertmanagerReplicas, account: PagerDutyAccount, key: str
-) -> Chat:
+def _chat(addresses: dict[str, str], seen: Seen, replicas: AlertmanagerReplicas, account: PagerDutyAccount) -> Chat:
     aws = clients()
     s3, sqs, table = aws.s3, aws.sqs, aws.dynamodb.Table("orion-state")
     create_state_table(table.meta.client)
@@ -284,9 +282,7 @@ def _chat(
         api=PagerDutyApi(
             token=TOKEN,
             sender="ann@example.com",
-            routing_keys=(key,),
             address=addresses["pagerduty"],
-            events_address=f"{addresses['pagerduty']}/v2/enqueue",
         ),
         email_of=slack.email_of,
         group_of=lambda alert_key: known_group(store, alert_key),

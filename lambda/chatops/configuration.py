@@ -9,11 +9,11 @@ from typing import Any
 
 from chatops.catalog_silences import Window
 from chatops.episode import Group
-from chatops.pagerduty_api import PAGERDUTY_API, PAGERDUTY_EVENTS
+from chatops.pagerduty_api import PAGERDUTY_API
 from chatops.slack_api import SLACK_API
 from orion_common.group_key import deduplication_key
 from orion_common.names import Variable
-from orion_common.secret_fields import secret_object, text_of, texts_of
+from orion_common.secret_fields import secret_object, text_of
 
 ALERTNAME = "alertname"
 SEVERAL_ALERTS = "several alerts"
@@ -98,7 +98,6 @@ class Credentials:
     slack_token: str = field(repr=False)
     pagerduty_token: str = field(repr=False)
     pagerduty_sender: str
-    pagerduty_routing_keys: tuple[str, ...] = field(repr=False)
 
     @classmethod
     def from_json(cls, text: str) -> Credentials:
@@ -108,7 +107,6 @@ class Credentials:
             slack_token=text_of(content, "slack_token"),
             pagerduty_token=text_of(content, "pagerduty_token"),
             pagerduty_sender=text_of(content, "pagerduty_sender"),
-            pagerduty_routing_keys=texts_of(content, "pagerduty_routing_keys"),
         )
 
 
@@ -126,7 +124,6 @@ class Configuration:
     workspace: str
     slack_api: str
     pagerduty_api: str
-    pagerduty_events: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Configuration:
@@ -142,5 +139,4 @@ class Configuration:
             workspace=environment[Variable.SLACK_WORKSPACE],
             slack_api=environment.get(Variable.SLACK_API, SLACK_API),
             pagerduty_api=environment.get(Variable.PAGERDUTY_API, PAGERDUTY_API),
-            pagerduty_events=environment.get(Variable.PAGERDUTY_EVENTS, PAGERDUTY_EVENTS),
         )

@@ -68,9 +68,7 @@ def make_chat(configuration: Configuration) -> Chat:
         api=PagerDutyApi(
             token=credentials.pagerduty_token,
             sender=credentials.pagerduty_sender,
-            routing_keys=credentials.pagerduty_routing_keys,
             address=configuration.pagerduty_api,
-            events_address=configuration.pagerduty_events,
         ),
         email_of=slack.email_of,
         group_of=lambda key: known_group(store, key),

@@ -1,4 +1,4 @@
-"""PagerDuty's REST API and Events API v2: requests, and PagerDuty's refusals as the errors of `chatops.clients`.
+"""PagerDuty's REST API: requests, and PagerDuty's refusals as the errors of `chatops.clients`.
 
 A wrong token is `Unavailable`, not `Refused`: people mend it, and nothing is lost until they have.
 """
@@ -15,12 +15,10 @@ from chatops.clients import Refused, Unavailable
 from chatops.http_json import Answer, JsonHttp, as_object, objects
 
 PAGERDUTY_API = "https://api.pagerduty.com"
-PAGERDUTY_EVENTS = "https://events.pagerduty.com/v2/enqueue"
 NOT_FOUND = 404
 MENDABLE = frozenset({401, 402, 403, 408})
 """Statuses of a wrong or limited token, a plan that lacks something, and a request that took too long."""
 FIRST_ERROR = 300
-ACCEPTED = 202
 PAGE_SIZE = 100
 MOST_PAGES = 20
 
@@ -37,9 +35,7 @@ class PagerDutyApi:
 
     token: str = field(repr=False)
     sender: str
-    routing_keys: tuple[str, ...] = field(repr=False)
     address: str = PAGERDUTY_API
-    events_address: str = PAGERDUTY_EVENTS
     http: JsonHttp = field(default_factory=lambda: JsonHttp(service="PagerDuty"))
 
     def get(self, path: str, query: Query | None = None) -> Mapping[str, Any]:
@@ -63,18 +59,6 @@ class PagerDutyApi:
     def post(self, path: str, content: Mapping[str, Any]) -> Mapping[str, Any]:
         """Make an object in the name of the platform."""
         return self._content("POST", f"{self.address}{path}", content)
-
-    def resolve(self, alert_key: str) -> None:
-        """Send the event that resolves an alert, by each routing key: only the one that opened it has an effect."""
-        refusals: list[Exception] = []
-        for key in self.routing_keys:
-            event = {"routing_key": key, "event_action": "resolve", "dedup_key": alert_key}
-            headers = {"Content-Type": "application/json"}
-            answer = self.http.request("POST", self.events_address, headers, json.dumps(event).encode())
-            if answer.status != ACCEPTED:
-                refusals.append(_refusal("POST", "/v2/enqueue", answer))
-        if len(refusals) == len(self.routing_keys):
-            raise refusals[0] if refusals else Refused("no routing key of PagerDuty's Events API is configured")
 
     def _content(
         self, method: str, url: str, content: Mapping[str, Any] | None = None, sender: str | None = None

@@ -33,7 +33,7 @@ CHAT = Chat(
     approvers=(),
     silences=(),
 )
-SECRET_VALUES = ("xoxb-1", "signing-1", "pd-token", "webhook-1", "routing-1")
+SECRET_VALUES = ("xoxb-1", "signing-1", "pd-token", "webhook-1")
 ON = {
     "chat": ChatMode.ON,
     "slack_workspace": "T1",
@@ -60,7 +60,6 @@ def _chatops(folder: Path, *, preview: bool = False, **changes: Any) -> Run:
             ChatSources(source_root=ROOT / "lambda", folder=folder, chat=CHAT),
             _secrets(),
             FunctionNetwork(vpc_config=vpc, alertmanager_api="http://alertmanager.internal:9093"),
-            routing_keys={"a": pulumi.Output.secret("routing-1")},
             state=State("state", StateArgs(settings=stack, key_arn=KEY), options),
             key_arn=KEY,
             alert_topic_arn=f"{SNS}:orion-alerts",
@@ -220,7 +219,6 @@ def test_the_secrets_are_what_the_functions_read(run: Run) -> None:
             "slack_token": "xoxb-1",
             "pagerduty_token": "pd-token",
             "pagerduty_sender": "alerts@example.com",
-            "pagerduty_routing_keys": ["routing-1"],
         },
         "chatops-secrets-signing-keys-version": {
             "slack_signing_secrets": ["signing-1"],
