@@ -39,7 +39,7 @@ def growth(wanted: Callable[[str], bool], *, alerts: int = LARGE) -> Iterator[Fi
     """Measure each size once, in a process of its own, so that neither finds the memory of the other."""
     if not any(map(wanted, GROWTH_FIGURES)):
         return
-    small, large = (_in_its_own_process(size) for size in (alerts // TIMES_LARGER, alerts))
+    small, large = (_of_size(size) for size in (alerts // TIMES_LARGER, alerts))
     if wanted(GROWTH):
         yield Figure(name=GROWTH, value=large.seconds, unit="s", peer=PEER, peer_value=TIMES_LARGER * small.seconds)
     if wanted(MEMORY):
@@ -47,11 +47,16 @@ def growth(wanted: Callable[[str], bool], *, alerts: int = LARGE) -> Iterator[Fi
         yield Figure(name=MEMORY, value=large.memory / MEBIBYTE, unit="MiB", peer=PEER, peer_value=peer)
 
 
-def _in_its_own_process(alerts: int) -> Preview:
+def _of_size(alerts: int) -> Preview:
     with tempfile.TemporaryDirectory(prefix="orion-bench-") as directory:
         write_catalog(Path(directory), alerts)
-        command = [sys.executable, "-m", "tests.bench.growth", directory]
-        done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+        return in_its_own_process(Path(directory))
+
+
+def in_its_own_process(folder: Path) -> Preview:
+    """Measure the preview of a catalog in a new process, as a user has it: nothing of it has been read before."""
+    command = [sys.executable, "-m", "tests.bench.growth", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     return Preview(**json.loads(done.stdout))
 
 

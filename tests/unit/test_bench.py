@@ -79,7 +79,7 @@ def test_growth_is_measured_against_ten_times_a_tenth_of_the_alerts(monkeypatch:
     def measured(alerts: int) -> growth.Preview:
         return growth.Preview(seconds=float(alerts) ** 2, memory=alerts * growth.MEBIBYTE)
 
-    monkeypatch.setattr(growth, "_in_its_own_process", measured)
+    monkeypatch.setattr(growth, "_of_size", measured)
 
     [seconds, memory] = growth.growth(lambda _: True, alerts=1000)
 
