@@ -24,8 +24,8 @@ def make(tmp_path: Path) -> Iterator[Make]:
     libraries = runtime_libraries(tmp_path)
 
     def make(code: str, *, timeout_seconds: int = 10) -> FunctionProcess:
-        root = tmp_path / "code"
-        root.mkdir(exist_ok=True)
+        root = tmp_path / f"code-{len(made)}"  # as the runtime has a folder for each version: Python compiles it once
+        root.mkdir()
         (root / "app.py").write_text(code)
         function = FunctionVersion(
             name="f",
