@@ -24,6 +24,7 @@ from alerting.settings import Endpoints, Environment
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.service import ProcessService, wait_until_ready
 from tests.alerting_data import DATA, settings, write_alertmanager
+from tests.http_stub import POLL_SECONDS
 from tools.paths import tool
 
 EXTERNAL_URL = "https://alertmanager.orion.example.com"
@@ -84,7 +85,7 @@ def served_sink() -> Generator[Sink]:
 
     server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
     result.address = f"http://{LOOPBACK}:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
     yield result
     server.shutdown()
     server.server_close()

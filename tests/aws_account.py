@@ -26,6 +26,7 @@ from sandbox.providers.provider_core import ProviderCore
 from sandbox.providers.provider_diff import Difference
 from sandbox.providers.provider_table import Failure, Request
 from sandbox.providers.provider_values import Properties
+from tests.http_stub import POLL_SECONDS
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -81,7 +82,7 @@ def served(answer: Callable[[AwsRequest], Answer | None], monkeypatch: pytest.Mo
         return answered.send(start_response)
 
     server = make_server("127.0.0.1", 0, application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,))
     thread.start()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")

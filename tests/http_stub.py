@@ -13,6 +13,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from sandbox.ports import LOOPBACK
 
+POLL_SECONDS = 0.02
+"""How often a server of this process looks whether it is to end: Python's half a second is waited for in each test."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -93,7 +96,7 @@ def http_stub(answer: Callable[[Asked], Reply | None]) -> Generator[HttpStub]:
     with ThreadingHTTPServer((LOOPBACK, 0), Handler) as server:
         server.daemon_threads = True
         stub.address = f"http://{LOOPBACK}:{server.server_port}"
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
         try:
             yield stub
         finally:

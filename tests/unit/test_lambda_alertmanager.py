@@ -14,6 +14,7 @@ import pytest
 from orion_common import alertmanager as module
 from orion_common.alertmanager import AlertmanagerApi, NotFetched
 from sandbox.ports import LOOPBACK, free_port
+from tests.http_stub import POLL_SECONDS
 from tests.lambda_events import LABELS
 
 GROUP = {"alertname": "HighMemoryUsage", "service": "positions"}
@@ -50,7 +51,7 @@ def answers() -> Iterator[_Answers]:
 
     with ThreadingHTTPServer((LOOPBACK, 0), Handler) as server:
         result.address = f"http://{LOOPBACK}:{server.server_port}"
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
         yield result
         server.shutdown()
 

@@ -21,6 +21,7 @@ from sandbox.journal import Journal
 from sandbox.service import HttpService, wait_until_ready
 from tests.alerting_data import ROOT
 from tests.browser_requests import BrowserRequest, foreign_requests, send, taken
+from tests.http_stub import POLL_SECONDS
 
 SERVING = {
     "sandbox/clouds/aws/server.py": "WsgiGuard",
@@ -113,7 +114,7 @@ def test_what_tries_the_servers_finds_one_that_answers_everybody(served: int) ->
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Open)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
     try:
         assert set(taken(server.server_port)) == set(foreign_requests(0))
     finally:
