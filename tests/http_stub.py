@@ -58,6 +58,8 @@ def http_stub(answer: Callable[[Asked], Reply | None]) -> Generator[HttpStub]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Head and body are two packets: the second would wait 40 ms for the first to be confirmed.
+        disable_nagle_algorithm = True
         connection_number = 0
 
         def setup(self) -> None:
