@@ -11,16 +11,18 @@ from tests.steps import PYTHON, Step, run_steps
 TESTS = Path(__file__).parent
 LONGEST_FIRST = (
     "integration/test_high_availability.py",
+    "integration/test_preview.py",
     "integration/test_engine.py",
     "integration/test_cluster_node_agent.py",
-    "integration/test_providers_kubernetes.py",
     "integration/test_pagerduty_provider.py",
-    "integration/test_pagerduty_orchestration.py",
     "integration/test_providers_aws.py",
-    "integration/test_preview.py",
-    "integration/test_cluster_control_plane.py",
-    "e2e/test_interrupted_sandbox.py",
     "e2e/test_running_sandbox.py",
+    "e2e/test_interrupted_sandbox.py",
+    "integration/test_bench_cluster.py",
+    "integration/test_faults_fire_alerts.py",
+    "integration/test_providers_kubernetes.py",
+    "integration/test_pagerduty_orchestration.py",
+    "integration/test_cluster_control_plane.py",
 )
 """So that no worker has one of them left when the others have nothing more to do."""
 FOLDERS = ("integration", "e2e")
@@ -44,8 +46,8 @@ STEPS = (
         background=True,
     ),
     *STATIC_CHECKS,
-    # Half of the files for each worker, so that neither makes what the other has made for all tests of a file.
-    Step(name="unit tests", command=(PYTHON, "-m", "pytest", "tests/unit", "-n", "2", "--dist", "worksteal")),
+    # A part of the files for each worker, so that none makes what another has made for all tests of a file.
+    Step(name="unit tests", command=(PYTHON, "-m", "pytest", "tests/unit", "-n", "3", "--dist", "worksteal")),
     Step(name="simulation", command=(PYTHON, "-m", "pytest", "tests/simulation", "-n", "2")),
     Step(name="rules and routing", command=(PYTHON, "-m", "pytest", "tests/rules", "-n", "3")),
     Step(
@@ -57,7 +59,7 @@ STEPS = (
             "pytest",
             *(f"tests/{file}" for file in INFRASTRUCTURE),
             "-n",
-            "3",
+            "4",
             "--durations=25",
             *BY_FILE,
         ),
