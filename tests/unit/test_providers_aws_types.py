@@ -159,6 +159,21 @@ class TestBuckets:
 
         assert provider.read(bucket) is None
 
+    def test_a_bucket_with_locked_objects_goes_with_its_lock(self, provider: Provider) -> None:
+        inputs = {"bucket": "locked-bucket", "forceDestroy": True, "objectLockEnabled": True}
+        bucket = provider.create("aws:s3/bucket:Bucket", inputs)
+        rule = {"defaultRetention": {"mode": "GOVERNANCE", "days": 400}}
+        lock = provider.create(
+            "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration",
+            {"bucket": bucket.id, "objectLockEnabled": "Enabled", "rule": rule},
+        )
+        provider.aws.s3.put_object(Bucket=bucket.id, Key="key", Body=b"text")
+
+        provider.delete(lock)
+        provider.delete(bucket)
+
+        assert provider.read(bucket) is None
+
     def test_an_object_whose_file_is_gone_says_so(self, provider: Provider, made: Everything) -> None:
         inputs = {"bucket": made["bucket"].id, "key": "k", "source": Asset(path="/nowhere/function.zip")}
 
