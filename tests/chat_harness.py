@@ -186,6 +186,12 @@ class ChatWorld:
     def sweep(self) -> None:
         self.handle({"source": "orion.chat.sweep"})
 
+    def page(self) -> None:
+        """Have the group fire: Alertmanager pages Ann, and notifies chat."""
+        self.alertmanagers.firing = {FINGERPRINT}
+        self.events.send(dedup_key=KEY)
+        self.notify()
+
     def notify(self, status: str = "firing", *, sent: str = "2026-11-24T10:46:03.859Z", **changes: Any) -> None:
         """Send the notification that Alertmanager sends for the group."""
         content = json.loads(notification(envelope={"Timestamp": sent}, status=status, **changes))

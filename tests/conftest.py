@@ -8,12 +8,11 @@ from collections.abc import Generator
 import pytest
 from hypothesis import settings
 
+from sandbox.garbage import search_rarely
+
 # How long one example takes says more of the machine, and of what else runs on it, than of the code.
 settings.register_profile("orion", settings.default, deadline=None)
 settings.load_profile("orion")
-
-YOUNG_OBJECTS = 20_000
-"""How many objects are made before Python looks for garbage among them: its own 700 suit small programs."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -23,6 +22,5 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
-        gc.freeze()
-        gc.set_threshold(YOUNG_OBJECTS, 10, 10)
+        search_rarely()
         gc.enable()

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from alerting.errors import AlertingError
 
-OPENED, PAGED, ACKNOWLEDGED, RESOLVED, ANSWERED = "opened", "paged", "acknowledged", "resolved", "needed a human"
+PAGED, ACKNOWLEDGED, RESOLVED, ANSWERED = "paged", "acknowledged", "resolved", "needed a human"
 """The kinds of actions that a report counts. There are others."""
 YES = "yes"
 

@@ -49,10 +49,16 @@ def paged_team(entry: RouteEntry) -> str | None:
 def paged_as(catalog: Catalog, entry: RouteEntry, service: str) -> str:
     """Return the PagerDuty service in which a route that pages opens the incident of an alert about `service`.
 
-    The router decides so. What is of another team than the route's, or unknown, pages the route's team, else the
-    fallback team.
+    The router decides so.
     """
-    team = paged_team(entry)
+    return paged_for(catalog, paged_team(entry), service)
+
+
+def paged_for(catalog: Catalog, team: str | None, service: str) -> str:
+    """Return the PagerDuty service of an alert about `service`, by a route that pages one team, or any.
+
+    What is of another team than the route's, or unknown, pages the route's team, else the fallback team.
+    """
     is_known = service in catalog.services or service in catalog.teams
     if is_known and team in (None, catalog.owner(service)):
         return service

@@ -117,7 +117,12 @@ def local_shift(rotation: RotationEntry, number: int) -> LocalShift:
     else:
         over_midnight = timedelta(days=rotation.until <= rotation.handoff)
         end = datetime.combine(day + over_midnight, rotation.until)
-    return LocalShift(start=start, end=end, position=days // turn_days(rotation) % len(rotation.people))
+    return LocalShift(start=start, end=end, position=position(rotation, number))
+
+
+def position(rotation: RotationEntry, number: int) -> int:
+    """Return the place in the rotation's list of whoever has its shift with a number."""
+    return number * shift_days(rotation) // turn_days(rotation) % len(rotation.people)
 
 
 def planned(
@@ -127,7 +132,7 @@ def planned(
     if not rotation.people:
         return
     since, until = since.astimezone(UTC), until.astimezone(UTC)
-    days, days_of_a_turn = shift_days(rotation), turn_days(rotation)
+    days = shift_days(rotation)
     first = max(0, (since.astimezone(zone).date() - rotation.first_day).days // days - 2)
     local = local_shift(rotation, first)
     # A year has hundreds of shifts: Python adds days to times of one zone by the wall clock.
@@ -137,8 +142,7 @@ def planned(
         if start >= until or (rotation.last_day is not None and starts.date() > rotation.last_day):
             return
         if since < end > start:
-            person = rotation.people[number * days // days_of_a_turn % len(rotation.people)]
-            yield number, Shift(start=start, end=end, person=person, rotation=name)
+            yield number, Shift(start=start, end=end, person=rotation.people[position(rotation, number)], rotation=name)
         starts += step
         ends += step
 

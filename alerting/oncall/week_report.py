@@ -13,6 +13,7 @@ from alerting.catalog import Catalog
 from alerting.errors import AlertingError
 from alerting.oncall import shifts
 from alerting.oncall.audit_record import ACKNOWLEDGED, PAGED, RESOLVED, AuditedEpisode
+from alerting.oncall.event_orchestration import paged_for
 from alerting.routing.routes import routes
 
 NOISIEST = 3
@@ -128,20 +129,12 @@ def week_report(catalog: Catalog, team: str, week: Week, episodes: Iterable[Audi
 
 
 def team_of(catalog: Catalog, episode: AuditedEpisode) -> str:
-    """Return the team that an episode pages, as PagerDuty's router decides (`event_orchestration.paged_as`).
-
-    The receiver names the route. One that is not in the catalog any more says nothing.
-    """
-    service = episode.newest.service
-    for_one_team = {
+    """Return the team that an episode pages. The receiver names the route; one of no route any more says nothing."""
+    paged_teams = {
         route.receiver_name: route.paged_team for top in routes(catalog) for route in (top, *top.with_children())
     }
-    team = for_one_team.get(episode.newest.receiver)
-    if service in catalog.services or service in catalog.teams:
-        owner = catalog.owner(service)
-        if team in {None, owner}:
-            return owner
-    return team or catalog.routing.fallback_team
+    team = paged_teams.get(episode.newest.receiver)
+    return catalog.owner(paged_for(catalog, team, episode.newest.service))
 
 
 def _seconds_to_acknowledge(episode: AuditedEpisode) -> float | None:

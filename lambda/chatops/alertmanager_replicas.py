@@ -113,20 +113,20 @@ class AlertmanagerReplicas:
 
     def set_silence(self, id_: str | None, group: Group, key: str, ends_at: float) -> None:
         """Create a silence of exactly the group's labels, or change the end of one."""
+        silence = NewSilence(
+            matchers=tuple(Matcher(name=name, value=value, is_regex=False) for name, value in group.labels),
+            starts_at=self.now(),
+            ends_at=ends_at,
+            created_by=AUTHOR,
+            comment=f"{group.title[:200]}, silenced from its thread in Slack [{key} until {ends_at!r}]",
+        )
         with closing(self._any()) as sessions:
             session = next(sessions)
             # A silence stays the same one only if its start does.
             known = {} if id_ is None else as_object(session.ask("GET", f"/api/v2/silence/{quote(id_, safe='')}"))
-            silence = {
-                "matchers": [
-                    {"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in group.labels
-                ],
-                "startsAt": known.get("startsAt") or _text(self.now()),
-                "endsAt": _text(ends_at),
-                "createdBy": AUTHOR,
-                "comment": f"{group.title[:200]}, silenced from its thread in Slack [{key} until {ends_at!r}]",
-            }
-            session.ask("POST", "/api/v2/silences", silence if id_ is None else {"id": id_, **silence})
+            kept = {"startsAt": known["startsAt"]} if known.get("startsAt") else {}
+            content = {**_content(silence), **kept, **({} if id_ is None else {"id": id_})}
+            session.ask("POST", "/api/v2/silences", content)
 
     def expire_silence(self, id_: str) -> None:
         """Expire a silence."""
@@ -148,17 +148,7 @@ class AlertmanagerReplicas:
     def create_silence(self, silence: NewSilence) -> None:
         """Create a silence in one replica, which tells the others."""
         with closing(self._any()) as sessions:
-            content = {
-                "matchers": [
-                    {"name": one.name, "value": one.value, "isRegex": one.is_regex, "isEqual": one.is_equal}
-                    for one in silence.matchers
-                ],
-                "startsAt": _text(silence.starts_at),
-                "endsAt": _text(silence.ends_at),
-                "createdBy": silence.created_by,
-                "comment": silence.comment,
-            }
-            next(sessions).ask("POST", "/api/v2/silences", content)
+            next(sessions).ask("POST", "/api/v2/silences", _content(silence))
 
     def _each(self, ask: Callable[[_Session], _Value]) -> Iterator[_Value]:
         """Yield the answer of each replica that answers."""
@@ -242,11 +232,30 @@ def _fingerprints(alerts: list[Mapping[str, Any]]) -> frozenset[str]:
     return frozenset(str(alert["fingerprint"]) for alert in alerts if alert.get("fingerprint"))
 
 
+def _content(silence: NewSilence) -> dict[str, Any]:
+    return {
+        "matchers": [
+            {"name": one.name, "value": one.value, "isRegex": one.is_regex, "isEqual": one.is_equal}
+            for one in silence.matchers
+        ],
+        "startsAt": _text(silence.starts_at),
+        "endsAt": _text(silence.ends_at),
+        "createdBy": silence.created_by,
+        "comment": silence.comment,
+    }
+
+
+def _unexpired_silences(session: _Session) -> Iterator[Mapping[str, Any]]:
+    for silence in objects(session.ask("GET", "/api/v2/silences")):
+        if as_object(silence.get("status")).get("state") != EXPIRED:
+            yield silence
+
+
 def _silences(session: _Session, key: str) -> list[ActiveSilence]:
     found: list[ActiveSilence] = []
-    for silence in objects(session.ask("GET", "/api/v2/silences")):
+    for silence in _unexpired_silences(session):
         mark = _MARK.search(str(silence.get("comment")))
-        if mark is None or mark["key"] != key or as_object(silence.get("status")).get("state") == EXPIRED:
+        if mark is None or mark["key"] != key:
             continue
         ends_at, marked = _time(silence.get("endsAt")), float(mark["ends_at"])
         # Somebody may have changed the end by hand.
@@ -269,8 +278,7 @@ def _listed_silences(session: _Session) -> list[ListedSilence]:
             comment=str(silence.get("comment", "")),
             alerts=suppressed[str(silence["id"])],
         )
-        for silence in objects(session.ask("GET", "/api/v2/silences"))
-        if as_object(silence.get("status")).get("state") != EXPIRED
+        for silence in _unexpired_silences(session)
     ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -28,8 +29,7 @@ class ArchiveClient:
 
     def keep(self, key: str, text: str) -> None:
         """Write an object of the audit record, unless it is there: an earlier attempt has written it then."""
-
-        def put() -> None:
+        with _errors_told():
             self.s3.put_object(
                 Bucket=self.audit_bucket,
                 Key=key,
@@ -38,37 +38,27 @@ class ArchiveClient:
                 IfNoneMatch="*",
             )
 
-        try:
-            _answer(put)
-        except ClientError as error:
-            if _code(error) != IS_THERE:
-                raise Unavailable(f"S3: {_code(error)}") from error
-
     def write_draft(self, key: str, text: str) -> str:
         """Write a draft over the one that is there, and return the address at which people of the account read it."""
-
-        def put() -> None:
+        with _errors_told():
             self.s3.put_object(
                 Bucket=self.drafts_bucket,
                 Key=key,
                 Body=text.encode(errors="replace"),
                 ContentType="text/markdown; charset=utf-8",
             )
-
-        try:
-            _answer(put)
-        except ClientError as error:
-            raise Unavailable(f"S3: {_code(error)}") from error
         console = f"https://{self.region}.console.aws.amazon.com/s3/object/{self.drafts_bucket}"
         return f"{console}?region={self.region}&prefix={quote(key, safe='')}"
 
 
-def _answer(put: Callable[[], None]) -> None:
+@contextmanager
+def _errors_told() -> Generator[None]:
+    """Turn what boto3 raises into `Unavailable`. An object that is there already is no error."""
     try:
-        put()
+        yield
     except BotoCoreError as error:
         raise Unavailable(f"S3 did not answer: {error}") from error
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code != IS_THERE:
+            raise Unavailable(f"S3: {code}") from error

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from chatops.effects import Acknowledge, Effect, Escalate, KeepAudit, RunCommand, SetSilence, WriteDraft
-from chatops.episode import Episode, Incident, IncidentStatus, Phase
+from chatops.episode import Episode, Incident, Phase
 from chatops.events import Event, GaveUp, SlackAction
+from chatops.incidents import incident_changes
 from chatops.repair import Outcome, Repair, Status
 from chatops.slack_text import at_time
 from chatops.timeline import ALERTMANAGER, PAGERDUTY, PLATFORM, Happening, Kind, extended
@@ -95,19 +96,16 @@ def _silence(before: Episode, after: Episode, effects: Sequence[Effect], person:
 def _incident(before: Incident | None, after: Incident | None, *, is_open: bool) -> Iterator[Happening]:
     if after is None or after == before:
         return
-    if before is None or before.id != after.id:
+    changes = incident_changes(before, after)
+    if changes.is_another:
         yield Kind.PAGED, PAGERDUTY, f"{after.id} {_people(after.assigned_to)}".rstrip()
-    acknowledged_before = before.acknowledged_by if before else ()
-    for person in after.acknowledged_by:
-        if person not in acknowledged_before:
-            yield Kind.ACKNOWLEDGED, person, f"in PagerDuty, {after.id}"
-    if acknowledged_before and not after.acknowledged_by and after.status is IncidentStatus.TRIGGERED:
+    for person in changes.acknowledged_by:
+        yield Kind.ACKNOWLEDGED, person, f"in PagerDuty, {after.id}"
+    if changes.is_unacknowledged:
         yield Kind.UNACKNOWLEDGED, PAGERDUTY, after.id
-    assigned_before = before.assigned_to if before and before.id == after.id else after.assigned_to
-    if after.assigned_to not in {(), assigned_before}:  # a resolved incident is nobody's
+    if changes.is_assigned and not changes.is_another:
         yield Kind.ASSIGNED, PAGERDUTY, _people(after.assigned_to)
-    was_resolved = before is not None and before.status is IncidentStatus.RESOLVED
-    if is_open and after.status is IncidentStatus.RESOLVED and not was_resolved:
+    if is_open and changes.is_resolved:
         yield Kind.INCIDENT_RESOLVED, PAGERDUTY, after.id
 
 

@@ -15,11 +15,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from functools import cache
+from datetime import datetime
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -30,6 +28,7 @@ from sandbox.console.backends import Addresses, Asker, BackendAnswers
 from sandbox.console.state import ConsoleState
 from sandbox.console.viewmodel import view
 from sandbox.journal import Journal
+from sandbox.page_templates import page_templates
 
 HERE = Path(__file__).parent
 TITLES = {
@@ -57,20 +56,6 @@ HEADERS = {
 }
 
 
-@cache
-def _environment() -> Environment:
-    """Return the page's templates: each is compiled once in a process."""
-    environment = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"clock": _clock, "day": _day, "iso": _iso}
-    return environment
-
-
 class _Console:
     """Reads what is new in the journal, asks the others, and renders."""
 
@@ -82,7 +67,7 @@ class _Console:
         self._view = view(self._console_state, BackendAnswers())
         self.sections: dict[str, str] = {}
         self.version = ""
-        self._templates = _environment()
+        self._templates = page_templates(HERE / "templates")
 
     async def page(self) -> str:
         """Return the whole page."""
@@ -117,19 +102,6 @@ class _Console:
         }
         said = "\0".join(self.sections.values())
         self.version = hashlib.sha256(said.encode(errors="replace")).hexdigest()[:16]
-
-
-def _clock(seconds: float) -> str:
-    """Return a time of day as this machine's clock has it; whoever reads the page sits at it."""
-    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%H:%M:%S")
-
-
-def _day(moment: str) -> str:
-    return datetime.fromisoformat(moment).astimezone().strftime("%a %d %b %H:%M")
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def create_application(journal: Journal, addresses: Addresses, pagerduty_headers: Mapping[str, str]) -> Starlette:

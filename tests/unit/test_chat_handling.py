@@ -32,9 +32,7 @@ def world(tmp_path: Path) -> Iterator[ChatWorld]:
 @pytest.fixture
 def paged(world: ChatWorld) -> ChatWorld:
     """Return the world in which the group fires, has a thread, and has paged Ann."""
-    world.alertmanagers.firing = {FINGERPRINT}
-    world.events.send(dedup_key=KEY)
-    world.notify()
+    world.page()
     return world
 
 

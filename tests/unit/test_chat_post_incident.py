@@ -36,9 +36,7 @@ def world(tmp_path: Path) -> Iterator[ChatWorld]:
 @pytest.fixture
 def resolved(world: ChatWorld) -> ChatWorld:
     """Return the world in which Ann was paged, and silenced the group, which has resolved since."""
-    world.alertmanagers.firing = {FINGERPRINT}
-    world.events.send(dedup_key=KEY)
-    world.notify()
+    world.page()
     world.click("silence-1h")
     world.alertmanagers.firing = set()
     world.time += 60

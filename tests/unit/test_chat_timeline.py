@@ -168,12 +168,15 @@ def test_what_an_event_changes_is_told_with_its_actor(
     assert list(happened(before, after, effects, event)) == expected
 
 
-def test_an_acknowledgement_through_a_merged_incident_is_told_once() -> None:
-    merged = replace(INCIDENT, id="PINC002", acknowledged_by=("ann@example.com",), status=IncidentStatus.ACKNOWLEDGED)
+def test_another_incident_is_told_with_who_has_acknowledged_it() -> None:
+    other = replace(INCIDENT, id="PINC002", acknowledged_by=("ann@example.com",), status=IncidentStatus.ACKNOWLEDGED)
 
-    kinds = [kind for kind, _, _ in happened(ACKNOWLEDGED, replace(EPISODE, incident=merged), (), Acknowledged("U1"))]
+    told = list(happened(ACKNOWLEDGED, replace(EPISODE, incident=other), (), Acknowledged("U1")))
 
-    assert kinds == [Kind.PAGED]
+    assert told == [
+        (Kind.PAGED, "PagerDuty", "PINC002 assigned to primary@example.com"),
+        (Kind.ACKNOWLEDGED, "ann@example.com", "in PagerDuty, PINC002"),
+    ]
 
 
 def test_the_first_entry_says_that_the_episode_opened() -> None:

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
+
+from sandbox.page_templates import page_templates
 
 HERE = Path(__file__).parent
 CONSOLE = HERE.parent.parent / "console" / "static"
@@ -43,26 +42,12 @@ def static_routes() -> list[BaseRoute]:
     ]
 
 
-@cache
-def _environment() -> Environment:
-    """Return the templates of this folder: each is compiled once in a process."""
-    environment = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"clock": _clock, "iso": _iso}
-    return environment
-
-
 class Templates:
     """Renders the pages' templates."""
 
     def __init__(self) -> None:
         """Read no template yet."""
-        self._environment = _environment()
+        self._environment = page_templates(HERE / "templates")
 
     def page(self, request: Request, name: str, title: str, view: Mapping[str, Any]) -> Response:
         """Return a whole page, whose content is the template `NAME.html`."""
@@ -87,14 +72,6 @@ class Templates:
 
 def _version(content: str) -> str:
     return hashlib.sha256(content.encode(errors="replace")).hexdigest()[:16]
-
-
-def _clock(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%H:%M:%S")
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def foreign_form(request: Request) -> Response | None:
