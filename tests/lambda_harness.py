@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.model import OperationModel
@@ -23,6 +22,7 @@ from moto.sns.models import Subscription, sns_backends
 from moto.sqs.models import sqs_backends
 
 from orion_common.alertmanager import AlertmanagerApi
+from orion_common.aws_answers import aws_session
 from orion_common.message_archive import MessageArchive
 from orion_common.names import Mode
 from repair_sweep.sweep import RepairSweep
@@ -58,7 +58,7 @@ REPAIRS = {
     "PodNotReady": "collect_diagnostics",
     "AuroraHighCPU": "hand_to_database_team",
 }
-SESSION = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+SESSION = aws_session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
 """One for all tests: a session keeps the services' descriptions, which take seconds to read."""
 
 

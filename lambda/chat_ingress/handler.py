@@ -7,10 +7,10 @@ import time
 from functools import cache
 from typing import Any
 
-import boto3
 from botocore.config import Config
 
 from chat_ingress.ingress import Ingress
+from orion_common.aws_answers import aws_session
 from orion_common.names import Variable
 from orion_common.queue_handler import PowertoolsObserver
 
@@ -21,7 +21,7 @@ QUICK = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts":
 @cache
 def ingress() -> Ingress:
     """Return what answers requests, made once for as long as the function's process lives."""
-    session = boto3.session.Session()
+    session = aws_session()
     secrets = session.client("secretsmanager", config=QUICK)
     secret = os.environ[Variable.CHAT_SIGNING_KEYS]
     return Ingress(

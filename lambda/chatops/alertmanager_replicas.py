@@ -23,7 +23,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from chatops.clients import ActiveSilence, ListedSilence, Matcher, NewSilence, Refused, Unavailable
 from chatops.details import details_of_alert
 from chatops.episode import Details, Group
-from chatops.http_json import MAXIMUM_BYTES, as_object, objects
+from chatops.http_json import MAXIMUM_BYTES, as_object, objects, text_in
 from chatops.looks import Look, Replica
 from orion_common.group_key import quoted
 
@@ -37,8 +37,10 @@ AUTHOR = "Orion chatops"
 FIRST_ERROR = 300
 SERVER_ERROR = 500
 NOT_FOUND = 404
+PUT_OFF = frozenset({408, 429})
+"""Statuses by which a proxy before Alertmanager puts a request off."""
 EXPIRED = "expired"
-_MARK = re.compile(r"\[(?P<key>\S+) until (?P<ends_at>[0-9.e+]+)\]$")
+_MARK = re.compile(r"\[(?P<key>\S+) until (?P<ends_at>\d+(\.\d+)?(e\+?\d+)?)\]$")
 """The end of a silence's comment: Alertmanager keeps times in milliseconds, and the record's has to be recognised."""
 
 _Value = TypeVar("_Value")
@@ -69,6 +71,13 @@ class _Session:
 
     def ask(self, method: str, path: str, content: object = None) -> Any:
         return _ask(self.connection, method, f"{self.path}{path}", content)
+
+    def ask_list(self, path: str) -> list[Mapping[str, Any]]:
+        """Return the objects of a list. Raises `Unavailable` for anything else: that does not prove the list empty."""
+        items = self.ask("GET", path)
+        if not isinstance(items, list):
+            raise Unavailable(f"Alertmanager's answer is a {type(items).__name__}, not a list")
+        return objects(items)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,16 +208,16 @@ def _session(connection: HTTPConnection, address: str, now: float) -> _Session:
 
 def _look(session: _Session, group: Group) -> Replica:
     everything = {"active": "true", "silenced": "true", "inhibited": "true", "unprocessed": "true"}
-    watchdog = session.ask("GET", f"/api/v2/alerts?{urlencode([*everything.items(), _filter('alertname', WATCHDOG)])}")
+    watchdog = session.ask_list(f"/api/v2/alerts?{urlencode([*everything.items(), _filter('alertname', WATCHDOG)])}")
     receiver = {"receiver": f"^{re.escape(group.receiver)}$"} if group.receiver else {}
     query = [*everything.items(), *receiver.items(), *(_filter(name, value) for name, value in group.labels)]
-    alerts = objects(session.ask("GET", f"/api/v2/alerts?{urlencode(query)}"))
+    alerts = session.ask_list(f"/api/v2/alerts?{urlencode(query)}")
     return Replica(up_seconds=session.up_seconds, watchdog=bool(watchdog), firing=_fingerprints(alerts))
 
 
 def _firing_groups(session: _Session) -> list[FiringGroup]:
     query = urlencode({"active": "true", "silenced": "false", "inhibited": "false", "muted": "false"})
-    groups = objects(session.ask("GET", f"/api/v2/alerts/groups?{query}"))
+    groups = session.ask_list(f"/api/v2/alerts/groups?{query}")
     return [_firing_group(group, alerts) for group in groups if (alerts := objects(group.get("alerts")))]
 
 
@@ -246,7 +255,7 @@ def _content(silence: NewSilence) -> dict[str, Any]:
 
 
 def _unexpired_silences(session: _Session) -> Iterator[Mapping[str, Any]]:
-    for silence in objects(session.ask("GET", "/api/v2/silences")):
+    for silence in session.ask_list("/api/v2/silences"):
         if as_object(silence.get("status")).get("state") != EXPIRED:
             yield silence
 
@@ -260,23 +269,23 @@ def _silences(session: _Session, key: str) -> list[ActiveSilence]:
         ends_at, marked = _time(silence.get("endsAt")), float(mark["ends_at"])
         # Somebody may have changed the end by hand.
         exact = marked if abs(marked - ends_at) < 1 else ends_at
-        found.append(ActiveSilence(id=str(silence["id"]), ends_at=exact))
+        found.append(ActiveSilence(id=text_in(silence, "id", "Alertmanager"), ends_at=exact))
     return found
 
 
 def _listed_silences(session: _Session) -> list[ListedSilence]:
     query = urlencode({"active": "false", "silenced": "true", "inhibited": "true", "unprocessed": "false"})
-    alerts = objects(session.ask("GET", f"/api/v2/alerts?{query}"))
+    alerts = session.ask_list(f"/api/v2/alerts?{query}")
     suppressed = Counter(id_ for alert in alerts for id_ in _silenced_by(alert))
     return [
         ListedSilence(
-            id=str(silence["id"]),
+            id=text_in(silence, "id", "Alertmanager"),
             matchers=tuple(_matcher(matcher) for matcher in objects(silence.get("matchers"))),
             starts_at=_time(silence.get("startsAt")),
             ends_at=_time(silence.get("endsAt")),
             created_by=str(silence.get("createdBy", "")),
             comment=str(silence.get("comment", "")),
-            alerts=suppressed[str(silence["id"])],
+            alerts=suppressed[text_in(silence, "id", "Alertmanager")],
         )
         for silence in _unexpired_silences(session)
     ]
@@ -310,7 +319,7 @@ def _ask(connection: HTTPConnection, method: str, path: str, content: object = N
         text = answer.read(MAXIMUM_BYTES + 1)
     except (OSError, HTTPException) as error:
         raise Unavailable(f"Alertmanager did not answer: {error!r}") from error
-    if answer.status >= SERVER_ERROR or len(text) > MAXIMUM_BYTES:
+    if answer.status >= SERVER_ERROR or answer.status in PUT_OFF or len(text) > MAXIMUM_BYTES:
         raise Unavailable(f"Alertmanager answered {answer.status} with {len(text)} bytes")
     if answer.status == NOT_FOUND and method == "DELETE":
         return None  # it has expired long ago

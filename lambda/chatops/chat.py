@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from chatops.clients import Clients, RateLimited, Refused, Unavailable
 from chatops.configuration import ChatData
 from chatops.counts import Count
@@ -105,10 +107,10 @@ class Chat:
         try:
             self._dispatch(store, body, message_id)
         finally:
-            self._remind(store)
             for letter in store.given_up:
                 self.observer.count(Count.EFFECTS_GIVEN_UP)
                 self.observer.say("effect given up", effect=letter)
+            self._remind(store)
 
     def _dispatch(self, store: Store, body: str, message_id: str) -> None:
         try:
@@ -156,13 +158,13 @@ class Chat:
         self.observer.count(Count.NOTIFICATIONS)
         if notification.receiver in self.data.webhook_receivers:
             return
-        if notification.unreadable:
-            self._keep(Count.UNREADABLE, body, message_id, notification.unreadable[0])
         group = self.data.group_of(notification.receiver, notification.group_labels)
         if group is None:
             self._keep(Count.NOT_OURS, body, message_id, f"no route has the receiver {notification.receiver!r:.100}")
             return
         self._executor(store).receive(group, notified(notification, group.labels))
+        if notification.unreadable:
+            self._keep(Count.UNREADABLE, body, message_id, notification.unreadable[0])
 
     def _clicked(self, store: Store, click: Click) -> None:
         """Apply a click. What it acts on is the episode whose thread the message is, whatever its value says."""
@@ -198,18 +200,22 @@ class Chat:
         )
 
     def _remind(self, store: WatchedStore) -> None:
-        """Put on the queue the records that are due soon."""
+        """Put on the queue the records that are due soon. Those that it does not take, the next sweep finds."""
         now = self.now()
         for key, record in store.written.items():
             at = due_at(record, self.policy)
             if at is None or at > now + REMINDED_SECONDS:
                 continue
-            self.sqs.send_message(
-                QueueUrl=self.queue_url,
-                MessageBody=json.dumps({"source": CHAT_DUE_SOURCE, "episode": key}),
-                DelaySeconds=max(math.ceil(at - now), 1),
-            )
-            self.observer.count(Count.REMINDERS)
+            try:
+                self.sqs.send_message(
+                    QueueUrl=self.queue_url,
+                    MessageBody=json.dumps({"source": CHAT_DUE_SOURCE, "episode": key}),
+                    DelaySeconds=max(math.ceil(at - now), 1),
+                )
+            except (BotoCoreError, ClientError) as error:
+                self.observer.say("not reminded", episode=key, error=str(error))
+            else:
+                self.observer.count(Count.REMINDERS)
 
     def _keep(self, what: Count, body: str, message_id: str, reason: str) -> None:
         self.archive.refuse(self.observer, what, body, message_id, reason)

@@ -61,7 +61,7 @@ class EpisodeStore:
             return None
         try:
             return Versioned(decode(str(item[VALUE])), int(item[VERSION]))
-        except CannotRead as error:  # a newer release wrote it, and will read it
+        except (CannotRead, KeyError) as error:  # a newer release wrote it, and will read it
             raise Unavailable(f"{key}: {error}") from error
 
     def write(self, *puts: Put) -> None:

@@ -7,7 +7,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import boto3
 from botocore.config import Config
 
 from chatops.alertmanager_client import AlertmanagerClient
@@ -22,6 +21,7 @@ from chatops.pagerduty_client import PagerDutyClient
 from chatops.repair import Command
 from chatops.slack_api import SlackApi
 from chatops.slack_client import SlackClient
+from orion_common.aws_answers import aws_session
 from orion_common.message_archive import MessageArchive
 from orion_common.names import CHAT_FILE
 from orion_common.queue_handler import CLIENT, PowertoolsObserver, queue_handler
@@ -57,7 +57,7 @@ def chat() -> Chat:
 
 def make_chat(configuration: Configuration) -> Chat:
     """Return what handles messages, with the credentials as they are now."""
-    session = boto3.session.Session()
+    session = aws_session()
     secrets = session.client("secretsmanager", config=CLIENT)
     credentials = Credentials.from_json(secrets.get_secret_value(SecretId=configuration.secret)["SecretString"])
     data = ChatData.from_json(DATA.read_text())

@@ -89,6 +89,22 @@ def as_object(content: object) -> Mapping[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def listed(content: object, name: str, whose: str) -> list[Mapping[str, Any]]:
+    """Return the JSON objects of a list that an answer has. Raises `Unavailable`: without it, nothing is known."""
+    items = as_object(content).get(name)
+    if not isinstance(items, list):
+        raise Unavailable(f"{whose}: the answer has no list {name}")
+    return objects(items)
+
+
+def text_in(content: Mapping[str, Any], name: str, whose: str) -> str:
+    """Return a text that an answer has. Raises `Unavailable`."""
+    text = content.get(name)
+    if not isinstance(text, str) or not text:
+        raise Unavailable(f"{whose}: the answer has no text {name}")
+    return text
+
+
 def objects(content: object) -> list[Mapping[str, Any]]:
     """Return the JSON objects of a list in an answer."""
     return [item for item in content if isinstance(item, dict)] if isinstance(content, list) else []

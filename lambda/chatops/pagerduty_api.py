@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from chatops.clients import Refused, Unavailable
-from chatops.http_json import Answer, JsonHttp, as_object, objects
+from chatops.http_json import Answer, JsonHttp, as_object, listed
 
 PAGERDUTY_API = "https://api.pagerduty.com"
 NOT_FOUND = 404
@@ -47,7 +47,7 @@ class PagerDutyApi:
         """Yield the items of every page. Raises `Unavailable` where there are too many to read."""
         for page in range(MOST_PAGES):
             answer = self.get(path, {**query, "limit": str(PAGE_SIZE), "offset": str(page * PAGE_SIZE)})
-            yield from objects(answer.get(items))
+            yield from listed(answer, items, f"PagerDuty {path}")
             if not answer.get("more"):
                 return
         raise Unavailable(f"PagerDuty {path}: more than {MOST_PAGES} pages")

@@ -16,7 +16,7 @@ from typing import Any
 
 from chatops.clients import Refused, Unavailable
 from chatops.episode import Group, Incident, IncidentStatus
-from chatops.http_json import as_object, objects
+from chatops.http_json import as_object, listed, objects, text_in
 from chatops.pagerduty_api import NotFound, PagerDutyApi
 
 OPEN_STATUSES = ("triggered", "acknowledged")
@@ -76,14 +76,14 @@ class PagerDutyClient:
     def acknowledge(self, incident: str, person: str) -> None:
         """Acknowledge an incident in a person's name. Raises `Refused` for who has no PagerDuty user."""
         user = self._user_of(person)
-        self._change(incident, {"status": "acknowledged"}, str(user["email"]))
+        self._change(incident, {"status": "acknowledged"}, str(user.get("email")))
 
     def has_acknowledged(self, incident: str, person: str, since: float) -> bool:
         """Return whether the incident's log says that a person acknowledged it since a time."""
         user = self._user_of(person)
         return any(
             entry.get("type") == ACKNOWLEDGED_ENTRY
-            and as_object(entry.get("agent")).get("id") == user["id"]
+            and as_object(entry.get("agent")).get("id") == _id(user)
             and _time(entry.get("created_at")) >= math.floor(since)  # PagerDuty's times are whole seconds
             for entry in self.api.pages(f"/incidents/{incident}/log_entries", {}, "log_entries")
         )
@@ -104,7 +104,8 @@ class PagerDutyClient:
 
     def has_note(self, incident: str, key: str) -> bool:
         """Return whether the incident has the note of a key."""
-        notes = objects(self.api.get(f"/incidents/{incident}/notes").get("notes"))
+        path = f"/incidents/{incident}/notes"
+        notes = listed(self.api.get(path), "notes", f"PagerDuty {path}")
         return any(mark_of(key) in str(note.get("content")) for note in notes)
 
     def resolve_alert(self, incident: str, alert_key: str) -> None:
@@ -114,13 +115,13 @@ class PagerDutyClient:
         """
         for alert in self._alerts({"id": incident}, {"alert_key": alert_key, "statuses[]": "triggered"}):
             resolved = {"alert": {"type": "alert", "status": "resolved"}}
-            self.api.put(f"/incidents/{incident}/alerts/{alert['id']}", resolved)
+            self.api.put(f"/incidents/{incident}/alerts/{_id(alert)}", resolved)
 
     def _holding(self, alert_key: str) -> Iterator[tuple[_Json, _Json]]:
         """Yield incidents that hold an alert with a key, each with that alert."""
         query = {"incident_key": alert_key, "date_range": "all", "sort_by": "created_at:desc", "limit": "5"}
         held = False
-        for incident in self._followed(objects(self.api.get("/incidents", query).get("incidents"))):
+        for incident in self._followed(listed(self.api.get("/incidents", query), "incidents", "PagerDuty /incidents")):
             for alert in self._alerts(incident, {"alert_key": alert_key}):
                 held = True
                 yield incident, alert
@@ -157,18 +158,18 @@ class PagerDutyClient:
 
     def _alerts(self, incident: _Json, query: Mapping[str, str]) -> list[_Json]:
         try:
-            alerts = list(self.api.pages(f"/incidents/{incident['id']}/alerts", query, "alerts"))
+            alerts = list(self.api.pages(f"/incidents/{_id(incident)}/alerts", query, "alerts"))
         except NotFound:
             return []
         key = query.get("alert_key")
         return [alert for alert in alerts if key is None or alert.get("alert_key") == key]
 
     def _incident(self, incident: _Json, alert: _Json) -> Incident:
-        status = IncidentStatus(str(incident.get("status")))
+        status = _status(incident)
         acknowledgers = [as_object(each.get("acknowledger")) for each in objects(incident.get("acknowledgements"))]
         assignees = [as_object(each.get("assignee")) for each in objects(incident.get("assignments"))]
         return Incident(
-            id=str(incident["id"]),
+            id=_id(incident),
             status=IncidentStatus.RESOLVED if alert.get("status") == "resolved" else status,
             opened_at=_opened_at(alert),
             acknowledged_by=self._emails(acknowledgers),
@@ -229,6 +230,18 @@ class PagerDutyClient:
 def mark_of(key: str) -> str:
     """Return the mark by which a note is found again."""
     return f"[orion:{hashlib.sha256(key.encode()).hexdigest()[:16]}]"
+
+
+def _id(content: _Json) -> str:
+    return text_in(content, "id", "PagerDuty")
+
+
+def _status(incident: _Json) -> IncidentStatus:
+    """Return the status of an incident. Raises `Unavailable`: an incident without it is none."""
+    try:
+        return IncidentStatus(text_in(incident, "status", "PagerDuty"))
+    except ValueError as error:
+        raise Unavailable(f"PagerDuty's incident has another status: {error}") from error
 
 
 def _opened_at(alert: _Json) -> float:

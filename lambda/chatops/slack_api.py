@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from chatops.clients import Gone, RateLimited, Refused, Unavailable
-from chatops.http_json import DEFAULT_RETRY_SECONDS, JsonHttp, as_object, objects
+from chatops.http_json import DEFAULT_RETRY_SECONDS, JsonHttp, as_object, listed
 
 SLACK_API = "https://slack.com/api"
 RATE_LIMITED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
@@ -68,7 +68,7 @@ class SlackApi:
         cursor = ""
         for _ in range(MOST_PAGES):
             answer = self.read(method, {**arguments, "limit": PAGE_SIZE, **({"cursor": cursor} if cursor else {})})
-            yield from objects(answer.get(items))
+            yield from listed(answer, items, f"Slack {method}")
             cursor = str(as_object(answer.get("response_metadata")).get("next_cursor") or "")
             if not cursor:
                 return

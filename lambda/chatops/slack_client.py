@@ -116,7 +116,10 @@ class SlackClient:
 
     def _person(self, person: str) -> Mapping[str, Any]:
         if person not in self.people:
-            self.people[person] = as_object(self.api.read("users.info", {"user": person}).get("user"))
+            user = self.api.read("users.info", {"user": person}).get("user")
+            if not isinstance(user, dict):
+                raise Unavailable("Slack users.info: the answer has no user")
+            self.people[person] = user
         return self.people[person]
 
     def _channel_id(self, channel: str) -> str:

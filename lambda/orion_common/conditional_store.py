@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
+from orion_common.aws_answers import field_of_answer
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
@@ -22,7 +24,7 @@ def read_items(table: Table, *ids: str) -> Mapping[str, Mapping[str, Any]] | Non
     answer = table.meta.client.batch_get_item(RequestItems=wanted)
     if answer.get("UnprocessedKeys"):
         return None
-    return {str(item["id"]): item for item in answer["Responses"].get(table.name, [])}
+    return {str(item["id"]): item for item in field_of_answer(answer, "Responses").get(table.name, [])}
 
 
 def written(change: Callable[[], object]) -> bool:

@@ -8,8 +8,7 @@ import time
 from dataclasses import replace
 from functools import cache
 
-import boto3
-
+from orion_common.aws_answers import aws_session
 from orion_common.names import Variable
 from orion_common.queue_handler import CLIENT, PowertoolsObserver, queue_handler
 from repair_sweep.sweep import RepairSweep
@@ -24,7 +23,7 @@ OBSERVER = PowertoolsObserver("repair_sweep")
 @cache
 def repair_sweep() -> RepairSweep:
     """Return what handles messages, made once for as long as the function's process lives."""
-    session = boto3.session.Session()
+    session = aws_session()
     return RepairSweep(
         outcomes=Outcomes(
             store=RepairStore(session.resource("dynamodb", config=CLIENT).Table(os.environ[Variable.REPAIR_TABLE])),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from orion_common.aws_answers import field_of_answer
 from orion_common.names import BASTION_TAG
-from runbook_automation.commands import text_of
 from runbook_automation.repair import Ending, Status
 
 if TYPE_CHECKING:
@@ -61,12 +61,13 @@ class CommandResults:
         `heard_from` is an instance known to have taken it, which the list may not have yet.
         """
         try:
-            invocations = self.client.list_command_invocations(CommandId=command_id)["CommandInvocations"]
+            answer = self.client.list_command_invocations(CommandId=command_id)
+            invocations = field_of_answer(answer, "CommandInvocations")
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") != "InvalidCommandId":
                 raise
             invocations = []
-        instances = {text_of(invocation, "InstanceId") for invocation in invocations}
+        instances = {str(field_of_answer(invocation, "InstanceId")) for invocation in invocations}
         instances |= {heard_from} if heard_from else set()
         if not instances:
             return Ending(
@@ -87,10 +88,10 @@ class CommandResults:
     def _ending_on(self, command_id: str, instance_id: str) -> Ending | None:
         """Return how a command ended on an instance, or None while it runs."""
         answer = self.client.get_command_invocation(CommandId=command_id, InstanceId=instance_id)
-        status = answer["Status"]
+        status = field_of_answer(answer, "Status")
         if status in RUNNING:
             return None
-        output, errors = answer["StandardOutputContent"], answer["StandardErrorContent"]
+        output, errors = answer.get("StandardOutputContent", ""), answer.get("StandardErrorContent", "")
         location = answer.get("StandardOutputUrl", "")
         if status == "Success":
             said = next((said for beginning, said in SAID.items() if output.startswith(beginning)), None)

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
 
+from orion_common.aws_answers import field_of_answer
 from orion_common.deadlines import TryLater
 from orion_common.names import BASTION_TAG, COMMANDS_PREFIX, NOT_AFTER
 from runbook_automation.configuration import DELIVERY_SECONDS, DeployedDocument
@@ -69,9 +70,4 @@ class Commands:
             if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise NotSent(str(error)) from error
             raise
-        return text_of(answer["Command"], "CommandId")
-
-
-def text_of(part: object, name: str) -> str:
-    """Return what AWS always tells, though its types leave it open. Raises `KeyError` where it does not."""
-    return cast("Mapping[str, Any]", part)[name]
+        return field_of_answer(field_of_answer(answer, "Command"), "CommandId")

@@ -8,9 +8,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-import boto3
-
 from orion_common.alertmanager import AlertmanagerApi
+from orion_common.aws_answers import aws_session
 from orion_common.message_archive import MessageArchive
 from orion_common.names import REMEDIATIONS_FILE
 from orion_common.queue_handler import CLIENT, ONE_TRY, PowertoolsObserver, queue_handler
@@ -29,7 +28,7 @@ OBSERVER = PowertoolsObserver("runbook_automation")
 def automation() -> Automation:
     """Return what handles messages, made once for as long as the function's process lives."""
     configuration = Configuration.from_environment(os.environ)
-    session = boto3.session.Session()
+    session = aws_session()
     # `SendCommand` takes no token: the SDK's own second try may be a second command.
     ssm = session.client("ssm", config=ONE_TRY)
     return Automation(

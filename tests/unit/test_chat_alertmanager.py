@@ -38,6 +38,7 @@ class _Replica:
     status: int = 200
     closes: bool = False
     refuses: bool = False
+    answers_objects: bool = False
     posted: list[Mapping[str, Any]] = field(default_factory=list[Mapping[str, Any]])
 
 
@@ -60,6 +61,8 @@ class _Alertmanagers:
                 return Reply("bad matcher", 400)
             replica.posted.append({"path": request.path, **request.arguments})
             return Reply({"silenceID": "s9"})
+        if replica.answers_objects:
+            return Reply({"message": "all is well"})
         if request.path == "/am/api/v2/alerts" and request.arguments.get("filter") == 'alertname="Watchdog"':
             return Reply([{"fingerprint": "w"}] if replica.watchdog else [])
         answers = {"/am/api/v2/alerts": replica.alerts, "/am/api/v2/alerts/groups": replica.groups}
@@ -106,7 +109,9 @@ def test_a_look_asks_for_the_groups_alerts_and_suppressed_ones_too(alertmanagers
     assert asked["silenced"] == asked["inhibited"] == asked["active"] == "true"
 
 
-@pytest.mark.parametrize("changes", [{"status": 503}, {"status": 400}, {"closes": True}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{"status": 503}, {"status": 400}, {"closes": True}, {"answers_objects": True}], ids=str
+)
 def test_a_replica_that_does_not_answer_makes_a_look_incomplete(
     alertmanagers: _Alertmanagers, changes: dict[str, Any]
 ) -> None:
@@ -334,7 +339,11 @@ def test_the_function_in_the_network_answers_as_the_replicas_do(
     assert len(client.all_silences()) == 1
 
 
-@pytest.mark.parametrize(("changes", "error"), [({"status": 503}, Unavailable), ({"refuses": True}, Refused)], ids=str)
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [({"status": 503}, Unavailable), ({"status": 429}, Unavailable), ({"refuses": True}, Refused)],
+    ids=str,
+)
 def test_what_hinders_the_function_is_told(
     alertmanagers: _Alertmanagers, invoked: _Invoked, changes: dict[str, Any], error: type[Exception]
 ) -> None:

@@ -342,6 +342,7 @@ def test_what_is_none_of_ours_is_kept_and_never_tried_again(world: ChatWorld, bo
         {"source": "orion.chat.pagerduty"},
         {"source": "orion.chat.due", "episode": "episode#"},
         json.loads(notification(status="odd")),
+        json.loads(notification(envelope={"MessageAttributes": {"truncated": {"Type": "String", "Value": "true"}}})),
     ],
     ids=str,
 )

@@ -21,6 +21,7 @@ from slack_sdk.signature import Clock, SignatureVerifier
 from chat_ingress.ingress import KEYS_SECONDS, REREAD_SECONDS, WEBHOOK_SECONDS, Count, Ingress
 from chat_ingress.signatures import is_pagerdutys, is_slacks
 from chatops.inputs import Click, Webhook, read_input
+from orion_common.aws_answers import WrongAnswer
 from orion_common.names import PAGERDUTY_PATH, SLACK_PATH
 from tests.chat_data import EPISODE, NOW
 from tests.lambda_harness import Seen, clients
@@ -303,6 +304,32 @@ def test_a_secret_that_is_not_there_has_pagerduty_send_again(world: _World, read
     body = _webhook()
 
     assert world.post(PAGERDUTY_PATH, body, _pagerduty_headers(body)) == 503
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectTimeoutError(endpoint_url="https://sqs"),
+        ClientError({"Error": {"Code": "RequestThrottled", "Message": "slow"}}, "SendMessage"),
+        ClientError({"Error": {"Code": "InternalFailure", "Message": "no"}}, "SendMessage"),
+        WrongAnswer(operation="SendMessage", found="an answer without the id of a request"),
+    ],
+    ids=["time-out", "throttling", "5xx", "wrong answer"],
+)
+def test_a_queue_that_does_not_answer_has_the_sender_send_again(world: _World, error: Exception) -> None:
+    def fail(**_: object) -> None:
+        raise error
+
+    events = world.ingress.sqs.meta.events
+    events.register_first("before-send.sqs.SendMessage", fail, unique_id="fail")
+    body = _interaction()
+    try:
+        assert world.post(SLACK_PATH, body, _slack_headers(body)) == 503
+    finally:
+        events.unregister("before-send.sqs.SendMessage", unique_id="fail")
+
+    assert world.post(SLACK_PATH, body, _slack_headers(body)) == 200
+    assert len(world.sent()) == 1
 
 
 def test_a_queue_that_is_not_there_has_pagerduty_send_again(world: _World) -> None:

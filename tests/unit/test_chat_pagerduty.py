@@ -308,6 +308,35 @@ def test_what_became_of_a_request_is_told(recorded: _Account, answer: Reply, err
         recorded.client().resolve_alert("P1", "k1")
 
 
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"/incidents": {}},
+        {"/incidents": {"incidents": [{}]}},
+        {"/incidents": {"incidents": [TARGET]}, "/incidents/P2/alerts": {}},
+        {"/incidents": {"incidents": [TARGET | {"status": "merged"}]}, "/incidents/P2/alerts": BOTH},
+        {"/incidents": {"incidents": [TARGET | {"status": None}]}, "/incidents/P2/alerts": BOTH},
+    ],
+    ids=["no list", "no id", "no alerts", "another status", "no status"],
+)
+def test_an_answer_of_another_shape_does_not_prove_that_there_is_no_incident(
+    recorded: _Account, answers: dict[str, Any]
+) -> None:
+    recorded.answers = answers
+
+    with pytest.raises(Unavailable, match="PagerDuty"):
+        recorded.client().incident_of("k1")
+
+
+def test_an_answer_of_another_shape_does_not_prove_that_a_person_or_a_note_is_missing(recorded: _Account) -> None:
+    recorded.answers = {"/users": {}, "/incidents/P2/notes": {}}
+
+    with pytest.raises(Unavailable, match="no list users"):
+        recorded.client().acknowledge("P2", "U1")
+    with pytest.raises(Unavailable, match="no list notes"):
+        recorded.client().has_note("P2", "k")
+
+
 def test_an_answer_without_a_time_is_none(recorded: _Account) -> None:
     recorded.answers = {
         "/incidents": {"incidents": [TARGET]},

@@ -102,6 +102,25 @@ def test_a_history_that_does_not_end_is_no_proof_that_a_message_is_missing(slack
         slack.client().find("#orion-alerts", THREAD, KEY)
 
 
+@pytest.mark.parametrize("messages", [None, {}, "none"], ids=str)
+def test_an_answer_without_messages_is_no_proof_that_a_message_is_missing(slack: _Workspace, messages: Any) -> None:
+    slack.answers["conversations.replies"] = {"ok": True, "messages": messages}
+
+    with pytest.raises(Unavailable, match="no list messages"):
+        slack.client().find("#orion-alerts", THREAD, KEY)
+
+
+def test_an_answer_without_a_person_does_not_make_their_email_unknown(slack: _Workspace) -> None:
+    slack.answers["users.info"] = {"ok": True}
+    client = slack.client()
+    with pytest.raises(Unavailable, match="no user"):
+        client.email_of("U1")
+
+    slack.answers["users.info"] = _person(email="ann@example.com")
+
+    assert client.email_of("U1") == "ann@example.com"
+
+
 def test_a_message_whose_blocks_slack_refuses_is_shown_as_text(slack: _Workspace) -> None:
     slack.answers["chat.update"] = lambda request: (
         {"ok": False, "error": "invalid_blocks"} if request.arguments["blocks"] else {"ok": True}

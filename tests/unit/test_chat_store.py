@@ -17,6 +17,7 @@ from chatops.episode_store import KEEP_SECONDS, EpisodeStore
 from chatops.outbox import Outbox
 from chatops.record import NewestEpisode, Record, RepairHolder
 from chatops.store import Conflict, Put, Versioned, put_holder, put_newest, put_record
+from orion_common.aws_answers import WrongAnswer
 from tests.chat_data import EPISODE, NOW
 from tests.lambda_events import create_state_table
 from tests.lambda_harness import SESSION
@@ -146,8 +147,10 @@ def test_an_item_of_a_newer_release_is_left_to_it(store: EpisodeStore) -> None:
     [
         ConnectTimeoutError(endpoint_url="https://dynamodb"),
         ClientError({"Error": {"Code": "ProvisionedThroughputExceededException", "Message": "slow"}}, "Any"),
+        ClientError({"Error": {"Code": "InternalServerError", "Message": "no"}}, "Any"),
+        WrongAnswer(operation="Any", found="an answer without the id of a request"),
     ],
-    ids=["no answer", "throttled"],
+    ids=["time-out", "throttling", "5xx", "wrong answer"],
 )
 def test_a_table_that_does_not_answer_is_unavailable(store: EpisodeStore, error: Exception) -> None:
     def fail(**_: Any) -> None:

@@ -11,6 +11,7 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from orion_common.aws_answers import WrongAnswer
 from orion_common.deadlines import OutOfTime, TryLater
 from repair_sweep.sweep import LOOK_AGAIN_SECONDS, SweepIncomplete
 from runbook_automation.configuration import CLAIM_SECONDS, MAXIMUM_AGE_SECONDS
@@ -176,12 +177,17 @@ def test_one_alert_that_cannot_be_recorded_keeps_the_others_from_nothing(world: 
     assert [command["Parameters"]["uid"] for command in world.commands()] == [[other["uid"]]]
 
 
-@pytest.mark.parametrize("fault", ["no answer", "server error"])
+NO_ANSWERS = {
+    "time-out": ReadTimeoutError(endpoint_url="https://ssm"),
+    "5xx": refused_by_aws("InternalServerError", 500),
+    "wrong answer": WrongAnswer(operation="SendCommand", found="an answer without the id of a request"),
+}
+FAILURES = NO_ANSWERS | {"throttling": refused_by_aws("ThrottlingException", 400)}
+
+
+@pytest.mark.parametrize("fault", NO_ANSWERS)
 def test_a_command_without_an_answer_is_never_sent_again(world: World, fault: str) -> None:
-    if fault == "no answer":
-        world.fail(world.ssm, "SendCommand", ReadTimeoutError(endpoint_url="https://ssm"))
-    else:
-        world.fail(world.ssm, "SendCommand", refused_by_aws("InternalServerError", 500))
+    world.fail(world.ssm, "SendCommand", NO_ANSWERS[fault])
     world.handle(notification())
     world.mend()
     world.handle(notification())
@@ -196,6 +202,38 @@ def test_a_command_without_an_answer_is_never_sent_again(world: World, fault: st
     (lost,) = world.told("team-trading")
     assert lost["status"] == "lost"
     assert "not sent again" in lost["result"]
+
+
+def test_a_command_whose_answer_is_lost_runs_once(world: World) -> None:
+    def lose_the_answer(**_: object) -> None:
+        raise ReadTimeoutError(endpoint_url="https://ssm")
+
+    # The answer of `send_command` is read after the command was taken.
+    world.listen(world.ssm, "before-parse.ssm.SendCommand", lose_the_answer)
+    for _ in range(2):
+        world.handle(notification())
+    world.time = NOW + CLAIM_SECONDS + 1
+    world.handle(SWEEP)
+
+    assert len(world.commands()) == 1
+    assert [repair["status"] for repair in world.told("team-trading")] == ["lost"]
+
+
+@pytest.mark.parametrize("fault", FAILURES)
+def test_an_outcome_that_cannot_be_read_for_ten_minutes_is_read_afterwards(world: World, fault: str) -> None:
+    world.handle(notification())
+    world.fail(world.ssm, "GetCommandInvocation", FAILURES[fault])
+    for minutes in (10, 15, 20):
+        world.time = NOW + minutes * 60
+        with pytest.raises(SweepIncomplete):
+            world.handle(SWEEP)
+    world.mend()
+
+    world.time += LOOK_AGAIN_SECONDS
+    world.handle(SWEEP)
+
+    assert [repair["status"] for repair in world.told("notifications")] == ["succeeded"]
+    assert len(world.commands()) == 1
 
 
 def test_a_claim_is_left_alone_while_its_function_may_live(world: World) -> None:
@@ -246,10 +284,11 @@ def test_a_command_that_never_ends_is_given_up_in_the_end(world: World) -> None:
     assert failure["status"] == "timed out"
 
 
-def test_an_end_that_could_not_be_published_is_published_by_the_sweep(world: World) -> None:
+@pytest.mark.parametrize("fault", FAILURES)
+def test_an_end_that_could_not_be_published_for_ten_minutes_is_published_by_the_sweep(world: World, fault: str) -> None:
     world.handle(notification())
-    world.fail(world.sns, "Publish", ReadTimeoutError(endpoint_url="https://sns"))
-    with pytest.raises(ReadTimeoutError):
+    world.fail(world.sns, "Publish", FAILURES[fault])
+    with pytest.raises(type(FAILURES[fault])):
         world.handle(world.event())
     world.time = NOW + 10 * 60
     with pytest.raises(SweepIncomplete):
@@ -261,6 +300,25 @@ def test_an_end_that_could_not_be_published_is_published_by_the_sweep(world: Wor
     world.handle(SWEEP)
 
     assert [one["status"] for one in world.told("notifications")] == ["succeeded"]
+
+
+def test_an_end_whose_publication_was_not_answered_is_published_again_under_its_id(world: World) -> None:
+    world.handle(notification())
+    event, lost = world.event(), list[object]()
+
+    def lose_the_answer(**_: object) -> None:
+        lost.append(None)
+        raise ReadTimeoutError(endpoint_url="https://sns")
+
+    unregister = world.listen(world.sns, "before-parse.sns.Publish", lose_the_answer)
+    with pytest.raises(ReadTimeoutError):
+        world.handle(event)
+    unregister()
+    world.time = NOW + 10 * 60
+    world.handle(SWEEP)
+
+    first, second = world.told("notifications")
+    assert first == second  # whoever reads them knows by the id that it is one repair
 
 
 def test_one_repair_that_cannot_be_looked_after_does_not_keep_the_others(world: World) -> None:

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import parse_qs, unquote
+from uuid import uuid4
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from botocore.model import ServiceModel, Shape
 from botocore.validate import ParamValidator
 
+REQUEST_ID = "x-amzn-requestid"
+"""The header that each answer of AWS has."""
 READ_SERVICES = frozenset({"sns", "ssm", "eks", "lambda"})
 """Services whose bodies are small and read here; the others' pass through untouched."""
 
@@ -87,7 +90,10 @@ class Answer:
     def send(self, start_response: StartResponse) -> list[bytes]:
         """Answer in the way of WSGI."""
         status = HTTPStatus(self.status)
-        start_response(f"{status.value} {status.phrase}", list(self.headers))
+        headers = list(self.headers)
+        if REQUEST_ID not in {name.lower() for name, _ in headers}:
+            headers.append((REQUEST_ID, str(uuid4())))
+        start_response(f"{status.value} {status.phrase}", headers)
         return [self.body]
 
 
