@@ -9,8 +9,11 @@ INSTALLED := $(VENV)/installed
 # Where it is set, every process compiles what it imports anew: pulumi_aws alone takes some 15 s of the tests' each time.
 unexport PYTHONDONTWRITEBYTECODE
 
+ATTACKED := $(addprefix tests/unit/test_,chat_attacks.py chat_blocks.py chat_ingress.py lambda_decisions.py lambda_messages.py)
+HOSTILE := whatever or hostile or mentions or signature or could_not_have
+
 .DEFAULT_GOAL := help
-.PHONY: help setup tools sandbox test simulate check bench lock clean
+.PHONY: help setup tools sandbox test simulate attacks check bench lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +44,9 @@ test: tools ## Run every check: format, types, unit, rules, routing, infrastruct
 
 simulate: setup ## Simulate incidents with faults. SEEDS=1000000: how many runs; SEED=7: print that run
 	@PYTHONPATH=lambda $(RUN) -m tests.simulation $(if $(SEED),seed $(SEED),seeds $(or $(SEEDS),10000))
+
+attacks: setup ## Attack chat and repairs with hostile alerts and signatures. EXAMPLES=100000: how many of each
+	@EXAMPLES=$(or $(EXAMPLES),100000) $(RUN) -m pytest --timeout 0 -k "$(HOSTILE)" $(ATTACKED)
 
 bench: tools ## Measure, beside peers: a table and build/bench.json. ONLY=preview: what begins so
 	@$(RUN) -m tests.bench $(ONLY)

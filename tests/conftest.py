@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Generator
 
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import settings
 from sandbox.garbage import search_rarely
 
 # How long one example takes says more of the machine, and of what else runs on it, than of the code.
-settings.register_profile("orion", settings.default, deadline=None)
+# EXAMPLES=100000: how many of them a property is tried with (`make attacks`).
+EXAMPLES = int(os.environ.get("EXAMPLES", "100"))
+settings.register_profile("orion", settings.default, deadline=None, max_examples=EXAMPLES)
 settings.load_profile("orion")
 
 

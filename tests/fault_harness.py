@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -72,7 +71,7 @@ class FaultWorld:
     slack: Workspace = field(default_factory=lambda: Workspace(people={ANN: "ann@example.com"}))
     alertmanagers: Alertmanagers = field(default_factory=Alertmanagers)
     items: dict[str, Versioned] = field(default_factory=dict[str, Versioned])
-    objects: Counter[str] = field(default_factory=Counter[str])
+    objects: dict[str, bytes] = field(default_factory=dict[str, bytes])
     seen: Seen = field(default_factory=Seen)
     queue: list[_Message] = field(default_factory=list[_Message])
     given_up: list[str] = field(default_factory=list[str])
@@ -157,7 +156,7 @@ class FaultWorld:
 
     def run(self, until: float, every: float = 60.0) -> None:
         """Have chat handle its queue's messages, and the schedule's, until a time."""
-        sweep_at = self.time
+        sweep_at = self.time + every
         while True:
             message = min(self.queue, key=lambda message: message.at, default=None)
             if message is not None and message.at <= sweep_at:
@@ -196,14 +195,15 @@ class FaultWorld:
         self.alertmanagers.firing = set()
         self.send(self.notification("resolved"))
 
-    def notification(self, status: str) -> str:
+    def notification(self, status: str, **of_alert: Any) -> str:
+        """Return a notification of the group, with fields of its alert changed."""
         content = json.loads(notification(envelope={"Timestamp": time_text(self.time)}, status=status))
         message = json.loads(content["Message"])
         for alert in message["notification"]["alerts"]:
-            alert["status"] = status
+            alert |= {"status": status, **of_alert}
         return json.dumps(content | {"Message": json.dumps(message)})
 
-    def click(self, button: str) -> None:
+    def click(self, button: str, **changes: str) -> None:
         click = {
             "workspace": WORKSPACE,
             "person": ANN,
@@ -213,7 +213,7 @@ class FaultWorld:
             "message": self.slack.roots()[0]["ts"],
             "value": f"episode#{KEY}#1",
         }
-        self.send({"source": "orion.chat.slack", "click": click})
+        self.send({"source": "orion.chat.slack", "click": click | changes})
 
     def episodes(self) -> list[Episode]:
         return [item.value.episode for item in self.items.values() if isinstance(item.value, Record)]
@@ -248,11 +248,10 @@ class FaultWorld:
 
     def put_object(self, *, Bucket: str, Key: str, Body: bytes, **options: Any) -> None:  # noqa: N803 - boto3's
         def put() -> None:
-            if "IfNoneMatch" in options and self.objects[f"{Bucket}/{Key}"]:
+            if "IfNoneMatch" in options and f"{Bucket}/{Key}" in self.objects:
                 raise ClientError({"Error": {"Code": "PreconditionFailed", "Message": ""}}, "PutObject")
-            self.objects[f"{Bucket}/{Key}"] += 1
+            self.objects[f"{Bucket}/{Key}"] = Body
 
-        del Body
         self.aws(Service.S3, "PutObject", put)
 
     def connection(self, _: str) -> Connection:

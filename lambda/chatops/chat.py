@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chatops.actions import refused
 from chatops.clients import Clients, RateLimited, Refused, Unavailable
 from chatops.configuration import ChatData
 from chatops.counts import Count
@@ -171,7 +172,13 @@ class Chat:
         episode = find_episode(store, click.episode)
         if click.workspace != self.workspace or episode is None or episode.thread != click.message:
             self.observer.count(Count.CLICKS_IGNORED)
-            self.observer.say("click ignored", workspace=click.workspace, episode=str(click.episode))
+            self.observer.say(
+                "click ignored",
+                workspace=click.workspace,
+                person=click.action.person,
+                button=click.action.button.value,
+                episode=str(click.episode),
+            )
             return
         self.observer.count(Count.CLICKS)
         person = click.action.person
@@ -181,6 +188,16 @@ class Chat:
             responders=frozenset({person} if email in self.data.responders else ()),
             approvers=frozenset({person} if email in self.data.approvers else ()),
         )
+        why = refused(episode, click.action, policy, self.now())
+        if why is not None:
+            self.observer.count(Count.CLICKS_REFUSED)
+            self.observer.say(
+                "click refused",
+                person=person,
+                button=click.action.button.value,
+                episode=str(click.episode),
+                reason=why,
+            )
         self._executor(store, policy).receive_for(click.episode, click.action)
 
     def _pagerduty_changed(self, store: Store, webhook: Webhook) -> None:

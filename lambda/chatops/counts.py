@@ -17,6 +17,8 @@ class Count(StrEnum):
     CLICKS = "ChatClicks"
     CLICKS_IGNORED = "ChatClicksIgnored"
     """Clicks of another workspace, on a message that is no episode's thread, or on nothing that acts."""
+    CLICKS_REFUSED = "ChatClicksRefused"
+    """Clicks of people whom the catalog does not allow them, that came too late, or that a state does not take."""
     WEBHOOKS = "ChatWebhooks"
     EFFECTS_GIVEN_UP = names.EFFECTS_GIVEN_UP
     """Dead letters of episodes: effects that were refused, or were too old to be tried again."""

@@ -211,6 +211,8 @@ def test_who_may_not_is_told_and_nothing_is_done(paged: ChatWorld, person: str, 
         paged.click(button, person)
 
     assert paged.slack.whispers == [(person, why)] * 3
+    assert paged.count(Count.CLICKS_REFUSED) == 3
+    assert sum(f"'person': '{person}'" in text and why in text for text in paged.seen.texts) == 3
     assert _incident(paged)["status"] == "triggered"
     assert paged.alertmanagers.silences == []
 
