@@ -12,7 +12,7 @@ from components.alarm_topic import Alarms, AlarmsArgs
 from components.alertmanager_identity import AlertmanagerIdentity, AlertmanagerIdentityArgs
 from components.bastion import Bastion, BastionArgs, BastionSpec
 from components.chatops import ChatSources, make_chatops
-from components.configuration import read_secrets, read_settings
+from components.configuration import read_secrets, read_settings, read_slack_token
 from components.event_bus import EventBus, EventBusArgs, EventBusSpec
 from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring_values import MonitoringSpec
@@ -60,7 +60,9 @@ providers = Providers(
     ProvidersArgs(
         settings=settings,
         pagerduty_token=secrets.pagerduty_token,
-        check=lambda account: preflight(settings, account),
+        check=lambda account: preflight(
+            settings, account, slack_token=read_slack_token(config) if secrets.chat is not None else None
+        ),
     ),
 )
 using = providers.options()

@@ -142,6 +142,11 @@ def read_secrets(
     )
 
 
+def read_slack_token(config: pulumi.Config) -> str | None:
+    """Return the token of chat's bot in plain text, for preflight alone, which asks Slack about it before all else."""
+    return get_config(f"{config.name}:{SLACK_BOT_TOKEN}")
+
+
 def _chat_secrets(config: pulumi.Config) -> ChatSecrets:
     return ChatSecrets(
         slack_token=config.require_secret(SLACK_BOT_TOKEN),

@@ -1,7 +1,8 @@
 """Preflight: checks account, cluster and network before anything is created, and reports every problem at once.
 
-Only AWS' reading calls are used. Each refusal says what to do; all of them come at once, and nothing has been made.
-What AWS cannot be asked about is a warning, or is believed where `cluster.self_managed` names it.
+Only AWS' reading calls are used, and Slack's of a token. Each refusal says what to do; all of them come at once, and
+nothing has been made. What AWS cannot be asked about is a warning, or is believed where
+`cluster.self_managed` names it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import pulumi_aws as aws
 
 from alerting.settings import LOAD_BALANCER, Environment, Settings
 from components.lookups import Unreadable, read
+from components.preflight_chat import slack_problems
 from components.preflight_cluster import ClusterChecks
 from components.preflight_image import warn_of_image
 from components.preflight_network import NetworkChecks
@@ -28,14 +30,15 @@ class PreflightFailed(pulumi.RunError):
         self.problems = tuple(problems)
 
 
-def preflight(settings: Settings, provider: pulumi.ProviderResource) -> None:
-    """Look at everything, by the provider that would make the rest.
+def preflight(settings: Settings, provider: pulumi.ProviderResource, *, slack_token: str | None = None) -> None:
+    """Look at everything, by the provider that would make the rest. `slack_token` is chat's, if chat is on.
 
     Raises `PreflightFailed` with every problem. What is only worth knowing becomes a warning of the engine.
     """
     options = pulumi.InvokeOptions(provider=provider)
     # What another account or region answers says nothing of ours.
     problems = list(_account_problems(settings, options)) or list(_problems(settings, options))
+    problems += slack_problems(settings, slack_token)
     if problems:
         raise PreflightFailed(problems)
     warn_of_image(settings, options)

@@ -43,14 +43,20 @@ PROD = stack(monitoring={"storage_class": None}, cluster={"self_managed": []})
 AUTO = stack(monitoring={"storage_class": "auto"}, cluster={"self_managed": []})
 
 
-def checked(settings: Settings = PROD, answers: Mapping[str, Answer] | None = None, *, preview: bool = True) -> Run:
+def checked(
+    settings: Settings = PROD,
+    answers: Mapping[str, Answer] | None = None,
+    *,
+    preview: bool = True,
+    slack_token: str | None = None,
+) -> Run:
     """Run preflight where these look-ups are answered otherwise than in a fit account."""
 
     def program() -> None:
         token = pulumi.Output.secret("TOKEN")
 
         def check(account: pulumi.ProviderResource) -> None:
-            preflight(settings, account)
+            preflight(settings, account, slack_token=slack_token)
 
         Providers("providers", ProvidersArgs(settings=settings, pagerduty_token=token, check=check))
 

@@ -15,6 +15,8 @@ SCOPES = (
     "channels:history",
     "channels:read",
     "chat:write",
+    "groups:history",
+    "groups:read",
     "incoming-webhook",
     "users:read",
     "users:read.email",
