@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 from hypothesis import strategies as st
 
 from chatops import effects
+from chatops.channel import Channel, Digest, Listed
 from chatops.episode import (
     Details,
     Episode,
@@ -18,10 +19,12 @@ from chatops.episode import (
     IncidentStatus,
     Phase,
     RootMessage,
+    Shown,
     Silence,
     root_message,
 )
 from chatops.outbox import DeadLetter, Entry, Outbox
+from chatops.pace import Pace, Rank, Waiting
 from chatops.record import NewestEpisode, Record, RepairHolder, SeenSilence, SeenSilences
 from chatops.repair import Command, Outcome, Proposal, Repair, Status
 from chatops.timeline import Kind, TimelineEntry
@@ -163,7 +166,33 @@ outboxes = st.builds(
     dead=st.lists(st.builds(DeadLetter, entry=entries, why=texts), max_size=2).map(tuple),
     next_id=st.integers(1, 1000),
 )
+listed_episodes = st.lists(
+    st.builds(
+        Listed,
+        episode=texts,
+        title=texts,
+        severity=texts,
+        service=texts,
+        state=st.sampled_from(Shown),
+        noted_at=times,
+        has_thread=st.booleans(),
+    ),
+    max_size=3,
+).map(tuple)
+digests = st.builds(
+    Digest,
+    number=st.integers(1, 1000),
+    listed=listed_episodes,
+    message=st.none() | texts,
+    changes=st.integers(0, 1000),
+    shown=st.integers(0, 1000),
+    not_before=st.just(float("-inf")) | times,
+    attempts=st.integers(0, 300),
+)
+waiting_calls = st.builds(Waiting, key=texts, rank=st.sampled_from([int(rank) for rank in Rank]), at=times)
 stored = st.one_of(
+    st.builds(Channel, recent=listed_episodes, digests=st.lists(digests, max_size=2).map(tuple)),
+    st.builds(Pace, next_at=st.just(float("-inf")) | times, waiting=st.lists(waiting_calls, max_size=3).map(tuple)),
     st.builds(Record, episode=episodes, outbox=outboxes),
     st.builds(NewestEpisode, number=st.integers(0, 1000), resolved_at=st.just(float("-inf")) | times),
     st.builds(RepairHolder, episode=st.builds(EpisodeId, texts, st.integers(1, 1000))),

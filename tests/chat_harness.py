@@ -20,13 +20,16 @@ from chatops.archive_client import ArchiveClient
 from chatops.chat import Chat, known_group
 from chatops.clients import Clients
 from chatops.configuration import ChatData
+from chatops.digests import Digests
 from chatops.episode import Episode, Policy
 from chatops.episode_store import EpisodeStore
 from chatops.handler import NoCommands
+from chatops.paced_slack import PacedSlack
 from chatops.pagerduty_api import PagerDutyApi
 from chatops.pagerduty_client import PagerDutyClient
 from chatops.record import Record
 from chatops.record_codec import decode
+from chatops.reminders import digest_reminder
 from chatops.slack_api import SlackApi
 from chatops.slack_client import SlackClient
 from orion_common.group_key import deduplication_key
@@ -294,6 +297,7 @@ def _chat(addresses: dict[str, str], seen: Seen, replicas: AlertmanagerReplicas,
         group_of=lambda alert_key: known_group(store, alert_key),
         now=now,
     )
+    digests = Digests(slack=slack, store=store, now=now, remind=digest_reminder(sqs, queue_url, seen))
     alertmanager = AlertmanagerClient(
         client=cast("Any", _InThisProcess(replicas)), function="access", group_of=data.group_of
     )
@@ -303,12 +307,13 @@ def _chat(addresses: dict[str, str], seen: Seen, replicas: AlertmanagerReplicas,
         policy=policy,
         store=store,
         clients=Clients(
-            chat=slack,
+            chat=PacedSlack(digests=digests),
             pagerduty=pagerduty,
             alertmanager=alertmanager,
             commands=NoCommands(),
             archive=ArchiveClient(s3=s3, audit_bucket=AUDIT_BUCKET, drafts_bucket=BUCKET, region="us-east-1"),
         ),
+        digests=digests,
         slack=slack,
         pagerduty=pagerduty,
         archive=MessageArchive(s3=s3, bucket=BUCKET),

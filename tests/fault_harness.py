@@ -22,12 +22,15 @@ from chatops.archive_client import ArchiveClient
 from chatops.chat import Chat, known_group
 from chatops.clients import Clients, Unavailable
 from chatops.configuration import ChatData
+from chatops.digests import Digests
 from chatops.episode import Episode, EpisodeId, Policy
 from chatops.handler import NoCommands
 from chatops.http_json import JsonHttp
+from chatops.paced_slack import PacedSlack
 from chatops.pagerduty_api import PagerDutyApi
 from chatops.pagerduty_client import PagerDutyClient
 from chatops.record import Record, due_at
+from chatops.reminders import digest_reminder
 from chatops.slack_api import SlackApi
 from chatops.slack_client import SlackClient
 from chatops.store import Conflict, Put, Versioned
@@ -278,18 +281,21 @@ class FaultWorld:
             now=self.now,
         )
         fake = cast("Any", self)
+        remind = digest_reminder(fake, "queue", self.seen)
+        digests = Digests(slack=slack, store=self, now=self.now, remind=remind)
         return Chat(
             data=data,
             workspace=WORKSPACE,
             policy=policy,
             store=self,
             clients=Clients(
-                chat=slack,
+                chat=PacedSlack(digests=digests),
                 pagerduty=pagerduty,
                 alertmanager=AlertmanagerClient(client=fake, function="access", group_of=data.group_of),
                 commands=NoCommands(),
                 archive=ArchiveClient(s3=fake, audit_bucket="audit", drafts_bucket="drafts", region="us-east-1"),
             ),
+            digests=digests,
             slack=slack,
             pagerduty=pagerduty,
             archive=MessageArchive(s3=fake, bucket="drafts"),

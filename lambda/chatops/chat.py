@@ -1,12 +1,11 @@
 """Handles the messages of chat's queue, one after another: each becomes an input of an episode.
 
-A record that is due again within a minute, such as one with an effect that Slack has put off, is put on the queue for
-that time; for all else there is the schedule's sweep.
+A record that is due again within a minute, or has an effect that Slack has put off, is put on the queue for that time;
+for all else there is the schedule's sweep.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,26 +17,24 @@ from chatops.actions import refused
 from chatops.clients import Clients, RateLimited, Refused, Unavailable
 from chatops.configuration import ChatData
 from chatops.counts import Count
+from chatops.digests import Digests
 from chatops.episode import EpisodeId, Group, Policy
 from chatops.events import PagerDutyChanged, Tick
 from chatops.executor import Executor
-from chatops.inputs import Click, Due, Ignored, Sweep, Webhook, notified, read_input
+from chatops.inputs import Click, DigestDue, Due, Ignored, Sweep, Webhook, notified, read_input
 from chatops.pagerduty_client import PagerDutyClient
 from chatops.reconciler import keep_silences, reconcile, report_stuck_repairs
-from chatops.record import Record, due_at
+from chatops.record import Record
+from chatops.reminders import remind_of_episode, reminded_at
 from chatops.slack_client import SlackClient
 from chatops.store import Conflict, Put, Store, Versioned, find_episode, read_newest
 from orion_common.deadlines import need_time
 from orion_common.envelope import Notification, NotOurs, Unreadable
 from orion_common.message_archive import MessageArchive
-from orion_common.names import CHAT_DUE_SOURCE
 from orion_common.observer import Observer
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-
-REMINDED_SECONDS = 60
-"""The schedule's sweep finds what is due later."""
 
 
 def known_group(store: Store, key: str) -> Group | None:
@@ -91,6 +88,7 @@ class Chat:
     policy: Policy
     store: Store
     clients: Clients
+    digests: Digests
     slack: SlackClient
     pagerduty: PagerDutyClient
     archive: MessageArchive
@@ -131,11 +129,20 @@ class Chat:
                 self.observer.count(Count.CLICKS_IGNORED)
             case Webhook():
                 self._pagerduty_changed(store, message)
+            case Sweep() | Due() | DigestDue():
+                self._look_after(store, message)
+            case _:
+                assert_never(message)
+
+    def _look_after(self, store: Store, message: Sweep | Due | DigestDue) -> None:
+        match message:
             case Sweep():
                 self._sweep(self._executor(store))
-            case Due():
-                if find_episode(store, message.episode) is not None:
-                    self._executor(store).receive_for(message.episode, Tick())
+            case Due(episode):
+                if find_episode(store, episode) is not None:
+                    self._executor(store).receive_for(episode, Tick())
+            case DigestDue(channel):
+                self.digests.show(channel)
             case _:
                 assert_never(message)
 
@@ -146,6 +153,7 @@ class Chat:
             lambda: keep_silences(executor, self.data.windows, self.observer),
             lambda: report_stuck_repairs(executor, self.observer),
             lambda: reconcile(executor),
+            self._show_digests,
         )
         for look in looks:
             if self.now() > self.deadline:
@@ -154,6 +162,10 @@ class Chat:
                 look()
             except (Conflict, RateLimited, Refused, Unavailable) as error:
                 self.observer.say("not reconciled", reason=str(error))
+
+    def _show_digests(self) -> None:
+        for channel in sorted({route.channel for route in self.data.routes.values()}):
+            self.digests.show(channel)
 
     def _notified(self, store: Store, notification: Notification, body: str, message_id: str) -> None:
         self.observer.count(Count.NOTIFICATIONS)
@@ -220,15 +232,11 @@ class Chat:
         """Put on the queue the records that are due soon. Those that it does not take, the next sweep finds."""
         now = self.now()
         for key, record in store.written.items():
-            at = due_at(record, self.policy)
-            if at is None or at > now + REMINDED_SECONDS:
+            at = reminded_at(record, self.policy, now)
+            if at is None:
                 continue
             try:
-                self.sqs.send_message(
-                    QueueUrl=self.queue_url,
-                    MessageBody=json.dumps({"source": CHAT_DUE_SOURCE, "episode": key}),
-                    DelaySeconds=max(math.ceil(at - now), 1),
-                )
+                remind_of_episode(self.sqs, self.queue_url, key, at - now)
             except (BotoCoreError, ClientError) as error:
                 self.observer.say("not reminded", episode=key, error=str(error))
             else:

@@ -14,10 +14,13 @@ from chatops.archive_client import ArchiveClient
 from chatops.chat import Chat, known_group
 from chatops.clients import Clients, Refused
 from chatops.configuration import ChatData, Configuration, Credentials
+from chatops.digests import Digests
 from chatops.episode import Policy
 from chatops.episode_store import EpisodeStore
+from chatops.paced_slack import PacedSlack
 from chatops.pagerduty_api import PagerDutyApi
 from chatops.pagerduty_client import PagerDutyClient
+from chatops.reminders import digest_reminder
 from chatops.repair import Command
 from chatops.slack_api import SlackApi
 from chatops.slack_client import SlackClient
@@ -73,6 +76,9 @@ def make_chat(configuration: Configuration) -> Chat:
         email_of=slack.email_of,
         group_of=lambda key: known_group(store, key),
     )
+    sqs = session.client("sqs", config=CLIENT)
+    remind = digest_reminder(sqs, configuration.queue_url, OBSERVER)
+    digests = Digests(slack=slack, store=store, now=time.time, remind=remind)
     alertmanager = AlertmanagerClient(
         client=session.client("lambda", config=ALERTMANAGER_CLIENT),
         function=configuration.alertmanager_function,
@@ -91,13 +97,18 @@ def make_chat(configuration: Configuration) -> Chat:
         policy=policy,
         store=store,
         clients=Clients(
-            chat=slack, pagerduty=pagerduty, alertmanager=alertmanager, commands=NoCommands(), archive=archive
+            chat=PacedSlack(digests=digests),
+            pagerduty=pagerduty,
+            alertmanager=alertmanager,
+            commands=NoCommands(),
+            archive=archive,
         ),
+        digests=digests,
         slack=slack,
         pagerduty=pagerduty,
         archive=MessageArchive(s3=s3, bucket=configuration.diagnostics_bucket),
         observer=OBSERVER,
-        sqs=session.client("sqs", config=CLIENT),
+        sqs=sqs,
         queue_url=configuration.queue_url,
         now=time.time,
     )

@@ -25,7 +25,13 @@ from orion_common.envelope import (
     time_of,
 )
 from orion_common.group_key import quoted
-from orion_common.names import CHAT_DUE_SOURCE, CHAT_SWEEP_SOURCE, PAGERDUTY_SOURCE, SLACK_SOURCE
+from orion_common.names import (
+    CHAT_DIGEST_SOURCE,
+    CHAT_DUE_SOURCE,
+    CHAT_SWEEP_SOURCE,
+    PAGERDUTY_SOURCE,
+    SLACK_SOURCE,
+)
 
 UNNAMED = frozenset({"unnamed"})
 """In place of fingerprints, for a group that fires and whose message carries none of its firing alerts."""
@@ -66,7 +72,14 @@ class Due:
     episode: EpisodeId
 
 
-Input = Notification | Click | Ignored | Webhook | Sweep | Due
+@dataclass(frozen=True, slots=True)
+class DigestDue:
+    """A channel's digest is to be shown, as chat told its own queue before."""
+
+    channel: str
+
+
+Input = Notification | Click | Ignored | Webhook | Sweep | Due | DigestDue
 
 
 def read_input(body: str) -> Input:
@@ -79,6 +92,8 @@ def read_input(body: str) -> Input:
         return Sweep()
     if source == CHAT_DUE_SOURCE:
         return Due(_episode(field_of(content, "episode", str, "message")))
+    if source == CHAT_DIGEST_SOURCE:
+        return DigestDue(field_of(content, "channel", str, "message"))
     if source == SLACK_SOURCE:
         return _click(field_of(content, "click", dict, "message"))
     if source == PAGERDUTY_SOURCE:

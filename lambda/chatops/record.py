@@ -1,15 +1,20 @@
-"""The stored values: an episode with its outbox, the newest episode of a group, a repair's holder, seen silences."""
+"""The stored values: an episode with its outbox, the newest episode of a group, a repair's holder, seen silences.
+
+The values of Slack's channels are in `chatops.channel` and `chatops.pace`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from math import inf
 
+from chatops.channel import Channel
 from chatops.effects import AskPagerDuty, KeepAudit, ShowMessage
 from chatops.episode import Details, Episode, EpisodeId, Group, Policy
 from chatops.events import Event, GroupEvent, Notified, Reconciled
 from chatops.happenings import told
 from chatops.outbox import Outbox
+from chatops.pace import Pace
 from chatops.silences import silence_due_at
 from chatops.step import step
 from chatops.timeline import ALERTMANAGER, Kind, extended
@@ -65,7 +70,7 @@ class SeenSilences:
     silences: tuple[SeenSilence, ...] = ()
 
 
-Stored = Record | NewestEpisode | RepairHolder | SeenSilences
+Stored = Record | NewestEpisode | RepairHolder | SeenSilences | Channel | Pace
 
 
 def advance(record: Record, event: Event, policy: Policy, now: float) -> Record:

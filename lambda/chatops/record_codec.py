@@ -16,12 +16,16 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
+from chatops.channel import Channel
+from chatops.pace import Pace
 from chatops.record import NewestEpisode, Record, RepairHolder, SeenSilences, Stored
 
 FORM_VERSION = 1
 TYPE = "type"
 """The key that names the type of a member of a union."""
-_ROOTS: Mapping[str, type[Stored]] = {cls.__name__: cls for cls in (Record, NewestEpisode, RepairHolder, SeenSilences)}
+_ROOTS: Mapping[str, type[Stored]] = {
+    cls.__name__: cls for cls in (Record, NewestEpisode, RepairHolder, SeenSilences, Channel, Pace)
+}
 
 
 class CannotRead(ValueError):

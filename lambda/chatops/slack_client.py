@@ -6,12 +6,14 @@ A message's id is its channel's id and its timestamp, `C0123/1795516811.000100`:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from chatops.channel import Digest
 from chatops.clients import Gone, RateLimited, Refused, Unavailable
+from chatops.digest_blocks import digest_payload, plain_digest
 from chatops.effects import DAY_SECONDS
 from chatops.episode import RootMessage
 from chatops.http_json import as_object
@@ -24,6 +26,9 @@ EVENT_TYPE = "orion_episode"
 LOOK_BACK_SECONDS = DAY_SECONDS + 3600.0
 """How far back a message is looked for: an effect is tried for a day."""
 QUIET = {"unfurl_links": False, "unfurl_media": False}
+
+Form = Callable[[], Mapping[str, Any]]
+"""Returns the text, blocks and attachments of a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,18 +58,24 @@ class SlackClient:
 
     def post(self, channel: str, key: str, message: RootMessage) -> str:
         """Post a root message and return its id."""
-        answer = self._show("chat.postMessage", {"channel": channel, **QUIET, **_metadata(key)}, message)
-        channel_id, timestamp = answer.get("channel"), answer.get("ts")
-        if not channel_id or not timestamp:
-            raise Unavailable("Slack chat.postMessage: the answer names no message")
-        return f"{channel_id}/{timestamp}"
+        return self._posted(channel, key, self._forms(message))
 
     def update(self, channel: str, thread: str, message: RootMessage) -> None:
         """Bring a root message up to date. Raises `Gone`."""
         del channel
         channel_id, timestamp = split(thread)
         arguments = {"channel": channel_id, "ts": timestamp, **_metadata(message.episode)}
-        self._show("chat.update", arguments, message)
+        self._show("chat.update", arguments, self._forms(message))
+
+    def post_digest(self, channel: str, key: str, digest: Digest) -> str:
+        """Post a digest and return its id."""
+        return self._posted(channel, key, _digest_forms(digest))
+
+    def update_digest(self, message: str, key: str, digest: Digest) -> None:
+        """Bring a digest up to date. Raises `Gone`."""
+        channel_id, timestamp = split(message)
+        arguments = {"channel": channel_id, "ts": timestamp, **_metadata(key)}
+        self._show("chat.update", arguments, _digest_forms(digest))
 
     def reply(self, channel: str, thread: str, key: str, text: str) -> None:
         """Post a reply. Raises `Gone`.
@@ -131,17 +142,30 @@ class SlackClient:
             raise Unavailable(f"Slack: there is no channel {channel}, or the app is not in it")
         return self.channels[channel]
 
-    def _show(self, method: str, arguments: Mapping[str, Any], message: RootMessage) -> Mapping[str, Any]:
-        """Show a root message with blocks, as plain text if Slack refuses these, and by its title at the least."""
-        try:
-            return self.api.write(method, {**arguments, **root_payload(message, self.name_of)})
-        except InvalidMessage:
-            pass
-        try:
-            return self.api.write(method, {**arguments, **plain_payload(message, self.name_of)})
-        except InvalidMessage:
-            least = {"text": f"[{message.state.value.upper()}] {escaped(message.title, 100)}", "blocks": []}
-            return self.api.write(method, {**arguments, **least, "attachments": []})
+    def _posted(self, channel: str, key: str, forms: Sequence[Form]) -> str:
+        answer = self._show("chat.postMessage", {"channel": channel, **QUIET, **_metadata(key)}, forms)
+        channel_id, timestamp = answer.get("channel"), answer.get("ts")
+        if not channel_id or not timestamp:
+            raise Unavailable("Slack chat.postMessage: the answer names no message")
+        return f"{channel_id}/{timestamp}"
+
+    def _show(self, method: str, arguments: Mapping[str, Any], forms: Sequence[Form]) -> Mapping[str, Any]:
+        """Show a message in the first of its forms that Slack does not refuse."""
+        for form in forms[:-1]:
+            try:
+                return self.api.write(method, {**arguments, **form()})
+            except InvalidMessage:
+                continue
+        return self.api.write(method, {**arguments, **forms[-1]()})
+
+    def _forms(self, message: RootMessage) -> Sequence[Form]:
+        """Return a root message with blocks, as plain text, and its title alone."""
+        least = {"text": f"[{message.state.value.upper()}] {escaped(message.title, 100)}", "blocks": []}
+        return (
+            lambda: root_payload(message, self.name_of),
+            lambda: plain_payload(message, self.name_of),
+            lambda: {**least, "attachments": []},
+        )
 
     def _text(self, text: str) -> str:
         """Return a text in which nothing mentions, with names in place of people's ids."""
@@ -154,6 +178,10 @@ def split(thread: str) -> tuple[str, str]:
     if not (channel and mark and timestamp):
         raise Refused(f"not the id of a Slack message: {thread!r:.100}")
     return channel, timestamp
+
+
+def _digest_forms(digest: Digest) -> Sequence[Form]:
+    return (lambda: digest_payload(digest), lambda: plain_digest(digest))
 
 
 def _metadata(key: str) -> dict[str, Any]:
