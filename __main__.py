@@ -88,7 +88,9 @@ alarms = Alarms(
     opts=using,
 )
 reports = RepairReports(
-    notification_topic_arn=event_bus.notification_topic_arn, team_topic_arns=event_bus.team_topic_arns
+    settings=settings,
+    notification_topic_arn=event_bus.notification_topic_arn,
+    team_topic_arns=event_bus.team_topic_arns,
 )
 runbook_automation = RunbookAutomation(
     "runbook-automation",

@@ -15,6 +15,7 @@ from alerting.loader import read_catalog
 from alerting.oncall.pagerduty import on_call
 from alerting.platform import Platform
 from alerting.repairs.compile import repairs
+from alerting.repairs.modes import require_approvable
 from alerting.routing.alertmanager import alertmanager_files
 from alerting.routing.chat import chat
 from alerting.routing.checks.accepted_configuration import require_accepted, require_templates_defined
@@ -45,12 +46,13 @@ def build_platform(catalog: Catalog, settings: Settings) -> Platform:
     """Turn a checked catalog into what one stack deploys.
 
     Raises `SettingsRefused` if the settings name a channel that the catalog does not have, and `CatalogError` if a rule
-    looks back further than the stack keeps series, a channel may get more messages than Slack takes, or the cluster
-    would refuse an object.
+    looks back further than the stack keeps series, a channel may get more messages than Slack takes, nobody could
+    approve a repair that needs it, or the cluster would refuse an object.
     """
     require_known_channels(settings, catalog.routing.channels)
     require_kept(catalog, settings)
     require_channels_keep_up(catalog, settings)
+    require_approvable(catalog, settings)
     alertmanager = alertmanager_files(catalog, settings)
     require_accepted(alertmanager.configuration, oldest=settings.environment is Environment.SANDBOX)
     require_templates_defined(alertmanager.configuration, alertmanager.templates)
@@ -62,7 +64,7 @@ def build_platform(catalog: Catalog, settings: Settings) -> Platform:
         pod_monitors=pod_monitors(catalog),
         alertmanager=alertmanager,
         on_call=on_call(catalog),
-        repairs=repairs(catalog, settings.time_scale),
+        repairs=repairs(catalog, settings.time_scale, settings.environment),
         chat=chat(catalog, settings),
     )
     require_stored(catalog, platform)

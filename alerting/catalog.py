@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from alerting.oncall.teams import Team
-from alerting.repairs.model import ActionFile, ActionLimit, HandOverEntry, RemediationEntry
+from alerting.repairs.model import ActionFile, ActionLimit, Approvers, HandOverEntry, ModeRule, RemediationEntry
 from alerting.routing.silences import SilenceEntry
 from alerting.rules.burn_rates import LEAST_OBJECTIVE
 from alerting.rules.market_calendar import MarketFile
@@ -200,6 +200,8 @@ class Catalog:
     hand_overs: Mapping[str, HandOverEntry]
     bounds: Mapping[str, Mapping[str, int]]
     hourly_limits: Mapping[str, ActionLimit]
+    modes: tuple[ModeRule, ...]
+    approvers: Approvers
     actions: Mapping[str, ActionFile]
     rules: RuleSet
     series: ScrapedSeriesFile

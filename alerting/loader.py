@@ -106,6 +106,8 @@ def read_catalog(root: Path) -> Catalog:
         hand_overs=cast(RemediationsFile, remediations).hand_overs,
         bounds=cast(RemediationsFile, remediations).bounds,
         hourly_limits=cast(RemediationsFile, remediations).hourly_limits,
+        modes=cast(RemediationsFile, remediations).modes,
+        approvers=cast(RemediationsFile, remediations).approvers,
         actions={action.name: action for action in actions if action is not None},
         rules=compile_rules(sources, cast(ScrapedSeriesFile, series)),
         series=cast(ScrapedSeriesFile, series),

@@ -7,11 +7,11 @@ it, checks read it. Nobody else reads the YAML.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from alerting.settings import Settings
+from alerting.settings import RepairMode, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,11 +200,19 @@ class RepairParameter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActionModes:
+    """The modes of an action in a stack: everywhere, and by service. The stricter of both applies."""
+
+    everywhere: RepairMode = RepairMode.ON
+    services: Mapping[str, RepairMode] = field(default_factory=dict[str, RepairMode])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RepairAction:
     """An SSM document. `content` is the document itself (schema 2.2), `digest` its sha256 in hex.
 
     `per_service_hour` and `per_platform_hour` are how many commands may be sent within an hour: for one service, and in
-    all.
+    all. An action that changes nothing in the cluster (`changes_cluster`) collects what there is to see.
     """
 
     name: str
@@ -215,6 +223,8 @@ class RepairAction:
     timeout_seconds: int
     per_service_hour: int
     per_platform_hour: int
+    changes_cluster: bool = True
+    modes: ActionModes = ActionModes()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +293,9 @@ class Repairs:
                     "timeout_seconds": action.timeout_seconds,
                     "per_service_hour": action.per_service_hour,
                     "per_platform_hour": action.per_platform_hour,
+                    "changes_cluster": action.changes_cluster,
+                    "mode": action.modes.everywhere.value,
+                    "service_modes": {name: mode.value for name, mode in action.modes.services.items()},
                     "parameters": {
                         parameter.name: {parameter.source.value: parameter.key, "pattern": parameter.pattern}
                         for parameter in action.parameters

@@ -36,8 +36,10 @@ from components.naming import (
     CHAT_FUNCTION,
     CHAT_GIVEN_UP_ALARM,
     CHAT_RULE,
+    FUNCTION,
     INGRESS_FUNCTION,
     arn,
+    queue_url,
     type_token,
 )
 from components.policies import Statement
@@ -350,6 +352,7 @@ def _chat_statements(
             actions=["sqs:SendMessage"],
             resources=[arn(args.settings, "sqs", CHAT_FUNCTION)],
         ),
+        Statement(sid="DecideOnRepairs", actions=["sqs:SendMessage"], resources=[arn(args.settings, "sqs", FUNCTION)]),
         Statement(
             sid="KeepUnreadableMessages",
             actions=["s3:PutObject"],
@@ -382,6 +385,7 @@ def _chat_environment(
         Variable.DIAGNOSTICS_BUCKET: args.state.diagnostics.name,
         Variable.AUDIT_BUCKET: args.state.audit_bucket.name,
         Variable.CHAT_CREDENTIALS: credentials_arn,
+        Variable.REPAIR_QUEUE_URL: queue_url(settings, FUNCTION),
         Variable.ALERTMANAGER_FUNCTION: access.function_name,
         Variable.ALERTMANAGER_REPLICAS: str(settings.monitoring.alertmanager_replicas),
         Variable.SLACK_WORKSPACE: settings.slack_workspace or "",

@@ -85,6 +85,11 @@ def arn(settings: Settings, service: str, resource: str) -> str:
     return f"arn:aws:{service}:{settings.aws.region}:{settings.aws.account_id}:{resource}"
 
 
+def queue_url(settings: Settings, name: str) -> str:
+    """Return the address of a queue of the stack's account, for functions that send to each other."""
+    return f"https://sqs.{settings.aws.region}.amazonaws.com/{settings.aws.account_id}/{name}"
+
+
 def alertmanager_role_arn(settings: Settings) -> str:
     """Return the ARN of Alertmanager's role. IAM has no regions."""
     return f"arn:aws:iam::{settings.aws.account_id}:role/{ALERTMANAGER_ROLE}"

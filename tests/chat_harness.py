@@ -23,13 +23,13 @@ from chatops.configuration import ChatData
 from chatops.digests import Digests
 from chatops.episode import Episode, Policy
 from chatops.episode_store import EpisodeStore
-from chatops.handler import NoCommands
 from chatops.paced_slack import PacedSlack
 from chatops.pagerduty_api import PagerDutyApi
 from chatops.pagerduty_client import PagerDutyClient
 from chatops.record import Record
 from chatops.record_codec import decode
 from chatops.reminders import digest_reminder
+from chatops.repair_function import RepairFunction
 from chatops.slack_api import SlackApi
 from chatops.slack_client import SlackClient
 from orion_common.group_key import deduplication_key
@@ -279,6 +279,7 @@ def _chat(addresses: dict[str, str], seen: Seen, replicas: AlertmanagerReplicas,
     s3.create_bucket(Bucket=BUCKET)
     s3.create_bucket(Bucket=AUDIT_BUCKET, ObjectLockEnabledForBucket=True)
     queue_url = sqs.create_queue(QueueName="orion-chatops")["QueueUrl"]
+    repair_queue_url = sqs.create_queue(QueueName="orion-runbook-automation")["QueueUrl"]
 
     def now() -> float:
         return account.now.time
@@ -310,7 +311,7 @@ def _chat(addresses: dict[str, str], seen: Seen, replicas: AlertmanagerReplicas,
             chat=PacedSlack(digests=digests),
             pagerduty=pagerduty,
             alertmanager=alertmanager,
-            commands=NoCommands(),
+            commands=RepairFunction(sqs=sqs, queue_url=repair_queue_url),
             archive=ArchiveClient(s3=s3, audit_bucket=AUDIT_BUCKET, drafts_bucket=BUCKET, region="us-east-1"),
         ),
         digests=digests,

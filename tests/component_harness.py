@@ -79,6 +79,7 @@ def _automation(preview: bool, alertmanager_api: str | None) -> Run:  # noqa: FB
         stack = stack.model_copy(update={"alertmanager_api": alertmanager_api})
         state = State("state", StateArgs(settings=stack, key_arn=KEY), options)
         reports = RepairReports(
+            settings=stack,
             notification_topic_arn=f"{SNS}:orion-notifications",
             team_topic_arns={team: f"{SNS}:orion-team-{team}" for team in ("trading", "platform")},
         )

@@ -24,13 +24,13 @@ from chatops.clients import Clients, Unavailable
 from chatops.configuration import ChatData
 from chatops.digests import Digests
 from chatops.episode import Episode, EpisodeId, Policy
-from chatops.handler import NoCommands
 from chatops.http_json import JsonHttp
 from chatops.paced_slack import PacedSlack
 from chatops.pagerduty_api import PagerDutyApi
 from chatops.pagerduty_client import PagerDutyClient
 from chatops.record import Record, due_at
 from chatops.reminders import digest_reminder
+from chatops.repair_function import RepairFunction
 from chatops.slack_api import SlackApi
 from chatops.slack_client import SlackClient
 from chatops.store import Conflict, Put, Versioned
@@ -292,7 +292,7 @@ class FaultWorld:
                 chat=PacedSlack(digests=digests),
                 pagerduty=pagerduty,
                 alertmanager=AlertmanagerClient(client=fake, function="access", group_of=data.group_of),
-                commands=NoCommands(),
+                commands=RepairFunction(sqs=fake, queue_url="repairs"),
                 archive=ArchiveClient(s3=fake, audit_bucket="audit", drafts_bucket="drafts", region="us-east-1"),
             ),
             digests=digests,

@@ -27,6 +27,7 @@ from orion_common.message_archive import MessageArchive
 from orion_common.names import Mode
 from repair_sweep.sweep import RepairSweep
 from runbook_automation.automation import Automation
+from runbook_automation.chat_queue import ChatQueue
 from runbook_automation.command_results import CommandResults
 from runbook_automation.commands import Commands
 from runbook_automation.configuration import Action, DeployedDocument, Remediations
@@ -137,6 +138,7 @@ class World:
                 notification_topic_arn=topics["notifications"],
                 team_topic_arns={team: topics[f"team-{team}"] for team in teams},
             ),
+            chat=ChatQueue(sqs=self.sqs, url=None),
             archive=MessageArchive(s3=self.s3, bucket=BUCKET),
             alertmanager=AlertmanagerApi(address=None),
             observer=self.seen,

@@ -10,11 +10,11 @@ from pathlib import PurePosixPath
 from alerting.catalog import Catalog
 from alerting.repairs.compile import NAMESPACE, NOT_AFTER, repair_action
 from alerting.repairs.model import ActionFile, HandOverEntry, RemediationEntry
+from alerting.repairs.modes import REMEDIATIONS, mode_problems
 from alerting.repairs.ssm_documents import VARIABLE_PREFIX, content_problems
 from alerting.source.problems import Place, Problem, listed, not_allowed
 from alerting.source.yaml_source import Document, FieldPath
 
-REMEDIATIONS = "catalog/remediations.yaml"
 LINK_FIELDS = ("region", "value")
 
 
@@ -27,6 +27,7 @@ def repair_problems(catalog: Catalog) -> Iterator[Problem]:
     yield from _hand_over_problems(catalog)
     yield from _bound_problems(catalog)
     yield from _limit_problems(catalog)
+    yield from mode_problems(catalog)
 
 
 def _remediation_problems(catalog: Catalog) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ from typing import Any
 from alerting import names
 from alerting.catalog import Catalog
 from alerting.platform import (
+    ActionModes,
     ClusterRight,
     HandOver,
     ParameterSource,
@@ -24,8 +25,10 @@ from alerting.platform import (
     RepairTeam,
 )
 from alerting.repairs.model import ActionFile, ActionLimit, Right
+from alerting.repairs.modes import STACK_MODES, mode_of, service_modes
 from alerting.repairs.ssm_documents import VARIABLE_PREFIX, document_text
 from alerting.rules.series import TEAM
+from alerting.settings import Environment
 
 _SECONDS = "_seconds"
 NAMESPACE = "namespace"
@@ -40,16 +43,17 @@ NOT_AFTER_PARAMETER: Mapping[str, str] = {
     "default": "9999999999",
 }
 
+EVERYWHERE_ON = ActionModes()
 LEAST = ActionLimit(service=1, platform=1)
 """How often an action may begin within an hour where the catalog does not say."""
 MAINTENANCE_RIGHT = ClusterRight(group="", resource="configmaps", verbs=("get",), names=(names.MAINTENANCE_CONFIG_MAP,))
 """What the scripts need in the namespace of maintenance to know that it was declared."""
 
 
-def repairs(catalog: Catalog, time_scale: float = 1) -> Repairs:
+def repairs(catalog: Catalog, time_scale: float = 1, environment: Environment = Environment.PROD) -> Repairs:
     """Return the repairs, the actions that they use, the namespaces that may be touched and the rights to do so.
 
-    Bounds that are a time are divided by `time_scale`.
+    Bounds that are a time are divided by `time_scale`. The modes are those of the `environment`.
     """
     used = {entry.action for entry in catalog.remediations.values()}
     actions = [catalog.actions[name] for name in sorted(used & set(catalog.actions))]
@@ -61,6 +65,13 @@ def repairs(catalog: Catalog, time_scale: float = 1) -> Repairs:
                 namespaces=namespaces,
                 bounds=scaled_bounds(catalog.bounds.get(action.name, {}), time_scale),
                 limit=catalog.hourly_limits[action.name],
+                modes=ActionModes(
+                    everywhere=STACK_MODES[mode_of(catalog, action.name, environment)],
+                    services={
+                        service: STACK_MODES[mode]
+                        for service, mode in service_modes(catalog, action.name, environment).items()
+                    },
+                ),
             )
             for action in actions
         ),
@@ -81,7 +92,12 @@ def repairs(catalog: Catalog, time_scale: float = 1) -> Repairs:
 
 
 def repair_action(
-    action: ActionFile, *, namespaces: Collection[str], bounds: Mapping[str, int], limit: ActionLimit = LEAST
+    action: ActionFile,
+    *,
+    namespaces: Collection[str],
+    bounds: Mapping[str, int],
+    limit: ActionLimit = LEAST,
+    modes: ActionModes = EVERYWHERE_ON,
 ) -> RepairAction:
     """Return an action with its document as it is deployed."""
     beginning = script_beginning(action, namespaces=namespaces, bounds=bounds)
@@ -104,6 +120,8 @@ def repair_action(
         timeout_seconds=action.timeout_seconds,
         per_service_hour=limit.service,
         per_platform_hour=limit.platform,
+        changes_cluster=action.changes_cluster,
+        modes=modes,
     )
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from alerting.repairs.ssm_documents import SsmDocument
-from alerting.source.fields import ClosedModel, LabelName
+from alerting.settings import Environment
+from alerting.source.fields import ClosedModel, LabelName, Name
 
 
 class RemediationEntry(ClosedModel):
@@ -46,17 +47,53 @@ class ActionLimit(ClosedModel):
     platform: int = Field(ge=1, le=200)
 
 
+class ActionMode(StrEnum):
+    """The modes of an action, from the strictest on."""
+
+    OFF = "off"
+    DRY_RUN = "dry-run"
+    APPROVE = "approve"
+    AUTO = "auto"
+
+
+def _as_text(value: object) -> object:
+    # YAML 1.1 reads `off` as false.
+    return ActionMode.OFF.value if value is False else value
+
+
+class ModeRule(ClosedModel):
+    """A mode for an action, or for all of them, in a service, an environment, or everywhere.
+
+    Of all the rules that match, and of the stack's own mode, the strictest applies.
+    """
+
+    mode: Annotated[ActionMode, BeforeValidator(_as_text)]
+    action: ActionName | None = None
+    service: Name | None = None
+    environment: Environment | None = None
+
+
+class Approvers(ClosedModel):
+    """The people who may approve repairs: everybody of some teams, and further people by their emails."""
+
+    teams: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+
+
 class RemediationsFile(ClosedModel):
     """catalog/remediations.yaml: alert name to what is done, and how far each action may go.
 
     `bounds` are whole numbers, by action and name: an action's script reads them as variables. `hourly_limits` are by
-    action: the function sends no more commands than these.
+    action: the function sends no more commands than these. `modes` says what runs by itself; without a rule an action
+    does. `approvers` may approve what waits for it.
     """
 
     remediations: Mapping[str, RemediationEntry] = Field(default_factory=dict)
     hand_overs: Mapping[ActionName, HandOverEntry] = Field(default_factory=dict)
     bounds: Mapping[ActionName, Mapping[ActionName, Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
     hourly_limits: Mapping[ActionName, ActionLimit] = Field(default_factory=dict)
+    modes: tuple[ModeRule, ...] = ()
+    approvers: Approvers = Approvers()
 
 
 class Verb(StrEnum):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from alerting.catalog import Catalog
 from alerting.platform import CatalogSilence, Chat, ChatRoute
+from alerting.repairs.modes import approvers
 from alerting.routing.routes import Route, default_route, routes
 from alerting.rules.series import CLUSTER
 from alerting.settings import Settings
@@ -22,7 +23,7 @@ def chat(catalog: Catalog, settings: Settings) -> Chat:
         routes=tuple(_route(route, fallback, settings) for route in published if route.threads),
         webhook_receivers=tuple(route.receiver_name for route in published if not route.threads),
         responders=tuple(sorted({person for team in catalog.teams.values() for person in team.people})),
-        approvers=(),
+        approvers=approvers(catalog),
         silences=_silences(catalog, settings),
     )
 

@@ -64,9 +64,15 @@ Replicas = Annotated[int, Field(ge=1, description="a whole number, 1 or more")]
 
 
 class RepairMode(StrEnum):
-    """The mode of automatic repairs. `dry-run` reports what it would do and changes nothing."""
+    """The mode of automatic repairs, from the strictest on.
 
+    `off` answers no alert by a command, `dry-run` reports what it would do and changes nothing, `approve` waits for a
+    person, and `on` goes as far as the catalog's modes let it.
+    """
+
+    OFF = "off"
     DRY_RUN = "dry-run"
+    APPROVE = "approve"
     ON = "on"
 
 

@@ -21,17 +21,19 @@ from chatops.digests import Digests
 from chatops.episode import EpisodeId, Group, Policy
 from chatops.events import PagerDutyChanged, Tick
 from chatops.executor import Executor
-from chatops.inputs import Click, DigestDue, Due, Ignored, Sweep, Webhook, notified, read_input
+from chatops.inputs import Click, DigestDue, Due, Ignored, Input, Sweep, Webhook, notified, read_input
 from chatops.pagerduty_client import PagerDutyClient
 from chatops.reconciler import keep_silences, reconcile, report_stuck_repairs
 from chatops.record import Record
 from chatops.reminders import remind_of_episode, reminded_at
+from chatops.repair_function import proposed, reported
 from chatops.slack_client import SlackClient
 from chatops.store import Conflict, Put, Store, Versioned, find_episode, read_newest
 from orion_common.deadlines import need_time
 from orion_common.envelope import Notification, NotOurs, Unreadable
 from orion_common.message_archive import MessageArchive
 from orion_common.observer import Observer
+from orion_common.repair_messages import RepairProposal, RepairReport
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -120,6 +122,9 @@ class Chat:
         except NotOurs as error:
             self._keep(Count.NOT_OURS, body, message_id, str(error))
             return
+        self._apply(store, message, body, message_id)
+
+    def _apply(self, store: Store, message: Input, body: str, message_id: str) -> None:
         match message:
             case Notification():
                 self._notified(store, message, body, message_id)
@@ -127,6 +132,8 @@ class Chat:
                 self._clicked(store, message)
             case Ignored():
                 self.observer.count(Count.CLICKS_IGNORED)
+            case RepairProposal() | RepairReport():
+                self._repair(store, message)
             case Webhook():
                 self._pagerduty_changed(store, message)
             case Sweep() | Due() | DigestDue():
@@ -211,6 +218,23 @@ class Chat:
                 reason=why,
             )
         self._executor(store, policy).receive_for(click.episode, click.action)
+
+    def _repair(self, store: Store, message: RepairProposal | RepairReport) -> None:
+        """Apply what the repair function says of a repair. A group without a thread has its team's mail."""
+        self.observer.count(Count.REPAIRS)
+        facts = message.facts
+        group = self.data.group_of(facts.receiver, facts.group_labels)
+        if group is None:
+            self.observer.say("repair of a group without a thread", repair=facts.repair, receiver=facts.receiver)
+            return
+        executor = self._executor(store)
+        match message:
+            case RepairProposal():
+                executor.receive(group, proposed(message))
+            case RepairReport():
+                executor.repair_reported(group, reported(message))
+            case _:
+                assert_never(message)
 
     def _pagerduty_changed(self, store: Store, webhook: Webhook) -> None:
         self.observer.count(Count.WEBHOOKS)

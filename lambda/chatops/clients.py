@@ -188,10 +188,14 @@ class Alertmanager(Protocol):
 
 
 class Commands(Protocol):
-    """Systems Manager."""
+    """The repair function, which alone sends commands. `by` is the name of the person who decided."""
 
-    def send(self, repair: str, command: Command) -> None:
-        """Send a repair's command. It takes no client token: whoever repeats it may run it twice."""
+    def send(self, repair: str, command: Command, by: str) -> None:
+        """Have an approved repair's command run, as it was shown."""
+        ...
+
+    def reject(self, repair: str, by: str) -> None:
+        """Have a repair end that waits for an approval."""
         ...
 
 

@@ -119,6 +119,7 @@ class Configuration:
     audit_bucket: str
     secret: str
     queue_url: str
+    repair_queue_url: str
     alertmanager_function: str
     alertmanager_replicas: int
     workspace: str
@@ -134,6 +135,7 @@ class Configuration:
             audit_bucket=environment[Variable.AUDIT_BUCKET],
             secret=environment[Variable.CHAT_CREDENTIALS],
             queue_url=environment[Variable.CHAT_QUEUE_URL],
+            repair_queue_url=environment[Variable.REPAIR_QUEUE_URL],
             alertmanager_function=environment[Variable.ALERTMANAGER_FUNCTION],
             alertmanager_replicas=int(environment[Variable.ALERTMANAGER_REPLICAS]),
             workspace=environment[Variable.SLACK_WORKSPACE],

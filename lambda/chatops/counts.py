@@ -20,6 +20,8 @@ class Count(StrEnum):
     CLICKS_REFUSED = "ChatClicksRefused"
     """Clicks of people whom the catalog does not allow them, that came too late, or that a state does not take."""
     WEBHOOKS = "ChatWebhooks"
+    REPAIRS = "ChatRepairs"
+    """Proposals and reports of repairs."""
     EFFECTS_GIVEN_UP = names.EFFECTS_GIVEN_UP
     """Dead letters of episodes: effects that were refused, or were too old to be tried again."""
     REMINDERS = "ChatReminders"

@@ -17,6 +17,7 @@ from chatops.effects import (
     Escalate,
     KeepAudit,
     Note,
+    RejectRepair,
     Reply,
     ResolveAlert,
     RunCommand,
@@ -61,10 +62,8 @@ def deliver(clients: Clients, episode: Episode, entry: Entry, policy: Policy, no
             return _resolve_alert(clients, episode, policy)
         case SetSilence():
             return _set_silence(clients, episode, now)
-        case RunCommand(repair):
-            command = next(known.proposal.command for known in episode.repairs if known.proposal.id == repair)
-            clients.commands.send(repair, command)
-            return CommandSent(repair)
+        case RunCommand() | RejectRepair():
+            return _decide(clients, episode, effect)
         case KeepAudit() | WriteDraft():
             return _in_archive(clients, episode, effect)
         case _:
@@ -79,6 +78,21 @@ def _in_slack(clients: Clients, episode: Episode, entry: Entry, effect: ShowMess
             return _reply(clients, episode, entry, text)
         case Whisper(person, text):
             clients.chat.whisper(episode.group.channel, episode.thread, person, text)
+            return Done()
+        case _:
+            assert_never(effect)
+
+
+def _decide(clients: Clients, episode: Episode, effect: RunCommand | RejectRepair) -> Answer:
+    """Tell the repair function what was decided."""
+    repair = next(known for known in episode.repairs if known.proposal.id == effect.repair)
+    by = clients.chat.name_of(repair.by or "")
+    match effect:
+        case RunCommand(id_):
+            clients.commands.send(id_, repair.proposal.command, by)
+            return CommandSent(id_)
+        case RejectRepair(id_):
+            clients.commands.reject(id_, by)
             return Done()
         case _:
             assert_never(effect)

@@ -94,6 +94,13 @@ class RunCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class RejectRepair:
+    """Tells the repair function that a person has rejected a repair."""
+
+    repair: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeepAudit:
     """Keeps in the audit record what the timeline has and it has not."""
 
@@ -115,6 +122,7 @@ Effect = (
     | ResolveAlert
     | SetSilence
     | RunCommand
+    | RejectRepair
     | KeepAudit
     | WriteDraft
 )
@@ -148,6 +156,7 @@ TRAITS: dict[type[Effect], Traits] = {
     ResolveAlert: Traits(lane=Lane.PAGERDUTY),
     SetSilence: Traits(lane=Lane.SILENCE, level=True),
     RunCommand: Traits(lane=Lane.COMMAND, once=True, lifetime=CLICK_SECONDS),
+    RejectRepair: Traits(lane=Lane.COMMAND, lifetime=CLICK_SECONDS),  # then it expires
     KeepAudit: Traits(lane=Lane.AUDIT, level=True, lifetime=AUDIT_SECONDS),
     WriteDraft: Traits(lane=Lane.DRAFT, level=True),
 }

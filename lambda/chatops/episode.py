@@ -10,7 +10,7 @@ from enum import StrEnum
 from math import inf
 from typing import NamedTuple
 
-from chatops.repair import Repair
+from chatops.repair import Repair, Status
 from chatops.timeline import TimelineEntry
 
 EPISODE_PREFIX = "episode#"
@@ -136,7 +136,7 @@ class Policy:
     replicas: int = 3
     silence_ceiling_seconds: float = 24 * 3600
     approval_seconds: float = 900
-    command_seconds: float = 900
+    command_seconds: float = 3600
     verify_seconds: float = 600
     thread_seconds: float = 1800
     """How often a thread that does not change is looked for in Slack."""
@@ -195,6 +195,15 @@ class Shown(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingRepair:
+    """A repair that a thread asks approval for: exactly what is run, and until when it may be approved."""
+
+    id: str
+    command: str
+    until: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RootMessage:
     """The content of the first message of an episode's thread. `episode` is what its buttons act on."""
 
@@ -209,6 +218,7 @@ class RootMessage:
     silenced_until: float | None
     silenced_by: str | None
     needed_human: HumanAnswer | None = None
+    waiting: tuple[WaitingRepair, ...] = ()
 
     @property
     def acknowledged_by(self) -> tuple[str, ...]:
@@ -231,6 +241,11 @@ def root_message(episode: Episode) -> RootMessage:
         silenced_until=silence.ends_at if silence else None,
         silenced_by=silence.by if silence else None,
         needed_human=episode.needed_human,
+        waiting=tuple(
+            WaitingRepair(id=repair.proposal.id, command=str(repair.proposal.command), until=repair.due_at)
+            for repair in episode.repairs
+            if repair.status is Status.PROPOSED
+        ),
     )
 
 

@@ -78,12 +78,14 @@ class RepairProposed:
     seen_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class CommandEnded:
-    """The command of a repair has ended."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairReported:
+    """The repair function reports how a repair has ended, which began at a time: a proposed or an automatic one."""
 
-    repair: str
+    proposal: Proposal
     outcome: Outcome
+    result: str
+    began_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ class GaveUp:
     why: str
 
 
-GroupEvent = Notified | Reconciled | PagerDutyChanged | RepairProposed
+GroupEvent = Notified | Reconciled | PagerDutyChanged | RepairProposed | RepairReported
 """Inputs that name a group: they go to its newest episode, or open one."""
 Answer = (
     MessageShown
@@ -177,4 +179,4 @@ Answer = (
     | Done
     | GaveUp
 )
-Event = GroupEvent | Tick | SlackAction | CommandEnded | Answer
+Event = GroupEvent | Tick | SlackAction | Answer

@@ -15,10 +15,10 @@ from chatops.clients import Clients, RateLimited, Refused, Unavailable
 from chatops.delivery import deliver
 from chatops.effects import RunCommand
 from chatops.episode import Episode, EpisodeId, Group, Policy
-from chatops.events import Answer, CommandEnded, CommandTaken, Event, GaveUp, GroupEvent, RepairProposed, Tick
+from chatops.events import Answer, CommandTaken, Event, GaveUp, GroupEvent, RepairProposed, RepairReported, Tick
 from chatops.outbox import Entry, is_expired, is_once, must_not_repeat
 from chatops.record import Record, RepairHolder, advance, opened, opens, without_episode
-from chatops.repair import Outcome, is_under_way
+from chatops.repair import is_under_way
 from chatops.step import is_old
 from chatops.store import (
     Conflict,
@@ -69,11 +69,13 @@ class Executor:
         until_written(lambda: self._apply(id_, event))
         self.drain(id_)
 
-    def command_ended(self, repair: str, outcome: Outcome) -> None:
-        """Apply the end of a repair's command to the episode that ran it."""
-        holder, _ = read_holder(self.store, repair)
-        if holder is not None:
-            self.receive_for(holder.episode, CommandEnded(repair, outcome))
+    def repair_reported(self, group: Group, event: RepairReported) -> None:
+        """Apply the end of a repair to the episode that ran it, or to the newest of its group."""
+        holder, _ = read_holder(self.store, event.proposal.id)
+        if holder is None:
+            self.receive(group, event)
+        else:
+            self.receive_for(holder.episode, event)
 
     def sweep(self) -> None:
         """Look after each record that is due. One that fails stays due, and keeps the others from nothing."""
@@ -107,7 +109,8 @@ class Executor:
             after, record = opened(group, newest, event, now)
             self.store.write(put_newest(group.key, after, version), put_record(record, 0))
             return (record.episode.id,)
-        if isinstance(event, RepairProposed) and is_early(previous, event.seen_at, now):
+        seen_at = seen_at_of(event)
+        if seen_at is not None and is_early(previous, seen_at, now):
             raise TooEarly(str(group.key))
         noted = without_episode(newest, event)
         if noted is not newest:
@@ -201,6 +204,17 @@ class Executor:
                 self.store.write(put_record(change(record), version))
 
         until_written(attempt)
+
+
+def seen_at_of(event: GroupEvent) -> float | None:
+    """Return when the alert of a repair was seen to fire, or None for what is no repair's."""
+    match event:
+        case RepairProposed(seen_at=seen_at):
+            return seen_at
+        case RepairReported(began_at=began_at):
+            return began_at
+        case _:
+            return None
 
 
 def is_early(previous: Episode | None, seen_at: float, now: float) -> bool:

@@ -12,7 +12,7 @@ from botocore.config import Config
 from chatops.alertmanager_client import AlertmanagerClient
 from chatops.archive_client import ArchiveClient
 from chatops.chat import Chat, known_group
-from chatops.clients import Clients, Refused
+from chatops.clients import Clients
 from chatops.configuration import ChatData, Configuration, Credentials
 from chatops.digests import Digests
 from chatops.episode import Policy
@@ -21,7 +21,7 @@ from chatops.paced_slack import PacedSlack
 from chatops.pagerduty_api import PagerDutyApi
 from chatops.pagerduty_client import PagerDutyClient
 from chatops.reminders import digest_reminder
-from chatops.repair import Command
+from chatops.repair_function import RepairFunction
 from chatops.slack_api import SlackApi
 from chatops.slack_client import SlackClient
 from orion_common.aws_answers import aws_session
@@ -34,14 +34,6 @@ OBSERVER = PowertoolsObserver("chatops")
 CREDENTIALS_SECONDS = 300
 """How long credentials are used before they are read again: a new token works without a deployment."""
 ALERTMANAGER_CLIENT = Config(connect_timeout=2, read_timeout=20, retries={"total_max_attempts": 1})
-
-
-class NoCommands:
-    """Sends nothing: repairs are sent by runbook automation."""
-
-    def send(self, repair: str, command: Command) -> None:
-        """Refuse."""
-        raise Refused(f"chat sends no commands: {repair} {command.document}")
 
 
 class Made:
@@ -100,7 +92,7 @@ def make_chat(configuration: Configuration) -> Chat:
             chat=PacedSlack(digests=digests),
             pagerduty=pagerduty,
             alertmanager=alertmanager,
-            commands=NoCommands(),
+            commands=RepairFunction(sqs=sqs, queue_url=configuration.repair_queue_url),
             archive=archive,
         ),
         digests=digests,

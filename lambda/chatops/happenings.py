@@ -123,8 +123,10 @@ def _repairs(before: Sequence[Repair], after: Sequence[Repair], person: str | No
 
 def _repair(repair: Repair, person: str | None, *, is_new: bool) -> Iterator[Happening]:
     command = str(repair.proposal.command)
-    if is_new:
+    if is_new and repair.proposal.approval:
         yield Kind.REPAIR_PROPOSED, AUTOMATION, command
+    elif is_new and repair.outcome not in {None, Outcome.NOT_RUN}:
+        yield Kind.REPAIR_RUN, AUTOMATION, command
     if repair.status is Status.APPROVED:
         yield Kind.REPAIR_APPROVED, repair.by or PLATFORM, command
     elif repair.status is Status.VERIFIED:
@@ -136,4 +138,6 @@ def _repair(repair: Repair, person: str | None, *, is_new: bool) -> Iterator[Hap
 def _outcome(repair: Repair) -> str:
     if repair.status is Status.ESCALATED and repair.outcome is Outcome.SUCCEEDED:
         return ": succeeded, and its alert has not cleared"
-    return "" if repair.outcome is None else f": {repair.outcome}"
+    if repair.outcome is None:
+        return ""
+    return f": {repair.outcome}, {repair.result}" if repair.result else f": {repair.outcome}"

@@ -30,8 +30,11 @@ from orion_common.names import (
     CHAT_DUE_SOURCE,
     CHAT_SWEEP_SOURCE,
     PAGERDUTY_SOURCE,
+    REPAIR_ENDED_SOURCE,
+    REPAIR_PROPOSED_SOURCE,
     SLACK_SOURCE,
 )
+from orion_common.repair_messages import RepairProposal, RepairReport, read_proposal, read_report
 
 UNNAMED = frozenset({"unnamed"})
 """In place of fingerprints, for a group that fires and whose message carries none of its firing alerts."""
@@ -79,7 +82,7 @@ class DigestDue:
     channel: str
 
 
-Input = Notification | Click | Ignored | Webhook | Sweep | Due | DigestDue
+Input = Notification | Click | Ignored | Webhook | Sweep | Due | DigestDue | RepairProposal | RepairReport
 
 
 def read_input(body: str) -> Input:
@@ -94,11 +97,15 @@ def read_input(body: str) -> Input:
         return Due(_episode(field_of(content, "episode", str, "message")))
     if source == CHAT_DIGEST_SOURCE:
         return DigestDue(field_of(content, "channel", str, "message"))
+    if source == REPAIR_PROPOSED_SOURCE:
+        return read_proposal(content)
+    if source == REPAIR_ENDED_SOURCE:
+        return read_report(content)
     if source == SLACK_SOURCE:
         return _click(field_of(content, "click", dict, "message"))
     if source == PAGERDUTY_SOURCE:
         return Webhook(field_of(content, "incident", str, "message"))
-    raise NotOurs(f"neither a notification of a topic, nor a click, nor a webhook: source {source!r:.100}")
+    raise NotOurs(f"neither a notification of a topic, nor a click, a webhook or a repair: source {source!r:.100}")
 
 
 def _click(click: Mapping[str, Any]) -> Click | Ignored:
@@ -114,16 +121,18 @@ def _click(click: Mapping[str, Any]) -> Click | Ignored:
         clicked_at = float(texts["at"])
     except ValueError as error:
         raise Unreadable(f"click.at: found {texts['at']!r:.100}; allowed: Unix seconds") from error
+    episode, _, repair = texts["value"].partition(" ")
     action = SlackAction(
         id=f"{texts['person']}/{texts['at']}/{button.value}",
         person=texts["person"],
         button=button,
         clicked_at=clicked_at,
+        repair=repair or None,
     )
     return Click(
         workspace=texts["workspace"],
         message=f"{texts['channel']}/{texts['message']}",
-        episode=_episode(texts["value"]),
+        episode=_episode(episode),
         action=action,
     )
 

@@ -14,16 +14,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from chatops.effects import AskAlertmanager, Effect, Escalate, Reply, RunCommand
+from chatops.effects import AskAlertmanager, Effect, Escalate, RejectRepair, Reply, RunCommand, ShowMessage
 
 
 class Outcome(StrEnum):
-    """The end of a repair's command. A `LOST` command may have run or not; it is never sent again."""
+    """The end of a repair's command. A `LOST` command may have run or not; it is never sent again.
+
+    `DONE`: there is nothing to verify, as where an action changes nothing. `NOT_RUN`: nothing was sent.
+    """
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     TIMED_OUT = "timed out"
     LOST = "lost"
+    DONE = "done"
+    NOT_RUN = "not run"
 
 
 class Status(StrEnum):
@@ -37,16 +42,16 @@ class Status(StrEnum):
     VERIFIED = "verified"
     ESCALATED = "escalated"
     CLOSED = "closed"
-    """Its command ended after its episode had: nobody is paged for what has resolved."""
+    """Its command ended after its episode had, or had nothing to verify: nobody is paged."""
     REJECTED = "rejected"
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
-    """Its alert no longer fires, or another episode runs it: nothing was sent."""
+    """Its alert no longer fires, another episode runs it, or it must not run: nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """An SSM document with its parameters."""
+    """An SSM document, with its version where that is known, and its parameters."""
 
     document: str
     parameters: tuple[tuple[str, str], ...]
@@ -60,7 +65,7 @@ class Proposal:
     """A repair that an alert can be answered by.
 
     `target` is what the alert saw: a UID, a number of replicas, a revision. A repair that needs `approval` runs only
-    after a person who may approve it has done so.
+    after a person who may approve it has done so, until `approve_by`.
     """
 
     fingerprint: str
@@ -68,6 +73,7 @@ class Proposal:
     target: str
     command: Command
     approval: bool = True
+    approve_by: float | None = None
 
     @property
     def id(self) -> str:
@@ -77,7 +83,10 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """A repair of an episode. `due_at` is when its state ends by itself; `by` is who approved or rejected it."""
+    """A repair of an episode. `due_at` is when its state ends by itself; `by` is who approved or rejected it.
+
+    `result` is what the repair function says of its end.
+    """
 
     proposal: Proposal
     status: Status
@@ -85,6 +94,7 @@ class Repair:
     due_at: float | None
     by: str | None = None
     outcome: Outcome | None = None
+    result: str = ""
 
 
 RepairStep = tuple[Repair, tuple[Effect, ...]]
@@ -92,10 +102,10 @@ RepairStep = tuple[Repair, tuple[Effect, ...]]
 
 def proposed(proposal: Proposal, now: float, approval_seconds: float) -> RepairStep:
     """Return a new repair. One that needs no approval is approved by the catalog."""
-    expires_at = now + approval_seconds
+    expires_at = now + approval_seconds if proposal.approve_by is None else proposal.approve_by
     if proposal.approval:
         repair = Repair(proposal=proposal, status=Status.PROPOSED, changed_at=now, due_at=expires_at)
-        return repair, (Reply(f"Repair proposed: {proposal.command}"),)
+        return repair, (Reply(f"Repair proposed: {proposal.command}"), ShowMessage())
     repair = Repair(proposal=proposal, status=Status.APPROVED, changed_at=now, due_at=expires_at, by="the catalog")
     return repair, (Reply(f"Repair approved by the catalog: {proposal.command}"), AskAlertmanager())
 
@@ -103,13 +113,13 @@ def proposed(proposal: Proposal, now: float, approval_seconds: float) -> RepairS
 def approved(repair: Repair, person: str, now: float) -> RepairStep:
     """Approve a proposed repair. Alertmanager is asked whether its alert still fires before it runs."""
     after = replace(repair, status=Status.APPROVED, changed_at=now, by=person)
-    return after, (Reply(f"Repair approved by {person}: {repair.proposal.command}"), AskAlertmanager())
+    return after, (Reply(f"Repair approved by {person}: {repair.proposal.command}"), ShowMessage(), AskAlertmanager())
 
 
 def rejected(repair: Repair, person: str, now: float) -> RepairStep:
     """Reject a proposed repair."""
     after = replace(repair, status=Status.REJECTED, changed_at=now, due_at=None, by=person)
-    return after, (Reply(f"Repair rejected by {person}"),)
+    return after, (Reply(f"Repair rejected by {person}"), ShowMessage(), RejectRepair(repair.proposal.id))
 
 
 def looked(
@@ -135,22 +145,37 @@ def is_newer_look(asked_at: float, repair: Repair) -> bool:
     return asked_at >= repair.changed_at
 
 
-def ended(repair: Repair, outcome: Outcome, now: float, verify_seconds: float) -> RepairStep:
-    """Record how a command ended: success has to be verified, everything else is escalated."""
+def ended(repair: Repair, outcome: Outcome, result: str, now: float, verify_seconds: float) -> RepairStep:
+    """Record how a repair ended: success has to be verified, and what failed is escalated."""
+    known = replace(repair, outcome=outcome, result=result)
+    if outcome is Outcome.NOT_RUN:
+        return _not_run(known, now)
     if repair.status is not Status.RUNNING:
         return repair, ()
     if outcome is Outcome.SUCCEEDED:
-        after = replace(_ended(repair, Status.VERIFYING, now, now + verify_seconds), outcome=outcome)
-        return after, (Reply("The repair's command succeeded"), AskAlertmanager())
-    return escalated(replace(repair, outcome=outcome), f"the repair's command {repair.proposal.command} {outcome}", now)
+        after = _ended(known, Status.VERIFYING, now, now + verify_seconds)
+        return after, (Reply(f"The repair's command succeeded{_said(result)}"), AskAlertmanager())
+    if outcome is Outcome.DONE:
+        return _ended(known, Status.CLOSED, now), (Reply(f"{repair.proposal.action}{_said(result)}"),)
+    return escalated(known, f"the repair's command {repair.proposal.command} {outcome}{_said(result)}", now)
 
 
-def closed(repair: Repair, outcome: Outcome, now: float) -> RepairStep:
-    """Record how a command ended whose episode had ended before."""
+def _not_run(repair: Repair, now: float) -> RepairStep:
+    if repair.status not in {Status.PROPOSED, Status.APPROVED, Status.RUNNING}:
+        return repair, ()
+    return _ended(repair, Status.WITHDRAWN, now), (Reply(f"Repair not run{_said(repair.result)}"), ShowMessage())
+
+
+def closed(repair: Repair, outcome: Outcome, result: str, now: float) -> RepairStep:
+    """Record how a repair ended whose episode had ended before."""
     if repair.status is not Status.RUNNING:
         return repair, ()
-    after = replace(_ended(repair, Status.CLOSED, now), outcome=outcome)
-    return after, (Reply(f"The repair's command {outcome}, after this had resolved"),)
+    after = replace(_ended(repair, Status.CLOSED, now), outcome=outcome, result=result)
+    return after, (Reply(f"The repair's command {outcome}, after this had resolved{_said(result)}"),)
+
+
+def _said(result: str) -> str:
+    return f": {result}" if result else ""
 
 
 def escalated(repair: Repair, why: str, now: float) -> RepairStep:
@@ -173,7 +198,7 @@ def ticked(repair: Repair, now: float) -> RepairStep:
         return escalated(timed_out, f"the repair's command {command} has not ended in time", now)
     if repair.status is Status.VERIFYING:
         return escalated(repair, "the repair's command succeeded and its alert has not cleared in time", now)
-    return _ended(repair, Status.EXPIRED, now), (Reply("Repair expired: nothing was run"),)
+    return _ended(repair, Status.EXPIRED, now), (Reply("Repair expired: nothing was run"), ShowMessage())
 
 
 def episode_ended(repair: Repair, now: float) -> Repair:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from chatops.episode import IncidentStatus, RootMessage, Shown
+from chatops.episode import IncidentStatus, RootMessage, Shown, WaitingRepair
 from chatops.events import Button
 from chatops.slack_text import at_time, escaped, is_address, link, plain
 
@@ -24,6 +24,10 @@ DESCRIPTION_LIMIT = 2000
 NAME_LIMIT = 200
 PEOPLE_LIMIT = 600
 
+COMMAND_LIMIT = 2500
+MOST_WAITING = 10
+"""How many repairs have buttons at once: Slack takes 50 blocks. The others get theirs when one of these is decided."""
+
 LINK_PREFIX = "link-"
 """The beginning of the id of an action that opens an address: Slack reports its click, which does nothing."""
 SILENCES = (Button.SILENCE_1_HOUR, Button.SILENCE_4_HOURS, Button.SILENCE_UNTIL_RESOLVED)
@@ -34,10 +38,17 @@ LABELS: Mapping[Button, str] = {
     Button.SILENCE_UNTIL_RESOLVED: "Silence until resolved",
     Button.LIFT_SILENCE: "Lift silence",
     Button.ESCALATE: "Escalate",
+    Button.APPROVE: "Approve",
+    Button.REJECT: "Reject",
     Button.NEEDED_A_HUMAN: "Needed a human: yes",
     Button.NEEDED_NO_HUMAN: "Needed a human: no",
 }
-STYLES: Mapping[Button, str] = {Button.ACKNOWLEDGE: "primary", Button.ESCALATE: "danger"}
+STYLES: Mapping[Button, str] = {
+    Button.ACKNOWLEDGE: "primary",
+    Button.ESCALATE: "danger",
+    Button.APPROVE: "primary",
+    Button.REJECT: "danger",
+}
 
 Payload = dict[str, Any]
 NameOf = Callable[[str], str]
@@ -96,9 +107,24 @@ def _blocks(message: RootMessage, name_of: NameOf) -> Iterator[Payload]:
     ]
     if links:
         yield {"type": "actions", "block_id": "links", "elements": links}
+    for number, repair in enumerate(message.waiting[:MOST_WAITING]):
+        yield {"type": "section", "text": _markup(_waiting(repair))}
+        yield {
+            "type": "actions",
+            "block_id": f"repair-{number}",
+            "elements": [_button(button, message, repair.id) for button in (Button.APPROVE, Button.REJECT)],
+        }
+    if len(message.waiting) > MOST_WAITING:
+        left = len(message.waiting) - MOST_WAITING
+        yield {"type": "section", "text": _markup(f"{left} more repairs wait for an approval.")}
     buttons = [_button(button, message) for button in shown_buttons(message)]
     if buttons:
         yield {"type": "actions", "block_id": "actions", "elements": buttons}
+
+
+def _waiting(repair: WaitingRepair) -> str:
+    until = "" if repair.until is None else f" until {at_time(repair.until)}"
+    return f"*Repair waiting for an approval{until}:* {escaped(repair.command, COMMAND_LIMIT)}"
 
 
 def _texts(message: RootMessage) -> Iterator[str]:
@@ -169,13 +195,13 @@ def shown_buttons(message: RootMessage) -> Iterator[Button]:
         yield from () if answer is not None and not answer.needed else (Button.NEEDED_NO_HUMAN,)
 
 
-def _button(button: Button, message: RootMessage) -> Payload:
+def _button(button: Button, message: RootMessage, repair: str = "") -> Payload:
     style = {"style": STYLES[button]} if button in STYLES else {}
     return {
         "type": "button",
         "action_id": button.value,
         "text": _plain_text(LABELS[button], HEADER_LIMIT),
-        "value": message.episode[:VALUE_LIMIT],
+        "value": f"{message.episode} {repair}".strip()[:VALUE_LIMIT],
         **style,
     }
 

@@ -30,7 +30,6 @@ from chatops.events import (
     AlertmanagerAnswered,
     Answer,
     AuditKept,
-    CommandEnded,
     CommandSent,
     CommandTaken,
     Done,
@@ -44,12 +43,13 @@ from chatops.events import (
     PagerDutyChanged,
     Reconciled,
     RepairProposed,
+    RepairReported,
     SlackAction,
     Tick,
 )
 from chatops.incidents import pagerduty_answered
 from chatops.post_incident import draft_written
-from chatops.repair import Outcome, Proposal, Repair, RepairStep, closed, ended, proposed, taken, ticked
+from chatops.repair import Outcome, Proposal, Repair, RepairStep, Status, closed, ended, proposed, taken, ticked
 from chatops.silences import SILENCED_LOOK_SECONDS, is_silenced, silence_ticked
 from chatops.timeline import waiting_for_audit
 
@@ -57,6 +57,9 @@ LOOK_SECONDS = 300
 """How often an open episode is compared with Alertmanager and PagerDuty, whatever was or was not delivered."""
 PROPOSAL_SECONDS = 900
 """A repair that was proposed earlier is not taken: the target that it saw is too old."""
+
+MOST_REPAIRS = 60
+"""How many repairs a record keeps: an item of the table has 400 KB."""
 
 Step = tuple[Episode, tuple[Effect, ...]]
 
@@ -70,7 +73,7 @@ def step(episode: Episode, event: Event, policy: Policy, now: float) -> Step:
             return _ticked(episode, policy, now)
         case SlackAction():
             return slack_action(episode, event, policy, now)
-        case RepairProposed() | CommandEnded() | CommandTaken():
+        case RepairProposed() | RepairReported() | CommandTaken():
             return _repair(episode, event, policy, now)
         case _:
             return _answered(episode, event, policy, now)
@@ -89,12 +92,14 @@ def _told(episode: Episode, event: Notified | Reconciled | PagerDutyChanged) -> 
             assert_never(event)
 
 
-def _repair(episode: Episode, event: RepairProposed | CommandEnded | CommandTaken, policy: Policy, now: float) -> Step:
+def _repair(
+    episode: Episode, event: RepairProposed | RepairReported | CommandTaken, policy: Policy, now: float
+) -> Step:
     match event:
         case RepairProposed(proposal, seen_at):
             return _proposed(episode, proposal, seen_at, policy, now)
-        case CommandEnded(repair, outcome):
-            return _command_ended(episode, repair, outcome, policy, now)
+        case RepairReported():
+            return _reported(episode, event, policy, now)
         case CommandTaken(repair):
             return _for_repair(episode, repair, lambda known: taken(known, now))
         case _:
@@ -164,7 +169,7 @@ def _ticked(episode: Episode, policy: Policy, now: float) -> Step:
     for repair in episode.repairs:
         changed = ticked(repair, now)
         if not episode.is_open and changed[0] is not repair:
-            changed = closed(repair, Outcome.TIMED_OUT, now)
+            changed = closed(repair, Outcome.TIMED_OUT, "", now)
         episode, more = _with_repair(episode, changed)
         effects = (*effects, *more)
     return episode, effects
@@ -185,7 +190,7 @@ def _proposed(episode: Episode, proposal: Proposal, seen_at: float, policy: Poli
     if known or not episode.is_open or is_old(seen_at, now):
         return episode, ()
     repair, effects = proposed(proposal, now, policy.approval_seconds)
-    return replace(episode, repairs=(*episode.repairs, repair)), effects
+    return replace(episode, repairs=(*kept_repairs(episode.repairs), repair)), effects
 
 
 def is_old(seen_at: float, now: float) -> bool:
@@ -193,10 +198,36 @@ def is_old(seen_at: float, now: float) -> bool:
     return now - seen_at > PROPOSAL_SECONDS
 
 
-def _command_ended(episode: Episode, repair_id: str, outcome: Outcome, policy: Policy, now: float) -> Step:
+def _reported(episode: Episode, event: RepairReported, policy: Policy, now: float) -> Step:
+    """Record how a repair has ended. One that needed no approval becomes known by its end."""
+    proposal = event.proposal
+    if not any(repair.proposal.id == proposal.id for repair in episode.repairs):
+        if is_told(episode, event):
+            return episode, ()
+        begun = Repair(proposal=proposal, status=Status.RUNNING, changed_at=now, due_at=None)
+        episode = replace(episode, repairs=(*kept_repairs(episode.repairs), begun))
+    return _ended(episode, proposal.id, event.outcome, event.result, policy, now)
+
+
+def is_told(episode: Episode, event: RepairReported) -> bool:
+    """Return whether the thread has been told already why repairs of an action are not run: once for all of them."""
+    action, result = event.proposal.action, event.result
+    if event.outcome is not Outcome.NOT_RUN:
+        return False
+    return any((repair.proposal.action, repair.result) == (action, result) for repair in episode.repairs)
+
+
+def kept_repairs(repairs: tuple[Repair, ...]) -> tuple[Repair, ...]:
+    """Return repairs without the oldest of those that have ended, where a record has very many."""
+    over = len(repairs) - MOST_REPAIRS + 1
+    ended = [repair for repair in repairs if repair.due_at is None][: max(over, 0)]
+    return tuple(repair for repair in repairs if repair not in ended)
+
+
+def _ended(episode: Episode, repair_id: str, outcome: Outcome, result: str, policy: Policy, now: float) -> Step:
     if not episode.is_open:
-        return _for_repair(episode, repair_id, lambda known: closed(known, outcome, now))
-    return _for_repair(episode, repair_id, lambda known: ended(known, outcome, now, policy.verify_seconds))
+        return _for_repair(episode, repair_id, lambda known: closed(known, outcome, result, now))
+    return _for_repair(episode, repair_id, lambda known: ended(known, outcome, result, now, policy.verify_seconds))
 
 
 def _for_repair(episode: Episode, repair_id: str, change: Callable[[Repair], RepairStep]) -> Step:
@@ -216,7 +247,7 @@ def _gave_up(episode: Episode, effect: Effect, why: str, policy: Policy, now: fl
             after = replace(episode, acknowledging=episode.acknowledging - {person})
             return after, (Whisper(person, f"Not acknowledged in PagerDuty: {why}"),)
         case RunCommand(repair):
-            return _command_ended(episode, repair, Outcome.LOST, policy, now)
+            return _ended(episode, repair, Outcome.LOST, why, policy, now)
         case SetSilence():
             return episode, (Reply(f"The silence could not be set: {why}"),)
         case _:

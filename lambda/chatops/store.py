@@ -79,7 +79,7 @@ def find_episode(store: Store, id_: EpisodeId) -> Episode | None:
 
 def read_holder(store: Store, repair: str) -> tuple[RepairHolder | None, int]:
     """Return which episode holds a repair, or None, and the version."""
-    stored = store.read(repair)
+    stored = store.read(holder_key(repair))
     if stored is None or not isinstance(stored.value, RepairHolder):
         return None, 0
     return stored.value, stored.version
@@ -97,7 +97,12 @@ def put_record(record: Record, version: int) -> Put:
 
 def put_holder(repair: str, holder: RepairHolder, version: int) -> Put:
     """Return the write by which an episode takes a repair."""
-    return Put(repair, holder, version)
+    return Put(holder_key(repair), holder, version)
+
+
+def holder_key(repair: str) -> str:
+    """Return the key of the item that names a repair's episode. The repair function keeps its own under `repair`."""
+    return f"holder#{repair}"
 
 
 def _group_key(group: str) -> str:

@@ -26,15 +26,21 @@ class Variable(StrEnum):
     CHAT_CREDENTIALS = "CHAT_CREDENTIALS"
     CHAT_SIGNING_KEYS = "CHAT_SIGNING_KEYS"
     CHAT_QUEUE_URL = "CHAT_QUEUE_URL"
+    REPAIR_QUEUE_URL = "REPAIR_QUEUE_URL"
     SLACK_API = "SLACK_API"
     SLACK_WORKSPACE = "SLACK_WORKSPACE"
     PAGERDUTY_API = "PAGERDUTY_API"
 
 
 class Mode(StrEnum):
-    """The mode of repairs. `dry-run` reports what it would do and changes nothing."""
+    """The mode of repairs, from the strictest on.
 
+    `off` answers nothing, `dry-run` reports what it would do and changes nothing, `approve` waits for a person.
+    """
+
+    OFF = "off"
     DRY_RUN = "dry-run"
+    APPROVE = "approve"
     ON = "on"
 
 
@@ -115,6 +121,12 @@ CHAT_DIGEST_SOURCE = "orion.chat.digest"
 """The source of a message by which chat has its queue bring a channel again whose digest is to be shown."""
 SLACK_SOURCE = "orion.chat.slack"
 """The source of a message that holds a verified interaction of Slack's."""
+REPAIR_PROPOSED_SOURCE = "orion.repair.proposed"
+"""The source of a message by which the repair function asks chat for the approval of a repair."""
+REPAIR_ENDED_SOURCE = "orion.repair.ended"
+"""The source of a message by which a repair's end is reported to chat."""
+REPAIR_DECIDED_SOURCE = "orion.repair.decided"
+"""The source of a message by which chat tells the repair function that a person approved or rejected a repair."""
 PAGERDUTY_SOURCE = "orion.chat.pagerduty"
 """The source of a message that holds a verified webhook of PagerDuty's."""
 TRUNCATED = "truncated"

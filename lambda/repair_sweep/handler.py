@@ -12,6 +12,7 @@ from orion_common.aws_answers import aws_session
 from orion_common.names import Variable
 from orion_common.queue_handler import CLIENT, PowertoolsObserver, queue_handler
 from repair_sweep.sweep import RepairSweep
+from runbook_automation.chat_queue import ChatQueue
 from runbook_automation.command_results import CommandResults
 from runbook_automation.outcomes import Outcomes
 from runbook_automation.publisher import Publisher
@@ -33,6 +34,7 @@ def repair_sweep() -> RepairSweep:
                 notification_topic_arn=os.environ[Variable.NOTIFICATION_TOPIC_ARN],
                 team_topic_arns=json.loads(os.environ[Variable.TEAM_TOPIC_ARNS]),
             ),
+            chat=ChatQueue(sqs=session.client("sqs", config=CLIENT), url=os.environ.get(Variable.CHAT_QUEUE_URL)),
             observer=OBSERVER,
             now=time.time,
         )

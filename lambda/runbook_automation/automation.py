@@ -18,6 +18,9 @@ from orion_common.envelope import Notification, NotOurs, Unreadable
 from orion_common.message_archive import MessageArchive
 from orion_common.names import Mode
 from orion_common.observer import Observer
+from orion_common.repair_messages import RepairDecision
+from runbook_automation.approvals import Approvals
+from runbook_automation.chat_queue import ChatQueue
 from runbook_automation.command_results import CommandResults
 from runbook_automation.commands import Commands
 from runbook_automation.configuration import Remediations
@@ -40,6 +43,7 @@ class Automation:
     commands: Commands
     results: CommandResults
     publisher: Publisher
+    chat: ChatQueue
     archive: MessageArchive
     alertmanager: AlertmanagerApi
     observer: Observer
@@ -66,6 +70,8 @@ class Automation:
                 self._notifications.handle(message)
             case CommandEvent():
                 self.outcomes.handle_event(message)
+            case RepairDecision():
+                self._approvals.handle(message)
             case _:
                 assert_never(message)
 
@@ -76,6 +82,7 @@ class Automation:
             store=self.store,
             results=self.results,
             publisher=self.publisher,
+            chat=self.chat,
             observer=self.observer,
             now=self.now,
         )
@@ -91,6 +98,17 @@ class Automation:
             alertmanager=self.alertmanager,
             outcomes=self.outcomes,
             deadline=self.deadline,
+        )
+
+    @property
+    def _approvals(self) -> Approvals:
+        return Approvals(
+            mode=self.mode,
+            remediations=self.remediations,
+            store=self.store,
+            commands=self.commands,
+            outcomes=self.outcomes,
+            send=self._notifications.send_claimed,
         )
 
     def _need_time(self) -> None:

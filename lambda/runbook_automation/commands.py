@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnec
 from orion_common.aws_answers import field_of_answer
 from orion_common.deadlines import TryLater
 from orion_common.names import BASTION_TAG, COMMANDS_PREFIX, NOT_AFTER
-from runbook_automation.configuration import DELIVERY_SECONDS, DeployedDocument
+from runbook_automation.configuration import DELIVERY_SECONDS, Action, DeployedDocument
 from runbook_automation.decisions import Plan
 
 if TYPE_CHECKING:
@@ -39,6 +39,11 @@ class Commands:
     bastion_tag_value: str
     output_bucket: str
     documents: Mapping[str, DeployedDocument]
+
+    def document_of(self, action: Action) -> str:
+        """Return an action's document with its deployed version, or nothing where none is deployed."""
+        document = self.documents.get(action.name)
+        return "" if document is None else document.named(action.document)
 
     def send(self, plan: Plan, comment: str, *, not_after: int) -> str:
         """Send a plan's document, not to begin after a time (Unix seconds), and return the command's id.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -29,6 +29,12 @@ the script then refuses. One that Systems Manager still calls running when this 
 """
 
 
+APPROVAL_SECONDS = 15 * 60
+"""How long people may approve a repair. What its alert saw may be over then."""
+APPROVAL_GRACE_SECONDS = 120
+"""How long an approval may take from the click to this function: chat asks Alertmanager in between."""
+
+
 class Source(StrEnum):
     """The part of an alert that holds a parameter's value."""
 
@@ -50,7 +56,9 @@ class Parameter:
 class Action:
     """A document of Systems Manager. `timeout_seconds` is how long it may run.
 
-    `per_service_hour` and `per_platform_hour` are how many commands of it may be sent within an hour.
+    `per_service_hour` and `per_platform_hour` are how many commands of it may be sent within an hour. `mode` is how far
+    it may go, and `service_modes` holds stricter modes by service. An action that changes nothing in the cluster
+    (`changes_cluster`) collects what there is to see.
     """
 
     name: str
@@ -59,6 +67,9 @@ class Action:
     per_service_hour: int
     per_platform_hour: int
     parameters: tuple[Parameter, ...]
+    changes_cluster: bool = True
+    mode: Mode = Mode.ON
+    service_modes: Mapping[str, Mode] = field(default_factory=dict[str, Mode])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +98,10 @@ class DeployedDocument:
     version: str
     hash: str
 
+    def named(self, document: str) -> str:
+        """Return a document's name with this version, as people who approve it see it."""
+        return f"{document} version {self.version} ({self.hash[:12]})"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remediations:
@@ -94,6 +109,11 @@ class Remediations:
 
     by_alert: Mapping[str, Remediation]
     namespaces: frozenset[str]
+
+    def action(self, name: str) -> Action | None:
+        """Return the action of a document by its name, or None if no alert is answered by it."""
+        actions = (remediation.action for remediation in self.by_alert.values())
+        return next((action for action in actions if isinstance(action, Action) and action.name == name), None)
 
     @classmethod
     def from_json(cls, text: str) -> Remediations:
@@ -107,6 +127,9 @@ class Remediations:
                 per_service_hour=int(action["per_service_hour"]),
                 per_platform_hour=int(action["per_platform_hour"]),
                 parameters=tuple(_parameter(parameter, source) for parameter, source in action["parameters"].items()),
+                changes_cluster=action["changes_cluster"],
+                mode=Mode(action["mode"]),
+                service_modes={service: Mode(mode) for service, mode in action["service_modes"].items()},
             )
             for name, action in data["actions"].items()
         } | {
@@ -147,6 +170,7 @@ class Configuration:
     documents: Mapping[str, DeployedDocument]
     region: str
     alertmanager: str | None
+    chat_queue_url: str | None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Configuration:
@@ -164,4 +188,5 @@ class Configuration:
             },
             region=environment["AWS_REGION"],
             alertmanager=environment.get(Variable.ALERTMANAGER_API),
+            chat_queue_url=environment.get(Variable.CHAT_QUEUE_URL),
         )

@@ -13,6 +13,10 @@ class Count(StrEnum):
 
     HANDLED = "MessagesHandled"
     SENT = "RepairsSent"
+    PROPOSED = "RepairsProposed"
+    APPROVED = "RepairsApproved"
+    REJECTED = "RepairsRejected"
+    EXPIRED = "RepairsExpired"
     DRY_RUN = "RepairsDryRun"
     REFUSED = "RepairsRefused"
     SUCCEEDED = "RepairsSucceeded"
@@ -47,6 +51,8 @@ _COUNTED: Mapping[Status, Count] = {
     Status.LEFT_OUT: Count.NOTICE,
     Status.STOPPED: Count.STOPPED,
     Status.LIMITED: Count.LIMITED,
+    Status.REJECTED: Count.REJECTED,
+    Status.EXPIRED: Count.EXPIRED,
 }
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from orion_common.envelope import Alert
-from orion_common.names import NAMESPACE
+from orion_common.names import NAMESPACE, Mode
 from runbook_automation.configuration import Action, HandOver, Remediations, Source
 
 TARGET_CHARACTERS = 16
@@ -45,6 +45,15 @@ class Refusal:
     action: Action | HandOver
     team: str
     reason: str
+
+
+STRICTEST_FIRST = (Mode.OFF, Mode.DRY_RUN, Mode.APPROVE, Mode.ON)
+
+
+def mode_of(action: Action, stack: Mode, labels: Mapping[str, str]) -> Mode:
+    """Return the mode of an action for an alert: the strictest of the stack's, the action's and its service's."""
+    service = action.service_modes.get(labels.get("service", ""), Mode.ON)
+    return min(stack, action.mode, service, key=STRICTEST_FIRST.index)
 
 
 def repair_id(alert: Alert, action: Action | HandOver, target: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ from orion_common.message_archive import MessageArchive
 from orion_common.names import REMEDIATIONS_FILE
 from orion_common.queue_handler import CLIENT, ONE_TRY, PowertoolsObserver, queue_handler
 from runbook_automation.automation import Automation
+from runbook_automation.chat_queue import ChatQueue
 from runbook_automation.command_results import CommandResults
 from runbook_automation.commands import Commands
 from runbook_automation.configuration import Configuration, Remediations
@@ -48,6 +49,7 @@ def automation() -> Automation:
             notification_topic_arn=configuration.notification_topic_arn,
             team_topic_arns=configuration.team_topic_arns,
         ),
+        chat=ChatQueue(sqs=session.client("sqs", config=CLIENT), url=configuration.chat_queue_url),
         archive=MessageArchive(s3=session.client("s3", config=CLIENT), bucket=configuration.diagnostics_bucket),
         alertmanager=AlertmanagerApi(address=configuration.alertmanager),
         observer=OBSERVER,

@@ -1,6 +1,7 @@
 """The life of one repair as a pure function: `step(state, event)` returns the next state and what is to be done.
 
-A repair is one action on one target for one alert. It stays open until its alert has resolved: an alert that fires
+A repair is one action on one target for one alert. One that needs an approval waits for it, and takes its place in
+the limits when it is approved. It stays open until its alert has resolved: an alert that fires
 again after that is answered anew, and whatever else says that it fires is a duplicate. Nothing here reads or writes;
 the functions carry effects out, and record a state on condition that the one it came from is still the newest.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from runbook_automation.configuration import BEGIN_SECONDS
+from runbook_automation.configuration import APPROVAL_GRACE_SECONDS, BEGIN_SECONDS, CLAIM_SECONDS
 from runbook_automation.limits import Ledger, Limit
 from runbook_automation.repair import UNDER_WAY, Ending, Repair, Status, time_text
 
@@ -41,7 +42,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """An alert fires, and `repair` is to answer it: claimed, if a command is to be sent for it, or else ended."""
+    """An alert fires, and `repair` is to answer it: claimed, if a command is to be sent for it, waiting, or ended."""
 
     repair: Repair
 
@@ -76,7 +77,23 @@ class Asked:
     now: int
 
 
-Event = Fired | Resolved | Ended | Due | Asked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A person has approved or rejected the repair of a proposal, as is handled at a time in Unix seconds.
+
+    `claim` is the token of what is written for it. `document` is the document that would run now, with its version,
+    and empty if none may.
+    """
+
+    proposal: str
+    is_approved: bool
+    by: str
+    claim: str
+    now: int
+    document: str
+
+
+Event = Fired | Decided | Resolved | Ended | Due | Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +111,7 @@ class RecordResolve:
 
 @dataclass(frozen=True, slots=True)
 class RuleOut:
-    """A repair that was given back is to be ended without a notice, since its alert has resolved."""
+    """A repair of which nothing was sent is to be ended without a notice, since its alert has resolved."""
 
     repair: Repair
     seen_at: int
@@ -103,6 +120,13 @@ class RuleOut:
 @dataclass(frozen=True, slots=True)
 class Send:
     """The command of a claimed repair is to be sent, once."""
+
+    repair: Repair
+
+
+@dataclass(frozen=True, slots=True)
+class Propose:
+    """The approval of a repair is to be asked for. Chat takes a proposal once, however often it comes."""
 
     repair: Repair
 
@@ -133,7 +157,7 @@ class Ignore:
     """Nothing is to be done: the event was answered before."""
 
 
-Effect = Record | RecordResolve | RuleOut | Send | Publish | Ask | Postpone | Ignore
+Effect = Record | RecordResolve | RuleOut | Send | Propose | Publish | Ask | Postpone | Ignore
 Step = tuple[State, tuple[Effect, ...]]
 
 
@@ -142,6 +166,8 @@ def step(state: State, event: Event) -> Step:
     match event:
         case Fired(repair):
             return _fired(state, repair)
+        case Decided():
+            return _decided(state, event)
         case Resolved(seen_at):
             return _resolved(state, seen_at)
         case Ended(ending, now):
@@ -156,14 +182,70 @@ def step(state: State, event: Event) -> Step:
 
 def _fired(state: State, repair: Repair) -> Step:
     if not _is_new(state, repair):
-        return state, (Ignore(),)
-    if repair.status is not Status.CLAIMED:
+        known = state.repair
+        waits = known is not None and known.status is Status.WAITING and repair.status is Status.WAITING
+        return state, (Propose(known),) if known is not None and waits else (Ignore(),)
+    if repair.status not in {Status.CLAIMED, Status.WAITING}:
         return replace(state, repair=repair), (Record(), Publish(repair))
+    if repair.status is Status.WAITING and state.stop is None:
+        return replace(state, repair=repair), (Record(), Propose(repair))
+    return _claimed(state, repair)
+
+
+def _claimed(state: State, repair: Repair) -> Step:
+    """Send the command of a repair, or end it if that must not be."""
     prevented = _prevented(state, repair)
     if isinstance(prevented, Ending):
         ended = repair.ended(prevented, repair.started_at)
         return replace(state, repair=ended), (Record(), Publish(ended))
     return replace(state, repair=repair, ledgers=prevented), (Record(), Send(repair))
+
+
+def _decided(state: State, decided: Decided) -> Step:
+    known = state.repair
+    if known is None or known.status is not Status.WAITING or known.proposal != decided.proposal:
+        return state, (Ignore(),)
+    repair = replace(known, claim=decided.claim)
+    ending = _not_approved(state, repair, decided)
+    if ending is not None:
+        ended = repair.ended(ending, decided.now)
+        return replace(state, repair=ended), (Record(), Publish(ended))
+    claimed = replace(
+        repair,
+        status=Status.CLAIMED,
+        started_at=decided.now,
+        due_at=decided.now + CLAIM_SECONDS,
+        approved_by=decided.by,
+    )
+    return _claimed(state, claimed)
+
+
+def _not_approved(state: State, repair: Repair, decided: Decided) -> Ending | None:
+    """Return how a decision ends a repair, or None if it is to run."""
+    if not decided.is_approved:
+        return Ending(status=Status.REJECTED, result=f"Rejected by {decided.by}: nothing was done")
+    if is_expired(repair, decided.now):
+        return EXPIRED
+    if repair.seen_at < state.resolved_at:
+        return Ending(status=Status.GONE, result="Its alert has resolved meanwhile: nothing was done")
+    if decided.document != repair.document:
+        would = decided.document or "nothing, since the catalog does not allow it any more"
+        return Ending(
+            status=Status.REFUSED,
+            result=f"{repair.document} was approved, and what would run now is {would}: nothing was done",
+        )
+    return None
+
+
+EXPIRED = Ending(
+    status=Status.EXPIRED,
+    result="Nobody approved it in time: nothing was done. If the alert still fires, follow its runbook",
+)
+
+
+def is_expired(repair: Repair, now: int) -> bool:
+    """Return whether an approval comes too late."""
+    return repair.approve_by is None or now > repair.approve_by + APPROVAL_GRACE_SECONDS
 
 
 def _is_new(state: State, repair: Repair) -> bool:
@@ -177,7 +259,8 @@ def _is_new(state: State, repair: Repair) -> bool:
         return True
     if known.status is Status.RESOLVED:
         return known.seen_at < repair.seen_at
-    return known.finished_at is not None and known.seen_at < state.resolved_at
+    ended = known.finished_at is not None or known.status is Status.WAITING
+    return ended and known.seen_at < state.resolved_at
 
 
 def _prevented(state: State, repair: Repair) -> Ending | tuple[tuple[Limit, Ledger], ...]:
@@ -209,7 +292,7 @@ def _resolved(state: State, seen_at: int) -> Step:
     known = state.repair
     if known is None:
         return after, (RecordResolve(seen_at, answered=False),)
-    if known.status is not Status.RELEASED or known.seen_at >= seen_at:
+    if known.status not in {Status.RELEASED, Status.WAITING} or known.seen_at >= seen_at:
         return after, (RecordResolve(seen_at, answered=True),)
     ruled_out = replace(known, status=Status.RESOLVED)
     return replace(after, repair=ruled_out), (RecordResolve(seen_at, answered=False), RuleOut(known, seen_at))
@@ -229,6 +312,8 @@ def _due(state: State, now: int) -> Step:
         return state, (Ignore(),)
     if repair.finished_at is not None or repair.status not in UNDER_WAY:
         return state, (Publish(repair),)
+    if repair.status is Status.WAITING:
+        return _ended(state, EXPIRED, now)
     claimed = f"Claimed at {time_text(repair.started_at)}"
     if repair.status is Status.RELEASED:
         text = (

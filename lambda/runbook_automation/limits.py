@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from orion_common.envelope import Alert
 from orion_common.names import EXPIRES_AT
 from runbook_automation.decisions import Plan
 
@@ -27,10 +26,13 @@ class Limit:
     said: str
 
 
-def limits_of(alert: Alert, plan: Plan) -> tuple[Limit, ...]:
-    """Return the limits that a plan counts for: its service's, in its namespace, and the platform's."""
+def limits_of(labels: Mapping[str, str], plan: Plan) -> tuple[Limit, ...]:
+    """Return the limits that a plan counts for: its service's, in its namespace, and the platform's.
+
+    `labels` are the alert's.
+    """
     action, parameters = plan.action, plan.parameters
-    names = (alert.labels.get("service"), *(parameters.get(name) for name in TARGET_PARAMETERS))
+    names = (labels.get("service"), *(parameters.get(name) for name in TARGET_PARAMETERS))
     service = next(name for name in (*names, "nothing") if name)[:MAXIMUM_NAME]
     return (
         Limit(

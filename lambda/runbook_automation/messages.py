@@ -1,6 +1,6 @@
-"""Reads what arrives in the repair function's queue, strictly, into a notification or a command's event.
+"""Reads what arrives in the repair function's queue, strictly: a notification, a command's event, or a decision.
 
-`Unreadable` and `NotOurs` of `orion_common.envelope` are raised for what can't be read. Both kinds of messages are kept
+`Unreadable` and `NotOurs` of `orion_common.envelope` are raised for what can't be read. Such messages are kept
 as they came and never tried again.
 """
 
@@ -20,7 +20,8 @@ from orion_common.envelope import (
     read_object,
     time_of,
 )
-from orion_common.names import OUTCOME_DETAIL_TYPE
+from orion_common.names import OUTCOME_DETAIL_TYPE, REPAIR_DECIDED_SOURCE
+from orion_common.repair_messages import RepairDecision, read_decision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ class CommandEvent:
     time: datetime
 
 
-Message = Notification | CommandEvent
+Message = Notification | CommandEvent | RepairDecision
 
 
 def read_message(body: str) -> Message:
@@ -44,7 +45,9 @@ def read_message(body: str) -> Message:
     source = content.get("source")
     if source == "aws.ssm" and content.get("detail-type") == OUTCOME_DETAIL_TYPE:
         return _command_event(content)
-    raise NotOurs(f"neither a notification of a topic, nor a command's event: source {source!r:.100}")
+    if source == REPAIR_DECIDED_SOURCE:
+        return read_decision(content)
+    raise NotOurs(f"neither a notification, nor a command's event, nor a decision: source {source!r:.100}")
 
 
 def _command_event(event: Mapping[str, Any]) -> CommandEvent:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -18,6 +18,8 @@ from orion_common.names import Mode
 from orion_common.observer import Observer
 from runbook_automation.commands import Commands, NotSent
 from runbook_automation.configuration import (
+    APPROVAL_GRACE_SECONDS,
+    APPROVAL_SECONDS,
     BEGIN_SECONDS,
     CLAIM_SECONDS,
     DELIVERY_SECONDS,
@@ -27,16 +29,25 @@ from runbook_automation.configuration import (
     Remediations,
 )
 from runbook_automation.counts import Count
-from runbook_automation.decisions import Handing, Plan, Refusal, decide, previous_repair_id, repair_id
-from runbook_automation.lifecycle import Effect, Ignore, Publish, RecordResolve, Resolved, RuleOut, Send, step
+from runbook_automation.decisions import Handing, Plan, Refusal, decide, mode_of, previous_repair_id, repair_id
+from runbook_automation.lifecycle import Effect, Ignore, Propose, Publish, RecordResolve, Resolved, RuleOut, Send, step
 from runbook_automation.limits import limits_of
 from runbook_automation.outcomes import Outcomes
-from runbook_automation.repair import Ending, Repair, Status, shown_labels, time_text
-from runbook_automation.store import AlertKey, Busy, RepairStore
+from runbook_automation.repair import Ending, Origin, Repair, Status, shown_labels, time_text
+from runbook_automation.store import AlertKey, Busy, RepairStore, resolve_id
 
 MAXIMUM_RESULT = 500
 MAXIMUM_NAME = 200
 """How much of an alert's name is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The group of alerts of a notification. `key` is PagerDuty's deduplication key for it."""
+
+    key: str
+    receiver: str
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +81,11 @@ class Notifications:
             self.observer.count(Count.REPEAT)
             return
         too_late = self._too_late(notification)
-        group = _resolve_id(deduplication_key(notification.route, notification.group_labels))
+        key = deduplication_key(notification.route, notification.group_labels)
+        group = Group(key=key, receiver=notification.receiver, labels=notification.group_labels)
         if notification.left_out and not notification.firing:
             # Those of its alerts that the message has no room for have resolved, too.
-            self.store.resolve(group, _milliseconds(notification.sent_at), int(self.now()))
+            self.store.resolve(resolve_id(group.key), _milliseconds(notification.sent_at), int(self.now()))
         failures = self._answer_alerts(notification.alerts, group, notification.sent_at, too_late)
         failures += self._answer_left_out(notification, group, too_late)
         if failures:
@@ -82,7 +94,7 @@ class Notifications:
             raise Unreadable("; ".join(notification.unreadable))
 
     def _answer_alerts(
-        self, alerts: Iterable[Alert], group: str, seen_at: datetime, too_late: str | None
+        self, alerts: Iterable[Alert], group: Group, seen_at: datetime, too_late: str | None
     ) -> list[Exception]:
         """Answer alerts that were seen then and return what failed: each gets its turn first."""
         failures: list[Exception] = []
@@ -109,7 +121,7 @@ class Notifications:
             "If the alert still fires, follow its runbook"
         )
 
-    def _answer_left_out(self, notification: Notification, group: str, too_late: str | None) -> list[Exception]:
+    def _answer_left_out(self, notification: Notification, group: Group, too_late: str | None) -> list[Exception]:
         """Answer the firing alerts of a group that its message has no room for; a team hears if they can't be had."""
         left_out = notification.left_out
         names = {notification.common_labels.get("alertname", "")} - {""}
@@ -160,35 +172,39 @@ class Notifications:
             raise NotFetched(too_late)
         return self.alertmanager.firing(notification.receiver, notification.group_labels)
 
-    def _answer(self, alert: Alert, group: str, seen_at: int, too_late: str | None, not_sent: list[Repair]) -> None:
+    def _answer(self, alert: Alert, group: Group, seen_at: int, too_late: str | None, not_sent: list[Repair]) -> None:
         """Answer one alert. A repair that is stopped or over a limit is recorded, and added to `not_sent`."""
         decision = decide(alert, self.remediations, self.outcomes.publisher.team_topic_arns, self.region)
         if decision is None:
             return
+        mode = mode_of(decision.action, self.mode, alert.labels) if isinstance(decision, Plan) else self.mode
+        if mode is Mode.OFF:
+            return
         self._need_time()
-        repair = self._claimed(alert, decision, seen_at)
+        repair = self._claimed(alert, decision, group, seen_at, mode)
         key = AlertKey(
-            resolve_ids=(_resolve_id(alert.fingerprint), group),
+            resolve_ids=(resolve_id(alert.fingerprint), resolve_id(group.key)),
             previous_id=previous_repair_id(alert, decision.action),
         )
         if not alert.firing:
             self._resolve(repair, key)
             return
         now = int(self.now())
-        ending = self._ending_without_command(alert, decision, too_late)
+        ending = self._ending_without_command(alert, decision, mode, too_late)
         if ending is not None:
             self._carry_out(self.store.claim(repair.ended(ending, now), key, (), now))
         elif isinstance(decision, Plan):
-            effects = self.store.claim(repair, key, limits_of(alert, decision), now)
-            self._carry_out(effects, decision, f"{alert.name} {alert.fingerprint}", not_sent)
+            limits = () if mode is Mode.APPROVE else limits_of(alert.labels, decision)
+            effects = self.store.claim(repair, key, limits, now)
+            self._carry_out(effects, decision, not_sent)
 
     def _ending_without_command(
-        self, alert: Alert, decision: Plan | Handing | Refusal, too_late: str | None
+        self, alert: Alert, decision: Plan | Handing | Refusal, mode: Mode, too_late: str | None
     ) -> Ending | None:
-        """Return how a repair ends at once, or None if a command is to be sent for it."""
+        """Return how a repair ends at once, or None if a command is to be sent for it, now or after an approval."""
         if too_late is not None:
             return Ending(status=Status.TOO_LATE, result=too_late)
-        dry_run = self.mode is Mode.DRY_RUN
+        dry_run = mode is Mode.DRY_RUN
         match decision:
             case Refusal(reason=reason):
                 return Ending(status=Status.REFUSED, result=reason)
@@ -197,6 +213,8 @@ class Notifications:
                 return Ending(status=status, result=f"{said} {alert.name} to the team {team}", link=link)
             case Plan(action=action, parameters=parameters) if dry_run:
                 return Ending(status=Status.DRY_RUN, result=f"would run {action.document} with {dict(parameters)}")
+            case Plan() if mode is Mode.APPROVE and not self.outcomes.chat.is_on:
+                return Ending(status=Status.REFUSED, result="It needs an approval, and chat, which asks for it, is off")
             case Plan():
                 return None
             case _:
@@ -222,7 +240,6 @@ class Notifications:
         self,
         effects: Sequence[Effect],
         plan: Plan | None = None,
-        comment: str = "",
         not_sent: list[Repair] | None = None,
     ) -> None:
         """Carry out the effects of a claim. A repair that is not sent is added to `not_sent`, where there is one."""
@@ -234,16 +251,21 @@ class Notifications:
                     not_sent.append(ended)
                 case Publish(ended):
                     self.outcomes.publish(ended)
+                case Propose(waiting):
+                    self.outcomes.chat.propose(waiting)
+                    self.observer.count(Count.PROPOSED)
                 case Send(claimed) if plan is not None:
-                    self._send_claimed(claimed, plan, comment)
+                    self.send_claimed(claimed, plan)
                 case _:  # the store has written the record
                     pass
 
-    def _claimed(self, alert: Alert, decision: Plan | Handing | Refusal, seen_at: int) -> Repair:
+    def _claimed(
+        self, alert: Alert, decision: Plan | Handing | Refusal, group: Group, seen_at: int, mode: Mode
+    ) -> Repair:
         now = int(self.now())
         action = decision.action
         parameters = {} if isinstance(decision, Refusal) else decision.parameters
-        return Repair(
+        repair = Repair(
             id=repair_id(alert, action, parameters),
             alert=alert.name[:MAXIMUM_NAME],
             action=action.name,
@@ -255,9 +277,27 @@ class Notifications:
             started_at=now,
             due_at=now + CLAIM_SECONDS,
             timeout_seconds=action.timeout_seconds if isinstance(action, Action) else 0,
+            origin=Origin(
+                fingerprint=alert.fingerprint, group=group.key, receiver=group.receiver, group_labels=group.labels
+            ),
+            document=self.commands.document_of(action) if isinstance(action, Action) else "",
+            changes_cluster=isinstance(action, Action) and action.changes_cluster,
+        )
+        if mode is not Mode.APPROVE or not isinstance(decision, Plan):
+            return repair
+        approve_by = now + APPROVAL_SECONDS
+        return replace(
+            repair,
+            status=Status.WAITING,
+            proposal=repair.claim,
+            approve_by=approve_by,
+            due_at=approve_by + APPROVAL_GRACE_SECONDS,
         )
 
-    def _send_claimed(self, repair: Repair, plan: Plan, comment: str) -> None:
+    def send_claimed(self, repair: Repair, plan: Plan) -> None:
+        """Send the command of a claimed repair, once."""
+        fingerprint = repair.origin.fingerprint if repair.origin else ""
+        comment = f"{repair.alert} {fingerprint}".rstrip()
         try:
             self._need_time()
             command_id = self.commands.send(plan, comment, not_after=repair.started_at + BEGIN_SECONDS)
@@ -284,8 +324,3 @@ class Notifications:
 
 def _milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
-
-
-def _resolve_id(key: str) -> str:
-    """Return the id of the item that says when an alert (its fingerprint) or a group (its key) was seen resolved."""
-    return f"resolved#{key}"

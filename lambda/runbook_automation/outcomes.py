@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from orion_common.observer import Observer
+from runbook_automation.chat_queue import ChatQueue
 from runbook_automation.command_results import CommandResults
 from runbook_automation.counts import Count, count_of
 from runbook_automation.lifecycle import (
@@ -18,6 +19,7 @@ from runbook_automation.lifecycle import (
     Ended,
     Ignore,
     Postpone,
+    Propose,
     Publish,
     Record,
     RecordResolve,
@@ -47,6 +49,7 @@ class Outcomes:
     store: RepairStore
     results: CommandResults
     publisher: Publisher
+    chat: ChatQueue
     observer: Observer
     now: Callable[[], float]
 
@@ -97,7 +100,7 @@ class Outcomes:
                     self.observer.count(Count.DUPLICATE)
                 case Record():  # written with what is published
                     pass
-                case Send() | Ask() | RecordResolve() | RuleOut():
+                case Send() | Propose() | Ask() | RecordResolve() | RuleOut():
                     raise AssertionError(f"{effect}: no effect of a repair that was claimed before")
                 case _:
                     assert_never(effect)
@@ -118,6 +121,7 @@ class Outcomes:
         self._close(repair)
 
     def _close(self, repair: Repair) -> None:
+        self.chat.report(repair)
         self.store.close(repair)
         self.observer.count(count_of(repair.status))
         self.observer.say("repair ended", repair=repair.id, status=repair.status.value, result=repair.result)

@@ -57,7 +57,9 @@ def _said(status: Status) -> str:
             return "Runbook Action Not Needed"
         case Status.DRY_RUN:
             return "Runbook Action Dry Run"
-        case Status.TOO_LATE:
+        case Status.REJECTED:
+            return "Runbook Action Rejected"
+        case Status.TOO_LATE | Status.EXPIRED:
             return "Runbook Action Not Taken"
         case Status.LEFT_OUT:
             return "Runbook Actions Left Out"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -19,8 +19,9 @@ MAXIMUM_LABELS = 64
 
 
 class Status(StrEnum):
-    """The status of a repair. The first three are in progress, the others final."""
+    """The status of a repair. The first four are in progress, the others final."""
 
+    WAITING = "waiting for approval"
     CLAIMED = "claimed"
     RELEASED = "released"  # nothing was sent; whoever comes next may claim it
     SENT = "sent"
@@ -34,6 +35,8 @@ class Status(StrEnum):
     RESOLVED = "resolved"  # before anything was done about it; nobody is told
     STOPPED = "stopped"  # somebody has stopped all repairs: nothing ran
     LIMITED = "limited"  # as many as an hour allows were sent already
+    REJECTED = "rejected"  # by a person, in place of an approval
+    EXPIRED = "expired"  # nobody approved it in time
     LEFT_OUT = "left out"  # alerts that came in no message: a notice, which answers none
     FAILED = "failed"
     TIMED_OUT = "timed out"
@@ -42,7 +45,7 @@ class Status(StrEnum):
 
 RESULTS = frozenset({Status.SUCCEEDED, Status.DRY_RUN})
 """What goes to the notification topic; every other end goes to the team's."""
-UNDER_WAY = frozenset({Status.CLAIMED, Status.RELEASED, Status.SENT})
+UNDER_WAY = frozenset({Status.WAITING, Status.CLAIMED, Status.RELEASED, Status.SENT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +64,26 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The alert that a repair answers, by its fingerprint, and the group in whose notification it came.
+
+    `group` is PagerDuty's deduplication key of the group. `receiver` and `group_labels` name it to chat.
+    """
+
+    fingerprint: str
+    group: str
+    receiver: str
+    group_labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
-    """One repair's record. Times are Unix seconds, but `seen_at`: the milliseconds at which its alert was seen so."""
+    """One repair's record. Times are Unix seconds, but `seen_at`: the milliseconds at which its alert was seen so.
+
+    `document` is the SSM document with the version that was deployed at the claim. `approve_by` is until when people
+    may approve it, and None for a repair that needs no approval; `proposal` is the token that an approval has to name,
+    and `approved_by` who approved it.
+    """
 
     id: str
     alert: str
@@ -77,6 +98,12 @@ class Repair:
     claim: str = field(default_factory=lambda: uuid4().hex)
     """Whose record it is: every claim has a token of its own."""
     parameters: Mapping[str, str] = field(default_factory=dict[str, str])
+    origin: Origin | None = None
+    document: str = ""
+    changes_cluster: bool = False
+    proposal: str = ""
+    approve_by: int | None = None
+    approved_by: str = ""
     command_id: str | None = None
     finished_at: int | None = None
     result: str = ""
@@ -117,6 +144,12 @@ class Repair:
         }
         if self.status is not Status.RESOLVED:
             item[OPEN] = OPEN_REPAIR
+        if self.origin is not None:
+            item["origin"] = asdict(self.origin)
+        if self.approve_by is not None:
+            item |= {"approve_by": self.approve_by, "proposal": self.proposal, "approved_by": self.approved_by}
+        if self.document:
+            item |= {"document": self.document, "changes_cluster": self.changes_cluster}
         if self.finished_at is not None:
             item |= {"finished_at": self.finished_at, "result": self.result, "link": self.link}
         return item
@@ -137,6 +170,12 @@ class Repair:
             started_at=int(item["started_at"]),
             due_at=int(item[DUE_AT]),
             timeout_seconds=int(item["timeout_seconds"]),
+            origin=Origin(**item["origin"]) if "origin" in item else None,
+            document=item.get("document", ""),
+            changes_cluster=bool(item.get("changes_cluster", False)),
+            proposal=item.get("proposal", ""),
+            approve_by=int(item["approve_by"]) if "approve_by" in item else None,
+            approved_by=item.get("approved_by", ""),
             command_id=item.get("command_id"),
             finished_at=int(item["finished_at"]) if "finished_at" in item else None,
             result=item.get("result", ""),
@@ -162,6 +201,7 @@ class Repair:
             "errors": self.errors,
             "output_location": self.location,
             "link": self.link,
+            "approved_by": self.approved_by,
             "command_id": self.command_id,
             "started": time_text(self.started_at),
             "finished": None if self.finished_at is None else time_text(self.finished_at),

@@ -21,7 +21,7 @@ from orion_common.conditional_store import (
 )
 from orion_common.deadlines import TryLater
 from orion_common.names import BY_COMMAND, BY_STATUS, DUE_AT, EXPIRES_AT, KEY, OPEN, STOP_ID
-from runbook_automation.lifecycle import Effect, Fired, Record, State, Stop, step
+from runbook_automation.lifecycle import Decided, Effect, Fired, Record, State, Stop, step
 from runbook_automation.limits import Ledger, Limit
 from runbook_automation.repair import KEEP_SECONDS, OPEN_REPAIR, Repair, Status
 
@@ -75,6 +75,32 @@ class RepairStore:
                 return effects
         raise Busy(f"{repair.id}: others claimed it or repairs of the same limits, {CLAIM_TRIES} times")
 
+    def find(self, id_: str) -> Repair | None:
+        """Return the record of a repair as it is at this moment, or None. Raises `Busy`."""
+        items = self.read_items(id_)
+        if items is None:
+            raise Busy(f"{id_}: the table did not answer")
+        return Repair.from_item(items[id_]) if "status" in items.get(id_, {}) else None
+
+    def decide(self, repair: Repair, decided: Decided, limits: Sequence[Limit]) -> tuple[Effect, ...]:
+        """Record what a decision makes of a repair that waits for it, and return what is to be done then.
+
+        It is one transaction on the conditions of `claim`. Raises `Busy`.
+        """
+        origin = repair.origin
+        if origin is None:
+            raise ValueError(f"{repair.id}: waits for an approval, and does not say of which alert")
+        alert = AlertKey(resolve_ids=(resolve_id(origin.fingerprint), resolve_id(origin.group)), previous_id=repair.id)
+        for _ in range(CLAIM_TRIES):
+            items = self._state_items(repair, alert, limits)
+            if items is None:
+                continue
+            state = _state(items, repair, alert, limits)
+            after, effects = step(state, decided)
+            if Record() not in effects or self._write(state, after, alert, decided.now, replaced=None):
+                return effects
+        raise Busy(f"{repair.id}: others wrote it or repairs of the same limits, {CLAIM_TRIES} times")
+
     def read_state(self, repair: Repair, alert: AlertKey | None, limits: Sequence[Limit]) -> State | None:
         """Return the state of a repair at this moment, or None if the table did not answer for all of it."""
         items = self._state_items(repair, alert, limits)
@@ -84,7 +110,7 @@ class RepairStore:
         self, repair: Repair, alert: AlertKey | None, limits: Sequence[Limit]
     ) -> Mapping[str, Mapping[str, Any]] | None:
         of_alert = () if alert is None else (*alert.resolve_ids, alert.previous_id)
-        stops = (STOP_ID,) if repair.status is Status.CLAIMED else ()
+        stops = (STOP_ID,) if repair.status in {Status.CLAIMED, Status.WAITING} else ()
         return self.read_items(repair.id, *of_alert, *stops, *(limit.id for limit in limits))
 
     def resolve(self, id_: str, seen_at: int, now: int) -> bool:
@@ -98,15 +124,15 @@ class RepairStore:
         )
 
     def rule_out(self, repair: Repair, seen_at: int) -> None:
-        """End a repair that was given back, and about which the team is told nothing, since its alert has resolved."""
+        """End a repair of which nothing was sent, and is told to nobody, since its alert has resolved."""
         written(
             lambda: self._table.update_item(
                 Key={KEY: repair.id},
                 UpdateExpression="SET #status = :resolved REMOVE #open",
-                ConditionExpression="#status = :released AND seen_at < :seen",
+                ConditionExpression="#status = :known AND seen_at < :seen",
                 ExpressionAttributeNames={"#status": "status", "#open": OPEN},
                 ExpressionAttributeValues={
-                    ":released": Status.RELEASED.value,
+                    ":known": repair.status.value,
                     ":resolved": Status.RESOLVED.value,
                     ":seen": seen_at,
                 },
@@ -152,6 +178,7 @@ class RepairStore:
             writes.append({"Put": {"TableName": table, "Item": {**replaced, KEY: earlier}}})
         if repair.status is Status.CLAIMED:
             writes += [_ledger_write(table, ledger, now) for _, ledger in after.ledgers]
+        if repair.status in {Status.CLAIMED, Status.WAITING}:
             writes.append(_check(table, STOP_ID, "attribute_not_exists(id)"))
         for id_ in alert.resolve_ids if alert is not None else ():
             unresolved = "attribute_not_exists(id) OR resolved_at <= :known"
@@ -284,6 +311,11 @@ def _state(
         stop=None if stop is None else Stop(since=str(stop["since"]), by=str(stop["by"]), why=str(stop["why"])),
         ledgers=tuple((limit, Ledger.from_item(limit, items.get(limit.id))) for limit in limits),
     )
+
+
+def resolve_id(key: str) -> str:
+    """Return the id of the item that says when an alert (its fingerprint) or a group (its key) was seen resolved."""
+    return f"resolved#{key}"
 
 
 def _earlier_id(id_: str, claim: str) -> str:

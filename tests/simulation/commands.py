@@ -19,8 +19,13 @@ class SimulatedCommands:
     heals: Callable[[str], None]
     sent: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
-    def send(self, repair: str, command: Command) -> None:
+    def reject(self, repair: str, by: str) -> None:
+        """Take note that a repair was rejected."""
+        self.world.call("ssm reject", lambda: self.world.note(f"ssm: {repair} rejected by {by}"))
+
+    def send(self, repair: str, command: Command, by: str) -> None:
         """Run a command."""
+        del by
 
         def act() -> None:
             self.check(repair, command)

@@ -10,6 +10,7 @@ from chatops.events import RepairProposed
 from chatops.record import LATE_SECONDS, Record, RepairHolder, due_at
 from chatops.repair import Command, Status
 from chatops.step import PROPOSAL_SECONDS
+from chatops.store import holder_key
 from tests.simulation import aftermath
 from tests.simulation.world import Violation
 
@@ -104,7 +105,7 @@ def check_proposed(simulation: Simulation, group: str, event: RepairProposed) ->
 
 def check_command(simulation: Simulation, repair: str, command: Command) -> None:
     """Check a command that is about to run."""
-    holder = simulation.store.items[repair].value
+    holder = simulation.store.items[holder_key(repair)].value
     episode = str(holder.episode) if isinstance(holder, RepairHolder) else None
     allowed = {(repair, str(command), None), (repair, str(command), episode)} & simulation.allowed
     _hold(allowed, f"{command} runs, and nobody approved it")

@@ -10,7 +10,7 @@ from functools import partial
 from chatops.catalog_silences import Window
 from chatops.clients import Clients
 from chatops.episode import EpisodeId, Group, Policy
-from chatops.events import Button, GroupEvent, Notified, PagerDutyChanged, RepairProposed, SlackAction
+from chatops.events import Button, GroupEvent, Notified, PagerDutyChanged, RepairProposed, RepairReported, SlackAction
 from chatops.executor import Executor
 from chatops.reconciler import keep_silences, reconcile
 from chatops.record import Record, Stored
@@ -80,6 +80,7 @@ class Simulation:
     silence_clicks: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     """How often each person who may silence has clicked to silence an episode, and was not answered yet."""
     clicks: int = 0
+    proposals: dict[str, Proposal] = field(default_factory=dict[str, Proposal])
 
     def __post_init__(self) -> None:
         plan = self.plan
@@ -171,7 +172,9 @@ class Simulation:
             self._send(group, PagerDutyChanged())
 
     def _report(self, repair: str, outcome: Outcome) -> None:
-        self._queue(f"{repair} {outcome}", lambda executor: executor.command_ended(repair, outcome))
+        event = RepairReported(proposal=self.proposals[repair], outcome=outcome, result="", began_at=self.world.now)
+        group = self.groups[_home(event.proposal.fingerprint)]
+        self._queue(f"{repair} {outcome}", lambda executor: executor.repair_reported(group, event))
 
     def _heal(self, repair: str) -> None:
         self._set(repair.split("#")[1], fires=False)
@@ -282,6 +285,7 @@ class Simulation:
         )
         if not proposal.approval:
             self.allowed.add((proposal.id, str(command), None))
+        self.proposals[proposal.id] = proposal
         for group in self._groups_of(action.alert, action.group):
             self._propose(group, RepairProposed(proposal, self.world.now))
 

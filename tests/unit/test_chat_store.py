@@ -16,7 +16,7 @@ from chatops.episode import Episode, EpisodeId, Phase, Policy
 from chatops.episode_store import KEEP_SECONDS, EpisodeStore
 from chatops.outbox import Outbox
 from chatops.record import NewestEpisode, Record, RepairHolder
-from chatops.store import Conflict, Put, Versioned, put_holder, put_newest, put_record
+from chatops.store import Conflict, Put, Versioned, holder_key, put_holder, put_newest, put_record
 from orion_common.aws_answers import WrongAnswer
 from tests.chat_data import EPISODE, NOW
 from tests.lambda_events import create_state_table
@@ -132,7 +132,7 @@ def test_an_ended_episode_with_nothing_left_expires_and_an_open_one_does_not(sto
 
     expiring = {key: item["expires_at"] for key, item in _items(store).items() if "expires_at" in item}
 
-    assert expiring == dict.fromkeys([str(ended.episode.id), "repair#1"], int(NOW) + KEEP_SECONDS)
+    assert expiring == dict.fromkeys([str(ended.episode.id), holder_key("repair#1")], int(NOW) + KEEP_SECONDS)
 
 
 def test_an_item_of_a_newer_release_is_left_to_it(store: EpisodeStore) -> None:

@@ -101,6 +101,7 @@ def test_the_chat_function_may_do_this_and_nothing_else(run: Run) -> None:
         "AskAlertmanager": ["lambda:InvokeFunction"],
         "ReadCredentials": ["secretsmanager:GetSecretValue"],
         "RemindItself": ["sqs:SendMessage"],
+        "DecideOnRepairs": ["sqs:SendMessage"],
         "KeepUnreadableMessages": ["s3:PutObject"],
         "WriteDrafts": ["s3:PutObject"],
         "KeepAudit": ["s3:PutObject"],
@@ -112,6 +113,7 @@ def test_the_chat_function_may_do_this_and_nothing_else(run: Run) -> None:
         "arn:aws:lambda:us-east-1:123456789012:function:orion-alertmanager-access"
     ]
     assert allowed["RemindItself"]["Resource"] == [f"{SQS}:orion-chatops"]
+    assert allowed["DecideOnRepairs"]["Resource"] == [f"{SQS}:orion-runbook-automation"]
     assert_narrow(allowed)
 
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.component_data import DOCUMENT, package
+from alerting.settings import ChatMode
+from components.repair_reports import RepairReports
+from orion_common.names import Variable
+from tests.component_data import DOCUMENT, package, settings
 from tests.component_harness import (
     FUNCTION_NAME,
     KEY,
@@ -250,3 +253,21 @@ class TestRepairSweep:
             "TEAM_TOPIC_ARNS",
         }
         assert "vpcConfig" not in function
+
+
+@pytest.mark.parametrize("chat", list(ChatMode))
+def test_a_repair_function_sends_to_chats_queue_alone_and_only_where_chat_is_on(chat: ChatMode) -> None:
+    reports = RepairReports(
+        settings=settings().model_copy(update={"chat": chat}), notification_topic_arn="topic", team_topic_arns={}
+    )
+
+    sent_to = {
+        resource
+        for statement in reports.statements()
+        if statement.actions == ["sqs:SendMessage"]
+        for resource in statement.resources
+    }
+
+    is_on = chat is ChatMode.ON
+    assert sent_to == ({"arn:aws:sqs:us-east-1:123456789012:orion-chatops"} if is_on else set())
+    assert (Variable.CHAT_QUEUE_URL in reports.environment()) == is_on

@@ -26,6 +26,8 @@ PLAIN_WORDS = {
     names.NAMESPACE,
     names.MESSAGE_VERSION,
     names.Mode.ON,
+    names.Mode.OFF,
+    names.Mode.APPROVE,
     names.STOP_ID,
 }
 """Names that have other meanings too (in IAM, Kubernetes, Python or a published message)."""

@@ -1,0 +1,110 @@
+"""Says how far each action may go by itself in an environment, and who may approve what waits for an approval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from alerting.catalog import Catalog
+from alerting.repairs.model import ActionMode, ModeRule
+from alerting.settings import ChatMode, Environment, RepairMode, Settings
+from alerting.source.problems import CatalogError, Problem, not_allowed
+
+REMEDIATIONS = "catalog/remediations.yaml"
+STRICTEST_FIRST = tuple(ActionMode)
+STACK_MODES = {ActionMode.AUTO: RepairMode.ON} | {
+    mode: RepairMode(mode.value) for mode in ActionMode if mode is not ActionMode.AUTO
+}
+"""The modes of the catalog as the function knows them."""
+
+
+def strictest(rules: Iterable[ModeRule]) -> ActionMode:
+    """Return the strictest mode of some rules, `auto` without any."""
+    return min((rule.mode for rule in rules), key=STRICTEST_FIRST.index, default=ActionMode.AUTO)
+
+
+def mode_of(catalog: Catalog, action: str, environment: Environment) -> ActionMode:
+    """Return the mode of an action in an environment, for every service."""
+    return strictest(rule for rule in _rules(catalog, action, environment) if rule.service is None)
+
+
+def service_modes(catalog: Catalog, action: str, environment: Environment) -> dict[str, ActionMode]:
+    """Return the modes of an action in an environment by service, of the services that have rules."""
+    rules = [rule for rule in _rules(catalog, action, environment) if rule.service is not None]
+    services = sorted({rule.service for rule in rules if rule.service is not None})
+    return {service: strictest(rule for rule in rules if rule.service == service) for service in services}
+
+
+def approvers(catalog: Catalog) -> tuple[str, ...]:
+    """Return the emails of the people who may approve repairs."""
+    of_teams = {person for team in catalog.approvers.teams for person in catalog.teams[team].people}
+    return tuple(sorted(of_teams | set(catalog.approvers.people)))
+
+
+def mode_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Yield what is wrong with `modes` and `approvers` of catalog/remediations.yaml."""
+    document = catalog.documents[REMEDIATIONS]
+    for index, rule in enumerate(catalog.modes):
+        path = ("modes", index)
+        if rule.action is not None and rule.action not in catalog.actions:
+            advice = "Name an action of runbooks/actions"
+            yield not_allowed(document.place((*path, "action")), rule.action, catalog.actions, advice)
+        if rule.service is not None and rule.service not in catalog.services:
+            advice = "Name a service of catalog/services.yaml"
+            yield not_allowed(document.place((*path, "service")), rule.service, catalog.services, advice)
+    yield from _approver_problems(catalog)
+
+
+def _approver_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Yield the approvers that are not known, and the rules whose approvals nobody may give."""
+    document = catalog.documents[REMEDIATIONS]
+    people = sorted({person for team in catalog.teams.values() for person in team.people})
+    for index, team in enumerate(catalog.approvers.teams):
+        if team not in catalog.teams:
+            place = document.place(("approvers", "teams", index))
+            yield not_allowed(place, team, catalog.teams, "Name a team of catalog/teams.yaml")
+    for index, person in enumerate(catalog.approvers.people):
+        if person not in people:
+            place = document.place(("approvers", "people", index))
+            yield not_allowed(place, person, people, "Name a person of a team of catalog/teams.yaml, by their email")
+    if not (catalog.approvers.teams or catalog.approvers.people):
+        for index, rule in enumerate(catalog.modes):
+            if rule.mode is ActionMode.APPROVE:
+                message = (
+                    "found approve, and nobody may approve; allowed without approvers: off, dry-run, auto. "
+                    "Add `approvers:` with `teams:` or `people:`"
+                )
+                yield Problem(document.place(("modes", index, "mode")), message)
+
+
+def require_approvable(catalog: Catalog, settings: Settings) -> None:
+    """Raise `CatalogError` if a repair of a stack would wait for an approval that nobody could give."""
+    document = catalog.documents[REMEDIATIONS]
+    if settings.repairs is RepairMode.APPROVE and not approvers(catalog):
+        message = (
+            "found nobody, and the setting `repairs` of this stack is approve; allowed: one or more people. "
+            "Add `approvers:` with `teams:` or `people:`"
+        )
+        raise CatalogError([Problem(document.place(("approvers",)), message)])
+    if settings.chat is ChatMode.ON or settings.repairs in {RepairMode.OFF, RepairMode.DRY_RUN}:
+        return
+    chat_is_off = "the setting `chat` of this stack is off, so that nobody could approve"
+    if settings.repairs is RepairMode.APPROVE:
+        message = f"{chat_is_off}; allowed for the setting `repairs`: off, dry-run, on. Change one of the settings"
+        raise CatalogError([Problem(document.place(("approvers",)), message)])
+    problems = [
+        Problem(
+            document.place(("modes", index, "mode")),
+            f"found approve, and {chat_is_off}; allowed: off, dry-run, auto, or `environment:` of another stack. "
+            "Change the rule, or set chat up (docs/episodes.md)",
+        )
+        for index, rule in enumerate(catalog.modes)
+        if rule.mode is ActionMode.APPROVE and rule.environment in {None, settings.environment}
+    ]
+    if problems:
+        raise CatalogError(problems)
+
+
+def _rules(catalog: Catalog, action: str, environment: Environment) -> Iterator[ModeRule]:
+    for rule in catalog.modes:
+        if rule.action in {None, action} and rule.environment in {None, environment}:
+            yield rule
