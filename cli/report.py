@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from rich.table import Table
 
 from alerting.build import load_catalog
 from alerting.errors import AlertingError
-from alerting.names import AUDIT_PREFIX, audit_bucket
+from alerting.names import AUDIT_PREFIX, SILENCES_ITEM, STATE_TABLE, audit_bucket
 from alerting.oncall.audit_record import Action, AuditedEpisode, episodes_of, read_action
+from alerting.oncall.stale_silences import StaleSilence, read_stale_silences
 from alerting.oncall.week_report import Week, WeekReport, read_week, week_report
 from alerting.settings import ChatMode
 from cli.aws_account import account_of
@@ -81,11 +82,24 @@ def print_report(root: Path, console: Console, stack: str, *, team: str, week: s
     account = account_of(root, stack)
     name = audit_bucket(account.caller.split(":")[4])
     episodes = AuditBucket(s3=account.client("s3"), name=name).episodes(asked)
-    report = week_report(catalog, team, asked, episodes)
+    stale = stale_silences(account.table(STATE_TABLE))
+    report = replace(week_report(catalog, team, asked, episodes), stale_silences=stale)
     if as_json:
         print(json.dumps(asdict(report), default=str, indent=2))
     else:
         show(console, report)
+
+
+def stale_silences(table: Any) -> tuple[StaleSilence, ...] | None:
+    """Return the silences that match nothing, or None where chat has written none or the table may not be read.
+
+    Raises `SilencesUnreadable`.
+    """
+    try:
+        item = table.get_item(Key={"id": SILENCES_ITEM}).get("Item")
+    except ClientError:
+        return None
+    return None if item is None else read_stale_silences(str(item["value"]))
 
 
 def show(console: Console, report: WeekReport) -> None:
@@ -107,6 +121,18 @@ def show(console: Console, report: WeekReport) -> None:
     for alert in report.noisiest:
         noisy.add_row(alert.alert, str(alert.pages))
     console.print(noisy)
+    if report.stale_silences:
+        _show_silences(console, report.stale_silences)
+
+
+def _show_silences(console: Console, silences: Sequence[StaleSilence]) -> None:
+    table = Table(title="Silences that match nothing", title_justify="left")
+    for heading in ("silence", "since", ""):
+        table.add_column(heading, overflow="fold")
+    for silence in silences:
+        why = "outlived its alerts" if silence.outlived else "has matched no alert"
+        table.add_row(silence.id, f"{silence.since:%Y-%m-%d %H:%M}", why)
+    console.print(table)
 
 
 def _facts(report: WeekReport) -> Iterator[tuple[str, str]]:
@@ -119,4 +145,4 @@ def _facts(report: WeekReport) -> Iterator[tuple[str, str]]:
     yield "needed a human", f"{told}; {report.not_answered} not answered"
     yield "resolved before anyone acknowledged", str(report.resolved_before_acknowledged)
     yield "median time to acknowledge", "nobody acknowledged" if wait is None else f"{wait / 60:.1f} min"
-    yield "stale silences", NOT_KNOWN if stale is None else str(stale)
+    yield "stale silences now", NOT_KNOWN if stale is None else str(len(stale))

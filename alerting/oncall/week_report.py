@@ -14,6 +14,7 @@ from alerting.errors import AlertingError
 from alerting.oncall import shifts
 from alerting.oncall.audit_record import ACKNOWLEDGED, PAGED, RESOLVED, AuditedEpisode
 from alerting.oncall.event_orchestration import paged_for
+from alerting.oncall.stale_silences import StaleSilence
 from alerting.routing.routes import routes
 
 NOISIEST = 3
@@ -82,8 +83,8 @@ class WeekReport:
     resolved_before_acknowledged: int
     median_seconds_to_acknowledge: float | None
     noisiest: tuple[NoisyAlert, ...]
-    stale_silences: int | None = None
-    """None: the audit record does not know."""
+    stale_silences: tuple[StaleSilence, ...] | None = None
+    """Everybody's silences that match nothing now, whatever the week. None where that is not known."""
 
 
 def read_week(text: str) -> Week:

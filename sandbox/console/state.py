@@ -17,6 +17,8 @@ KEPT_MESSAGES = 40
 KEPT_REFUSALS = 20
 KEPT_PASSED = 500
 """How many resolved alerts, resolved incidents, ended repairs and groups are remembered."""
+THREAD_KEY = "episode#"
+"""The beginning of the key by which chat marks the root message of a thread; the group's dedup key follows."""
 TOLD_BEFORE_SECONDS = 5.0
 """A notification may be out before the observer, which looks ten times a second, has seen its alert firing."""
 
@@ -98,7 +100,7 @@ class Repair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message in a Slack channel, as it was last edited."""
+    """A message in a Slack channel, as it was last edited. `key` is what the root message of a thread is known by."""
 
     channel: str
     ts: str
@@ -106,6 +108,11 @@ class Message:
     text: str
     color: str
     time: float
+    key: str = ""
+
+    def is_thread_of(self, group: Group) -> bool:
+        """Say whether it is the root of a thread of chat about a group."""
+        return bool(group.dedup_key) and self.key.startswith(f"{THREAD_KEY}{group.dedup_key}#")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +280,7 @@ class ConsoleState:
         edited = _message_of(event)
         for place, message in enumerate(self.messages):
             if (message.channel, message.ts) == (edited.channel, edited.ts):
-                self.messages[place] = replace(edited, time=message.time)
+                self.messages[place] = replace(edited, time=message.time, key=message.key)
 
     def _command_started(self, event: Event) -> None:
         command = event.ids.get("command", "")
@@ -333,4 +340,5 @@ def _message_of(event: Event) -> Message:
         text=str(details.get("text") or ""),
         color=str(details.get("color") or ""),
         time=event.time,
+        key=str(details.get("key") or ""),
     )

@@ -213,11 +213,15 @@ class _RowMaker:
     def _went(self, group: Group, alert: Alert) -> Went:
         routing = self._answers.routing
         targets = routing.targets(group.receiver) if routing else ()
+        threads = [one for one in self._console_state.messages if one.is_thread_of(group)]
         channels = {target.removeprefix("Slack ") for target in targets if target.startswith("Slack ")}
         name, service = alert.labels.get("alertname", ""), alert.labels.get("service", "")
         return Went(
             receiver=group.receiver,
-            targets=targets,
+            targets=[
+                *targets,
+                *(f"a thread in Slack {channel}" for channel in sorted({one.channel for one in threads})),
+            ],
             incidents=[
                 one
                 for one in self._console_state.incidents_of(group)
@@ -226,7 +230,8 @@ class _RowMaker:
             messages=[
                 one
                 for one in self._console_state.messages
-                if one.channel in channels and one.time >= alert.since and name in one.title and service in one.text
+                if one in threads
+                or (one.channel in channels and one.time >= alert.since and name in one.title and service in one.text)
             ],
         )
 

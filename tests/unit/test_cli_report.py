@@ -15,13 +15,16 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from rich.console import Console
 
-from alerting.names import audit_bucket
+from alerting.names import SILENCES_ITEM, STATE_TABLE, audit_bucket
 from alerting.oncall.audit_record import AuditedEpisode, AuditUnreadable, episodes_of, read_action
+from alerting.oncall.stale_silences import SilencesUnreadable, read_stale_silences
 from alerting.oncall.week_report import Week, WeekReport, WeekUnclear, read_week, team_of, week_report
 from alerting.routing.routes import routes
 from alerting.settings import ChatMode, Settings
 from chatops.audit import content_of, key_of
 from chatops.episode import EpisodeId
+from chatops.record import SeenSilence, SeenSilences
+from chatops.record_codec import encode
 from chatops.timeline import Happening, Kind, TimelineEntry, extended
 from cli import report as command_module
 from cli.aws_account import Account
@@ -29,6 +32,7 @@ from cli.report import AuditBucket, NoAuditRecord, show
 from tests.alerting_data import fixture_catalog, settings
 from tests.chat_data import EPISODE
 from tests.command_line import run
+from tests.lambda_events import create_state_table
 from tests.lambda_harness import SESSION
 
 BUCKET = audit_bucket("123456789012")
@@ -37,6 +41,13 @@ OPENED: Happening = (Kind.OPENED, "Alertmanager", "it fires")
 PAGED: Happening = (Kind.PAGED, "PagerDuty", "PINC001")
 ACKNOWLEDGED: Happening = (Kind.ACKNOWLEDGED, "trading-primary@orion.example.com", "in PagerDuty")
 RESOLVED: Happening = (Kind.RESOLVED, "Alertmanager", "nothing of it fires")
+SILENCES = SeenSilences(
+    silences=(
+        SeenSilence(id="s1", matched=True, quiet_since=MONDAY.timestamp(), reported=True),
+        SeenSilence(id="s2", quiet_since=MONDAY.timestamp() - 3600, reported=True),
+        SeenSilence(id="s3", quiet_since=MONDAY.timestamp()),
+    )
+)
 YES: Happening = (Kind.ANSWERED, "U1", "yes")
 NO: Happening = (Kind.ANSWERED, "U1", "no")
 
@@ -199,6 +210,9 @@ def test_the_command_reads_the_week_and_what_followed_soon_after(
     account: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     late = timedelta(days=6, hours=23, minutes=59)
+    table = SESSION.resource("dynamodb").Table(STATE_TABLE)
+    create_state_table(table.meta.client)
+    table.put_item(Item={"id": SILENCES_ITEM, "version": 1, "value": encode(SILENCES)})
     _kept(
         account,
         _objects(1, OPENED, PAGED, ACKNOWLEDGED),
@@ -212,6 +226,27 @@ def test_the_command_reads_the_week_and_what_followed_soon_after(
     report = json.loads(out)
     assert (report["pages"], report["resolved_before_acknowledged"]) == (2, 1)
     assert sum(turn["pages"] for turn in report["shifts"]) == 2
+    assert [(silence["id"], silence["outlived"]) for silence in report["stale_silences"]] == [
+        ("s2", False),
+        ("s1", True),
+    ]
+
+
+def test_silences_that_match_nothing_are_shown_and_the_others_are_not() -> None:
+    memory = io.StringIO()
+    stale = read_stale_silences(encode(SILENCES))
+
+    show(Console(file=memory, width=100), replace(_report(), stale_silences=stale))
+
+    told = " ".join(memory.getvalue().split())
+    assert "stale silences now │ 2" in told
+    assert "s2 │ 2026-11-22 23:00 │ has matched no alert │ │ s1 │ 2026-11-23 00:00 │ outlived its alerts" in told
+    assert "s3" not in told
+
+
+def test_an_item_of_silences_of_another_form_is_named() -> None:
+    with pytest.raises(SilencesUnreadable, match=r"item of silences: form: "):
+        read_stale_silences('{"form": 2, "value": {"silences": []}}')
 
 
 def test_the_tables_say_what_is_not_known() -> None:
@@ -222,7 +257,7 @@ def test_the_tables_say_what_is_not_known() -> None:
     told = " ".join(memory.getvalue().split())
     assert "needed a human │ not known; 1 not answered" in told
     assert "median time to acknowledge │ nobody acknowledged" in told
-    assert "stale silences │ not known" in told
+    assert "stale silences now │ not known" in told
     assert "HighP99Latency │ 1" in told
 
 

@@ -165,6 +165,21 @@ def test_slacks_messages_about_an_alert_are_told_from_those_about_others(stage: 
     assert [" orders" in words(f"<tr {row}") for row in rows if "<li>Slack #orion-alerts</li>" in row] == [True]
 
 
+def test_a_thread_is_where_an_alert_went_though_no_webhook_posts_to_its_channel(stage: ConsoleStage) -> None:
+    keys = {
+        service: stage.notify(stage.fire("Slow", service, "warning"), "slack-warning", '{}/{severity="warning"}')
+        for service in ("orders", "gateway")
+    }
+    stage.post("#threads", "[FIRING:1] Slow", "", ts="1.0", key=f"episode#{keys['orders']}#2")
+    stage.edit("#threads", "1.0", "[ACKNOWLEDGED] Slow")
+
+    rows = {name: row for row in stage.sections()["firing"].split("<tr ") for name in keys if name in row}
+
+    assert "<li>Slack #threads</li>" in rows["orders"]
+    assert "a thread in Slack #threads" in rows["orders"]
+    assert "#threads" not in rows["gateway"]
+
+
 def test_a_thread_is_shown_by_its_root_message_as_it_was_last_edited(stage: ConsoleStage) -> None:
     stage.post("#orion-alerts", "[FIRING:1] Slow", "orders", ts="1.0")
     stage.post("#orion-alerts", "[FIRING:1] Full", "gateway", ts="2.0")

@@ -14,6 +14,7 @@ from alerting import names as program_names
 from alerting.repairs import compile as program_repairs
 from alerting.routing import group_key as program_keys
 from alerting.settings import RepairMode
+from chatops import silence_report
 from orion_common import group_key, names
 from tests.alerting_data import ROOT
 
@@ -64,6 +65,7 @@ def test_what_alerting_writes_and_a_function_reads_has_one_name() -> None:
     assert program_repairs.NAMESPACE == names.NAMESPACE
     assert program_names.REPAIR_STOP == names.STOP_ID
     assert program_names.AUDIT_PREFIX == names.AUDIT_PREFIX
+    assert program_names.SILENCES_ITEM == silence_report.KEY
     assert {mode.value for mode in RepairMode} == {mode.value for mode in names.Mode}
 
 

@@ -59,7 +59,15 @@ def _post(call: Call, posts: RateLimit) -> Json:
     passed = [f"{name}: without an effect here" for name in IGNORED if call.arguments.get(name) is not None]
     if call.text("thread_ts") is not None and root is None:
         passed.append("thread_ts: there is no such message, so that the reply is a message of the channel")
-    call.note(Kind.MESSAGE_POSTED, channel.name, message.ts, payload, thread=message.thread, passed=passed)
+    call.note(
+        Kind.MESSAGE_POSTED,
+        channel.name,
+        message.ts,
+        payload,
+        thread=message.thread,
+        passed=passed,
+        key=None if metadata is None else metadata["event_payload"].get("key"),
+    )
     return {"channel": channel.id, "ts": message.ts, "message": call.render.message(message)}
 
 
