@@ -16,13 +16,16 @@ from sandbox.engine import DeploymentFailed
 from sandbox.service import ServiceFailed
 from tests.bench.apply import APPLY_FIGURES, applied
 from tests.bench.catalog import ROOT
+from tests.bench.cost import COST_FIGURES, cost_figures
 from tests.bench.figures import Figure, print_figures, write_figures
 from tests.bench.function import function_import
+from tests.bench.functions import FUNCTION_FIGURES, function_figures
 from tests.bench.growth import GROWTH_FIGURES, growth
 from tests.bench.hops import HopMissing
 from tests.bench.preview import SIZES, previews
 from tests.bench.reload import RELOAD, reloads
 from tests.bench.sandbox import SANDBOX_FIGURES, sandbox_figures
+from tests.bench.simulated import SIMULATION_FIGURES, simulation_figures
 from tests.bench.sizes import SIZE_FIGURES, sizes
 from tools.paths import ToolMissing
 
@@ -34,6 +37,9 @@ NAMES = (
     RELOAD,
     *APPLY_FIGURES,
     "function_import",
+    *FUNCTION_FIGURES,
+    *SIMULATION_FIGURES,
+    *COST_FIGURES,
     *SANDBOX_FIGURES,
 )
 INTERRUPTED = 130
@@ -81,6 +87,9 @@ def _measured(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     yield from reloads(wanted)
     yield from applied(wanted, _tell)
     yield from function_import(wanted)
+    yield from function_figures(wanted)
+    yield from simulation_figures(wanted)
+    yield from cost_figures(wanted)
     yield from sandbox_figures(wanted, _tell)
 
 
