@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from sandbox.clock import Clock
 from sandbox.clouds.aws.alarms import Alarm, Alarms, Sources
 from sandbox.clouds.aws.clients import Clients
-from sandbox.clouds.aws.server import AwsServer, oldest_message, waiting_messages
+from sandbox.clouds.aws.server import AwsServer, function_errors, oldest_message, waiting_messages
 from sandbox.credentials import Credentials
 from sandbox.journal import Journal, Kind
 from sandbox.seed_data import ACCOUNT_ID, REGION
@@ -104,6 +104,7 @@ class Account:
         self.beats: list[float] = []
         sources = Sources(
             published=lambda _: self.beats,
+            errors=lambda function: function_errors(function, account_id=ACCOUNT_ID, region=REGION),
             oldest_message=lambda queue: oldest_message(queue, account_id=ACCOUNT_ID, region=REGION),
             waiting_messages=lambda queue: waiting_messages(queue, account_id=ACCOUNT_ID, region=REGION),
         )

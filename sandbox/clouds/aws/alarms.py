@@ -103,10 +103,12 @@ class Sources:
 
     `published` returns when a topic was told something, in Unix seconds, by the topic's name. `oldest_message` returns
     when the oldest message of a queue was sent, likewise, or None for an empty queue. `waiting_messages` returns how
-    many messages of a queue are visible, or None without such a queue.
+    many messages of a queue are visible, or None without such a queue. `errors` returns the errors that the functions'
+    runtime has reported as Lambda does, by the function's name.
     """
 
     published: Callable[[str], Sequence[float]]
+    errors: Callable[[str], Sequence[Sample]]
     oldest_message: Callable[[str], float | None]
     waiting_messages: Callable[[str], float | None]
 
@@ -153,7 +155,7 @@ class Alarms:
             case "NumberOfMessagesPublished":
                 return [(at, 1.0) for at in self._sources.published(alarm.about)]
             case "Errors":
-                return self._errors(alarm, now)
+                return self._sources.errors(alarm.about)
             case "ApproximateNumberOfMessagesVisible":
                 value = self._sources.waiting_messages(alarm.about)
             case "ApproximateAgeOfOldestMessage":
@@ -163,21 +165,6 @@ class Alarms:
         if value is not None:
             samples.append((now, value))
         return samples
-
-    def _errors(self, alarm: Alarm, now: float) -> list[Sample]:
-        """Return the errors that the functions' runtime has reported as Lambda does."""
-        seconds = self._clock.real(alarm.period) * (alarm.periods + FURTHER_PERIODS + 1)
-        found = self._clients.cloudwatch.get_metric_statistics(
-            Namespace=alarm.namespace,
-            MetricName=alarm.metric,
-            Dimensions=[{"Name": one.name, "Value": one.value} for one in alarm.dimensions],
-            StartTime=datetime.fromtimestamp(now - seconds, UTC),
-            EndTime=datetime.fromtimestamp(now, UTC),
-            Period=1,
-            Statistics=["Sum"],
-        )["Datapoints"]
-        points = ((point.get("Timestamp"), point.get("Sum")) for point in found)
-        return [(at.timestamp(), total) for at, total in points if at is not None and total is not None]
 
     def _change(self, alarm: Alarm, state: State, reason: str) -> None:
         self._clients.cloudwatch.set_alarm_state(AlarmName=alarm.name, StateValue=state, StateReason=reason)

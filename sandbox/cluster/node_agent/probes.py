@@ -10,7 +10,7 @@ import httpx
 from sandbox.clock import Clock
 from sandbox.ports import LOOPBACK
 
-SHORTEST_PERIOD_SECONDS = 0.1
+SHORTEST_PERIOD_SECONDS = 0.5
 HTTP_OK, HTTP_BAD = 200, 400
 _CLIENT = httpx.Client(verify=False, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))  # noqa: S501 - a kubelet does not check the certificate either
 """Opens a connection for each probe, as a kubelet does. Making a client takes longer than most answers."""
