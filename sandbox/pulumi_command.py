@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from pulumi import automation
@@ -21,6 +22,13 @@ INTERRUPT_SECONDS = 30.0
 """How long what is under way may take after Ctrl-C, before it is cut off."""
 
 
+@cache
+def _version(command: str) -> VersionInfo:
+    """Return the version of a binary. It gets no environment, so that it finds no home to write to."""
+    answer = subprocess.run([command, "version"], env={}, capture_output=True, text=True, check=True)
+    return VersionInfo.parse(answer.stdout.strip().removeprefix("v"))
+
+
 class PulumiCommand(automation.PulumiCommand):
     """Runs the `pulumi` binary from the tools folder in an environment of its own, out of Ctrl-C's direct reach."""
 
@@ -29,10 +37,7 @@ class PulumiCommand(automation.PulumiCommand):
         self.environment = dict(environment)
         self.interrupted = threading.Event()
         self._process: subprocess.Popen[str] | None = None
-        answer = subprocess.run(
-            [self.command, "version"], env=self.environment, capture_output=True, text=True, check=True
-        )
-        self.version = VersionInfo.parse(answer.stdout.strip().removeprefix("v"))
+        self.version = _version(self.command)
 
     def run(
         self,

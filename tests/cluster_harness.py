@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from components.monitoring_values import (
     SCRAPE_SECRET_KEY,
     MonitoringSpec,
     alertmanager_resource,
-    chart_values,
     disruption_budget,
     prometheus_resource,
     scrape_configurations,
@@ -39,12 +37,10 @@ from sandbox.journal import Journal
 from sandbox.service import wait_until_ready
 from tests import waiting
 from tests.component_data import settings
-from tools.paths import tool
 
 NAMESPACE = "monitoring"
 POLL_SECONDS = 0.1
 ENVIRONMENT = {"AWS_REGION": "x"}
-CHART = Path(__file__).resolve().parents[2] / "shared" / "charts" / "kube-prometheus-stack-88.5.3.tgz"
 SCALE = 10.0
 """A restarted Alertmanager waits for a minute of the story, and takes no reload meanwhile."""
 SPEC = MonitoringSpec(
@@ -214,14 +210,6 @@ def custom_resources(spec: MonitoringSpec = SPEC) -> list[dict[str, Any]]:
     ]
 
 
-def install_chart(kubeconfig: Path, directory: Path) -> None:
-    """Install the chart by helm, with the program's values."""
-    values = directory / "values.yaml"
-    values.write_text(yaml.safe_dump(chart_values(SPEC)))
-    command = [str(tool("helm")), "upgrade", "--install", "prometheus", str(CHART), f"--namespace={NAMESPACE}"]
-    subprocess.run([*command, f"--values={values}", f"--kubeconfig={kubeconfig}"], check=True, capture_output=True)
-
-
 def change_configuration(stage: Stage, group_wait: str) -> None:
     """Change the config Secret in place."""
     encoded = base64.b64encode(configuration(group_wait).encode()).decode()
@@ -254,12 +242,10 @@ def install_custom_resources(kubeconfig: Path, spec: MonitoringSpec = SPEC) -> N
 
 
 __all__ = [
-    "CHART",
     "NAMESPACE",
     "Stage",
     "change_configuration",
     "cluster",
-    "install_chart",
     "install_custom_resources",
     "namespaced",
     "prerequisites",

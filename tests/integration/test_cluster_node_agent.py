@@ -20,20 +20,15 @@ pytestmark = pytest.mark.integration
 
 FIRST = f"alertmanager-{ALERTMANAGER}-0"
 SECOND = f"alertmanager-{ALERTMANAGER}-1"
-WAYS = ("custom resources", "chart")
 
 
-@pytest.fixture(scope="module", params=WAYS)
-def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    if request.param == "chart" and not cluster_harness.CHART.exists():
-        pytest.skip(f"no chart at {cluster_harness.CHART}")
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The program's custom resources. What the chart makes of the same values is drilled in real time."""
     directory = tmp_path_factory.mktemp("stage")
     with cluster_harness.cluster(directory) as running:
         apply(running.kubeconfig, cluster_harness.prerequisites())
-        if request.param == "chart":
-            cluster_harness.install_chart(running.kubeconfig, directory)
-        else:
-            cluster_harness.install_custom_resources(running.kubeconfig)
+        cluster_harness.install_custom_resources(running.kubeconfig)
         until(lambda: running.ready_pods(5), timeout_seconds=90)
         yield running
     assert [
