@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from alerting.build import load_catalog
-from alerting.names import REPAIR_STOP, STATE_TABLE
+from alerting.names import ACTION_STOP, REPAIR_STOP, SERVICE_STOP, STATE_TABLE
 from cli.aws_account import Account, account_of
 
 SENDING_SECONDS = 8.0
@@ -29,18 +29,32 @@ ENDED = frozenset({"Success", "Failed", "TimedOut", "Cancelled"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switch:
-    """Stops and starts repairs. `ssm` and `table` are boto3's; `documents` are the names of the repairs' documents."""
+    """Stops and starts repairs. `ssm` and `table` are boto3's; `documents` are the names of the repairs' documents.
+
+    `actions` and `services` are those of the catalog, of which each may be stopped by itself.
+    """
 
     table: Any
     ssm: Any
     caller: str
     documents: Sequence[str]
+    actions: Sequence[str] = ()
+    services: Sequence[str] = ()
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
     def stopped(self) -> Mapping[str, str] | None:
-        """Return since when, by whom and why repairs are stopped, or None."""
-        return self.table.get_item(Key={"id": REPAIR_STOP}, ConsistentRead=True).get("Item")
+        """Return since when, by whom and why all repairs are stopped, or None."""
+        return self._item(REPAIR_STOP)
+
+    def stops(self) -> list[Mapping[str, Any]]:
+        """Return the stops: that of all repairs, those of an action and those of a service, as set from a thread."""
+        ids = [REPAIR_STOP, *(f"{ACTION_STOP}{action}" for action in self.actions)]
+        ids += [f"{SERVICE_STOP}{service}" for service in self.services]
+        return [item for item in map(self._item, ids) if item is not None]
+
+    def _item(self, id_: str) -> Mapping[str, Any] | None:
+        return self.table.get_item(Key={"id": id_}, ConsistentRead=True).get("Item")
 
     def stop(self, why: str) -> bool:
         """Write that repairs are stopped; say False if they were already. Nothing is claimed from then on."""
@@ -73,16 +87,15 @@ class Switch:
                 return len(cancelled), open_ones
             self.sleep(LOOK_SECONDS)
 
-    def start(self) -> Mapping[str, str] | None:
-        """Let repairs begin again; keep who had stopped them and why, and return it. None if they were not stopped."""
-        stop = self.stopped()
-        if stop is None:
-            return None
+    def start(self) -> list[Mapping[str, Any]]:
+        """Let repairs begin again: lift every stop, keep who had set it and why, and return them."""
         now = self.now()
         ended = {"until": _text(now), "started_by": self.caller, "expires_at": int(now) + KEEP_SECONDS}
-        self.table.put_item(Item={**stop, "id": f"{REPAIR_STOP}#{stop['since']}", **ended})
-        self.table.delete_item(Key={"id": REPAIR_STOP})
-        return stop
+        stops = self.stops()
+        for stop in stops:
+            self.table.put_item(Item={**stop, "id": f"{stop['id']}#{stop['since']}", **ended})
+            self.table.delete_item(Key={"id": stop["id"]})
+        return stops
 
     def _open_commands(self) -> Iterator[str]:
         pages = self.ssm.get_paginator("list_commands")
@@ -114,32 +127,43 @@ def stop_repairs(root: Path, console: Console, stack: str, why: str) -> int:
 
 def start_repairs(root: Path, console: Console, stack: str) -> int:
     """Let the repairs of a stack begin again, for new alerts; return the exit code."""
-    stop = _switch(root, account_of(root, stack)).start()
-    console.print("repairs were not stopped" if stop is None else f"started: {_said(stop)} until now", markup=False)
+    stops = _switch(root, account_of(root, stack)).start()
+    for stop in stops:
+        console.print(f"started: {_said(stop)} until now", markup=False)
+    if not stops:
+        console.print("repairs were not stopped")
     return 0
 
 
 def show_repairs(root: Path, console: Console, stack: str) -> int:
-    """Print whether the repairs of a stack are stopped; return the exit code."""
-    stop = _switch(root, account_of(root, stack)).stopped()
-    console.print("not stopped" if stop is None else _said(stop), markup=False)
+    """Print which repairs of a stack are stopped; return the exit code."""
+    stops = _switch(root, account_of(root, stack)).stops()
+    for stop in stops:
+        console.print(_said(stop), markup=False)
+    if not stops:
+        console.print("not stopped")
     return 0
 
 
 def _switch(root: Path, account: Account) -> Switch:
-    actions = load_catalog(root).actions.values()
+    catalog = load_catalog(root)
+    actions = catalog.actions.values()
     return Switch(
         table=account.table(STATE_TABLE),
         ssm=account.client("ssm"),
         caller=account.caller,
         documents=sorted(action.document_name for action in actions),
+        actions=sorted(catalog.actions),
+        services=sorted(catalog.services),
     )
 
 
 def _said(stop: Mapping[str, str] | None) -> str:
     if stop is None:  # somebody started them just now
         return "stopped"
-    return f"stopped since {stop['since']} by {stop['by']} ({stop['why']})"
+    what = stop["id"].removeprefix(ACTION_STOP).removeprefix(SERVICE_STOP)
+    which = "" if stop["id"] == REPAIR_STOP else f"{what} "
+    return f"{which}stopped since {stop['since']} by {stop['by']} ({stop['why']})"
 
 
 def _text(seconds: float) -> str:

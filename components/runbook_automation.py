@@ -13,7 +13,7 @@ import pulumi_aws as aws
 from alerting.names import ALERT_TOPIC
 from alerting.platform import RepairAction, Repairs
 from alerting.repairs.ssm_documents import document_text
-from alerting.settings import Settings
+from alerting.settings import ChatMode, Settings
 from components.function import Function, FunctionArgs, FunctionSpec
 from components.function_alarms import ErrorsAlarm, QueueAlarms
 from components.function_package import FunctionPackage, build_function_package
@@ -25,6 +25,7 @@ from components.state import State
 from orion_common.names import (
     BASTION_TAG,
     BY_COMMAND,
+    BY_STATUS,
     OUTCOME_DETAIL_TYPE,
     REMEDIATIONS_FILE,
     UNREADABLE_PREFIX,
@@ -149,6 +150,7 @@ def _outcomes(repairs: Repairs) -> RuleFeed:
 
 def _statements(args: RunbookAutomationArgs, documents: Mapping[str, aws.ssm.Document]) -> list[Statement]:
     settings, state = args.spec.settings, args.state
+    is_stopped_by_chat = settings.chat is ChatMode.ON
     return [
         state.write_statement(
             "KeepState",
@@ -157,7 +159,7 @@ def _statements(args: RunbookAutomationArgs, documents: Mapping[str, aws.ssm.Doc
             "dynamodb:PutItem",
             "dynamodb:UpdateItem",
         ),
-        state.query_statement("FindState", BY_COMMAND),
+        state.query_statement("FindState", BY_COMMAND, *((BY_STATUS,) if is_stopped_by_chat else ())),
         Statement(
             sid="SendOurDocuments",
             actions=["ssm:SendCommand"],
@@ -171,6 +173,12 @@ def _statements(args: RunbookAutomationArgs, documents: Mapping[str, aws.ssm.Doc
             conditions={"StringEquals": {f"ssm:resourceTag/{BASTION_TAG}": BASTION_TAG_VALUE}},
         ),
         *args.reports.statements(),
+        # A command has no ARN.
+        *(
+            [Statement(sid="CancelCommands", actions=["ssm:CancelCommand"], resources=["*"])]
+            if is_stopped_by_chat
+            else []
+        ),
         Statement(
             sid="KeepUnreadableMessages",
             actions=["s3:PutObject"],

@@ -10,11 +10,13 @@ from chatops.effects import (
     CLICK_SECONDS,
     Acknowledge,
     AskPagerDuty,
+    CollectDiagnostics,
     Effect,
     Escalate,
     Note,
     Reply,
     ShowMessage,
+    StopRepairs,
     Whisper,
 )
 from chatops.episode import Episode, HumanAnswer, IncidentStatus, Policy
@@ -23,7 +25,8 @@ from chatops.repair import RepairStep, Status, approved, rejected
 from chatops.silences import lift, silence
 
 SILENCE_SECONDS: Mapping[Button, float] = {Button.SILENCE_1_HOUR: 3600.0, Button.SILENCE_4_HOURS: 4 * 3600.0}
-APPROVALS = frozenset({Button.APPROVE, Button.REJECT})
+STOPS = frozenset({Button.STOP_ACTION, Button.STOP_SERVICE, Button.STOP_ALL})
+APPROVALS = frozenset({Button.APPROVE, Button.REJECT}) | STOPS
 ANSWERS = frozenset({Button.NEEDED_A_HUMAN, Button.NEEDED_NO_HUMAN})
 AFTER_THE_END = ANSWERS | {Button.LIFT_SILENCE}
 
@@ -47,8 +50,15 @@ def slack_action(episode: Episode, action: SlackAction, policy: Policy, now: flo
             return lift(episode, action.person)
         case Button.ESCALATE:
             return episode, (Escalate(f"asked for by {action.person}"), Reply(f"Escalated by {action.person}"))
-        case Button.APPROVE | Button.REJECT:
-            return _decide_on_repair(episode, action, now)
+        case (
+            Button.APPROVE
+            | Button.REJECT
+            | Button.STOP_ACTION
+            | Button.STOP_SERVICE
+            | Button.STOP_ALL
+            | Button.DIAGNOSTICS
+        ):
+            return _about_repairs(episode, action, now)
         case Button.NEEDED_A_HUMAN | Button.NEEDED_NO_HUMAN:
             return _answer(episode, action)
         case _:
@@ -105,6 +115,37 @@ def _answer(episode: Episode, action: SlackAction) -> ActionStep:
     answer = HumanAnswer(needed=needed, by=action.person, at=action.clicked_at)
     told = f"{action.person}: this needed {'a' if needed else 'no'} human"
     return replace(episode, needed_human=answer), (ShowMessage(), Reply(told))
+
+
+def _about_repairs(episode: Episode, action: SlackAction, now: float) -> ActionStep:
+    if action.button in STOPS:
+        return _stop(episode, action)
+    if action.button is Button.DIAGNOSTICS:
+        asked = CollectDiagnostics(action.id, action.person, action.clicked_at)
+        return episode, (asked, Reply(f"Diagnostics asked for by {action.person}"))
+    return _decide_on_repair(episode, action, now)
+
+
+def _stop(episode: Episode, action: SlackAction) -> ActionStep:
+    """Stop repairs: of the newest one's action, of the episode's service, or all."""
+    scope = stop_scope(episode, action.button)
+    if scope is None:
+        return episode, (Whisper(action.person, "This has no repair, or no service, to stop"),)
+    stop = StopRepairs(*scope, action.person, action.clicked_at)
+    name = scope[0] or scope[1]
+    what = f"Repairs of {name}" if name else "All repairs"
+    return episode, (stop, Reply(f"{what} stopped by {action.person}. `orion repairs start` lets them begin again"))
+
+
+def stop_scope(episode: Episode, button: Button) -> tuple[str, str] | None:
+    """Return the action and the service whose repairs a button stops, or None where there is nothing to name."""
+    match button:
+        case Button.STOP_ACTION:
+            return (episode.repairs[-1].proposal.action, "") if episode.repairs else None
+        case Button.STOP_SERVICE:
+            return ("", episode.details.service) if episode.details.service else None
+        case _:
+            return "", ""
 
 
 def _decide_on_repair(episode: Episode, action: SlackAction, now: float) -> ActionStep:

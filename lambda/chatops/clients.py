@@ -198,6 +198,14 @@ class Commands(Protocol):
         """Have a repair end that waits for an approval."""
         ...
 
+    def stop(self, action: str, service: str, by: str, at: float) -> None:
+        """Stop the repairs of an action or a service, or all where both are empty."""
+        ...
+
+    def collect(self, request: str, group: Group, by: str, at: float) -> None:
+        """Collect diagnostics of a group's alerts, once for a request."""
+        ...
+
 
 class Archive(Protocol):
     """S3. Nothing here has a second effect when it is repeated."""

@@ -14,6 +14,7 @@ from chatops.effects import (
     Acknowledge,
     AskAlertmanager,
     AskPagerDuty,
+    CollectDiagnostics,
     Escalate,
     KeepAudit,
     Note,
@@ -23,6 +24,7 @@ from chatops.effects import (
     RunCommand,
     SetSilence,
     ShowMessage,
+    StopRepairs,
     Whisper,
     WriteDraft,
 )
@@ -64,6 +66,8 @@ def deliver(clients: Clients, episode: Episode, entry: Entry, policy: Policy, no
             return _set_silence(clients, episode, now)
         case RunCommand() | RejectRepair():
             return _decide(clients, episode, effect)
+        case StopRepairs() | CollectDiagnostics():
+            return _ask_repair_function(clients, episode, effect)
         case KeepAudit() | WriteDraft():
             return _in_archive(clients, episode, effect)
         case _:
@@ -96,6 +100,18 @@ def _decide(clients: Clients, episode: Episode, effect: RunCommand | RejectRepai
             return Done()
         case _:
             assert_never(effect)
+
+
+def _ask_repair_function(clients: Clients, episode: Episode, effect: StopRepairs | CollectDiagnostics) -> Answer:
+    by = clients.chat.name_of(effect.person)
+    match effect:
+        case StopRepairs(action=action, service=service):
+            clients.commands.stop(action, service, by, effect.clicked_at)
+        case CollectDiagnostics(request=request):
+            clients.commands.collect(request, episode.group, by, effect.clicked_at)
+        case _:
+            assert_never(effect)
+    return Done()
 
 
 def _in_archive(clients: Clients, episode: Episode, effect: KeepAudit | WriteDraft) -> Answer:

@@ -20,6 +20,7 @@ class Lane(StrEnum):
     PAGERDUTY = "pagerduty"
     SILENCE = "silence"
     COMMAND = "command"
+    STOP = "stop"
     AUDIT = "audit"
     DRAFT = "draft"
 
@@ -101,6 +102,25 @@ class RejectRepair:
 
 
 @dataclass(frozen=True, slots=True)
+class StopRepairs:
+    """Has the repair function stop the repairs of an action or a service, or all where both are empty."""
+
+    action: str
+    service: str
+    person: str
+    clicked_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CollectDiagnostics:
+    """Has the repair function collect diagnostics of the group's alerts. `request` is the click's id."""
+
+    request: str
+    person: str
+    clicked_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class KeepAudit:
     """Keeps in the audit record what the timeline has and it has not."""
 
@@ -123,6 +143,8 @@ Effect = (
     | SetSilence
     | RunCommand
     | RejectRepair
+    | StopRepairs
+    | CollectDiagnostics
     | KeepAudit
     | WriteDraft
 )
@@ -157,6 +179,8 @@ TRAITS: dict[type[Effect], Traits] = {
     SetSilence: Traits(lane=Lane.SILENCE, level=True),
     RunCommand: Traits(lane=Lane.COMMAND, once=True, lifetime=CLICK_SECONDS),
     RejectRepair: Traits(lane=Lane.COMMAND, lifetime=CLICK_SECONDS),  # then it expires
+    StopRepairs: Traits(lane=Lane.STOP, lifetime=CLICK_SECONDS),
+    CollectDiagnostics: Traits(lane=Lane.COMMAND, lifetime=CLICK_SECONDS),
     KeepAudit: Traits(lane=Lane.AUDIT, level=True, lifetime=AUDIT_SECONDS),
     WriteDraft: Traits(lane=Lane.DRAFT, level=True),
 }

@@ -219,6 +219,7 @@ class RootMessage:
     silenced_by: str | None
     needed_human: HumanAnswer | None = None
     waiting: tuple[WaitingRepair, ...] = ()
+    has_repairs: bool = False
 
     @property
     def acknowledged_by(self) -> tuple[str, ...]:
@@ -241,6 +242,7 @@ def root_message(episode: Episode) -> RootMessage:
         silenced_until=silence.ends_at if silence else None,
         silenced_by=silence.by if silence else None,
         needed_human=episode.needed_human,
+        has_repairs=bool(episode.repairs),
         waiting=tuple(
             WaitingRepair(id=repair.proposal.id, command=str(repair.proposal.command), until=repair.due_at)
             for repair in episode.repairs

@@ -55,6 +55,10 @@ class Button(StrEnum):
     ESCALATE = "escalate"
     APPROVE = "approve"
     REJECT = "reject"
+    DIAGNOSTICS = "diagnostics"
+    STOP_ACTION = "stop-action"
+    STOP_SERVICE = "stop-service"
+    STOP_ALL = "stop-all"
     NEEDED_A_HUMAN = "needed-a-human"
     NEEDED_NO_HUMAN = "needed-no-human"
 

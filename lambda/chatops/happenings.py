@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from chatops.effects import Acknowledge, Effect, Escalate, KeepAudit, RunCommand, SetSilence, WriteDraft
+from chatops.effects import (
+    Acknowledge,
+    CollectDiagnostics,
+    Effect,
+    Escalate,
+    KeepAudit,
+    RunCommand,
+    SetSilence,
+    StopRepairs,
+    WriteDraft,
+)
 from chatops.episode import Episode, Incident, Phase
 from chatops.events import Event, GaveUp, SlackAction
 from chatops.incidents import incident_changes
@@ -17,7 +27,7 @@ from chatops.slack_text import at_time
 from chatops.timeline import ALERTMANAGER, PAGERDUTY, PLATFORM, Happening, Kind, extended
 
 AUTOMATION = "runbook automation"
-TOLD_WHEN_GIVEN_UP = (Acknowledge, Escalate, SetSilence, RunCommand)
+TOLD_WHEN_GIVEN_UP = (Acknowledge, Escalate, SetSilence, RunCommand, StopRepairs, CollectDiagnostics)
 """What is missed if it does not happen. That a message or a note is missing shows by itself."""
 _STATUS_KINDS = {
     Status.REJECTED: Kind.REPAIR_REJECTED,
@@ -52,6 +62,10 @@ def happened(before: Episode, after: Episode, effects: Sequence[Effect], event: 
     for effect in effects:
         if isinstance(effect, Acknowledge):
             yield Kind.ACKNOWLEDGEMENT_ASKED, effect.person, "by a click"
+        if isinstance(effect, StopRepairs):
+            yield Kind.REPAIRS_STOPPED, effect.person, effect.action or effect.service or "all"
+        if isinstance(effect, CollectDiagnostics):
+            yield Kind.DIAGNOSTICS_ASKED, effect.person, "by a click"
         if isinstance(effect, Escalate):
             yield Kind.ESCALATED, person or PLATFORM, effect.text
     if isinstance(event, GaveUp) and isinstance(event.effect, TOLD_WHEN_GIVEN_UP):

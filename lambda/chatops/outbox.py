@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from chatops.effects import TRAITS, Acknowledge, Effect, Lane
+from chatops.effects import TRAITS, Acknowledge, CollectDiagnostics, Effect, Lane, StopRepairs
 
+CLICKED = (Acknowledge, StopRepairs, CollectDiagnostics)
+"""Effects that are as old as their click."""
 LEASE_SECONDS = 60
 """Longer than a function runs, so that a leased effect is under way at most once."""
 LONGEST_BACKOFF_SECONDS = 300
@@ -121,7 +123,7 @@ def is_expired(entry: Entry, now: float) -> bool:
 
 def asked_at(entry: Entry) -> float:
     """Return when an effect was asked for: a click may have waited on its queue for long."""
-    return entry.effect.clicked_at if isinstance(entry.effect, Acknowledge) else entry.created_at
+    return entry.effect.clicked_at if isinstance(entry.effect, CLICKED) else entry.created_at
 
 
 def is_once(entry: Entry) -> bool:

@@ -12,13 +12,23 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chatops.clients import Unavailable
+from chatops.episode import Group
 from chatops.events import RepairProposed, RepairReported
 from chatops.repair import Command, Outcome, Proposal
-from orion_common.repair_messages import RepairDecision, RepairFacts, RepairProposal, RepairReport
+from orion_common.repair_messages import (
+    DiagnosticsRequest,
+    RepairDecision,
+    RepairFacts,
+    RepairProposal,
+    RepairReport,
+    RepairStop,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
+AGAIN_SECONDS = 15
+"""Longer than a function that has claimed a repair may take to send its command."""
 _VERIFIED: Mapping[str, Outcome] = {
     "succeeded": Outcome.SUCCEEDED,
     "nothing done": Outcome.SUCCEEDED,
@@ -48,11 +58,32 @@ class RepairFunction:
         """Have a repair end that waits for an approval."""
         self._decide(repair, by, is_approved=False)
 
+    def stop(self, action: str, service: str, by: str, at: float) -> None:
+        """Stop repairs. The second message finds what was sent by a function that had claimed it a moment before."""
+        stop = RepairStop(action=action, service=service, by=by, why="stopped from Slack", at=at)
+        for delay in (0, AGAIN_SECONDS):
+            self._put(stop.as_text(), delay)
+
+    def collect(self, request: str, group: Group, by: str, at: float) -> None:
+        """Collect diagnostics. A label that the group lacks is empty here, and absent in Alertmanager."""
+        asked = DiagnosticsRequest(
+            request=request,
+            by=by,
+            receiver=group.receiver,
+            group=group.key,
+            group_labels={name: value for name, value in group.labels if value},
+            at=at,
+        )
+        self._put(asked.as_text())
+
     def _decide(self, repair: str, by: str, *, is_approved: bool) -> None:
         id_, _, proposal = repair.rpartition("#")
         decision = RepairDecision(repair=id_, proposal=proposal, is_approved=is_approved, by=by)
+        self._put(decision.as_text())
+
+    def _put(self, body: str, delay_seconds: int = 0) -> None:
         try:
-            self.sqs.send_message(QueueUrl=self.queue_url, MessageBody=decision.as_text())
+            self.sqs.send_message(QueueUrl=self.queue_url, MessageBody=body, DelaySeconds=delay_seconds)
         except (BotoCoreError, ClientError) as error:
             raise Unavailable(f"the repair function's queue: {error}") from error
 

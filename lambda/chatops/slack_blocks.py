@@ -31,6 +31,7 @@ MOST_WAITING = 10
 LINK_PREFIX = "link-"
 """The beginning of the id of an action that opens an address: Slack reports its click, which does nothing."""
 SILENCES = (Button.SILENCE_1_HOUR, Button.SILENCE_4_HOURS, Button.SILENCE_UNTIL_RESOLVED)
+STOPS = (Button.STOP_ACTION, Button.STOP_SERVICE, Button.STOP_ALL)
 LABELS: Mapping[Button, str] = {
     Button.ACKNOWLEDGE: "Acknowledge",
     Button.SILENCE_1_HOUR: "Silence 1 h",
@@ -39,6 +40,10 @@ LABELS: Mapping[Button, str] = {
     Button.LIFT_SILENCE: "Lift silence",
     Button.ESCALATE: "Escalate",
     Button.APPROVE: "Approve",
+    Button.DIAGNOSTICS: "Run diagnostics",
+    Button.STOP_ACTION: "Stop this repair everywhere",
+    Button.STOP_SERVICE: "Stop this service's repairs",
+    Button.STOP_ALL: "Stop all repairs",
     Button.REJECT: "Reject",
     Button.NEEDED_A_HUMAN: "Needed a human: yes",
     Button.NEEDED_NO_HUMAN: "Needed a human: no",
@@ -48,6 +53,7 @@ STYLES: Mapping[Button, str] = {
     Button.ESCALATE: "danger",
     Button.APPROVE: "primary",
     Button.REJECT: "danger",
+    Button.STOP_ALL: "danger",
 }
 
 Payload = dict[str, Any]
@@ -189,6 +195,10 @@ def shown_buttons(message: RootMessage) -> Iterator[Button]:
         yield Button.LIFT_SILENCE
     if pages:
         yield Button.ESCALATE
+    if is_open:
+        yield Button.DIAGNOSTICS
+    if is_open and message.has_repairs:
+        yield from STOPS if message.details.service else (Button.STOP_ACTION, Button.STOP_ALL)
     if not is_open:  # what was answered may be changed
         answer = message.needed_human
         yield from () if answer is not None and answer.needed else (Button.NEEDED_A_HUMAN,)

@@ -21,6 +21,7 @@ from chatops.effects import (
     RunCommand,
     SetSilence,
     ShowMessage,
+    StopRepairs,
     Whisper,
 )
 from chatops.ending import alertmanager_answered
@@ -200,13 +201,15 @@ def is_old(seen_at: float, now: float) -> bool:
 
 def _reported(episode: Episode, event: RepairReported, policy: Policy, now: float) -> Step:
     """Record how a repair has ended. One that needed no approval becomes known by its end."""
-    proposal = event.proposal
+    proposal, first = event.proposal, ()
     if not any(repair.proposal.id == proposal.id for repair in episode.repairs):
         if is_told(episode, event):
             return episode, ()
         begun = Repair(proposal=proposal, status=Status.RUNNING, changed_at=now, due_at=None)
+        first = () if episode.repairs else (ShowMessage(),)
         episode = replace(episode, repairs=(*kept_repairs(episode.repairs), begun))
-    return _ended(episode, proposal.id, event.outcome, event.result, policy, now)
+    after, effects = _ended(episode, proposal.id, event.outcome, event.result, policy, now)
+    return after, (*effects, *first)
 
 
 def is_told(episode: Episode, event: RepairReported) -> bool:
@@ -250,5 +253,7 @@ def _gave_up(episode: Episode, effect: Effect, why: str, policy: Policy, now: fl
             return _ended(episode, repair, Outcome.LOST, why, policy, now)
         case SetSilence():
             return episode, (Reply(f"The silence could not be set: {why}"),)
+        case StopRepairs():
+            return episode, (Reply(f"Repairs could not be stopped: {why}. Use `orion repairs stop`"),)
         case _:
             return episode, ()

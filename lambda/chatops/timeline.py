@@ -48,13 +48,17 @@ class Kind(StrEnum):
     REPAIR_ENDED = "repair ended"
     REPAIR_FAILED = "repair failed"
     REPAIR_VERIFIED = "repair verified"
+    REPAIRS_STOPPED = "repairs stopped"
+    DIAGNOSTICS_ASKED = "diagnostics asked"
     NOT_DONE = "not done"
     """Something that a person or the platform wanted was given up."""
     RESOLVED = "resolved"
     ANSWERED = "needed a human"
 
 
-ACTIONS = frozenset({Kind.SILENCED, Kind.SILENCE_LIFTED, Kind.ESCALATED, Kind.REPAIR_REJECTED, Kind.REPAIR_RUN})
+ACTIONS = frozenset(
+    {Kind.SILENCED, Kind.SILENCE_LIFTED, Kind.ESCALATED, Kind.REPAIR_REJECTED, Kind.REPAIR_RUN, Kind.REPAIRS_STOPPED}
+)
 """What counts as acting on an episode. To acknowledge says that somebody will, and does not count."""
 
 

@@ -13,7 +13,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from orion_common.envelope import Unreadable, field_of, texts_of
-from orion_common.names import REPAIR_DECIDED_SOURCE, REPAIR_ENDED_SOURCE, REPAIR_PROPOSED_SOURCE
+from orion_common.names import (
+    DIAGNOSTICS_SOURCE,
+    REPAIR_DECIDED_SOURCE,
+    REPAIR_ENDED_SOURCE,
+    REPAIR_PROPOSED_SOURCE,
+    REPAIRS_STOPPED_SOURCE,
+)
 
 ID_MARKS = 3
 
@@ -79,6 +85,51 @@ class RepairDecision:
     def as_text(self) -> str:
         """Return the message."""
         return json.dumps({"source": REPAIR_DECIDED_SOURCE, **asdict(self)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairStop:
+    """A person has stopped the repairs of an action or of a service, or all of them where both are empty."""
+
+    action: str
+    service: str
+    by: str
+    why: str
+    at: float
+
+    def as_text(self) -> str:
+        """Return the message."""
+        return json.dumps({"source": REPAIRS_STOPPED_SOURCE, **asdict(self)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagnosticsRequest:
+    """A person has asked for diagnostics of what a group's alerts are about. `request` is the click's own id."""
+
+    request: str
+    by: str
+    receiver: str
+    group: str
+    group_labels: Mapping[str, str]
+    at: float
+
+    def as_text(self) -> str:
+        """Return the message."""
+        return json.dumps({"source": DIAGNOSTICS_SOURCE, **asdict(self)})
+
+
+def read_stop(content: Mapping[str, Any]) -> RepairStop:
+    """Return the stop of a message. Raises `Unreadable`."""
+    texts = {name: field_of(content, name, str, "message") for name in ("action", "service", "by", "why")}
+    return RepairStop(**texts, at=_seconds(content, "at"))
+
+
+def read_diagnostics_request(content: Mapping[str, Any]) -> DiagnosticsRequest:
+    """Return the request of a message. Raises `Unreadable`."""
+    texts = {name: field_of(content, name, str, "message") for name in ("request", "by", "receiver", "group")}
+    return DiagnosticsRequest(
+        **texts, group_labels=texts_of(content, "group_labels", "message"), at=_seconds(content, "at")
+    )
 
 
 def read_proposal(content: Mapping[str, Any]) -> RepairProposal:

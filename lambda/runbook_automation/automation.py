@@ -18,17 +18,19 @@ from orion_common.envelope import Notification, NotOurs, Unreadable
 from orion_common.message_archive import MessageArchive
 from orion_common.names import Mode
 from orion_common.observer import Observer
-from orion_common.repair_messages import RepairDecision
+from orion_common.repair_messages import DiagnosticsRequest, RepairDecision, RepairStop
 from runbook_automation.approvals import Approvals
 from runbook_automation.chat_queue import ChatQueue
 from runbook_automation.command_results import CommandResults
 from runbook_automation.commands import Commands
 from runbook_automation.configuration import Remediations
 from runbook_automation.counts import Count
+from runbook_automation.diagnostics import Diagnostics
 from runbook_automation.messages import CommandEvent, read_message
 from runbook_automation.notifications import Notifications
 from runbook_automation.outcomes import Outcomes
 from runbook_automation.publisher import Publisher
+from runbook_automation.stops import Stops
 from runbook_automation.store import RepairStore
 
 
@@ -72,6 +74,10 @@ class Automation:
                 self.outcomes.handle_event(message)
             case RepairDecision():
                 self._approvals.handle(message)
+            case RepairStop():
+                Stops(store=self.store, commands=self.commands, outcomes=self.outcomes).handle(message)
+            case DiagnosticsRequest():
+                self._diagnostics.handle(message)
             case _:
                 assert_never(message)
 
@@ -107,6 +113,18 @@ class Automation:
             remediations=self.remediations,
             store=self.store,
             commands=self.commands,
+            outcomes=self.outcomes,
+            send=self._notifications.send_claimed,
+        )
+
+    @property
+    def _diagnostics(self) -> Diagnostics:
+        return Diagnostics(
+            mode=self.mode,
+            remediations=self.remediations,
+            store=self.store,
+            commands=self.commands,
+            alertmanager=self.alertmanager,
             outcomes=self.outcomes,
             send=self._notifications.send_claimed,
         )

@@ -44,7 +44,7 @@ class ChatQueue:
         report = RepairReport(
             facts=facts,
             status=repair.status.value,
-            result=repair.result[:RESULT_CHARACTERS],
+            result=repair.result[:RESULT_CHARACTERS] + (f" ({repair.location})" if repair.location else ""),
             started_at=repair.started_at,
         )
         self.sqs.send_message(QueueUrl=self.url, MessageBody=report.as_text(), DelaySeconds=DELAY_SECONDS)

@@ -45,6 +45,10 @@ class Commands:
         document = self.documents.get(action.name)
         return "" if document is None else document.named(action.document)
 
+    def cancel(self, command_id: str) -> None:
+        """Cancel a command: one that has not begun does not, and one that runs is ended."""
+        self.client.cancel_command(CommandId=command_id)
+
     def send(self, plan: Plan, comment: str, *, not_after: int) -> str:
         """Send a plan's document, not to begin after a time (Unix seconds), and return the command's id.
 

@@ -110,6 +110,11 @@ class Remediations:
     by_alert: Mapping[str, Remediation]
     namespaces: frozenset[str]
 
+    def collecting(self) -> tuple[Action, ...]:
+        """Return the actions that change nothing in the cluster, each once: they collect diagnostics."""
+        actions = {one.action.name: one.action for one in self.by_alert.values() if isinstance(one.action, Action)}
+        return tuple(action for action in actions.values() if not action.changes_cluster)
+
     def action(self, name: str) -> Action | None:
         """Return the action of a document by its name, or None if no alert is answered by it."""
         actions = (remediation.action for remediation in self.by_alert.values())

@@ -26,6 +26,8 @@ class Count(StrEnum):
     TOO_LATE = "RepairsTooLate"
     RESOLVED = "RepairsResolvedFirst"
     STOPPED = "RepairsStopped"
+    STOPS = "StopsSet"
+    DIAGNOSTICS = "DiagnosticsRequested"
     LIMITED = "RepairsLimited"
     FAILED = "RepairsFailed"
     NOT_TAKEN = "CommandsNotTaken"

@@ -84,6 +84,11 @@ def decide(
     action = remediation.action
     if isinstance(action, HandOver):
         return _hand_over(alert, action, team, region)
+    return plan_of(alert, action, remediations, team)
+
+
+def plan_of(alert: Alert, action: Action, remediations: Remediations, team: str) -> Plan | Refusal:
+    """Return an action with the parameters that an alert gives it, or why the alert must not be answered by it."""
     parameters: dict[str, str] = {}
     for parameter in action.parameters:
         texts = alert.annotations if parameter.source is Source.ANNOTATION else alert.labels

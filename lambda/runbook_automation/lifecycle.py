@@ -20,8 +20,9 @@ LOOK_AGAIN_SECONDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """All repairs are stopped: since when (as text), by whom and why."""
+    """Repairs are stopped: since when (as text), by whom and why. `what` says which, such as `Repairs of orders`."""
 
+    what: str
     since: str
     by: str
     why: str
@@ -269,7 +270,7 @@ def _prevented(state: State, repair: Repair) -> Ending | tuple[tuple[Limit, Ledg
         stop = state.stop
         return Ending(
             status=Status.STOPPED,
-            result=f"All repairs are stopped since {stop.since} by {stop.by} ({stop.why}): nothing was done. "
+            result=f"{stop.what} are stopped since {stop.since} by {stop.by} ({stop.why}): nothing was done. "
             "Follow the alert's runbook",
         )
     known = state.repair

@@ -20,8 +20,20 @@ from orion_common.envelope import (
     read_object,
     time_of,
 )
-from orion_common.names import OUTCOME_DETAIL_TYPE, REPAIR_DECIDED_SOURCE
-from orion_common.repair_messages import RepairDecision, read_decision
+from orion_common.names import (
+    DIAGNOSTICS_SOURCE,
+    OUTCOME_DETAIL_TYPE,
+    REPAIR_DECIDED_SOURCE,
+    REPAIRS_STOPPED_SOURCE,
+)
+from orion_common.repair_messages import (
+    DiagnosticsRequest,
+    RepairDecision,
+    RepairStop,
+    read_decision,
+    read_diagnostics_request,
+    read_stop,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +46,7 @@ class CommandEvent:
     time: datetime
 
 
-Message = Notification | CommandEvent | RepairDecision
+Message = Notification | CommandEvent | RepairDecision | RepairStop | DiagnosticsRequest
 
 
 def read_message(body: str) -> Message:
@@ -47,7 +59,11 @@ def read_message(body: str) -> Message:
         return _command_event(content)
     if source == REPAIR_DECIDED_SOURCE:
         return read_decision(content)
-    raise NotOurs(f"neither a notification, nor a command's event, nor a decision: source {source!r:.100}")
+    if source == REPAIRS_STOPPED_SOURCE:
+        return read_stop(content)
+    if source == DIAGNOSTICS_SOURCE:
+        return read_diagnostics_request(content)
+    raise NotOurs(f"neither a notification, nor a command's event, nor chat's: source {source!r:.100}")
 
 
 def _command_event(event: Mapping[str, Any]) -> CommandEvent:

@@ -20,7 +20,17 @@ from orion_common.conditional_store import (
     written,
 )
 from orion_common.deadlines import TryLater
-from orion_common.names import BY_COMMAND, BY_STATUS, DUE_AT, EXPIRES_AT, KEY, OPEN, STOP_ID
+from orion_common.names import (
+    ACTION_STOP,
+    BY_COMMAND,
+    BY_STATUS,
+    DUE_AT,
+    EXPIRES_AT,
+    KEY,
+    OPEN,
+    SERVICE_STOP,
+    STOP_ID,
+)
 from runbook_automation.lifecycle import Decided, Effect, Fired, Record, State, Stop, step
 from runbook_automation.limits import Ledger, Limit
 from runbook_automation.repair import KEEP_SECONDS, OPEN_REPAIR, Repair, Status
@@ -110,7 +120,7 @@ class RepairStore:
         self, repair: Repair, alert: AlertKey | None, limits: Sequence[Limit]
     ) -> Mapping[str, Mapping[str, Any]] | None:
         of_alert = () if alert is None else (*alert.resolve_ids, alert.previous_id)
-        stops = (STOP_ID,) if repair.status in {Status.CLAIMED, Status.WAITING} else ()
+        stops = stop_ids(repair) if repair.status in {Status.CLAIMED, Status.WAITING} else ()
         return self.read_items(repair.id, *of_alert, *stops, *(limit.id for limit in limits))
 
     def resolve(self, id_: str, seen_at: int, now: int) -> bool:
@@ -179,7 +189,7 @@ class RepairStore:
         if repair.status is Status.CLAIMED:
             writes += [_ledger_write(table, ledger, now) for _, ledger in after.ledgers]
         if repair.status in {Status.CLAIMED, Status.WAITING}:
-            writes.append(_check(table, STOP_ID, "attribute_not_exists(id)"))
+            writes += [_check(table, id_, "attribute_not_exists(id)") for id_ in stop_ids(repair)]
         for id_ in alert.resolve_ids if alert is not None else ():
             unresolved = "attribute_not_exists(id) OR resolved_at <= :known"
             writes.append(_check(table, id_, unresolved, {":known": state.resolved_at}))
@@ -236,6 +246,24 @@ class RepairStore:
             Limit=SWEPT_AT_ONCE,
         )["Items"]
         yield from (Repair.from_item(item) for item in items)
+
+    def stop(self, id_: str, *, since: str, by: str, why: str) -> bool:
+        """Stop repairs, and return whether they were not stopped before."""
+        item = {KEY: id_, "since": since, "by": by, "why": why}
+        return written(lambda: self._table.put_item(Item=item, ConditionExpression="attribute_not_exists(id)"))
+
+    def open_repairs(self) -> Iterator[Repair]:
+        """Yield the open repairs, those that are due first before the others."""
+        arguments: dict[str, Any] = {
+            "IndexName": BY_STATUS,
+            "KeyConditionExpression": Key(OPEN).eq(OPEN_REPAIR),
+        }
+        while True:
+            answer = self._table.query(**arguments)
+            yield from (Repair.from_item(item) for item in answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def record_ending(self, repair: Repair, *, was: Status) -> bool:
         """Write down how a repair ended; it stays open until that is published.
@@ -303,14 +331,31 @@ def _state(
     items: Mapping[str, Mapping[str, Any]], repair: Repair, alert: AlertKey | None, limits: Sequence[Limit]
 ) -> State:
     resolves = alert.resolve_ids if alert is not None else ()
-    stop = items.get(STOP_ID)
+    stop = next((items[id_] for id_ in stop_ids(repair) if id_ in items), None)
     known = items.get(repair.id) or (items.get(alert.previous_id) if alert is not None else None)
     return State(
         repair=None if known is None else Repair.from_item(known),
         resolved_at=max((int(items[id_][RESOLVED_AT]) for id_ in resolves if id_ in items), default=0),
-        stop=None if stop is None else Stop(since=str(stop["since"]), by=str(stop["by"]), why=str(stop["why"])),
+        stop=None
+        if stop is None
+        else Stop(
+            what=stopped_text(str(stop[KEY])), since=str(stop["since"]), by=str(stop["by"]), why=str(stop["why"])
+        ),
         ledgers=tuple((limit, Ledger.from_item(limit, items.get(limit.id))) for limit in limits),
     )
+
+
+def stop_ids(repair: Repair) -> tuple[str, ...]:
+    """Return the ids of the items that stop a repair: all repairs, those of its action, and those of its service."""
+    service = repair.labels.get("service", "")
+    of_service = (f"{SERVICE_STOP}{service}",) if service else ()
+    return (STOP_ID, f"{ACTION_STOP}{repair.action}", *of_service)
+
+
+def stopped_text(id_: str) -> str:
+    """Return which repairs an item stops, as people read it."""
+    name = id_.removeprefix(ACTION_STOP).removeprefix(SERVICE_STOP)
+    return "All repairs" if id_ == STOP_ID else f"Repairs of {name}"
 
 
 def resolve_id(key: str) -> str:

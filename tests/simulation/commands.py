@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from chatops.episode import Group
 from chatops.repair import Command, Outcome
 from tests.simulation.world import World
 
@@ -22,6 +23,16 @@ class SimulatedCommands:
     def reject(self, repair: str, by: str) -> None:
         """Take note that a repair was rejected."""
         self.world.call("ssm reject", lambda: self.world.note(f"ssm: {repair} rejected by {by}"))
+
+    def stop(self, action: str, service: str, by: str, at: float) -> None:
+        """Take note that repairs were stopped."""
+        del at
+        self.world.call("ssm stop", lambda: self.world.note(f"ssm: {action or service or 'all'} stopped by {by}"))
+
+    def collect(self, request: str, group: Group, by: str, at: float) -> None:
+        """Take note that diagnostics were asked for."""
+        del by, at
+        self.world.call("ssm collect", lambda: self.world.note(f"ssm: diagnostics of {group.key} for {request}"))
 
     def send(self, repair: str, command: Command, by: str) -> None:
         """Run a command."""

@@ -77,7 +77,12 @@ KINDS = (
 )
 DECIDED = 0.7
 """How often a proposed repair is soon decided on."""
-BUTTONS = (*(Button.ACKNOWLEDGE,) * 4, *(Button.LIFT_SILENCE,) * 2, *Button)
+FOR_THE_REPAIR_FUNCTION = frozenset({Button.DIAGNOSTICS, Button.STOP_ACTION, Button.STOP_SERVICE, Button.STOP_ALL})
+BUTTONS = (
+    *(Button.ACKNOWLEDGE,) * 4,
+    *(Button.LIFT_SILENCE,) * 2,
+    *(button for button in Button if button not in FOR_THE_REPAIR_FUNCTION),
+)
 HALF = 0.5
 WINDOWS_OF = 1
 """The seeds, modulo four, whose runs have maintenance windows."""

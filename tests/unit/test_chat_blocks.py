@@ -169,6 +169,7 @@ def test_a_firing_message_has_the_storys_words() -> None:
         "silence-4h",
         "silence-until-resolved",
         "escalate",
+        "diagnostics",
     ]
     assert {button["value"] for button in buttons["elements"]} == {str(EPISODE.id)}
 
@@ -196,10 +197,20 @@ def _buttons(shown: RootMessage) -> list[str]:
 def test_only_buttons_that_can_do_something_are_shown() -> None:
     silences = ["silence-1h", "silence-4h", "silence-until-resolved"]
 
-    assert _buttons(message(incident=None)) == silences
-    assert _buttons(message(incident=replace(INCIDENT, status=IncidentStatus.RESOLVED))) == silences
-    assert _buttons(message(state=Shown.ACKNOWLEDGED)) == [*silences, "escalate"]
-    assert _buttons(message(silenced_until=NOW)) == ["acknowledge", "lift-silence", "escalate"]
+    without_incident = [*silences, "diagnostics"]
+
+    assert _buttons(message(incident=None)) == without_incident
+    assert _buttons(message(incident=replace(INCIDENT, status=IncidentStatus.RESOLVED))) == without_incident
+    assert _buttons(message(state=Shown.ACKNOWLEDGED)) == [*silences, "escalate", "diagnostics"]
+    assert _buttons(message(silenced_until=NOW)) == ["acknowledge", "lift-silence", "escalate", "diagnostics"]
+
+
+def test_only_a_thread_with_a_repair_can_stop_repairs() -> None:
+    stops = ["stop-action", "stop-service", "stop-all"]
+
+    assert _buttons(message(incident=None, has_repairs=True))[-3:] == stops
+    assert "stop-service" not in _buttons(message(has_repairs=True, details=Details()))
+    assert not set(stops) & set(_buttons(message(state=Shown.RESOLVED, has_repairs=True)))
 
 
 def test_a_resolved_message_asks_whether_it_needed_a_human_and_takes_another_answer() -> None:

@@ -31,6 +31,7 @@ FACTS = RepairFacts(
     receiver="warning",
     group_labels=LABELS,
 )
+ANN_MAIL = "ann@example.com"
 ID = f"{FACTS.repair}#{FACTS.proposal}"
 SHOWN = "orion-restart-pod version 3 (0a1b2c3d4e5f)(namespace='orion', pod='positions-1')"
 
@@ -295,3 +296,42 @@ def test_a_message_of_no_repair_is_unreadable(paged: ChatWorld) -> None:
 def _facts() -> dict[str, Any]:
     content = json.loads(RepairProposal(facts=FACTS, seen_at=0, approve_by=0).as_text())
     return content["facts"]
+
+
+def test_an_approver_stops_repairs_by_scope_and_the_thread_says_so(paged: ChatWorld) -> None:
+    propose(paged)
+
+    for button in ("stop-action", "stop-service", "stop-all"):
+        paged.time += 1
+        paged.click(button, ANN)
+
+    stops = [(one["action"], one["service"], one["by"]) for one in decisions(paged)]
+    assert stops == [("restart_pod", "", ANN_MAIL), ("", "positions", ANN_MAIL), ("", "", ANN_MAIL)]
+    replies = paged.slack.replies()
+    assert f"Repairs of positions stopped by {ANN_MAIL}. `orion repairs start` lets them begin again" in replies
+    assert [entry["text"] for entry in paged.audited() if entry["kind"] == "repairs stopped"] == [
+        "restart_pod",
+        "positions",
+        "all",
+    ]
+
+
+def test_who_may_not_approve_may_not_stop(paged: ChatWorld) -> None:
+    propose(paged)
+
+    paged.click("stop-all", BOB)
+
+    assert decisions(paged) == []
+    assert paged.slack.whispers == [(BOB, "The catalog does not allow you to do this")]
+
+
+def test_diagnostics_are_asked_for_by_whoever_responds(paged: ChatWorld) -> None:
+    paged.click("diagnostics", BOB)
+
+    (asked,) = decisions(paged)
+    assert (asked["source"], asked["receiver"], asked["by"]) == (
+        "orion.repair.diagnostics",
+        "warning",
+        "bob@example.com",
+    )
+    assert asked["group_labels"] == LABELS

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from moto import mock_aws
 
-from alerting.names import REPAIR_STOP, STATE_TABLE
+from alerting.names import ACTION_STOP, REPAIR_STOP, SERVICE_STOP, STATE_TABLE
 from cli.repairs import PATIENCE_SECONDS, SENDING_SECONDS, Switch
 from orion_common.names import STOP_ID
 from tests.lambda_events import create_state_table
@@ -117,9 +117,9 @@ def test_a_start_removes_the_stop_and_keeps_who_had_stopped_and_started_and_when
     clock = _Clock()
     clock.time += 60
 
-    assert switch(table, _Commands(), clock, caller="arn:bo").start() is not None
+    assert switch(table, _Commands(), clock, caller="arn:bo").start()
     assert switch(table, _Commands()).stopped() is None
-    assert switch(table, _Commands()).start() is None
+    assert switch(table, _Commands()).start() == []
 
     (kept,) = table.scan()["Items"]
     told = {name: kept[name] for name in ("since", "until", "by", "started_by", "why")}
@@ -130,3 +130,14 @@ def test_a_start_removes_the_stop_and_keeps_who_had_stopped_and_started_and_when
         "started_by": "arn:bo",
         "why": "a bad release",
     }
+
+
+def test_a_start_lifts_the_stops_of_threads_too(table: Any) -> None:
+    ids = [f"{ACTION_STOP}restart_pod", f"{SERVICE_STOP}orders"]
+    for id_ in ids:
+        table.put_item(Item={"id": id_, "since": "2026-11-24T10:40:11Z", "by": "Ann", "why": "stopped from Slack"})
+    known = replace(switch(table, _Commands()), actions=("restart_pod",), services=("orders", "gateway"))
+
+    assert [stop["id"] for stop in known.stops()] == ids
+    assert [stop["id"] for stop in known.start()] == ids
+    assert known.stops() == []

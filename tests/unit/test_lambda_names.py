@@ -64,6 +64,8 @@ def test_what_alerting_writes_and_a_function_reads_has_one_name() -> None:
     assert program_repairs.NOT_AFTER == names.NOT_AFTER
     assert program_repairs.NAMESPACE == names.NAMESPACE
     assert program_names.REPAIR_STOP == names.STOP_ID
+    assert program_names.ACTION_STOP == names.ACTION_STOP
+    assert program_names.SERVICE_STOP == names.SERVICE_STOP
     assert program_names.AUDIT_PREFIX == names.AUDIT_PREFIX
     assert program_names.SILENCES_ITEM == silence_report.KEY
     assert {mode.value for mode in RepairMode} == {mode.value for mode in names.Mode}

@@ -1,0 +1,54 @@
+"""Stops repairs at a person's word from chat: nothing is claimed after it, and what waits or runs is cancelled.
+
+It is the stop of `orion repairs stop`, of everything, an action or a service. A function that claimed a repair a moment
+before may send its command after the first look, so that chat sends the message twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orion_common.names import ACTION_STOP, SERVICE_STOP, STOP_ID
+from orion_common.repair_messages import RepairStop
+from runbook_automation.commands import Commands
+from runbook_automation.configuration import MAXIMUM_AGE_SECONDS
+from runbook_automation.counts import Count
+from runbook_automation.outcomes import Outcomes
+from runbook_automation.repair import Ending, Repair, Status, time_text
+from runbook_automation.store import RepairStore, stop_ids, stopped_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stops:
+    """Handles stops one after another."""
+
+    store: RepairStore
+    commands: Commands
+    outcomes: Outcomes
+
+    def handle(self, stop: RepairStop) -> None:
+        """Write the stop, end the repairs that wait for an approval, and cancel the commands that wait or run."""
+        now = self.outcomes.now()
+        if now - stop.at > MAXIMUM_AGE_SECONDS:
+            return  # whoever clicked has been told by now, and may have had repairs begin again
+        id_ = stop_id(stop)
+        since = time_text(int(stop.at))
+        if self.store.stop(id_, since=since, by=stop.by, why=stop.why):
+            self.outcomes.observer.count(Count.STOPS)
+            self.outcomes.observer.say("repairs stopped", item=id_, by=stop.by)
+        for repair in self.store.open_repairs():
+            if id_ in stop_ids(repair) and repair.finished_at is None:
+                self._end(repair, f"{stopped_text(id_)} are stopped since {since} by {stop.by}: nothing was done")
+
+    def _end(self, repair: Repair, result: str) -> None:
+        if repair.status is Status.WAITING:
+            self.outcomes.end(repair, Ending(status=Status.STOPPED, result=result))
+        elif repair.command_id is not None:
+            self.commands.cancel(repair.command_id)  # its event ends the repair
+
+
+def stop_id(stop: RepairStop) -> str:
+    """Return the id of the item that a stop writes."""
+    if stop.action:
+        return f"{ACTION_STOP}{stop.action}"
+    return f"{SERVICE_STOP}{stop.service}" if stop.service else STOP_ID

@@ -1,0 +1,221 @@
+"""Stops that a person sets in a thread, and diagnostics that one asks for there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from orion_common.alertmanager import NotFetched
+from orion_common.envelope import Alert
+from orion_common.names import Mode
+from orion_common.repair_messages import DiagnosticsRequest, RepairStop
+from runbook_automation.chat_queue import ChatQueue
+from runbook_automation.configuration import MAXIMUM_AGE_SECONDS
+from runbook_automation.counts import Count
+from tests.lambda_events import LABELS, notification
+from tests.lambda_harness import NOW, World, moto_world
+
+ALERT = Alert(
+    name="HighMemoryUsage",
+    firing=True,
+    labels=LABELS,
+    starts_at="2026-11-24T10:40:00Z",
+    fingerprint="a" * 16,
+    annotations={},
+)
+
+
+@dataclass
+class Chat:
+    """The function's environment, and what it puts on chat's queue."""
+
+    world: World
+    requests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    def told(self) -> list[tuple[str, str]]:
+        """Return the status and the result of each report since the last look."""
+        messages = [json.loads(request["MessageBody"]) for request in self.requests]
+        self.requests.clear()
+        return [(one["status"], one["result"]) for one in messages if one["source"] == "orion.repair.ended"]
+
+
+@pytest.fixture
+def chat() -> Iterator[Chat]:
+    with moto_world() as world:
+        url = world.sqs.create_queue(QueueName="orion-chatops")["QueueUrl"]
+        world.automation = replace(world.automation, chat=ChatQueue(sqs=world.sqs, url=url))
+        chat = Chat(world)
+
+        def note(params: dict[str, Any], **_: object) -> None:
+            chat.requests.append(params)
+
+        world.listen(world.sqs, "provide-client-params.sqs.SendMessage", note)
+        yield chat
+
+
+@pytest.fixture
+def world(chat: Chat) -> World:
+    return chat.world
+
+
+def stop(*, action: str = "", service: str = "", at: float = NOW) -> str:
+    return RepairStop(action=action, service=service, by="Ann", why="stopped from Slack", at=at).as_text()
+
+
+def statuses(world: World) -> list[str]:
+    return sorted(item["status"] for item in world.items())
+
+
+@pytest.mark.parametrize(
+    ("scope", "ends"),
+    [
+        ({}, True),
+        ({"action": "restart_pod"}, True),
+        ({"service": "positions"}, True),
+        ({"action": "collect_diagnostics"}, False),
+        ({"service": "orders"}, False),
+    ],
+)
+def test_a_stop_holds_what_it_names_and_nothing_else(world: World, scope: dict[str, str], ends: bool) -> None:  # noqa: FBT001
+    world.handle(stop(**scope))
+
+    world.handle(notification())
+
+    assert len(world.commands()) == (0 if ends else 1)
+    assert statuses(world) == ["stopped" if ends else "sent"]
+
+
+def test_who_stopped_what_is_told_to_the_team(world: World) -> None:
+    world.handle(stop(service="positions"))
+    world.handle(notification())
+
+    (told,) = world.told("team-trading")
+    assert told["result"].startswith("Repairs of positions are stopped since 2026-11-24T10:40:11Z by Ann (stopped from")
+
+
+def test_a_stop_ends_what_waits_for_an_approval(chat: Chat, world: World) -> None:
+    world.in_mode(Mode.APPROVE)
+    world.handle(notification())
+    chat.told()
+
+    world.handle(stop(service="orders"))
+    assert statuses(world) == ["waiting for approval"]
+    world.handle(stop(action="restart_pod"))
+
+    assert statuses(world) == ["stopped"]
+    assert [status for status, _ in chat.told()] == ["stopped"]
+
+
+def test_a_stop_cancels_what_was_sent(world: World) -> None:
+    world.handle(notification())
+    cancelled: list[str] = []
+    world.listen(
+        world.ssm, "provide-client-params.ssm.CancelCommand", lambda params, **_: cancelled.append(params["CommandId"])
+    )
+    world.listen(world.ssm, "before-call.ssm.CancelCommand", lambda **_: (_ok(), {}))
+
+    world.handle(stop())
+    world.handle(stop())
+
+    assert set(cancelled) == {world.commands()[0]["CommandId"]}
+    assert world.seen.counts[Count.STOPS] == 1
+
+
+def _ok() -> Any:
+    return type("Answer", (), {"status_code": 200})
+
+
+def test_a_stop_that_comes_late_stops_nothing(world: World) -> None:
+    world.handle(stop(at=NOW - MAXIMUM_AGE_SECONDS - 1))
+    world.handle(notification())
+
+    assert len(world.commands()) == 1
+
+
+class _Alertmanager:
+    def __init__(self, *alerts: Alert, error: str = "") -> None:
+        self.alerts, self.error = alerts, error
+
+    def firing(self, receiver: str, group_labels: dict[str, str]) -> tuple[tuple[Alert, ...], tuple[str, ...]]:
+        del receiver, group_labels
+        if self.error:
+            raise NotFetched(self.error)
+        return self.alerts, ()
+
+
+def ask(world: World, *alerts: Alert, error: str = "", request: str = "click-1", at: float = NOW) -> None:
+    alertmanager: Any = _Alertmanager(*alerts, error=error)
+    world.automation = replace(world.automation, alertmanager=alertmanager)
+    asked = DiagnosticsRequest(request=request, by="Ann", receiver="warning", group="g", group_labels={}, at=at)
+    world.handle(asked.as_text())
+
+
+def test_diagnostics_are_collected_once_for_a_click_and_again_for_the_next(world: World) -> None:
+    for request in ("click-1", "click-1", "click-2"):
+        ask(world, ALERT, request=request)
+
+    documents = [command["DocumentName"] for command in world.commands()]
+    assert documents == ["orion-collect-diagnostics"] * 2
+    assert {sent["Parameters"]["pod"][0] for sent in world.sent} == {LABELS["pod"]}
+
+
+def test_diagnostics_need_no_approval_and_their_end_is_told(chat: Chat, world: World) -> None:
+    world.in_mode(Mode.APPROVE)
+    ask(world, ALERT)
+    world.answer_of("collected: 12 files")
+    world.handle(world.event())
+
+    assert len(world.commands()) == 1
+    ((status, result),) = chat.told()
+    assert (status, result.split(" (")[0]) == ("succeeded", "collected: 12 files")
+
+
+def test_a_group_of_hundreds_is_looked_at_in_a_few_places(world: World) -> None:
+    alerts = [
+        replace(ALERT, labels=LABELS | {"pod": f"positions-{number}"}, fingerprint=f"{number:016x}")
+        for number in range(200)
+    ]
+
+    ask(world, *alerts)
+
+    assert len(world.commands()) == 3
+
+
+@pytest.mark.parametrize(
+    ("mode", "alerts", "error", "said"),
+    [
+        (Mode.ON, (replace(ALERT, labels={"alertname": "X"}),), "", "no alert that fires here has the labels"),
+        (Mode.ON, (replace(ALERT, labels=LABELS | {"namespace": "kube-system"}),), "", "no alert that fires here"),
+        (Mode.ON, (), "no answer", "Alertmanager was asked for the alerts: no answer"),
+        (Mode.OFF, (ALERT,), "", "The mode of collect_diagnostics is off here"),
+    ],
+)
+def test_what_cannot_be_collected_is_told(
+    chat: Chat, world: World, mode: Mode, alerts: tuple[Alert, ...], error: str, said: str
+) -> None:
+    world.in_mode(mode)
+
+    ask(world, *alerts, error=error)
+
+    assert world.commands() == []
+    ((_, result),) = chat.told()
+    assert said in result
+
+
+def test_a_stop_holds_diagnostics_too(chat: Chat, world: World) -> None:
+    world.handle(stop())
+
+    ask(world, ALERT)
+
+    assert world.commands() == []
+    assert [status for status, _ in chat.told()] == ["stopped"]
+
+
+def test_a_request_that_comes_late_collects_nothing(world: World) -> None:
+    ask(world, ALERT, at=NOW - MAXIMUM_AGE_SECONDS - 1)
+
+    assert world.commands() == []
