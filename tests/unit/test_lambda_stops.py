@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -71,22 +72,22 @@ def statuses(world: World) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("scope", "ends"),
+    ("action", "service", "status"),
     [
-        ({}, True),
-        ({"action": "restart_pod"}, True),
-        ({"service": "positions"}, True),
-        ({"action": "collect_diagnostics"}, False),
-        ({"service": "orders"}, False),
+        ("", "", "stopped"),
+        ("restart_pod", "", "stopped"),
+        ("", "positions", "stopped"),
+        ("collect_diagnostics", "", "sent"),
+        ("", "orders", "sent"),
     ],
 )
-def test_a_stop_holds_what_it_names_and_nothing_else(world: World, scope: dict[str, str], ends: bool) -> None:  # noqa: FBT001
-    world.handle(stop(**scope))
+def test_a_stop_holds_what_it_names_and_nothing_else(world: World, action: str, service: str, status: str) -> None:
+    world.handle(stop(action=action, service=service))
 
     world.handle(notification())
 
-    assert len(world.commands()) == (0 if ends else 1)
-    assert statuses(world) == ["stopped" if ends else "sent"]
+    assert len(world.commands()) == (status == "sent")
+    assert statuses(world) == [status]
 
 
 def test_who_stopped_what_is_told_to_the_team(world: World) -> None:
@@ -113,20 +114,21 @@ def test_a_stop_ends_what_waits_for_an_approval(chat: Chat, world: World) -> Non
 def test_a_stop_cancels_what_was_sent(world: World) -> None:
     world.handle(notification())
     cancelled: list[str] = []
-    world.listen(
-        world.ssm, "provide-client-params.ssm.CancelCommand", lambda params, **_: cancelled.append(params["CommandId"])
-    )
-    world.listen(world.ssm, "before-call.ssm.CancelCommand", lambda **_: (_ok(), {}))
+
+    def note(params: dict[str, Any], **_: object) -> None:
+        cancelled.append(params["CommandId"])
+
+    def answer(**_: object) -> tuple[Any, dict[str, Any]]:  # in place of the request: moto ends no command
+        return SimpleNamespace(status_code=200), {}
+
+    world.listen(world.ssm, "provide-client-params.ssm.CancelCommand", note)
+    world.listen(world.ssm, "before-call.ssm.CancelCommand", answer)
 
     world.handle(stop())
     world.handle(stop())
 
     assert set(cancelled) == {world.commands()[0]["CommandId"]}
     assert world.seen.counts[Count.STOPS] == 1
-
-
-def _ok() -> Any:
-    return type("Answer", (), {"status_code": 200})
 
 
 def test_a_stop_that_comes_late_stops_nothing(world: World) -> None:
