@@ -22,9 +22,10 @@ from tests.bench.function import function_import
 from tests.bench.functions import FUNCTION_FIGURES, function_figures
 from tests.bench.growth import GROWTH_FIGURES, growth
 from tests.bench.hops import HopMissing
+from tests.bench.limits_storm import LIMITS_FIGURES
 from tests.bench.preview import SIZES, previews
 from tests.bench.reload import RELOAD, reloads
-from tests.bench.sandbox import SANDBOX_FIGURES, sandbox_figures
+from tests.bench.sandbox import SANDBOX_FIGURES, real_time_figures, sandbox_figures
 from tests.bench.simulated import SIMULATION_FIGURES, simulation_figures
 from tests.bench.sizes import SIZE_FIGURES, sizes
 from tools.paths import ToolMissing
@@ -41,6 +42,7 @@ NAMES = (
     *SIMULATION_FIGURES,
     *COST_FIGURES,
     *SANDBOX_FIGURES,
+    *LIMITS_FIGURES,
 )
 INTERRUPTED = 130
 REFUSED = 2
@@ -91,6 +93,7 @@ def _measured(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     yield from simulation_figures(wanted)
     yield from cost_figures(wanted)
     yield from sandbox_figures(wanted, _tell)
+    yield from real_time_figures(wanted, _tell)
 
 
 def _tell(step: str) -> None:

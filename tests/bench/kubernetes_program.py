@@ -11,7 +11,7 @@ import pulumi_kubernetes as kubernetes
 from alerting.build import load_platform
 from alerting.oncall.event_orchestration import KEY_NAMES
 from alerting.platform import Platform
-from alerting.settings import CustomResourcesOnly, Environment, Settings
+from alerting.settings import ChatMode, CustomResourcesOnly, Environment, Settings
 from cli.stack_config import read_settings
 from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring_values import MonitoringSpec
@@ -29,11 +29,17 @@ def cluster_settings(namespace: str) -> Settings:
     """Return prod's settings with another namespace, and with custom resources in place of the chart.
 
     The environment is the sandbox's: its operator is older than prod's, and refuses what prod's configuration has more.
+    Chat is on, as in the sandbox, since the catalog has repairs there wait for an approval.
     """
     settings = read_settings(ROOT, "prod")
     monitoring = settings.monitoring.model_copy(update={"chart": CustomResourcesOnly(source="custom-resources")})
     cluster = settings.cluster.model_copy(update={"namespace": namespace})
-    changed = {"environment": Environment.SANDBOX, "monitoring": monitoring, "cluster": cluster}
+    changed = {
+        "environment": Environment.SANDBOX,
+        "chat": ChatMode.ON,
+        "monitoring": monitoring,
+        "cluster": cluster,
+    }
     return settings.model_copy(update=changed)
 
 

@@ -20,14 +20,27 @@ from sandbox.seed_data import SeedData
 from sandbox.service import wait_until_ready
 from sandbox.stack import Plan, Sandbox
 from tests.bench.catalog import ROOT
+from tests.bench.chat_hops import CHAT_FIGURES, chat_hops
 from tests.bench.figures import Figure
 from tests.bench.hops import PAGE, REPAIR, hops
+from tests.bench.limits_storm import LIMITS_FIGURES, limits_storm
 from tests.bench.storm import STORM, storm
 
 UP = "sandbox_up"
-SANDBOX_FIGURES = (UP, PAGE, REPAIR, STORM)
+SANDBOX_FIGURES = (UP, PAGE, REPAIR, *CHAT_FIGURES, STORM)
 SCALE = 20.0
 CONTROL_PLANE_SECONDS = 120.0
+
+
+def real_time_figures(wanted: Callable[[str], bool], tell: Callable[[str], None]) -> Iterator[Figure]:
+    """Bring a sandbox up that is not scaled, for the figure at the limits of Slack and PagerDuty."""
+    if not any(map(wanted, LIMITS_FIGURES)):
+        return
+    runs = ROOT / "build" / "sandbox"
+    end_stale_runs(runs)
+    with Run(runs) as run, Sandbox.started(_plan(1.0), run, tell, lambda _: None) as sandbox:
+        sandbox.deploy()
+        yield from limits_storm(sandbox, tell)
 
 
 def sandbox_figures(wanted: Callable[[str], bool], tell: Callable[[str], None]) -> Iterator[Figure]:
@@ -38,7 +51,7 @@ def sandbox_figures(wanted: Callable[[str], bool], tell: Callable[[str], None]) 
     runs = ROOT / "build" / "sandbox"
     end_stale_runs(runs)
     began = time.perf_counter()
-    with Run(runs) as run, Sandbox.started(_plan(), run, tell, lambda _: None) as sandbox:
+    with Run(runs) as run, Sandbox.started(_plan(SCALE), run, tell, lambda _: None) as sandbox:
         sandbox.deploy()
         if peer is not None:
             up = time.perf_counter() - began
@@ -46,6 +59,8 @@ def sandbox_figures(wanted: Callable[[str], bool], tell: Callable[[str], None]) 
         for name in (PAGE, REPAIR):
             if wanted(name):
                 yield from hops(name, sandbox, tell)
+        if any(map(wanted, CHAT_FIGURES)):
+            yield from chat_hops(sandbox, wanted, tell)
         if wanted(STORM):
             yield from storm(sandbox, tell)
 
@@ -63,9 +78,9 @@ def _control_plane_alone() -> float:
             plane.stop()
 
 
-def _plan() -> Plan:
+def _plan(scale: float) -> Plan:
     catalog = load_catalog(ROOT)
     people = sorted({person for team in catalog.teams.values() for person in team.people})
     chart, _ = choose_chart(ROOT, NONE)
     seed_data = SeedData(people=people, channels=sorted(catalog.routing.channels))
-    return Plan(project=ROOT, seed_data=seed_data, clock=Clock(SCALE), chart=chart)
+    return Plan(project=ROOT, seed_data=seed_data, clock=Clock(scale), chart=chart)

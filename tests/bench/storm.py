@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-
-import httpx
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 from alerting.build import load_catalog
 from alerting.source.durations import milliseconds
@@ -16,6 +13,7 @@ from sandbox.journal import Event, Kind
 from sandbox.stack import Sandbox
 from tests.bench.catalog import ROOT
 from tests.bench.figures import Figure
+from tests.bench.told import tell_alertmanagers
 
 STORM = "storm_1000"
 ALERTS = 1000
@@ -23,8 +21,6 @@ GROUPS = 40
 MINUTE_SECONDS = 60.0
 POSTS = 100
 PATIENCE_SECONDS = 180.0
-LASTS = timedelta(hours=1)
-REQUEST_SECONDS = 10.0
 POLL_SECONDS = 0.2
 
 
@@ -36,7 +32,7 @@ def storm(sandbox: Sandbox, tell: Callable[[str], None]) -> Iterator[Figure]:
     started = time.monotonic()
     size = ALERTS // POSTS
     for number in range(POSTS):
-        _post(sandbox, alerts[number * size : (number + 1) * size], ends=datetime.now(UTC) + LASTS)
+        tell_alertmanagers(sandbox, alerts[number * size : (number + 1) * size])
         time.sleep(max(0.0, started + (number + 1) * MINUTE_SECONDS / POSTS - time.monotonic()))
     took = time.monotonic() - started
     opened = _until(sandbox, began, Kind.INCIDENT_TRIGGERED, GROUPS)
@@ -45,7 +41,7 @@ def storm(sandbox: Sandbox, tell: Callable[[str], None]) -> Iterator[Figure]:
     # storm lasts a whole number of intervals, so that its end would always be such a tick.
     time.sleep(_half_an_interval(sandbox))
     tell(f"{STORM}: all resolve")
-    _post(sandbox, alerts, ends=datetime.now(UTC))
+    tell_alertmanagers(sandbox, alerts, ends=datetime.now(UTC))
     resolved = _until(sandbox, began, Kind.INCIDENT_RESOLVED, GROUPS)
     opened = _of_the_storm(sandbox, began, Kind.INCIDENT_TRIGGERED)
     counts = Counter(event.ids["dedup_key"] for event in opened)
@@ -80,25 +76,6 @@ def storm_alerts() -> list[dict[str, str]]:
         labels = {"alertname": f"Storm{group}", "service": service, "severity": "critical", "team": definition.team}
         alerts.append({**labels, "pod": f"pod-{number}"})
     return alerts
-
-
-def _post(sandbox: Sandbox, alerts: Sequence[dict[str, str]], *, ends: datetime) -> None:
-    """Tell all Alertmanagers at once, as Prometheus does."""
-    body = [
-        {
-            "labels": labels,
-            "annotations": {"summary": f"{labels['alertname']} of {labels['service']}"},
-            "endsAt": ends.isoformat(),
-        }
-        for labels in alerts
-    ]
-    managers = [address for name, address in sandbox.addresses().items() if name.startswith("alertmanager")]
-
-    def tell(address: str) -> None:
-        httpx.post(f"{address}/api/v2/alerts", json=body, timeout=REQUEST_SECONDS).raise_for_status()
-
-    with ThreadPoolExecutor(len(managers)) as threads:
-        list(threads.map(tell, managers))
 
 
 def _of_the_storm(sandbox: Sandbox, since: float, kind: Kind) -> list[Event]:
