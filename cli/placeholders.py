@@ -11,7 +11,6 @@ from alerting.settings.load import (
     GRAFANA_PASSWORD,
     PAGERDUTY_CHAT_TOKEN,
     PAGERDUTY_TOKEN,
-    PAGERDUTY_WEBHOOK_SECRETS,
     SLACK_BOT_TOKEN,
     SLACK_SIGNING_SECRETS,
     SLACK_WEBHOOKS,
@@ -44,7 +43,6 @@ def secrets_of(platform: Platform) -> Mapping[str, Any]:
         SLACK_BOT_TOKEN: INVENTED,
         SLACK_SIGNING_SECRETS: [INVENTED],
         PAGERDUTY_CHAT_TOKEN: INVENTED,
-        PAGERDUTY_WEBHOOK_SECRETS: [INVENTED],
     }
     return {
         **(chat if platform.settings.chat is ChatMode.ON else {}),

@@ -25,7 +25,11 @@ class ChatSecretsArgs:
 
 
 class ChatSecretStore(pulumi.ComponentResource):
-    """The credentials of the chat function, and the keys by which the ingress verifies requests."""
+    """The credentials of the chat function, and the keys by which the ingress verifies requests.
+
+    PagerDuty gives its key out for the ingress' address, so that the ingress is made before its keys have a value.
+    Until then it asks whoever calls to do so again.
+    """
 
     credentials_arn: pulumi.Output[str]
     signing_keys_arn: pulumi.Output[str]
@@ -45,34 +49,47 @@ class ChatSecretStore(pulumi.ComponentResource):
                 "pagerduty_sender": args.pagerduty_sender,
             },
         )
-        self.signing_keys_arn = self._secret(
+        self._signing_keys = self._empty_secret(
+            "signing-keys", CHAT_SIGNING_KEYS, "Keys by which Slack and PagerDuty sign what they send to chat"
+        )
+        self.signing_keys_arn = self._signing_keys.arn
+        self.register_outputs({"credentialsArn": self.credentials_arn, "signingKeysArn": self.signing_keys_arn})
+
+    def keep_signing_keys(self, pagerduty_webhook_secret: pulumi.Output[str]) -> None:
+        """Give the keys their value, with that of PagerDuty's webhooks."""
+        self._keep(
             "signing-keys",
-            CHAT_SIGNING_KEYS,
-            "Keys by which Slack and PagerDuty sign what they send to chat",
+            self._signing_keys,
             {
-                "slack_signing_secrets": secrets.slack_signing_secrets,
-                "pagerduty_webhook_secrets": secrets.pagerduty_webhook_secrets,
+                "slack_signing_secrets": self._args.secrets.slack_signing_secrets,
+                "pagerduty_webhook_secrets": [pagerduty_webhook_secret],
             },
         )
-        self.register_outputs({"credentialsArn": self.credentials_arn, "signingKeysArn": self.signing_keys_arn})
 
     def _secret(
         self, key: str, secret_name: str, description: str, content: Mapping[str, object]
     ) -> pulumi.Output[str]:
-        child = pulumi.ResourceOptions(parent=self)
-        secret = aws.secretsmanager.Secret(
+        secret = self._empty_secret(key, secret_name, description)
+        version = self._keep(key, secret, content)
+        # Whoever reads the secret comes after it has a value.
+        return pulumi.Output.all(secret.arn, version.id).apply(lambda outputs: str(outputs[0]))
+
+    def _empty_secret(self, key: str, secret_name: str, description: str) -> aws.secretsmanager.Secret:
+        return aws.secretsmanager.Secret(
             f"{self._name}-{key}",
             name=secret_name,
             description=description,
             kms_key_id=self._args.key_arn,
             recovery_window_in_days=0 if self._args.empty_on_delete else RECOVERY_DAYS,
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self),
         )
-        version = aws.secretsmanager.SecretVersion(
+
+    def _keep(
+        self, key: str, secret: aws.secretsmanager.Secret, content: Mapping[str, object]
+    ) -> aws.secretsmanager.SecretVersion:
+        return aws.secretsmanager.SecretVersion(
             f"{self._name}-{key}-version",
             secret_id=secret.id,
             secret_string=pulumi.Output.secret(pulumi.Output.json_dumps(content, sort_keys=True)),
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self),
         )
-        # Whoever reads the secret comes after it has a value.
-        return pulumi.Output.all(secret.arn, version.id).apply(lambda outputs: str(outputs[0]))

@@ -31,6 +31,7 @@ from components.function_alarms import make_count_alarm
 from components.function_network import FunctionNetwork
 from components.function_package import FunctionPackage, build_function_package
 from components.function_queue import RuleFeed, TopicFeed
+from components.incident_webhooks import IncidentWebhooks
 from components.naming import (
     ALERTMANAGER_FUNCTION,
     CHAT_FUNCTION,
@@ -273,7 +274,7 @@ class ChatIngress(Function):
 
 
 class ChatOps(pulumi.ComponentResource):
-    """Chat as a whole. `address` is what Slack's app and PagerDuty's webhook subscription are given."""
+    """Chat as a whole. `address` is what Slack's app is given, and PagerDuty's webhook subscription."""
 
     address: pulumi.Output[str]
     queue_url: pulumi.Output[str]
@@ -294,6 +295,7 @@ class ChatOps(pulumi.ComponentResource):
         access = AlertmanagerAccess(f"{name}-alertmanager", args, child)
         chat = ChatFunction(f"{name}-function", args, access, secrets.credentials_arn, child)
         ingress = ChatIngress(f"{name}-ingress", args, chat, secrets.signing_keys_arn, child)
+        secrets.keep_signing_keys(IncidentWebhooks(f"{name}-webhooks", ingress.address, child).secret)
         self.address = ingress.address
         self.queue_url = chat.queue_url
         self.register_outputs({"address": self.address, "queueUrl": self.queue_url})

@@ -21,7 +21,6 @@ from alerting.settings.load import (
     GRAFANA_PASSWORD,
     PAGERDUTY_CHAT_TOKEN,
     PAGERDUTY_TOKEN,
-    PAGERDUTY_WEBHOOK_SECRETS,
     SECRET_KEYS,
     SLACK_BOT_TOKEN,
     SLACK_SIGNING_SECRETS,
@@ -46,7 +45,7 @@ class ConfigurationError(pulumi.RunError):
         self.problems = tuple(problems)
 
 
-SIGNING_KEYS = (SLACK_SIGNING_SECRETS, PAGERDUTY_WEBHOOK_SECRETS)
+SIGNING_KEYS = (SLACK_SIGNING_SECRETS,)
 MOST_SIGNING_KEYS = 2
 
 
@@ -57,7 +56,6 @@ class ChatSecrets:
     slack_token: pulumi.Output[str]
     slack_signing_secrets: pulumi.Output[Sequence[str]]
     pagerduty_token: pulumi.Output[str]
-    pagerduty_webhook_secrets: pulumi.Output[Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +150,6 @@ def _chat_secrets(config: pulumi.Config) -> ChatSecrets:
         slack_token=config.require_secret(SLACK_BOT_TOKEN),
         slack_signing_secrets=config.require_secret_object(SLACK_SIGNING_SECRETS),
         pagerduty_token=config.require_secret(PAGERDUTY_CHAT_TOKEN),
-        pagerduty_webhook_secrets=config.require_secret_object(PAGERDUTY_WEBHOOK_SECRETS),
     )
 
 

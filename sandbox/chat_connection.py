@@ -1,4 +1,4 @@
-"""Connects Slack's and PagerDuty's stand-ins with chat's ingress, and returns the settings and secrets of chat."""
+"""Connects Slack's stand-in with chat's ingress, and returns the settings and secrets of chat."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import Any
 
 from sandbox.clouds.slack.workspace import TEAM
 from sandbox.credentials import Credentials
-from sandbox.seed_data import send_interactions, subscribe_to_incidents
+from sandbox.seed_data import send_interactions
 
 INTERACTIONS_PATH = "/slack/interactions"
-WEBHOOKS_PATH = "/pagerduty/webhooks"
-"""The paths at the ingress that a person gives to Slack's app and to PagerDuty's subscription (docs/episodes.md)."""
+"""The path at the ingress that a person gives to Slack's app (docs/episodes.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatConnection:
-    """The stand-ins of a run. `ingress` is the URL of the function that they report to."""
+    """The stand-ins of a run. `ingress` is the URL of the function that Slack reports to."""
 
     slack: str
     pagerduty: str
@@ -33,13 +32,10 @@ class ChatConnection:
         return {"slack_workspace": TEAM, "pagerduty_sender": sender}
 
     def connect(self) -> Mapping[str, Any]:
-        """Have clicks and webhooks sent to the ingress, and return the secrets of chat."""
+        """Have clicks sent to the ingress, and return the secrets of chat."""
         send_interactions(self.slack, self.ingress.rstrip("/") + INTERACTIONS_PATH, self.credentials)
-        webhooks = self.ingress.rstrip("/") + WEBHOOKS_PATH
-        webhook_secret = subscribe_to_incidents(self.pagerduty, webhooks, self.credentials)
         return {
             "slackBotToken": self.credentials.slack_bot_token,
             "slackSigningSecrets": [self.credentials.slack_signing_secret],
             "pagerdutyChatToken": self.credentials.pagerduty_token,
-            "pagerdutyWebhookSecrets": [webhook_secret],
         }

@@ -35,6 +35,7 @@ _AWS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
 _PAGERDUTY = {
     "/teams": "teams",
     "/services": "services",
+    "/webhook_subscriptions": "webhook_subscriptions",
     "/escalation_policies": "escalation_policies",
     "/v3/schedules": "schedules",
 }

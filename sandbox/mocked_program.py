@@ -164,16 +164,26 @@ def _outputs(args: MockResourceArgs) -> dict[str, Any]:
             outputs |= {"documentVersion": "1", "hash": "ab" * 32}
         case "aws:s3/bucketObjectv2:BucketObjectv2":
             outputs["versionId"] = "v1"
-        case "pagerduty:index/serviceIntegration:ServiceIntegration":
-            outputs["integrationKey"] = f"key-of-{args.name}"
-        case "pagerduty:index/eventOrchestrationIntegration:EventOrchestrationIntegration":
-            outputs["parameters"] = [{"routingKey": f"key-of-{args.name}", "type": "global"}]
         case "kubernetes:core/v1:Service" if args.inputs["spec"].get("type") == "LoadBalancer":
             hostname = f"{args.name}.elb.{REGION}.amazonaws.com"
             outputs["status"] = {"loadBalancer": {"ingress": [{"hostname": hostname}]}}
         case _:
-            pass
+            outputs |= _pagerduty_outputs(args)
     return outputs
+
+
+def _pagerduty_outputs(args: MockResourceArgs) -> dict[str, Any]:
+    key = f"key-of-{args.name}"
+    match args.typ:
+        case "pagerduty:index/webhookSubscription:WebhookSubscription":
+            methods = [{**method, "secret": f"secret-of-{args.name}"} for method in args.inputs["deliveryMethods"]]
+            return {"deliveryMethods": methods}
+        case "pagerduty:index/serviceIntegration:ServiceIntegration":
+            return {"integrationKey": key}
+        case "pagerduty:index/eventOrchestrationIntegration:EventOrchestrationIntegration":
+            return {"parameters": [{"routingKey": key, "type": "global"}]}
+        case _:
+            return {}
 
 
 class _Kept(logging.Handler):

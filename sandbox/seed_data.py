@@ -22,23 +22,6 @@ EVERYWHERE = "0.0.0.0/0"
 NO_EMAIL = "visitor"
 """The Slack user without an email: nobody in PagerDuty can be found for them."""
 
-INCIDENT_EVENTS = tuple(
-    f"incident.{name}"
-    for name in (
-        "acknowledged",
-        "annotated",
-        "delegated",
-        "escalated",
-        "priority_updated",
-        "reassigned",
-        "resolved",
-        "status_update_published",
-        "triggered",
-        "unacknowledged",
-    )
-)
-"""The events of incidents that a thread shows."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedData:
@@ -126,24 +109,3 @@ def send_interactions(slack: str, url: str, credentials: Credentials) -> None:
         timeout=REQUEST_TIMEOUT_SECONDS,
     )
     answer.raise_for_status()
-
-
-def subscribe_to_incidents(pagerduty: str, url: str, credentials: Credentials) -> str:
-    """Have the webhooks of every incident sent to `url`, and return the secret that they are signed with.
-
-    PagerDuty gives the secret out only now, and the program is deployed with it: subscribe before.
-    """
-    subscription = {
-        "type": "webhook_subscription",
-        "description": "Orion chat",
-        "delivery_method": {"type": "http_delivery_method", "url": url},
-        "events": list(INCIDENT_EVENTS),
-        "filter": {"type": "account_reference"},
-    }
-    answer = httpx.post(
-        f"{pagerduty}/webhook_subscriptions",
-        json={"webhook_subscription": subscription},
-        headers=credentials.pagerduty_headers(),
-        timeout=REQUEST_TIMEOUT_SECONDS,
-    )
-    return answer.raise_for_status().json()["webhook_subscription"]["delivery_method"]["secret"]

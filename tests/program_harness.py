@@ -26,7 +26,6 @@ CHAT_SECRETS = {
     "slackBotToken": "SECRET-bot",
     "slackSigningSecrets": '["SECRET-signing"]',
     "pagerdutyChatToken": "SECRET-chat",
-    "pagerdutyWebhookSecrets": '["SECRET-webhook"]',
 }
 
 

@@ -27,8 +27,7 @@ GRAFANA_PASSWORD = "grafanaAdminPassword"  # noqa: S105  (a key, not a secret)
 SLACK_BOT_TOKEN = "slackBotToken"  # noqa: S105  (a key, not a secret)
 SLACK_SIGNING_SECRETS = "slackSigningSecrets"
 PAGERDUTY_CHAT_TOKEN = "pagerdutyChatToken"  # noqa: S105  (a key, not a secret)
-PAGERDUTY_WEBHOOK_SECRETS = "pagerdutyWebhookSecrets"
-CHAT_KEYS = (SLACK_BOT_TOKEN, SLACK_SIGNING_SECRETS, PAGERDUTY_CHAT_TOKEN, PAGERDUTY_WEBHOOK_SECRETS)
+CHAT_KEYS = (SLACK_BOT_TOKEN, SLACK_SIGNING_SECRETS, PAGERDUTY_CHAT_TOKEN)
 """Secrets that only chat needs. Those that sign are lists of one or two: two while one replaces the other."""
 SECRET_KEYS = (PAGERDUTY_TOKEN, GRAFANA_PASSWORD, SLACK_WEBHOOKS, *CHAT_KEYS)
 KNOWN_NAMESPACES = frozenset({PROJECT, "pulumi"})

@@ -17,7 +17,6 @@ CHAT_SECRETS = {
     "slackBotToken": "bot-value",
     "slackSigningSecrets": '["signing-value"]',
     "pagerdutyChatToken": "chat-token-value",
-    "pagerdutyWebhookSecrets": '["webhook-value", "old-webhook-value"]',
 }
 
 

@@ -20,7 +20,7 @@ from components.chatops import ChatSources, make_chatops, schedule
 from components.configuration import ChatSecrets
 from components.function_network import FunctionNetwork
 from components.state import State, StateArgs
-from orion_common.names import METRICS_NAMESPACE
+from orion_common.names import METRICS_NAMESPACE, PAGERDUTY_PATH
 from sandbox.mocked_program import Run
 from tests.alerting_data import ROOT
 from tests.component_data import settings
@@ -33,7 +33,8 @@ CHAT = Chat(
     approvers=(),
     silences=(),
 )
-SECRET_VALUES = ("xoxb-1", "signing-1", "pd-token", "webhook-1")
+WEBHOOK_SECRET = "secret-of-chatops-webhooks-subscription"
+SECRET_VALUES = ("xoxb-1", "signing-1", "pd-token", WEBHOOK_SECRET)
 ON = {
     "chat": ChatMode.ON,
     "slack_workspace": "T1",
@@ -47,7 +48,6 @@ def _secrets() -> ChatSecrets:
         slack_token=pulumi.Output.secret("xoxb-1"),
         slack_signing_secrets=pulumi.Output.secret(["signing-1"]),
         pagerduty_token=pulumi.Output.secret("pd-token"),
-        pagerduty_webhook_secrets=pulumi.Output.secret(["webhook-1"]),
     )
 
 
@@ -224,9 +224,20 @@ def test_the_secrets_are_what_the_functions_read(run: Run) -> None:
         },
         "chatops-secrets-signing-keys-version": {
             "slack_signing_secrets": ["signing-1"],
-            "pagerduty_webhook_secrets": ["webhook-1"],
+            "pagerduty_webhook_secrets": [WEBHOOK_SECRET],
         },
     }
+
+
+def test_pagerduty_reports_every_incident_to_the_ingress(run: Run) -> None:
+    subscription = run.one("pagerduty:index/webhookSubscription:WebhookSubscription")
+    (delivery,) = subscription.inputs["deliveryMethods"]
+    url = run.one("aws:lambda/functionUrl:FunctionUrl").name
+
+    assert delivery["url"] == f"https://{url}.lambda-url.us-east-1.on.aws{PAGERDUTY_PATH}"
+    assert subscription.inputs["filters"] == [{"type": "account_reference"}]
+    assert {"incident.acknowledged", "incident.resolved", "incident.reassigned"} <= set(subscription.inputs["events"])
+    assert subscription.secret_outputs == ("deliveryMethods",)
 
 
 def test_each_zip_holds_what_its_function_needs_and_chat_its_routes(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from sandbox.clock import Clock
 from sandbox.clouds.pagerduty import create_application
 from sandbox.credentials import Credentials
 from sandbox.journal import Journal
-from sandbox.seed_data import send_interactions, subscribe_to_incidents
+from sandbox.seed_data import send_interactions
 from sandbox.service import HttpService, wait_until_ready
 from tests.pagerduty_account import routing_key
 from tests.slack_workspace import served_workspace
@@ -56,7 +56,7 @@ def test_webhooks_of_incidents_are_signed_with_the_secret_that_was_given_out(
     pagerduty.start()
     try:
         wait_until_ready(pagerduty, timeout_seconds=10)
-        secret = subscribe_to_incidents(pagerduty.address, f"{address}/pagerduty", credentials)
+        secret = subscribed(pagerduty.address, f"{address}/pagerduty", credentials)
         event = {
             "routing_key": routing_key(pagerduty.address, "ann", token=credentials.pagerduty_token),
             "event_action": "trigger",
@@ -70,6 +70,22 @@ def test_webhooks_of_incidents_are_signed_with_the_secret_that_was_given_out(
     path, body, signature = taken[0]
     assert path == "/pagerduty"
     assert signature == f"v1={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
+
+
+def subscribed(pagerduty: str, url: str, credentials: Credentials) -> str:
+    """Make a subscription as the program's provider does, and return its secret."""
+    delivery = {"type": "http_delivery_method", "url": url}
+    subscription = {
+        "delivery_method": delivery,
+        "events": ["incident.triggered"],
+        "filter": {"type": "account_reference"},
+    }
+    answer = httpx.post(
+        f"{pagerduty}/webhook_subscriptions",
+        json={"webhook_subscription": {"type": "webhook_subscription", **subscription}},
+        headers=credentials.pagerduty_headers(),
+    )
+    return answer.raise_for_status().json()["webhook_subscription"]["delivery_method"]["secret"]
 
 
 def test_clicks_go_where_the_app_is_told_to(tmp_path: Path, received: tuple[str, Received]) -> None:
