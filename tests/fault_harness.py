@@ -1,6 +1,6 @@
 """Chat with its real clients, whose transports answer in this process: quick enough for each fault of each service.
 
-`FaultWorld` is a queue, a schedule, a table, a bucket, a Slack, a PagerDuty and three Alertmanagers. One service at a
+`FaultWorld` is a queue, a schedule, a table, a bucket, a Slack, a PagerDuty and an Alertmanager. One service at a
 time is faulty, and a function may be killed at any of its calls.
 """
 
@@ -265,12 +265,12 @@ class FaultWorld:
     def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - boto3's
         """Run the function in the network in this process, over connections that are none."""
         del FunctionName
-        replicas = alertmanager_replicas.AlertmanagerReplicas(addresses=("http://a",), replicas=3, now=self.now)
+        replicas = alertmanager_replicas.AlertmanagerReplicas(addresses=("http://a",), replicas=1, now=self.now)
         return {"Payload": io.BytesIO(json.dumps(carry_out(replicas, json.loads(Payload))).encode())}
 
     def _chat(self) -> Chat:
         data = ChatData.from_json(json.dumps(DATA))
-        policy = Policy(responders=frozenset(), approvers=frozenset())
+        policy = Policy(responders=frozenset(), approvers=frozenset(), replicas=1)
         slack_http = JsonHttp(service="Slack", pool=cast("PoolManager", Pool(self, Service.SLACK)))
         pagerduty_http = JsonHttp(service="PagerDuty", pool=cast("PoolManager", Pool(self, Service.PAGERDUTY)))
         slack = SlackClient(api=SlackApi(token="xoxb", address="https://slack/api", http=slack_http), now=self.now)

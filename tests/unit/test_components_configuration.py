@@ -82,7 +82,7 @@ NETWORK = {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2"]}
 TARGET = {"job": "a", "address": "a:1"}
 WRONG: list[tuple[str, object, list[str]]] = [
     ("environment", "production", ['environment: found "production"; allowed: dev, prod, sandbox']),
-    ("repairs", "maybe", ['repairs: found "maybe"; allowed: dry-run, on', "config set --stack prod repairs VALUE"]),
+    ("repairs", "maybe", ['repairs: found "maybe"; allowed: off, dry-run, approve, on', "prod repairs VALUE"]),
     ("paging", "sometimes", ['paging: found "sometimes"; allowed: true or false']),
     ("aws", {**AWS, "account_id": "12"}, ['aws.account_id: found "12"; allowed: an AWS account\'s twelve', "--path"]),
     ("aws", {**AWS, "region": "Frankfurt"}, ['aws.region: found "Frankfurt"; allowed: a region such as']),
