@@ -13,7 +13,7 @@ from typing import Any
 
 import pulumi
 
-from alerting.settings import Settings
+from alerting.settings import ChatMode, Settings
 from components.bastion import Bastion, BastionArgs, BastionSpec
 from components.event_bus import EventBus, EventBusArgs, EventBusSpec
 from components.repair_reports import RepairReports
@@ -68,15 +68,15 @@ def _package_folder() -> Path:
     return folder
 
 
-def automation(*, preview: bool = False, alertmanager_api: str | None = None) -> Run:
+def automation(*, preview: bool = False, alertmanager_api: str | None = None, chat: ChatMode = ChatMode.OFF) -> Run:
     """Return the state and both functions on it, made once for all tests that read them."""
-    return _automation(preview, alertmanager_api)
+    return _automation(preview, alertmanager_api, chat)
 
 
 @cache
-def _automation(preview: bool, alertmanager_api: str | None) -> Run:  # noqa: FBT001 - called above
+def _automation(preview: bool, alertmanager_api: str | None, chat: ChatMode) -> Run:  # noqa: FBT001 - called above
     def make(stack: Settings, options: pulumi.ResourceOptions) -> None:
-        stack = stack.model_copy(update={"alertmanager_api": alertmanager_api})
+        stack = stack.model_copy(update={"alertmanager_api": alertmanager_api, "chat": chat})
         state = State("state", StateArgs(settings=stack, key_arn=KEY), options)
         reports = RepairReports(
             settings=stack,

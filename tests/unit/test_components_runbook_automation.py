@@ -75,6 +75,25 @@ class TestRunbookAutomation:
         assert "AWS-RunShellScript" not in policy
         assert_narrow(allowed, except_for=("AskForOutcomes",))
 
+    def test_with_chat_its_role_may_cancel_commands_and_send_to_chat_besides(self) -> None:
+        without, with_chat = (
+            statements(automation(chat=chat).resources["runbook-automation-role-policy"].inputs["policy"])
+            for chat in (ChatMode.OFF, ChatMode.ON)
+        )
+
+        added = {sid: one for sid, one in with_chat.items() if one != without.get(sid)}
+        assert {sid: (one["Action"], one["Resource"]) for sid, one in added.items()} == {
+            "FindState": (
+                ["dynamodb:Query"],
+                [
+                    f"arn:aws:dynamodb:us-east-1:123456789012:table/orion-state/index/{index}"
+                    for index in ("by-command", "by-status")
+                ],
+            ),
+            "TellChat": (["sqs:SendMessage"], [f"{SQS}:orion-chatops"]),
+            "CancelCommands": (["ssm:CancelCommand"], ["*"]),
+        }
+
     def test_the_function_runs_this_very_zip(self, tmp_path: Path) -> None:
         run = automation()
         code = run.resources["runbook-automation-zip"]
