@@ -67,9 +67,11 @@ class Automation:
             return
         match message:
             case Notification():
-                if message.unreadable:
-                    self._keep(Count.UNREADABLE, body, message_id, message.unreadable[0])
-                self._notifications.handle(message)
+                try:
+                    self._notifications.handle(message)
+                finally:  # a bucket that does not answer keeps no alert from its answer
+                    if message.unreadable:
+                        self._keep(Count.UNREADABLE, body, message_id, message.unreadable[0])
             case CommandEvent():
                 self.outcomes.handle_event(message)
             case RepairDecision():

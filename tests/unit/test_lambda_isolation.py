@@ -8,7 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from orion_common.envelope import Unreadable
 from repair_sweep.sweep import SweepIncomplete
@@ -61,6 +61,15 @@ def test_an_alert_that_cannot_be_read_keeps_the_others_from_nothing(world: World
 
     assert [command["Parameters"]["pod"] for command in world.commands()] == [["positions-2"]]
     assert world.seen.counts[Count.UNREADABLE] == 1
+
+
+def test_an_alert_that_can_neither_be_read_nor_kept_keeps_the_others_from_nothing(world: World) -> None:
+    world.fail(world.s3, "PutObject", ReadTimeoutError(endpoint_url="https://s3"))
+
+    with pytest.raises(ReadTimeoutError):
+        world.handle(_with_a_bad_alert(startsAt="yesterday"))
+
+    assert [command["Parameters"]["pod"] for command in world.commands()] == [["positions-2"]]
 
 
 def test_a_notice_of_a_newer_claim_is_not_lost_when_an_older_ones_is_closed(world: World) -> None:
