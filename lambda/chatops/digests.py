@@ -41,8 +41,13 @@ class Digests:
         return stored.value if stored is not None and isinstance(stored.value, Channel) else Channel()
 
     def note(self, channel: str, change: Callable[[Channel], Channel]) -> Channel:
-        """Change what a channel was told of, and return it."""
+        """Change what a channel was told of, and return it.
+
+        A digest that is due is shown at once: in a storm a reminder of it waits behind hundreds of messages.
+        """
         before, after = self._change(channel, change)
+        if after.due(self.now()) is not None:
+            return self.show(channel)
         at = after.next_at()
         if at is not None and before.next_at() is None:
             self.remind(channel, at - self.now())

@@ -32,8 +32,6 @@ class PacedSlack:
         digests = self.digests
         known = digests.note(channel, lambda known: opened(known, message, digests.now()))
         digest = known.digest_of(message.episode)
-        if digest is not None and digest.message is None:
-            digest = digests.show(channel).digest_of(message.episode) or digest
         told_in = digest.message if digest is not None and message.state is Shown.RESOLVED else None
         if told_in is not None and digests.pacer.drop(posts(channel), key):
             return f"{told_in}{IN_DIGEST}"

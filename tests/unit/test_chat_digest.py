@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from chatops.channel import (
     BURST,
     BURST_SECONDS,
+    EDIT_SECONDS,
     JOIN_SECONDS,
     MOST_DIGESTS,
     MOST_LISTED,
@@ -301,6 +302,14 @@ def test_what_ends_while_it_waits_is_told_in_the_digest_and_gets_no_thread(chat:
         f"HighP99Latency service-{EPISODES - 5}: The draft is there"
     ]
     assert "incidents at once" in _of_digest(chat), "the digest is no episode's root message"
+
+
+def test_a_digest_is_edited_while_threads_are_made_though_no_reminder_comes(chat: _Chat) -> None:
+    chat.show_all([_message(number) for number in range(EPISODES)])
+
+    edits = sum(event.kind is Kind.MESSAGE_UPDATED for event in chat.served.journal.events())
+    assert 1 < edits <= 30 / EDIT_SECONDS + 2
+    assert f"{EPISODES} incidents at once" in _of_digest(chat)
 
 
 def test_a_digest_follows_its_episodes_until_all_have_resolved(chat: _Chat) -> None:
