@@ -13,7 +13,7 @@ from botocore.session import Session
 
 from alerting.build import load_platform
 from alerting.platform import Platform
-from alerting.settings import ChartFromRepository
+from alerting.settings import ChartFromRepository, RepairMode
 from alerting.settings.load import settings_from_file
 from components.naming import ALERTMANAGER, CHART, FUNCTION, PROMETHEUS
 from tests.alerting_data import DATA, ROOT, copied_root, settings
@@ -75,6 +75,7 @@ def test_every_kind_of_change_is_shown() -> None:
         "Add a route, and a channel",
         "Silence alerts during maintenance",
         "Have an alert repaired",
+        "Have a repair wait for an approval",
     }
 
 
@@ -137,6 +138,14 @@ def test_the_tests_that_a_document_names_are_there(document: Path) -> None:
     for path, name in TEST.findall(document.read_text()):
         assert (ROOT / path).exists(), path
         assert not name or f"def {name}(" in (ROOT / path).read_text(), f"{path}::{name}"
+
+
+def test_a_repair_of_a_service_waits_for_an_approval(tmp_path: Path) -> None:
+    made = platform(tmp_path, "Have a repair wait for an approval")
+
+    modes = {action.name: action.modes for action in made.repairs.actions}
+    assert modes["rollback_deployment"].services == {"orders": RepairMode.APPROVE}
+    assert modes["restart_pod"].services == {}
 
 
 DOCUMENTS = [ROOT / "docs" / name for name in ("changing.md", "deploying.md", "security.md")]
