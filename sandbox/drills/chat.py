@@ -14,6 +14,8 @@ from sandbox.seed_data import NO_EMAIL
 ALERT = "CriticalLatency"
 FAULT = "requests are slow"
 CHANNEL = {"channel": "#orion-alerts"}
+DIGEST = "incidents at once"
+"""The words of a digest's title: it may name the alert, and is no thread of it."""
 ENDS_WITHIN_SECONDS = 300.0
 """Real seconds until chat has proved that nothing fires: it trusts a replica that has run for 150, and looks twice."""
 
@@ -192,7 +194,8 @@ def _is_root(service: str) -> Callable[[Event], bool]:
 
     def is_root(event: Event) -> bool:
         text = _text(event)
-        return event.details.get("thread") is None and ALERT in text and service in text
+        is_digest = DIGEST in text
+        return event.details.get("thread") is None and not is_digest and ALERT in text and service in text
 
     return is_root
 
