@@ -94,7 +94,7 @@ def test_a_command_that_runs_is_not_sent_again_though_its_alert_has_resolved_mea
 @pytest.mark.parametrize(
     ("state", "status"),
     [
-        (replace(free(), stop=Stop(since="now", by="ana", why="a bad release")), Status.STOPPED),
+        (replace(free(), stop=Stop(what="All repairs", since="now", by="ana", why="a bad release")), Status.STOPPED),
         (free(taken=2), Status.LIMITED),
     ],
 )
