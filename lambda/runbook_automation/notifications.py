@@ -30,11 +30,12 @@ from runbook_automation.configuration import (
 )
 from runbook_automation.counts import Count
 from runbook_automation.decisions import Handing, Plan, Refusal, decide, mode_of, previous_repair_id, repair_id
+from runbook_automation.item_ids import resolve_id
 from runbook_automation.lifecycle import Effect, Ignore, Propose, Publish, RecordResolve, Resolved, RuleOut, Send, step
 from runbook_automation.limits import limits_of
 from runbook_automation.outcomes import Outcomes
 from runbook_automation.repair import Ending, Origin, Repair, Status, shown_labels, time_text
-from runbook_automation.store import AlertKey, Busy, RepairStore, resolve_id
+from runbook_automation.store import AlertKey, Busy, RepairStore
 
 MAXIMUM_RESULT = 500
 MAXIMUM_NAME = 200

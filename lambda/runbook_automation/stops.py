@@ -13,9 +13,10 @@ from orion_common.repair_messages import RepairStop
 from runbook_automation.commands import Commands
 from runbook_automation.configuration import MAXIMUM_AGE_SECONDS
 from runbook_automation.counts import Count
+from runbook_automation.item_ids import stop_ids, stopped_text
 from runbook_automation.outcomes import Outcomes
 from runbook_automation.repair import Ending, Repair, Status, time_text
-from runbook_automation.store import RepairStore, stop_ids, stopped_text
+from runbook_automation.store import RepairStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

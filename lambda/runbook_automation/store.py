@@ -20,17 +20,8 @@ from orion_common.conditional_store import (
     written,
 )
 from orion_common.deadlines import TryLater
-from orion_common.names import (
-    ACTION_STOP,
-    BY_COMMAND,
-    BY_STATUS,
-    DUE_AT,
-    EXPIRES_AT,
-    KEY,
-    OPEN,
-    SERVICE_STOP,
-    STOP_ID,
-)
+from orion_common.names import BY_COMMAND, BY_STATUS, DUE_AT, EXPIRES_AT, KEY, OPEN
+from runbook_automation.item_ids import earlier_id, resolve_id, stop_ids, stopped_text
 from runbook_automation.lifecycle import Decided, Effect, Fired, Record, State, Stop, step
 from runbook_automation.limits import Ledger, Limit
 from runbook_automation.repair import KEEP_SECONDS, OPEN_REPAIR, Repair, Status
@@ -184,7 +175,7 @@ class RepairStore:
             },
         ]
         if replaced is not None and "finished_at" in replaced:
-            earlier = _earlier_id(repair.id, replaced["claim"])
+            earlier = earlier_id(repair.id, replaced["claim"])
             writes.append({"Put": {"TableName": table, "Item": {**replaced, KEY: earlier}}})
         if repair.status is Status.CLAIMED:
             writes += [_ledger_write(table, ledger, now) for _, ledger in after.ledgers]
@@ -301,7 +292,7 @@ class RepairStore:
     def close(self, repair: Repair) -> None:
         """Take a repair whose end was published out of what the sweep looks after, wherever its record is by now."""
         if not self._close(repair.id, repair):
-            self._close(_earlier_id(repair.id, repair.claim), repair)
+            self._close(earlier_id(repair.id, repair.claim), repair)
 
     def _close(self, id_: str, repair: Repair) -> bool:
         return written(
@@ -343,29 +334,6 @@ def _state(
         ),
         ledgers=tuple((limit, Ledger.from_item(limit, items.get(limit.id))) for limit in limits),
     )
-
-
-def stop_ids(repair: Repair) -> tuple[str, ...]:
-    """Return the ids of the items that stop a repair: all repairs, those of its action, and those of its service."""
-    service = repair.labels.get("service", "")
-    of_service = (f"{SERVICE_STOP}{service}",) if service else ()
-    return (STOP_ID, f"{ACTION_STOP}{repair.action}", *of_service)
-
-
-def stopped_text(id_: str) -> str:
-    """Return which repairs an item stops, as people read it."""
-    name = id_.removeprefix(ACTION_STOP).removeprefix(SERVICE_STOP)
-    return "All repairs" if id_ == STOP_ID else f"Repairs of {name}"
-
-
-def resolve_id(key: str) -> str:
-    """Return the id of the item that says when an alert (its fingerprint) or a group (its key) was seen resolved."""
-    return f"resolved#{key}"
-
-
-def _earlier_id(id_: str, claim: str) -> str:
-    """Return the id under which a record is kept that a newer repair of the same alert and target has replaced."""
-    return f"{id_}#{claim}"
 
 
 def _unchanged(repair: Repair, known: Repair | None) -> tuple[str, dict[str, Any]]:

@@ -1,0 +1,29 @@
+"""Ids of the state table's items that stand beside the records of repairs."""
+
+from __future__ import annotations
+
+from orion_common.names import ACTION_STOP, SERVICE_STOP, STOP_ID
+from runbook_automation.repair import Repair
+
+
+def stop_ids(repair: Repair) -> tuple[str, ...]:
+    """Return the ids of the items that stop a repair: all repairs, those of its action, and those of its service."""
+    service = repair.labels.get("service", "")
+    of_service = (f"{SERVICE_STOP}{service}",) if service else ()
+    return (STOP_ID, f"{ACTION_STOP}{repair.action}", *of_service)
+
+
+def stopped_text(id_: str) -> str:
+    """Return which repairs an item stops, as people read it."""
+    name = id_.removeprefix(ACTION_STOP).removeprefix(SERVICE_STOP)
+    return "All repairs" if id_ == STOP_ID else f"Repairs of {name}"
+
+
+def resolve_id(key: str) -> str:
+    """Return the id of the item that says when an alert (its fingerprint) or a group (its key) was seen resolved."""
+    return f"resolved#{key}"
+
+
+def earlier_id(id_: str, claim: str) -> str:
+    """Return the id under which a record is kept that a newer repair of the same alert and target has replaced."""
+    return f"{id_}#{claim}"
