@@ -18,6 +18,7 @@ from alerting.build import load_catalog
 from cli.chart import choose_chart
 from sandbox.clock import Clock
 from sandbox.cluster.node_agent.small_disk import why_no_small_disk
+from sandbox.drills.approvals import APPROVALS
 from sandbox.drills.chapter import Chapter
 from sandbox.drills.chat import CHAT
 from sandbox.drills.full_disk import FULL_DISK
@@ -88,7 +89,7 @@ def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str |
         console.print("\nThe drills run side by side; what follows is what everybody sees.\n")
         results = _drill(STORY if scale > 1 else STORY_IN_REAL_TIME, sandbox, console, scale)
         if scale > 1:
-            results += _drill(CHAT, sandbox, console, scale)
+            results += _drill(Chapter(sequences=(*CHAT.sequences, *APPROVALS.sequences)), sandbox, console, scale)
             results += _drill(ROLLOUTS, sandbox, console, scale)
             results += _drill(LIMITS, sandbox, console, scale)
         if once:
