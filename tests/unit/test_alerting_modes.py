@@ -80,9 +80,9 @@ def test_approvers_are_everybody_of_a_team_and_further_people() -> None:
         ),
         pytest.param(
             "teams: [platform]",
-            "teams: [plattform]",
-            "plattform",
-            'approvers.teams.0: found "plattform"; allowed: trading, platform, database. '
+            "teams: [platforms]",
+            "platforms",
+            'approvers.teams.0: found "platforms"; allowed: trading, platform, database. '
             "Name a team of catalog/teams.yaml",
             id="an unknown team",
         ),
