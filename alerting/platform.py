@@ -321,6 +321,7 @@ class ChatRoute:
     channel: str
     title_prefix: str
     group_by: tuple[str, ...]
+    pages: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,6 +359,7 @@ class Chat:
                     "channel": route.channel,
                     "title_prefix": route.title_prefix,
                     "group_by": list(route.group_by),
+                    "pages": route.pages,
                 }
                 for route in self.routes
             },

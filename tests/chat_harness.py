@@ -52,6 +52,7 @@ DATA: dict[str, Any] = {
             "channel": "#orion-alerts",
             "title_prefix": "",
             "group_by": ["alertname", "cluster", "service"],
+            "pages": True,
         }
     },
     "webhook_receivers": ["default"],

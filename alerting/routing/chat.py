@@ -54,4 +54,5 @@ def _route(route: Route, fallback: str, settings: Settings) -> ChatRoute:
         channel=settings.channel(posted.channel if posted is not None else fallback),
         title_prefix=prefix,
         group_by=route.group_by,
+        pages=page is not None,
     )

@@ -27,6 +27,7 @@ class Route:
     channel: str
     title_prefix: str
     group_by: tuple[str, ...]
+    pages: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ class ChatData:
                     channel=route["channel"],
                     title_prefix=route["title_prefix"],
                     group_by=tuple(route["group_by"]),
+                    pages=route["pages"],
                 )
                 for receiver, route in data["routes"].items()
             },
@@ -88,6 +90,7 @@ class ChatData:
             channel=route.channel,
             title=route.title_prefix + (labels.get(ALERTNAME) or SEVERAL_ALERTS),
             receiver=receiver,
+            pages=route.pages,
         )
 
 

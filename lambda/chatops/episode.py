@@ -39,7 +39,8 @@ class Group:
     """A group of alerts as Alertmanager forms it. `key` is PagerDuty's deduplication key for it.
 
     `labels` are those that its route groups by; a label that the group lacks has an empty value, as in a matcher.
-    `receiver` is that of its route: it and the labels name the group in Alertmanager's API.
+    `receiver` is that of its route: it and the labels name the group in Alertmanager's API. A route that never `pages`
+    has no incident that could be escalated.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Group:
     channel: str
     title: str
     receiver: str = ""
+    pages: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from chatops.effects import (
     AskAlertmanager,
     AskPagerDuty,
     Effect,
+    Escalate,
     KeepAudit,
     Reply,
     RunCommand,
@@ -67,6 +68,18 @@ Step = tuple[Episode, tuple[Effect, ...]]
 
 def step(episode: Episode, event: Event, policy: Policy, now: float) -> Step:
     """Return the episode after an event, and the effects that it causes."""
+    after, effects = _decided(episode, event, policy, now)
+    return after, effects if after.group.pages else tuple(map(_without_incident, effects))
+
+
+def _without_incident(effect: Effect) -> Effect:
+    """Return what takes the place of an effect where the route pages nobody: there is no incident to escalate."""
+    return (
+        Reply("The route of this alert pages nobody, so nobody was paged") if isinstance(effect, Escalate) else effect
+    )
+
+
+def _decided(episode: Episode, event: Event, policy: Policy, now: float) -> Step:
     match event:
         case Notified() | Reconciled() | PagerDutyChanged():
             return _told(episode, event)

@@ -30,6 +30,15 @@ def test_each_published_route_has_threads_or_webhooks_alone(chat: Chat) -> None:
     assert all(route.channel.startswith("#") for route in chat.routes)
 
 
+def test_a_route_pages_as_its_receiver_does(chat: Chat) -> None:
+    configuration = build_platform(fixture_catalog(), settings()).alertmanager.configuration
+    paging = {receiver["name"] for receiver in configuration["receivers"] if receiver.get("pagerduty_configs")}
+    pages = {route.receiver: route.pages for route in chat.routes}
+
+    assert pages == {receiver: receiver in paging for receiver in pages}
+    assert set(pages.values()) == {True, False}
+
+
 def _is_published(receiver: dict[str, object]) -> bool:
     topics = receiver.get("sns_configs", [])
     assert isinstance(topics, list)

@@ -9,10 +9,11 @@ import pytest
 
 from chatops.effects import CLICK_SECONDS, Acknowledge, AskAlertmanager, Effect, Escalate, Reply, ShowMessage
 from chatops.episode import Details, Episode, Incident, IncidentStatus, Phase, Policy
-from chatops.events import AlertmanagerAnswered, Event, Notified, PagerDutyAnswered, Reconciled
+from chatops.events import AlertmanagerAnswered, Event, Notified, PagerDutyAnswered, Reconciled, RepairReported
 from chatops.looks import Look, Replica
 from chatops.outbox import Outbox, is_expired
 from chatops.record import NewestEpisode, opened, opens
+from chatops.repair import Command, Outcome, Proposal
 from chatops.step import step
 from tests.chat_data import GROUP, NOW
 
@@ -114,3 +115,16 @@ def test_a_click_is_as_old_as_it_is_for_its_person_however_late_it_was_delivered
     assert is_expired(click, delivered + 1)
     assert not is_expired(click, delivered)
     assert not is_expired(escalation, delivered + CLICK_SECONDS)
+
+
+@pytest.mark.parametrize("pages", [True, False])
+def test_a_repair_that_failed_escalates_an_incident_only_where_the_route_pages(*, pages: bool) -> None:
+    command = Command(document="orion-restart-pod", parameters=())
+    proposal = Proposal(fingerprint="f1", action="restart_pod", target="uid", command=command)
+    failed = RepairReported(proposal=proposal, outcome=Outcome.FAILED, result="no space left", began_at=NOW)
+
+    _, effects = after(replace(reconciled(), group=replace(GROUP, pages=pages)), failed)
+
+    assert any("no space left" in text for text in replies(effects))
+    assert any(isinstance(effect, Escalate) for effect in effects) is pages
+    assert ("The route of this alert pages nobody, so nobody was paged" in replies(effects)) is not pages

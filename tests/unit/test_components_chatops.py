@@ -27,7 +27,11 @@ from tests.component_data import settings
 from tests.component_harness import KEY, SNS, SQS, assert_narrow, deployed, statements
 
 CHAT = Chat(
-    routes=(ChatRoute(receiver="slack-warning", key="{}", channel="#orion-alerts", title_prefix="", group_by=("a",)),),
+    routes=(
+        ChatRoute(
+            receiver="slack-warning", key="{}", channel="#orion-alerts", title_prefix="", group_by=("a",), pages=True
+        ),
+    ),
     webhook_receivers=("default-receiver",),
     responders=("ann@example.com",),
     approvers=(),
