@@ -273,7 +273,7 @@ class Repairs:
     """All repairs and the actions that they use.
 
     `namespaces` are those that may be touched. `rights` are what the actions need in each of them, `cluster_rights`
-    what they need of resources that belong to no namespace.
+    what they need of resources that belong to no namespace. People may approve a repair for `approval_seconds`.
     """
 
     actions: tuple[RepairAction, ...]
@@ -283,6 +283,7 @@ class Repairs:
     namespaces: tuple[str, ...]
     rights: tuple[ClusterRight, ...]
     cluster_rights: tuple[ClusterRight, ...]
+    approval_seconds: int
 
     def as_function_data(self) -> dict[str, Any]:
         """Return what the function is given in its zip as `remediations.json`: names and patterns, nothing of AWS."""
@@ -309,6 +310,7 @@ class Repairs:
             },
             "repairs": {repair.alert: {"action": repair.action, "team": repair.team} for repair in self.repairs},
             "namespaces": list(self.namespaces),
+            "approval_seconds": self.approval_seconds,
         }
 
 

@@ -65,6 +65,7 @@ def repairs() -> Repairs:
         namespaces=("orion",),
         rights=(ClusterRight(group="", resource="pods", verbs=("delete", "get")),),
         cluster_rights=(ClusterRight(group="", resource="nodes", verbs=("get",)),),
+        approval_seconds=900,
     )
 
 

@@ -43,6 +43,8 @@ NOT_AFTER_PARAMETER: Mapping[str, str] = {
     "default": "9999999999",
 }
 
+APPROVAL_SECONDS = 15 * 60
+"""How long people may approve a repair. What its alert saw may be over then."""
 EVERYWHERE_ON = ActionModes()
 LEAST = ActionLimit(service=1, platform=1)
 """How often an action may begin within an hour where the catalog does not say."""
@@ -53,7 +55,8 @@ MAINTENANCE_RIGHT = ClusterRight(group="", resource="configmaps", verbs=("get",)
 def repairs(catalog: Catalog, time_scale: float = 1, environment: Environment = Environment.PROD) -> Repairs:
     """Return the repairs, the actions that they use, the namespaces that may be touched and the rights to do so.
 
-    Bounds that are a time are divided by `time_scale`. The modes are those of the `environment`.
+    Bounds that are a time, and the time for an approval, are divided by `time_scale`. The modes are those of the
+    `environment`.
     """
     used = {entry.action for entry in catalog.remediations.values()}
     actions = [catalog.actions[name] for name in sorted(used & set(catalog.actions))]
@@ -88,6 +91,7 @@ def repairs(catalog: Catalog, time_scale: float = 1, environment: Environment = 
         namespaces=namespaces,
         rights=rights_of(right for action in actions for right in action.rights),
         cluster_rights=rights_of(right for action in actions for right in action.cluster_rights),
+        approval_seconds=scaled(APPROVAL_SECONDS, time_scale),
     )
 
 
@@ -127,9 +131,12 @@ def repair_action(
 
 def scaled_bounds(bounds: Mapping[str, int], time_scale: float) -> dict[str, int]:
     """Return bounds with those called `*_seconds` divided by `time_scale`: they are compared with the rules' times."""
-    return {
-        name: max(1, round(value / time_scale)) if name.endswith(_SECONDS) else value for name, value in bounds.items()
-    }
+    return {name: scaled(value, time_scale) if name.endswith(_SECONDS) else value for name, value in bounds.items()}
+
+
+def scaled(seconds: int, time_scale: float) -> int:
+    """Return a time divided by `time_scale`, at least a second."""
+    return max(1, round(seconds / time_scale))
 
 
 def script_beginning(action: ActionFile, *, namespaces: Collection[str], bounds: Mapping[str, int]) -> str:

@@ -28,9 +28,6 @@ BEGIN_SECONDS = 15 * 60
 the script then refuses. One that Systems Manager still calls running when this and its time-out are over is given up.
 """
 
-
-APPROVAL_SECONDS = 15 * 60
-"""How long people may approve a repair. What its alert saw may be over then."""
 APPROVAL_GRACE_SECONDS = 120
 """How long an approval may take from the click to this function: chat asks Alertmanager in between."""
 
@@ -105,10 +102,11 @@ class DeployedDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remediations:
-    """The remediations by alert, and the namespaces in which they may act."""
+    """The remediations by alert, the namespaces in which they may act, and how long people may approve a repair."""
 
     by_alert: Mapping[str, Remediation]
     namespaces: frozenset[str]
+    approval_seconds: int
 
     def collecting(self) -> tuple[Action, ...]:
         """Return the actions that change nothing in the cluster, each once: they collect diagnostics."""
@@ -153,6 +151,7 @@ class Remediations:
                 for alert, repair in data["repairs"].items()
             },
             namespaces=frozenset(data["namespaces"]),
+            approval_seconds=int(data["approval_seconds"]),
         )
 
 

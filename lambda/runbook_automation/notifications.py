@@ -19,7 +19,6 @@ from orion_common.observer import Observer
 from runbook_automation.commands import Commands, NotSent
 from runbook_automation.configuration import (
     APPROVAL_GRACE_SECONDS,
-    APPROVAL_SECONDS,
     BEGIN_SECONDS,
     CLAIM_SECONDS,
     DELIVERY_SECONDS,
@@ -286,7 +285,7 @@ class Notifications:
         )
         if mode is not Mode.APPROVE or not isinstance(decision, Plan):
             return repair
-        approve_by = now + APPROVAL_SECONDS
+        approve_by = now + self.remediations.approval_seconds
         return replace(
             repair,
             status=Status.WAITING,

@@ -16,6 +16,8 @@ CHANNEL = {"channel": "#orion-alerts"}
 SCALE = {"document": "orion-scale-consumers"}
 REPLICAS = 2
 SANDBOX = ("--stack", "sandbox")
+CHAT_SECONDS = 150.0
+"""Real seconds until chat's sweep, which is not scaled, has seen what is due."""
 
 
 def approved_in_slack(drill: Drill) -> None:
@@ -53,6 +55,16 @@ def rejected_and_stopped_in_slack(drill: Drill) -> None:
     drill.end_fault(FAULT, service=service)
 
 
+def expired(drill: Drill) -> None:
+    """A repair that nobody approves in a quarter of an hour does not run, and its thread tells so."""
+    service = "orders"
+    _, root = _proposed(drill, service)
+    within = 15 * MINUTE + drill.target.clock.story(CHAT_SECONDS)
+    _replies(drill, "the thread tells that it has expired", root, "Repair expired: nothing was run", within=within)
+    drill.require_exactly(f"commands for {service}", 0, Kind.COMMAND_STARTED, ids=SCALE, where=_of(service))
+    drill.end_fault(FAULT, service=service)
+
+
 def _proposed(drill: Drill, service: str) -> tuple[Event, Event]:
     """Have a service's consumers lag. Returns the fault, and the thread that shows what waits for an approval."""
     cause = drill.start_fault(FAULT, service=service)
@@ -76,14 +88,16 @@ def _proposed(drill: Drill, service: str) -> tuple[Event, Event]:
     return cause, root
 
 
-def _replies(drill: Drill, what: str, root: Event, text: str, *, after: Event | None = None) -> Event:
+def _replies(
+    drill: Drill, what: str, root: Event, text: str, *, after: Event | None = None, within: float = 5 * MINUTE
+) -> Event:
     return drill.expect(
         what,
         Kind.MESSAGE_POSTED,
         ids=CHANNEL,
         where=lambda event: event.details.get("thread") == root.details["ts"] and text in _text(event),
         after=after or root,
-        within=5 * MINUTE,
+        within=within,
     )
 
 
@@ -106,5 +120,5 @@ def _text(event: Event) -> str:
     return f"{event.details['title']} {event.details['message']}"
 
 
-APPROVALS = Chapter(sequences=((approved_in_slack,), (rejected_and_stopped_in_slack,)))
+APPROVALS = Chapter(sequences=((approved_in_slack,), (rejected_and_stopped_in_slack,), (expired,)))
 """They can run beside chat's: those answer another alert. Where repairs are drilled, a stop would hold them."""

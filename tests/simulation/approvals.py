@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from alerting.repairs.compile import APPROVAL_SECONDS
 from chatops.effects import Effect as ChatEffect
 from chatops.effects import RejectRepair, RunCommand
 from chatops.episode import Episode, EpisodeId, Group, Policy
@@ -16,7 +17,7 @@ from chatops.events import AlertmanagerAnswered, Button, RepairProposed, SlackAc
 from chatops.looks import Look, Replica
 from chatops.repair import Command, Proposal
 from chatops.step import step as chat_step
-from runbook_automation.configuration import APPROVAL_GRACE_SECONDS, APPROVAL_SECONDS
+from runbook_automation.configuration import APPROVAL_GRACE_SECONDS
 from runbook_automation.lifecycle import Decided, Due, Effect, Fired, Propose, Resolved, Send, State, Stop, step
 from runbook_automation.limits import Ledger, Limit
 from runbook_automation.repair import Repair, Status

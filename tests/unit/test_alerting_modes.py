@@ -59,6 +59,11 @@ def test_the_strictest_rule_that_matches_applies() -> None:
     assert modes(catalog, Environment.DEV) == ("dry-run", {"orders": "off"})
 
 
+@pytest.mark.parametrize(("time_scale", "seconds"), [(1, 900), (20, 45), (10_000, 1)])
+def test_people_have_a_quarter_of_an_hour_of_the_story_to_approve(time_scale: float, seconds: int) -> None:
+    assert repairs(fixture_catalog(), time_scale).as_function_data()["approval_seconds"] == seconds
+
+
 def test_approvers_are_everybody_of_a_team_and_further_people() -> None:
     catalog = fixture_catalog()
 

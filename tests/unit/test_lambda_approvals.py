@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from alerting.repairs.compile import APPROVAL_SECONDS
 from orion_common.envelope import Unreadable
 from orion_common.names import STOP_ID, Mode
 from runbook_automation.chat_queue import DELAY_SECONDS, ChatQueue
-from runbook_automation.configuration import APPROVAL_GRACE_SECONDS, APPROVAL_SECONDS, DeployedDocument
+from runbook_automation.configuration import APPROVAL_GRACE_SECONDS, DeployedDocument
 from runbook_automation.counts import Count
 from runbook_automation.decisions import mode_of
 from tests.lambda_events import LABELS, notification
