@@ -19,6 +19,11 @@ def stopped_text(id_: str) -> str:
     return "All repairs" if id_ == STOP_ID else f"Repairs of {name}"
 
 
+def clicked_stop_id(click: str) -> str:
+    """Return the id of the item that says that a click has stopped repairs."""
+    return f"clicked#{click}"
+
+
 def resolve_id(key: str) -> str:
     """Return the id of the item that says when an alert (its fingerprint) or a group (its key) was seen resolved."""
     return f"resolved#{key}"

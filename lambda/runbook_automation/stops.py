@@ -34,9 +34,12 @@ class Stops:
             return  # whoever clicked has been told by now, and may have had repairs begin again
         id_ = stop_id(stop)
         since = time_text(int(stop.at))
-        if self.store.stop(id_, since=since, by=stop.by, why=stop.why):
+        click, expires_at = f"{id_}#{stop.by}#{stop.at}", int(stop.at) + 2 * MAXIMUM_AGE_SECONDS
+        if self.store.stop(id_, click=click, expires_at=expires_at, since=since, by=stop.by, why=stop.why):
             self.outcomes.observer.count(Count.STOPS)
             self.outcomes.observer.say("repairs stopped", item=id_, by=stop.by)
+        elif not self.store.is_stopped(id_):
+            return  # it was lifted since the click
         for repair in self.store.open_repairs():
             if id_ in stop_ids(repair) and repair.finished_at is None:
                 self._end(repair, f"{stopped_text(id_)} are stopped since {since} by {stop.by}: nothing was done")

@@ -11,9 +11,11 @@ import yaml
 from botocore import xform_name
 from botocore.session import Session
 
-from alerting.build import load_platform
+from alerting.build import load_catalog, load_platform
 from alerting.platform import Platform
-from alerting.settings import ChartFromRepository, RepairMode
+from alerting.repairs.model import ActionMode
+from alerting.repairs.modes import service_modes
+from alerting.settings import ChartFromRepository, Environment
 from alerting.settings.load import settings_from_file
 from components.naming import ALERTMANAGER, CHART, FUNCTION, PROMETHEUS
 from tests.alerting_data import DATA, ROOT, copied_root, settings
@@ -141,11 +143,10 @@ def test_the_tests_that_a_document_names_are_there(document: Path) -> None:
 
 
 def test_a_repair_of_a_service_waits_for_an_approval(tmp_path: Path) -> None:
-    made = platform(tmp_path, "Have a repair wait for an approval")
+    catalog = load_catalog(changed(tmp_path, "Have a repair wait for an approval"))
 
-    modes = {action.name: action.modes for action in made.repairs.actions}
-    assert modes["rollback_deployment"].services == {"orders": RepairMode.APPROVE}
-    assert modes["restart_pod"].services == {}
+    assert service_modes(catalog, "rollback_deployment", Environment.SANDBOX) == {"orders": ActionMode.APPROVE}
+    assert service_modes(catalog, "rollback_deployment", Environment.PROD) == {}
 
 
 DOCUMENTS = [ROOT / "docs" / name for name in ("changing.md", "deploying.md", "security.md")]

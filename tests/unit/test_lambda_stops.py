@@ -131,6 +131,27 @@ def test_a_stop_cancels_what_was_sent(world: World) -> None:
     assert world.seen.counts[Count.STOPS] == 1
 
 
+def test_what_was_lifted_since_the_click_stays_lifted(world: World) -> None:
+    clicked = stop(service="positions")
+    world.handle(clicked)
+    world.table.delete_item(Key={"id": "stop@service/positions"})  # as `orion repairs start` does
+
+    world.handle(clicked)
+    world.handle(notification())
+
+    assert len(world.commands()) == 1
+
+
+def test_a_later_click_stops_again(world: World) -> None:
+    world.handle(stop(service="positions"))
+    world.table.delete_item(Key={"id": "stop@service/positions"})
+
+    world.handle(stop(service="positions", at=NOW + 1))
+    world.handle(notification())
+
+    assert world.commands() == []
+
+
 def test_a_stop_that_comes_late_stops_nothing(world: World) -> None:
     world.handle(stop(at=NOW - MAXIMUM_AGE_SECONDS - 1))
     world.handle(notification())
