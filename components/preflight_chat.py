@@ -1,4 +1,7 @@
-"""Preflight of chat: Slack takes the bot's token, which is of the stack's workspace and has every scope."""
+"""Preflight of chat: Slack takes the bot's token, which is of the stack's workspace and has every scope.
+
+No provider of the engine asks Slack, so that the one request is made here.
+"""
 
 from __future__ import annotations
 

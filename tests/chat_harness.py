@@ -7,33 +7,24 @@ import json
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 from moto import mock_aws
 
 from alertmanager_access.handler import carry_out
-from chatops.alertmanager_client import AlertmanagerClient
 from chatops.alertmanager_replicas import AlertmanagerReplicas
-from chatops.archive_client import ArchiveClient
-from chatops.chat import Chat, known_group
-from chatops.clients import Clients
-from chatops.configuration import ChatData
-from chatops.digests import Digests
+from chatops.chat import Chat
+from chatops.configuration import ChatData, Configuration
 from chatops.episode import Episode, Policy
 from chatops.episode_store import EpisodeStore
-from chatops.paced_slack import PacedSlack
 from chatops.pagerduty_api import PagerDutyApi
-from chatops.pagerduty_client import PagerDutyClient
 from chatops.record import Record
 from chatops.record_codec import decode
-from chatops.reminders import digest_reminder
-from chatops.repair_function import RepairFunction
 from chatops.slack_api import SlackApi
-from chatops.slack_client import SlackClient
+from chatops.wiring import Services, make_chat
 from orion_common.group_key import deduplication_key
-from orion_common.message_archive import MessageArchive
 from sandbox.service import HttpService, wait_until_ready
 from tests.http_stub import Asked, Reply, http_stub
 from tests.lambda_events import create_state_table, notification
@@ -45,6 +36,19 @@ AUDIT_BUCKET = "orion-audit"
 ROUTE = '{}/{severity="warning"}'
 LABELS = {"alertname": "HighMemoryUsage", "service": "positions"}
 KEY = deduplication_key(ROUTE, LABELS)
+CONFIGURATION = Configuration(
+    table="orion-state",
+    diagnostics_bucket=BUCKET,
+    audit_bucket=AUDIT_BUCKET,
+    secret="credentials",
+    queue_url="queue",
+    repair_queue_url="repairs",
+    alertmanager_function="access",
+    alertmanager_replicas=3,
+    workspace=WORKSPACE,
+    slack_api="https://slack/api",
+    pagerduty_api="https://pagerduty",
+)
 DATA: dict[str, Any] = {
     "routes": {
         "warning": {
@@ -285,42 +289,17 @@ def _chat(addresses: dict[str, str], seen: Seen, replicas: AlertmanagerReplicas,
     def now() -> float:
         return account.now.time
 
-    data = ChatData.from_json(json.dumps(DATA))
     policy = Policy(responders=frozenset(), approvers=frozenset())
-    store = EpisodeStore(table=table, policy=policy, now=now)
-    slack = SlackClient(api=SlackApi(token="xoxb", address=addresses["slack"]), now=now)
-    pagerduty = PagerDutyClient(
-        api=PagerDutyApi(
-            token=TOKEN,
-            sender="ann@example.com",
-            address=addresses["pagerduty"],
-        ),
-        email_of=slack.email_of,
-        group_of=lambda alert_key: known_group(store, alert_key),
-        now=now,
-    )
-    digests = Digests(slack=slack, store=store, now=now, remind=digest_reminder(sqs, queue_url, seen))
-    alertmanager = AlertmanagerClient(
-        client=cast("Any", _InThisProcess(replicas)), function="access", group_of=data.group_of
-    )
-    return Chat(
-        data=data,
-        workspace=WORKSPACE,
-        policy=policy,
-        store=store,
-        clients=Clients(
-            chat=PacedSlack(digests=digests),
-            pagerduty=pagerduty,
-            alertmanager=alertmanager,
-            commands=RepairFunction(sqs=sqs, queue_url=repair_queue_url),
-            archive=ArchiveClient(s3=s3, audit_bucket=AUDIT_BUCKET, drafts_bucket=BUCKET, region="us-east-1"),
-        ),
-        digests=digests,
-        slack=slack,
-        pagerduty=pagerduty,
-        archive=MessageArchive(s3=s3, bucket=BUCKET),
-        observer=seen,
+    services = Services(
+        slack=SlackApi(token="xoxb", address=addresses["slack"]),
+        pagerduty=PagerDutyApi(token=TOKEN, sender="ann@example.com", address=addresses["pagerduty"]),
+        store=EpisodeStore(table=table, policy=policy, now=now),
+        functions=cast("Any", _InThisProcess(replicas)),
+        s3=s3,
         sqs=sqs,
-        queue_url=queue_url,
+        region="us-east-1",
+        observer=seen,
         now=now,
     )
+    configuration = replace(CONFIGURATION, queue_url=queue_url, repair_queue_url=repair_queue_url)
+    return make_chat(configuration, ChatData.from_json(json.dumps(DATA)), policy, services)

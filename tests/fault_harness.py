@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -17,26 +17,18 @@ from urllib3 import PoolManager
 
 from alertmanager_access.handler import carry_out
 from chatops import alertmanager_replicas
-from chatops.alertmanager_client import AlertmanagerClient
-from chatops.archive_client import ArchiveClient
-from chatops.chat import Chat, known_group
-from chatops.clients import Clients, Unavailable
+from chatops.chat import Chat
+from chatops.clients import Unavailable
 from chatops.configuration import ChatData
-from chatops.digests import Digests
 from chatops.episode import Episode, EpisodeId, Policy
 from chatops.http_json import JsonHttp
-from chatops.paced_slack import PacedSlack
 from chatops.pagerduty_api import PagerDutyApi
-from chatops.pagerduty_client import PagerDutyClient
 from chatops.record import Record, due_at
-from chatops.reminders import digest_reminder
-from chatops.repair_function import RepairFunction
 from chatops.slack_api import SlackApi
-from chatops.slack_client import SlackClient
 from chatops.store import Conflict, Put, Versioned
+from chatops.wiring import Services, make_chat
 from orion_common.aws_answers import WrongAnswer
-from orion_common.message_archive import MessageArchive
-from tests.chat_harness import DATA, FINGERPRINT, KEY, WORKSPACE, Alertmanagers, Workspace
+from tests.chat_harness import CONFIGURATION, DATA, FINGERPRINT, KEY, WORKSPACE, Alertmanagers, Workspace
 from tests.fault_backends import Connection, Fault, HttpAnswer, PagerDuty, Pool, Service, time_text
 from tests.http_stub import Asked, Reply
 from tests.lambda_events import notification
@@ -269,38 +261,20 @@ class FaultWorld:
         return {"Payload": io.BytesIO(json.dumps(carry_out(replicas, json.loads(Payload))).encode())}
 
     def _chat(self) -> Chat:
-        data = ChatData.from_json(json.dumps(DATA))
         policy = Policy(responders=frozenset(), approvers=frozenset(), replicas=1)
-        slack_http = JsonHttp(service="Slack", pool=cast("PoolManager", Pool(self, Service.SLACK)))
-        pagerduty_http = JsonHttp(service="PagerDuty", pool=cast("PoolManager", Pool(self, Service.PAGERDUTY)))
-        slack = SlackClient(api=SlackApi(token="xoxb", address="https://slack/api", http=slack_http), now=self.now)
-        pagerduty = PagerDutyClient(
-            api=PagerDutyApi(token="t", sender="bob@example.com", address="https://pagerduty", http=pagerduty_http),
-            email_of=slack.email_of,
-            group_of=lambda key: known_group(self, key),
-            now=self.now,
-        )
-        fake = cast("Any", self)
-        remind = digest_reminder(fake, "queue", self.seen)
-        digests = Digests(slack=slack, store=self, now=self.now, remind=remind)
-        return Chat(
-            data=data,
-            workspace=WORKSPACE,
-            policy=policy,
+        slack = JsonHttp(service="Slack", pool=cast("PoolManager", Pool(self, Service.SLACK)))
+        pagerduty = JsonHttp(service="PagerDuty", pool=cast("PoolManager", Pool(self, Service.PAGERDUTY)))
+        sender, fake = "bob@example.com", cast("Any", self)
+        services = Services(
+            slack=SlackApi(token="xoxb", address=CONFIGURATION.slack_api, http=slack),
+            pagerduty=PagerDutyApi(token="t", sender=sender, address=CONFIGURATION.pagerduty_api, http=pagerduty),
             store=self,
-            clients=Clients(
-                chat=PacedSlack(digests=digests),
-                pagerduty=pagerduty,
-                alertmanager=AlertmanagerClient(client=fake, function="access", group_of=data.group_of),
-                commands=RepairFunction(sqs=fake, queue_url="repairs"),
-                archive=ArchiveClient(s3=fake, audit_bucket="audit", drafts_bucket="drafts", region="us-east-1"),
-            ),
-            digests=digests,
-            slack=slack,
-            pagerduty=pagerduty,
-            archive=MessageArchive(s3=fake, bucket="drafts"),
-            observer=self.seen,
+            functions=fake,
+            s3=fake,
             sqs=fake,
-            queue_url="queue",
+            region="us-east-1",
+            observer=self.seen,
             now=self.now,
         )
+        configuration = replace(CONFIGURATION, diagnostics_bucket="drafts", audit_bucket="audit")
+        return make_chat(configuration, ChatData.from_json(json.dumps(DATA)), policy, services)

@@ -324,3 +324,34 @@ def moto_world() -> Generator[World]:
             yield world
         finally:
             world.close()
+
+
+@dataclass(frozen=True, slots=True)
+class SentToChat:
+    """The requests by which the repair function puts messages on chat's queue: none can be received for seconds."""
+
+    world: World
+    requests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    def bodies(self) -> list[str]:
+        """Return what was sent since the last look."""
+        bodies = [str(request["MessageBody"]) for request in self.requests]
+        self.requests.clear()
+        return bodies
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Return what was sent since the last look, as JSON has it."""
+        return [json.loads(body) for body in self.bodies()]
+
+
+def with_chat(world: World) -> SentToChat:
+    """Give an automation chat's queue."""
+    url = world.sqs.create_queue(QueueName="orion-chatops")["QueueUrl"]
+    world.automation = replace(world.automation, chat=ChatQueue(sqs=world.sqs, url=url))
+    sent = SentToChat(world)
+
+    def note(params: dict[str, Any], **_: object) -> None:
+        sent.requests.append(params)
+
+    world.listen(world.sqs, "provide-client-params.sqs.SendMessage", note)
+    return sent

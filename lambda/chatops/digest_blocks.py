@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chatops.channel import Digest, Listed
+from chatops.slack_blocks import HEADER_LIMIT, SEVERITY_COLORS
 from chatops.slack_text import escaped, plain
 
-HEADER_LIMIT = 150
 MOST_LINES = 20
 LINES_OF_A_SECTION = 10
 """A section holds 3,000 characters: ten lines at their longest."""
@@ -21,7 +21,6 @@ MOST_ENDED = 12
 TITLE_LIMIT = 60
 SERVICE_LIMIT = 30
 _WORST = ("critical", "high", "warning", "info")
-_COLORS = {"critical": "danger", "high": "danger", "warning": "warning"}
 
 Payload = dict[str, Any]
 
@@ -57,7 +56,7 @@ def _notification_text(digest: Digest) -> str:
 
 def _color(digest: Digest) -> str:
     still_open = [item.severity for item in digest.listed if item.is_open]
-    return _COLORS.get(min(still_open, key=_badness), "good") if still_open else "good"
+    return SEVERITY_COLORS.get(min(still_open, key=_badness), "good") if still_open else "good"
 
 
 def _badness(severity: str) -> int:

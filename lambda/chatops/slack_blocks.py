@@ -28,6 +28,8 @@ COMMAND_LIMIT = 2500
 MOST_WAITING = 10
 """How many repairs have buttons at once: Slack takes 50 blocks. The others get theirs when one of these is decided."""
 
+SEVERITY_COLORS: Mapping[str, str] = {"critical": "danger", "high": "danger", "warning": "warning"}
+"""Slack's names of colours, by severity. Any other is `good`."""
 LINK_PREFIX = "link-"
 """The beginning of the id of an action that opens an address: Slack reports its click, which does nothing."""
 SILENCES = (Button.SILENCE_1_HOUR, Button.SILENCE_4_HOURS, Button.SILENCE_UNTIL_RESOLVED)
@@ -94,7 +96,7 @@ def color(message: RootMessage) -> str:
     """Return the colour of a message's bar."""
     if message.state is Shown.RESOLVED:
         return "good"
-    return {"critical": "danger", "high": "danger", "warning": "warning"}.get(message.details.severity, "good")
+    return SEVERITY_COLORS.get(message.details.severity, "good")
 
 
 def _blocks(message: RootMessage, name_of: NameOf) -> Iterator[Payload]:

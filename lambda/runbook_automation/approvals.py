@@ -6,7 +6,7 @@ conditional write, so that a decision that arrives twice runs nothing twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -16,7 +16,7 @@ from runbook_automation.commands import Commands
 from runbook_automation.configuration import Action, Remediations
 from runbook_automation.counts import Count
 from runbook_automation.decisions import Plan, mode_of
-from runbook_automation.lifecycle import Decided, Effect, Ignore, Publish, Send
+from runbook_automation.lifecycle import Decided, Effect, Send
 from runbook_automation.limits import limits_of
 from runbook_automation.outcomes import Outcomes
 from runbook_automation.repair import Repair
@@ -25,14 +25,14 @@ from runbook_automation.store import RepairStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approvals:
-    """Handles decisions one after another. `send` sends the command of a claimed repair, once."""
+    """Handles decisions one after another. `carry_out` carries out the effects of one, with its plan."""
 
     mode: Mode
     remediations: Remediations
     store: RepairStore
     commands: Commands
     outcomes: Outcomes
-    send: Callable[[Repair, Plan], None]
+    carry_out: Callable[[Sequence[Effect], Plan | None], None]
 
     def handle(self, decision: RepairDecision) -> None:
         """Run or end the repair that a decision is about, unless that has happened. Raises `Busy`."""
@@ -51,23 +51,13 @@ class Approvals:
             document=self._document(known, action),
         )
         limits = () if plan is None else limits_of(known.labels, plan)
-        self._carry_out(self.store.decide(known, decided, limits), plan)
+        effects = self.store.decide(known, decided, limits)
+        if any(isinstance(effect, Send) for effect in effects):
+            self.outcomes.observer.count(Count.APPROVED)
+        self.carry_out(effects, plan)
 
     def _document(self, known: Repair, action: Action | None) -> str:
         """Return the document that would run now, or nothing if the catalog does not let it run any more."""
         if action is None or mode_of(action, self.mode, known.labels) in {Mode.OFF, Mode.DRY_RUN}:
             return ""
         return self.commands.document_of(action)
-
-    def _carry_out(self, effects: tuple[Effect, ...], plan: Plan | None) -> None:
-        for effect in effects:
-            match effect:
-                case Ignore():
-                    self.outcomes.observer.count(Count.DUPLICATE)
-                case Publish(ended):
-                    self.outcomes.publish(ended)
-                case Send(claimed) if plan is not None:
-                    self.outcomes.observer.count(Count.APPROVED)
-                    self.send(claimed, plan)
-                case _:  # the store has written the record
-                    pass

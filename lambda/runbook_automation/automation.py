@@ -116,7 +116,7 @@ class Automation:
             store=self.store,
             commands=self.commands,
             outcomes=self.outcomes,
-            send=self._notifications.send_claimed,
+            carry_out=self._notifications.carry_out,
         )
 
     @property
@@ -128,7 +128,7 @@ class Automation:
             commands=self.commands,
             alertmanager=self.alertmanager,
             outcomes=self.outcomes,
-            send=self._notifications.send_claimed,
+            carry_out=self._notifications.carry_out,
         )
 
     def _need_time(self) -> None:

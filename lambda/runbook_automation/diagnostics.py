@@ -6,7 +6,7 @@ It changes nothing, so that nobody approves it. Its limits and the stop hold it 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from orion_common.alertmanager import AlertmanagerApi, NotFetched
@@ -17,7 +17,7 @@ from runbook_automation.commands import Commands
 from runbook_automation.configuration import CLAIM_SECONDS, MAXIMUM_AGE_SECONDS, Action, Remediations
 from runbook_automation.counts import Count
 from runbook_automation.decisions import Plan, mode_of, plan_of, repair_id
-from runbook_automation.lifecycle import Ignore, Publish, Send
+from runbook_automation.lifecycle import Effect
 from runbook_automation.limits import limits_of
 from runbook_automation.outcomes import Outcomes
 from runbook_automation.repair import Ending, Origin, Repair, Status, shown_labels
@@ -30,7 +30,7 @@ REQUEST_CHARACTERS = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostics:
-    """Handles requests one after another. `send` sends the command of a claimed repair, once."""
+    """Handles requests one after another. `carry_out` carries out the effects of a claim, with its plan."""
 
     mode: Mode
     remediations: Remediations
@@ -38,7 +38,7 @@ class Diagnostics:
     commands: Commands
     alertmanager: AlertmanagerApi
     outcomes: Outcomes
-    send: Callable[[Repair, Plan], None]
+    carry_out: Callable[[Sequence[Effect], Plan | None], None]
 
     def handle(self, request: DiagnosticsRequest) -> None:
         """Collect what alerts allow, or report why that can't be. A request that comes again collects nothing more."""
@@ -75,16 +75,7 @@ class Diagnostics:
             self.outcomes.chat.report(repair.ended(ending, now))
             return
         key = AlertKey(resolve_ids=(), previous_id=repair.id)
-        for effect in self.store.claim(repair, key, limits_of(alert.labels, plan), now):
-            match effect:
-                case Ignore():
-                    self.outcomes.observer.count(Count.DUPLICATE)
-                case Publish(ended):
-                    self.outcomes.publish(ended)
-                case Send(claimed):
-                    self.send(claimed, plan)
-                case _:  # the store has written the record
-                    pass
+        self.carry_out(self.store.claim(repair, key, limits_of(alert.labels, plan), now), plan)
 
     def _claimed(self, request: DiagnosticsRequest, alert: Alert, plan: Plan, now: int) -> Repair:
         asked = hashlib.sha256(request.request.encode()).hexdigest()[:REQUEST_CHARACTERS]

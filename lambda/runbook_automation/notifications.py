@@ -147,7 +147,7 @@ class Notifications:
         named = names | {alert.name for alert in notification.alerts}
         for name in sorted(named & set(self.remediations.by_alert)):
             notice = self._notice(notification, name, number, reason)
-            self._carry_out(self.store.claim(notice, None, (), int(self.now())))
+            self.carry_out(self.store.claim(notice, None, (), int(self.now())))
 
     def _notice(self, notification: Notification, name: str, left_out: int, reason: str) -> Repair:
         """Return what a team is told about alerts that nothing was done about, as a record so that it is told once."""
@@ -192,11 +192,11 @@ class Notifications:
         now = int(self.now())
         ending = self._ending_without_command(alert, decision, mode, too_late)
         if ending is not None:
-            self._carry_out(self.store.claim(repair.ended(ending, now), key, (), now))
+            self.carry_out(self.store.claim(repair.ended(ending, now), key, (), now))
         elif isinstance(decision, Plan):
             limits = () if mode is Mode.APPROVE else limits_of(alert.labels, decision)
             effects = self.store.claim(repair, key, limits, now)
-            self._carry_out(effects, decision, not_sent)
+            self.carry_out(effects, decision, not_sent)
 
     def _ending_without_command(
         self, alert: Alert, decision: Plan | Handing | Refusal, mode: Mode, too_late: str | None
@@ -236,13 +236,16 @@ class Notifications:
                 case _:
                     raise AssertionError(f"{effect}: no effect of a resolve")
 
-    def _carry_out(
+    def carry_out(
         self,
         effects: Sequence[Effect],
         plan: Plan | None = None,
         not_sent: list[Repair] | None = None,
     ) -> None:
-        """Carry out the effects of a claim. A repair that is not sent is added to `not_sent`, where there is one."""
+        """Carry out the effects of a claim, or of a decision about one.
+
+        A repair that is not sent is added to `not_sent`, where there is one.
+        """
         for effect in effects:
             match effect:
                 case Ignore():
@@ -255,7 +258,7 @@ class Notifications:
                     self.outcomes.chat.propose(waiting)
                     self.observer.count(Count.PROPOSED)
                 case Send(claimed) if plan is not None:
-                    self.send_claimed(claimed, plan)
+                    self._send_claimed(claimed, plan)
                 case _:  # the store has written the record
                     pass
 
@@ -294,7 +297,7 @@ class Notifications:
             due_at=approve_by + APPROVAL_GRACE_SECONDS,
         )
 
-    def send_claimed(self, repair: Repair, plan: Plan) -> None:
+    def _send_claimed(self, repair: Repair, plan: Plan) -> None:
         """Send the command of a claimed repair, once."""
         fingerprint = repair.origin.fingerprint if repair.origin else ""
         comment = f"{repair.alert} {fingerprint}".rstrip()

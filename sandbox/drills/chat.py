@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from alerting.names import ALERT_TOPIC
 from sandbox.drills.chapter import Chapter
 from sandbox.drills.drill import MACHINE_SECONDS, Drill
 from sandbox.drills.story import MINUTE, fires, tells_of
+from sandbox.drills.threads import CHANNEL, click, is_root, replies, shows, text_of, thread
 from sandbox.journal import Event, Kind
 from sandbox.seed_data import NO_EMAIL
 
 ALERT = "CriticalLatency"
 FAULT = "requests are slow"
-CHANNEL = {"channel": "#orion-alerts"}
-DIGEST = "incidents at once"
-"""The words of a digest's title: it may name the alert, and is no thread of it."""
 ENDS_WITHIN_SECONDS = 300.0
 """Real seconds until chat has proved that nothing fires: it trusts a replica that has run for 150, and looks twice."""
 
@@ -33,20 +29,20 @@ def one_thread(drill: Drill) -> None:
         after=cause,
         within=10 * MINUTE,
     )
-    root = _thread(drill, service, notified)
+    root = thread(drill, ALERT, service, notified)
     drill.require_within("from notification to thread", notified, root, limit_seconds=MACHINE_SECONDS)
     drill.require("its colour", root.details["color"], "danger")
     (person,) = drill.target.on_call(service)
-    on_call = _shows(drill, "who is on call", root, person)
-    drill.target.click(NO_EMAIL, CHANNEL["channel"], root.details["ts"], "acknowledge")
+    on_call = shows(drill, "who is on call", root, person)
+    click(drill, NO_EMAIL, root, "acknowledge")
     drill.expect(
         "a stranger who clicks is told why not",
         Kind.MESSAGE_POSTED,
         ids=CHANNEL,
-        where=lambda event: bool(event.details.get("only_for")) and "does not allow" in _text(event),
+        where=lambda event: bool(event.details.get("only_for")) and "does not allow" in text_of(event),
         after=on_call,
     )
-    drill.target.click(person, CHANNEL["channel"], root.details["ts"], "acknowledge")
+    click(drill, person, root, "acknowledge")
     drill.expect(
         "the person's click acknowledges in PagerDuty",
         Kind.INCIDENT_ACKNOWLEDGED,
@@ -54,19 +50,13 @@ def one_thread(drill: Drill) -> None:
         where=lambda event: ALERT in str(event.details["summary"]),
         after=on_call,
     )
-    _shows(drill, "who acknowledged", root, f"Acknowledged by:* {person}")
+    shows(drill, "who acknowledged", root, f"Acknowledged by:* {person}")
     ended = _resolves(drill, root, service)
-    drill.expect(
-        "the thread has the post-incident draft",
-        Kind.MESSAGE_POSTED,
-        ids=CHANNEL,
-        where=lambda event: event.details.get("thread") == root.details["ts"] and "Post-incident draft" in _text(event),
-        after=ended,
-    )
-    drill.target.click(person, CHANNEL["channel"], root.details["ts"], "needed-a-human")
-    _shows(drill, "that it needed a human", root, "Needed a human:* yes", after=ended)
+    replies(drill, "where the post-incident draft is", root, "Post-incident draft", after=ended)
+    click(drill, person, root, "needed-a-human")
+    shows(drill, "that it needed a human", root, "Needed a human:* yes", after=ended)
     _acknowledged_once(drill, service)
-    drill.require_exactly("messages of this incident", 1, Kind.MESSAGE_POSTED, where=_is_root(service))
+    drill.require_exactly("messages of this incident", 1, Kind.MESSAGE_POSTED, where=is_root(ALERT, service))
 
 
 def acknowledged_in_pagerduty(drill: Drill) -> None:
@@ -81,14 +71,8 @@ def acknowledged_in_pagerduty(drill: Drill) -> None:
         ids={"incident": incident.ids["incident"]},
         after=incident,
     )
-    drill.expect(
-        "the thread says by whom",
-        Kind.MESSAGE_POSTED,
-        ids=CHANNEL,
-        where=lambda event: _text(event).count(f"Acknowledged by {person}") > 0,
-        after=acknowledged,
-    )
-    _shows(drill, "who acknowledged", root, f"Acknowledged by:* {person}")
+    replies(drill, "by whom", root, f"Acknowledged by {person}", after=acknowledged)
+    shows(drill, "who acknowledged", root, f"Acknowledged by:* {person}")
     _resolves(drill, root, service)
     _acknowledged_once(drill, service)
 
@@ -98,19 +82,13 @@ def silenced_and_lifted(drill: Drill) -> None:
     service = "positions"
     root, incident = _incident(drill, service)
     (person,) = drill.target.on_call(service)
-    drill.target.click(person, CHANNEL["channel"], root.details["ts"], "silence-1h")
+    click(drill, person, root, "silence-1h")
     drill.wait_until("Alertmanager has the silence", lambda: _silences(drill, service) == 1)
-    _shows(drill, "that it is silenced", root, "Silenced until")
-    drill.target.click(person, CHANNEL["channel"], root.details["ts"], "lift-silence")
+    shows(drill, "that it is silenced", root, "Silenced until")
+    click(drill, person, root, "lift-silence")
     drill.wait_until("the silence is lifted", lambda: _silences(drill, service) == 0)
-    drill.expect(
-        "the thread says who lifted it",
-        Kind.MESSAGE_POSTED,
-        ids=CHANNEL,
-        where=lambda event: "Silence lifted by" in _text(event),
-        after=incident,
-    )
-    drill.target.click(person, CHANNEL["channel"], root.details["ts"], "silence-until-resolved")
+    replies(drill, "who lifted it", root, "Silence lifted by", after=incident)
+    click(drill, person, root, "silence-until-resolved")
     drill.wait_until("it is silenced until it resolves", lambda: _silences(drill, service) == 1)
     ended = _resolves(drill, root, service)
     drill.expect(
@@ -134,29 +112,7 @@ def _incident(drill: Drill, service: str) -> tuple[Event, Event]:
         after=cause,
         within=10 * MINUTE,
     )
-    return _thread(drill, service, cause), incident
-
-
-def _thread(drill: Drill, service: str, after: Event) -> Event:
-    return drill.expect(
-        "Slack shows its thread",
-        Kind.MESSAGE_POSTED,
-        ids=CHANNEL,
-        where=_is_root(service),
-        after=after,
-        within=10 * MINUTE,
-    )
-
-
-def _shows(drill: Drill, what: str, root: Event, text: str, *, after: Event | None = None) -> Event:
-    return drill.expect(
-        f"the thread shows {what}",
-        Kind.MESSAGE_UPDATED,
-        ids=CHANNEL,
-        where=lambda event: event.details["ts"] == root.details["ts"] and text in _text(event),
-        after=after or root,
-        within=5 * MINUTE,
-    )
+    return thread(drill, ALERT, service, cause), incident
 
 
 def _resolves(drill: Drill, root: Event, service: str) -> Event:
@@ -169,14 +125,8 @@ def _resolves(drill: Drill, root: Event, service: str) -> Event:
         after=mended,
         within=23 * MINUTE,
     )
-    return drill.expect(
-        "the thread shows that it has resolved",
-        Kind.MESSAGE_UPDATED,
-        ids=CHANNEL,
-        where=lambda event: event.details["ts"] == root.details["ts"] and "[RESOLVED]" in _text(event),
-        after=resolved,
-        within=6 * MINUTE + drill.target.clock.story(ENDS_WITHIN_SECONDS),
-    )
+    within = 6 * MINUTE + drill.target.clock.story(ENDS_WITHIN_SECONDS)
+    return shows(drill, "that it has resolved", root, "[RESOLVED]", after=resolved, within=within)
 
 
 def _acknowledged_once(drill: Drill, service: str) -> None:
@@ -187,21 +137,6 @@ def _silences(drill: Drill, service: str) -> int:
     """Return how many silences match exactly the alerts of the drill's group."""
     matched = {"alertname": ALERT, "service": service}
     return sum(matched.items() <= labels.items() for labels in drill.target.silences())
-
-
-def _is_root(service: str) -> Callable[[Event], bool]:
-    """Return what says whether a message is the first of a thread about the alert of a service, or a webhook's."""
-
-    def is_root(event: Event) -> bool:
-        text = _text(event)
-        is_digest = DIGEST in text
-        return event.details.get("thread") is None and not is_digest and ALERT in text and service in text
-
-    return is_root
-
-
-def _text(event: Event) -> str:
-    return f"{event.details['title']} {event.details['message']}"
 
 
 CHAT = Chapter(sequences=((one_thread,), (acknowledged_in_pagerduty,), (silenced_and_lifted,)))

@@ -42,10 +42,10 @@ def thirty_pods(drill: Drill) -> None:
         within=2 * MINUTE,
     )
     drill.expect_count(
-        "restarts end", RESTARTS_AN_HOUR, Kind.COMMAND_FINISHED, ids=RESTART, where=_of(service), within=2 * MINUTE
+        "restarts end", RESTARTS_AN_HOUR, Kind.COMMAND_FINISHED, ids=RESTART, where=about(service), within=2 * MINUTE
     )
     drill.wait_until("every message is dealt with", lambda: drill.target.unread_repair_messages() == 0)
-    drill.require_exactly("restarts", RESTARTS_AN_HOUR, Kind.COMMAND_STARTED, ids=RESTART, where=_of(service))
+    drill.require_exactly("restarts", RESTARTS_AN_HOUR, Kind.COMMAND_STARTED, ids=RESTART, where=about(service))
     drill.require("the message names the limit", "an hour for orders" in json.dumps(told.details), expected=True)
     fewest = fewest_ready(drill, service)
     drill.require(f"at least {PODS - 1} pods are ready at any time, {fewest} were", fewest >= PODS - 1, expected=True)
@@ -64,7 +64,7 @@ def the_stop(drill: Drill) -> None:
             "a restart waits for its turn",
             Kind.COMMAND_STARTED,
             ids=RESTART,
-            where=_of(first),
+            where=about(first),
             after=cause,
             within=8 * MINUTE,
         )
@@ -84,7 +84,7 @@ def the_stop(drill: Drill) -> None:
         after=stopped,
         within=10 * MINUTE,
     )
-    drill.require_exactly(f"restarts of {other}", 0, Kind.COMMAND_STARTED, ids=RESTART, where=_of(other))
+    drill.require_exactly(f"restarts of {other}", 0, Kind.COMMAND_STARTED, ids=RESTART, where=about(other))
     for name in (service, other):
         drill.require_exactly(
             f"pods of {name} gone", 0, Kind.POD_DELETED, where=lambda event, name=name: _is_of(event, name)
@@ -95,7 +95,7 @@ def the_stop(drill: Drill) -> None:
         "a new alert is answered",
         Kind.COMMAND_FINISHED,
         ids={**RESTART, "status": "Success"},
-        where=_of(second),
+        where=about(second),
         after=again,
         within=10 * MINUTE,
     )
@@ -114,8 +114,8 @@ def _says(status: str, service: str) -> Callable[[Event], bool]:
     return says
 
 
-def _of(name: str) -> Callable[[Event], bool]:
-    """Say which commands name a service or a pod."""
+def about(name: str) -> Callable[[Event], bool]:
+    """Return what says whether a command is about a service or a pod: whether one of its parameters names it."""
     return lambda event: name in json.dumps(event.details.get("parameters", {}))
 
 
@@ -129,7 +129,7 @@ def fewest_ready(drill: Drill, service: str) -> int:
     A pod that ends and its successor that is ready may be seen in one look of the observer: then nothing is missing.
     """
     events = [event for event in drill.target.journal.events() if event.time >= drill.started]
-    begin = next(event.time for event in events if event.kind is Kind.COMMAND_STARTED and _of(service)(event))
+    begin = next(event.time for event in events if event.kind is Kind.COMMAND_STARTED and about(service)(event))
     ready = fewest = PODS
     for event in events:
         if event.time < begin or event.kind not in {Kind.POD_READY, Kind.POD_DELETED} or not _is_of(event, service):

@@ -78,7 +78,13 @@ def test_a_queue_holds_a_reminder_back_in_whole_seconds_within_its_limits() -> N
 
 
 def test_a_reminder_that_cannot_be_sent_fails_no_message() -> None:
-    digest_reminder(cast("Any", Queue(answers=False)), "https://queue", Seen())(CHANNEL, 1.0)
+    seen = Seen()
+
+    digest_reminder(cast("Any", Queue(answers=False)), "https://queue", seen)(CHANNEL, 1.0)
+
+    (text,) = seen.texts
+    assert text.startswith("not reminded")
+    assert CHANNEL in text
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,48 +18,27 @@ from runbook_automation.configuration import APPROVAL_GRACE_SECONDS, DeployedDoc
 from runbook_automation.counts import Count
 from runbook_automation.decisions import mode_of
 from tests.lambda_events import LABELS, notification
-from tests.lambda_harness import NOW, SWEEP, World, moto_world
+from tests.lambda_harness import NOW, SWEEP, SentToChat, World, moto_world, with_chat
 
 APPROVER = "Ann"
 
 
-@dataclass
-class Approvals:
-    """The function's environment, and what it puts on chat's queue: a message can't be received for some seconds."""
-
-    world: World
-    requests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-
-    def to_chat(self) -> list[dict[str, Any]]:
-        """Return what chat was sent since the last look."""
-        messages = [json.loads(request["MessageBody"]) for request in self.requests]
-        self.requests.clear()
-        return messages
-
-
 @pytest.fixture
-def chat() -> Iterator[Approvals]:
+def chat() -> Iterator[SentToChat]:
     with moto_world() as world:
-        url = world.sqs.create_queue(QueueName="orion-chatops")["QueueUrl"]
-        world.automation = replace(world.automation, chat=ChatQueue(sqs=world.sqs, url=url), mode=Mode.APPROVE)
-        approvals = Approvals(world)
-
-        def note(params: dict[str, Any], **_: object) -> None:
-            approvals.requests.append(params)
-
-        world.listen(world.sqs, "provide-client-params.sqs.SendMessage", note)
-        yield approvals
+        world.in_mode(Mode.APPROVE)
+        yield with_chat(world)
 
 
 @pytest.fixture
-def world(chat: Approvals) -> World:
+def world(chat: SentToChat) -> World:
     return chat.world
 
 
-def proposed(chat: Approvals) -> dict[str, Any]:
+def proposed(chat: SentToChat) -> dict[str, Any]:
     """Have an alert fire, and return the proposal that chat got."""
     chat.world.handle(notification())
-    (proposal,) = chat.to_chat()
+    (proposal,) = chat.messages()
     return proposal
 
 
@@ -81,7 +60,7 @@ def status(world: World) -> str:
     return item["status"]
 
 
-def test_a_repair_waits_and_chat_is_shown_exactly_what_would_run(chat: Approvals, world: World) -> None:
+def test_a_repair_waits_and_chat_is_shown_exactly_what_would_run(chat: SentToChat, world: World) -> None:
     proposal = proposed(chat)
 
     assert world.commands() == []
@@ -94,7 +73,7 @@ def test_a_repair_waits_and_chat_is_shown_exactly_what_would_run(chat: Approvals
     assert world.told("team-trading") == []
 
 
-def test_an_approved_repair_runs_as_it_was_shown_once(chat: Approvals, world: World) -> None:
+def test_an_approved_repair_runs_as_it_was_shown_once(chat: SentToChat, world: World) -> None:
     proposal = proposed(chat)
 
     for _ in range(3):
@@ -109,14 +88,14 @@ def test_an_approved_repair_runs_as_it_was_shown_once(chat: Approvals, world: Wo
     assert world.seen.counts[Count.APPROVED] == 1
 
 
-def test_chat_hears_how_an_approved_repair_ended(chat: Approvals, world: World) -> None:
+def test_chat_hears_how_an_approved_repair_ended(chat: SentToChat, world: World) -> None:
     proposal = proposed(chat)
     world.handle(decision(proposal))
     world.answer_of("restarted: pod orion/positions")
 
     world.handle(world.event())
 
-    (report,) = chat.to_chat()
+    (report,) = chat.messages()
     assert (report["source"], report["status"]) == ("orion.repair.ended", "succeeded")
     assert report["facts"]["proposal"] == proposal["facts"]["proposal"]
     assert report["result"] == "restarted: pod orion/positions"
@@ -124,7 +103,7 @@ def test_chat_hears_how_an_approved_repair_ended(chat: Approvals, world: World) 
     assert world.told("notifications")[0]["approved_by"] == APPROVER
 
 
-def test_a_rejected_repair_does_not_run_and_is_told_to_the_team(chat: Approvals, world: World) -> None:
+def test_a_rejected_repair_does_not_run_and_is_told_to_the_team(chat: SentToChat, world: World) -> None:
     proposal = proposed(chat)
     world.handle(decision(proposal, is_approved=False))
     world.handle(decision(proposal))
@@ -134,7 +113,7 @@ def test_a_rejected_repair_does_not_run_and_is_told_to_the_team(chat: Approvals,
     assert [told["subject"] for told in world.told("team-trading")] == ["Runbook Action Rejected: restart_pod"]
 
 
-def test_an_approval_that_comes_too_late_runs_nothing(chat: Approvals, world: World) -> None:
+def test_an_approval_that_comes_too_late_runs_nothing(chat: SentToChat, world: World) -> None:
     proposal = proposed(chat)
     world.time = NOW + APPROVAL_SECONDS + APPROVAL_GRACE_SECONDS + 1
 
@@ -144,7 +123,7 @@ def test_an_approval_that_comes_too_late_runs_nothing(chat: Approvals, world: Wo
     assert status(world) == "expired"
 
 
-def test_a_repair_that_nobody_approves_expires_for_both_sides(chat: Approvals, world: World) -> None:
+def test_a_repair_that_nobody_approves_expires_for_both_sides(chat: SentToChat, world: World) -> None:
     proposal = proposed(chat)
     world.time = NOW + APPROVAL_SECONDS + APPROVAL_GRACE_SECONDS + 1
     world.handle(SWEEP)
@@ -153,10 +132,10 @@ def test_a_repair_that_nobody_approves_expires_for_both_sides(chat: Approvals, w
     assert world.commands() == []
     assert status(world) == "expired"
     assert [told["subject"] for told in world.told("team-trading")] == ["Runbook Action Not Taken: restart_pod"]
-    assert [report["status"] for report in chat.to_chat()] == ["expired"]
+    assert [report["status"] for report in chat.messages()] == ["expired"]
 
 
-def test_a_stop_ends_what_is_approved_after_it(chat: Approvals, world: World) -> None:
+def test_a_stop_ends_what_is_approved_after_it(chat: SentToChat, world: World) -> None:
     proposal = proposed(chat)
     world.table.put_item(Item={"id": STOP_ID, "since": "2026-11-24T10:40:00Z", "by": "ana", "why": "a bad release"})
 
@@ -164,22 +143,22 @@ def test_a_stop_ends_what_is_approved_after_it(chat: Approvals, world: World) ->
 
     assert world.commands() == []
     assert status(world) == "stopped"
-    assert "stopped since 2026-11-24T10:40:00Z by ana" in chat.to_chat()[0]["result"]
+    assert "stopped since 2026-11-24T10:40:00Z by ana" in chat.messages()[0]["result"]
 
 
-def test_nothing_is_proposed_while_repairs_are_stopped(chat: Approvals, world: World) -> None:
+def test_nothing_is_proposed_while_repairs_are_stopped(chat: SentToChat, world: World) -> None:
     world.table.put_item(Item={"id": STOP_ID, "since": "2026-11-24T10:40:00Z", "by": "ana", "why": "a bad release"})
 
     world.handle(notification())
 
-    assert [message["source"] for message in chat.to_chat()] == ["orion.repair.ended"]
+    assert [message["source"] for message in chat.messages()] == ["orion.repair.ended"]
     assert status(world) == "stopped"
 
 
-def test_a_place_in_a_limit_is_taken_by_an_approval_alone(chat: Approvals, world: World) -> None:
+def test_a_place_in_a_limit_is_taken_by_an_approval_alone(chat: SentToChat, world: World) -> None:
     world.limit(per_service_hour=1, per_platform_hour=1)
     world.handle(notification(LABELS, LABELS | {"pod": "positions-2"}, fingerprints=("a" * 16, "b" * 16)))
-    first, second = chat.to_chat()
+    first, second = chat.messages()
 
     for proposal in (first, second):
         world.handle(decision(proposal))
@@ -188,7 +167,7 @@ def test_a_place_in_a_limit_is_taken_by_an_approval_alone(chat: Approvals, world
     assert sorted(item["status"] for item in world.items()) == ["limited", "sent"]
 
 
-def test_what_has_resolved_since_does_not_run(chat: Approvals, world: World) -> None:
+def test_what_has_resolved_since_does_not_run(chat: SentToChat, world: World) -> None:
     proposal = proposed(chat)
     resolved = notification(status="resolved", envelope={"Timestamp": "2026-11-24T10:50:00.000Z"})
     content = json.loads(resolved)
@@ -202,7 +181,7 @@ def test_what_has_resolved_since_does_not_run(chat: Approvals, world: World) -> 
     assert status(world) == "resolved"
 
 
-def test_another_version_of_the_document_than_was_shown_does_not_run(chat: Approvals, world: World) -> None:
+def test_another_version_of_the_document_than_was_shown_does_not_run(chat: SentToChat, world: World) -> None:
     proposal = proposed(chat)
     newer = {"restart_pod": DeployedDocument(version="2", hash="f" * 64)}
     world.automation = replace(world.automation, commands=replace(world.automation.commands, documents=newer))
@@ -211,10 +190,10 @@ def test_another_version_of_the_document_than_was_shown_does_not_run(chat: Appro
 
     assert world.commands() == []
     assert status(world) == "refused"
-    assert "version 1 (" in chat.to_chat()[0]["result"]
+    assert "version 1 (" in chat.messages()[0]["result"]
 
 
-def test_a_stack_that_went_back_to_dry_run_runs_nothing_that_is_approved(chat: Approvals, world: World) -> None:
+def test_a_stack_that_went_back_to_dry_run_runs_nothing_that_is_approved(chat: SentToChat, world: World) -> None:
     proposal = proposed(chat)
     world.in_mode(Mode.DRY_RUN)
 
@@ -224,13 +203,13 @@ def test_a_stack_that_went_back_to_dry_run_runs_nothing_that_is_approved(chat: A
     assert status(world) == "refused"
 
 
-def test_a_proposal_that_was_lost_is_made_again_as_it_was(chat: Approvals, world: World) -> None:
+def test_a_proposal_that_was_lost_is_made_again_as_it_was(chat: SentToChat, world: World) -> None:
     world.fail(world.sqs, "SendMessage", ClientError({"Error": {"Code": "500"}}, "SendMessage"))
     with pytest.raises(ClientError):
         world.handle(notification())
     world.mend()
     world.time += 60
-    chat.to_chat()
+    chat.messages()
 
     proposal = proposed(chat)
 
@@ -239,7 +218,7 @@ def test_a_proposal_that_was_lost_is_made_again_as_it_was(chat: Approvals, world
     assert proposal["approve_by"] == NOW + APPROVAL_SECONDS
 
 
-def test_a_decision_on_another_claim_or_on_nothing_is_ignored(chat: Approvals, world: World) -> None:
+def test_a_decision_on_another_claim_or_on_nothing_is_ignored(chat: SentToChat, world: World) -> None:
     proposal = proposed(chat)
     facts = proposal["facts"]
     other, nothing = facts | {"proposal": "0" * 32}, facts | {"repair": f"repair#{'f' * 16}#restart_pod#0"}
@@ -266,22 +245,22 @@ def test_without_chat_nothing_waits_for_what_nobody_could_give(world: World) -> 
     assert "chat, which asks for it, is off" in world.told("team-trading")[0]["result"]
 
 
-def test_an_action_that_is_off_answers_nothing(chat: Approvals, world: World) -> None:
+def test_an_action_that_is_off_answers_nothing(chat: SentToChat, world: World) -> None:
     world.in_mode(Mode.OFF)
 
     world.handle(notification())
 
     assert world.items() == []
-    assert chat.to_chat() == []
+    assert chat.messages() == []
 
 
-def test_chat_hears_how_a_repair_ended_that_needed_no_approval(chat: Approvals, world: World) -> None:
+def test_chat_hears_how_a_repair_ended_that_needed_no_approval(chat: SentToChat, world: World) -> None:
     world.in_mode(Mode.ON)
     world.handle(notification())
     world.answer_of("", "Failed", "no space left")
     world.handle(world.event("Failed"))
 
-    (report,) = chat.to_chat()
+    (report,) = chat.messages()
     (item,) = world.items()
     assert (report["status"], report["facts"]["proposal"]) == ("failed", item["claim"])
 
@@ -305,7 +284,7 @@ def test_the_strictest_mode_applies(world: World, stack: Mode, action: Mode, ser
     assert mode_of(of_service, stack, LABELS | {"service": "other"}) is mode_of(replace(known, mode=action), stack, {})
 
 
-def test_a_message_to_chat_waits_until_chat_has_opened_its_episode(chat: Approvals, world: World) -> None:
+def test_a_message_to_chat_waits_until_chat_has_opened_its_episode(chat: SentToChat, world: World) -> None:
     world.handle(notification())
 
     assert [request["DelaySeconds"] for request in chat.requests] == [DELAY_SECONDS]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,11 +13,10 @@ from orion_common.alertmanager import NotFetched
 from orion_common.envelope import Alert
 from orion_common.names import Mode
 from orion_common.repair_messages import DiagnosticsRequest, RepairStop
-from runbook_automation.chat_queue import ChatQueue
 from runbook_automation.configuration import MAXIMUM_AGE_SECONDS
 from runbook_automation.counts import Count
 from tests.lambda_events import LABELS, notification
-from tests.lambda_harness import NOW, World, moto_world
+from tests.lambda_harness import NOW, SentToChat, World, moto_world, with_chat
 
 ALERT = Alert(
     name="HighMemoryUsage",
@@ -30,37 +28,20 @@ ALERT = Alert(
 )
 
 
-@dataclass
-class Chat:
-    """The function's environment, and what it puts on chat's queue."""
-
-    world: World
-    requests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-
-    def told(self) -> list[tuple[str, str]]:
-        """Return the status and the result of each report since the last look."""
-        messages = [json.loads(request["MessageBody"]) for request in self.requests]
-        self.requests.clear()
-        return [(one["status"], one["result"]) for one in messages if one["source"] == "orion.repair.ended"]
-
-
 @pytest.fixture
-def chat() -> Iterator[Chat]:
+def chat() -> Iterator[SentToChat]:
     with moto_world() as world:
-        url = world.sqs.create_queue(QueueName="orion-chatops")["QueueUrl"]
-        world.automation = replace(world.automation, chat=ChatQueue(sqs=world.sqs, url=url))
-        chat = Chat(world)
-
-        def note(params: dict[str, Any], **_: object) -> None:
-            chat.requests.append(params)
-
-        world.listen(world.sqs, "provide-client-params.sqs.SendMessage", note)
-        yield chat
+        yield with_chat(world)
 
 
 @pytest.fixture
-def world(chat: Chat) -> World:
+def world(chat: SentToChat) -> World:
     return chat.world
+
+
+def told(chat: SentToChat) -> list[tuple[str, str]]:
+    """Return the status and the result of each report since the last look."""
+    return [(one["status"], one["result"]) for one in chat.messages() if one["source"] == "orion.repair.ended"]
 
 
 def stop(*, action: str = "", service: str = "", at: float = NOW) -> str:
@@ -98,17 +79,17 @@ def test_who_stopped_what_is_told_to_the_team(world: World) -> None:
     assert told["result"].startswith("Repairs of positions are stopped since 2026-11-24T10:40:11Z by Ann (stopped from")
 
 
-def test_a_stop_ends_what_waits_for_an_approval(chat: Chat, world: World) -> None:
+def test_a_stop_ends_what_waits_for_an_approval(chat: SentToChat, world: World) -> None:
     world.in_mode(Mode.APPROVE)
     world.handle(notification())
-    chat.told()
+    told(chat)
 
     world.handle(stop(service="orders"))
     assert statuses(world) == ["waiting for approval"]
     world.handle(stop(action="restart_pod"))
 
     assert statuses(world) == ["stopped"]
-    assert [status for status, _ in chat.told()] == ["stopped"]
+    assert [status for status, _ in told(chat)] == ["stopped"]
 
 
 def test_a_stop_cancels_what_was_sent(world: World) -> None:
@@ -186,14 +167,14 @@ def test_diagnostics_are_collected_once_for_a_click_and_again_for_the_next(world
     assert {sent["Parameters"]["pod"][0] for sent in world.sent} == {LABELS["pod"]}
 
 
-def test_diagnostics_need_no_approval_and_their_end_is_told(chat: Chat, world: World) -> None:
+def test_diagnostics_need_no_approval_and_their_end_is_told(chat: SentToChat, world: World) -> None:
     world.in_mode(Mode.APPROVE)
     ask(world, ALERT)
     world.answer_of("collected: 12 files")
     world.handle(world.event())
 
     assert len(world.commands()) == 1
-    ((status, result),) = chat.told()
+    ((status, result),) = told(chat)
     assert (status, result.split(" (")[0]) == ("succeeded", "collected: 12 files")
 
 
@@ -218,24 +199,24 @@ def test_a_group_of_hundreds_is_looked_at_in_a_few_places(world: World) -> None:
     ],
 )
 def test_what_cannot_be_collected_is_told(
-    chat: Chat, world: World, mode: Mode, alerts: tuple[Alert, ...], error: str, said: str
+    chat: SentToChat, world: World, mode: Mode, alerts: tuple[Alert, ...], error: str, said: str
 ) -> None:
     world.in_mode(mode)
 
     ask(world, *alerts, error=error)
 
     assert world.commands() == []
-    ((_, result),) = chat.told()
+    ((_, result),) = told(chat)
     assert said in result
 
 
-def test_a_stop_holds_diagnostics_too(chat: Chat, world: World) -> None:
+def test_a_stop_holds_diagnostics_too(chat: SentToChat, world: World) -> None:
     world.handle(stop())
 
     ask(world, ALERT)
 
     assert world.commands() == []
-    assert [status for status, _ in chat.told()] == ["stopped"]
+    assert [status for status, _ in told(chat)] == ["stopped"]
 
 
 def test_a_request_that_comes_late_collects_nothing(world: World) -> None:

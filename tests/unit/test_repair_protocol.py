@@ -8,41 +8,26 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from chatops.repair import Status
 from orion_common.names import Mode
-from runbook_automation.chat_queue import ChatQueue
 from tests.chat_harness import ChatWorld, chat_world
 from tests.lambda_events import LABELS, notification
-from tests.lambda_harness import World, clients, moto_world
+from tests.lambda_harness import SentToChat, clients, moto_world, with_chat
 
 APPROVER = "ann@example.com"
 OTHER = "f" * 16
 
 
-@dataclass
-class RepairSide:
-    """The repair function, and what it puts on chat's queue."""
-
-    world: World
-    to_chat: list[str] = field(default_factory=list[str])
-
-
 @contextmanager
-def repair_side(item: dict[str, Any] | None = None) -> Generator[RepairSide]:
+def repair_side(item: dict[str, Any] | None = None) -> Generator[SentToChat]:
     """Yield the repair function in mode `approve`, with a repair's record where there is one."""
     with moto_world() as world:
-        url = world.sqs.create_queue(QueueName="orion-chatops")["QueueUrl"]
-        world.automation = replace(world.automation, chat=ChatQueue(sqs=world.sqs, url=url), mode=Mode.APPROVE)
-        side = RepairSide(world)
-
-        def note(params: dict[str, Any], **_: object) -> None:
-            side.to_chat.append(params["MessageBody"])
-
-        world.listen(world.sqs, "provide-client-params.sqs.SendMessage", note)
+        world.in_mode(Mode.APPROVE)
+        side = with_chat(world)
         if item is not None:
             world.table.put_item(Item=item)
         yield side
@@ -63,7 +48,7 @@ def chat_with(world: ChatWorld) -> None:
 def test_a_repair_is_proposed_approved_run_and_verified(tmp_path: Path) -> None:
     with repair_side() as before:
         before.world.handle(notification())
-        (proposal,) = before.to_chat
+        (proposal,) = before.bodies()
         (item,) = before.world.items()
 
     with chat_world(tmp_path) as chat:
@@ -85,7 +70,7 @@ def test_a_repair_is_proposed_approved_run_and_verified(tmp_path: Path) -> None:
         after.world.answer_of("restarted: pod orion/positions-7d9c5b8f6d-x2x7k")
         after.world.handle(after.world.event())
         (sent,) = after.world.sent
-        (report,) = after.to_chat
+        (report,) = after.bodies()
 
     assert sent["Parameters"]["uid"] == [LABELS["uid"]]
     assert json.loads(report)["facts"] == json.loads(proposal)["facts"]

@@ -48,8 +48,7 @@ def oldest_message(queue: str, *, account_id: str, region: str) -> float | None:
     found = sqs_backends[account_id][region].queues.get(queue)
     if found is None:
         return None
-    # Private, since its public list leaves out what it would not hand out now.
-    messages = list(found._messages)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    messages = list(found._messages)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the public list leaves out what is not handed out now
     waiting = [
         max(message.sent_timestamp or 0, message.delayed_until)
         for message in messages
