@@ -174,9 +174,7 @@ class Audit:
         elsewhere = listeners_elsewhere(self._sandbox.run.directory)
         listening = ", ".join(f"{one.program} on {one.address}:{one.port}" for one in elsewhere)
         self._hold("listening elsewhere than on loopback:", listening)
-        again = self._sandbox.deploy_again().changes.items()
-        changed = ", ".join(f"{count} {operation}" for operation, count in again if operation != "same" and count)
-        self._hold("a second up changes", changed)
+        self._hold("a second up changes", ", ".join(self._sandbox.deploy_again().changed))
         gone = self._sandbox.destroy()
         self._hold(f"destroy removes {gone.changes.get('delete', 0)} resources and leaves", self._more())
         return not self._broken

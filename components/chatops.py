@@ -93,7 +93,7 @@ def build_chat_packages(source_root: Path, folder: Path, data: Mapping[str, Any]
     """Build the zips in `folder`, with `data` as the routes and people that the chat function reads."""
 
     def build(packages: tuple[str, ...], function: str, files: Mapping[str, Any]) -> FunctionPackage:
-        return build_function_package(source_root, packages, folder / f"{function}.zip", data=files)
+        return build_function_package(source_root, packages, folder, function, data=files)
 
     return ChatPackages(
         chat=build(CHAT_PACKAGES, CHAT_FUNCTION, {CHAT_FILE: data}),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import os
 import zipfile
@@ -24,6 +25,8 @@ from packaging.requirements import Requirement
 EARLIEST_TIME = (1980, 1, 1, 0, 0, 0)
 """The earliest that a zip can say."""
 FILE_MODE = 0o100644
+NAMED_DIGITS = 16
+"""So much of its hash names the folder that a zip lies in."""
 RUNTIME_LIBRARIES = ("aws-lambda-powertools",)
 COMPILED = frozenset({".so", ".pyd", ".dll", ".dylib"})
 LEFT_OUT = frozenset({"__pycache__", ".pytest_cache", "tests"})
@@ -50,14 +53,16 @@ class FunctionPackage:
 def build_function_package(
     root: Path,
     packages: Sequence[str],
-    target: Path,
+    folder: Path,
+    function: str,
     *,
     data: Mapping[str, Any],
     libraries: Sequence[str] = RUNTIME_LIBRARIES,
 ) -> FunctionPackage:
-    """Build the zip of `packages`, folders of the source root `root`, at `target`.
+    """Build the zip of `packages`, folders of the source root `root`, as `function`.zip under `folder`.
 
-    `data` is written as JSON into files at the zip's root, by their names.
+    `data` is written as JSON into files at the zip's root, by their names. The zip lies in a folder that is named by
+    its hash: of two programs that build at once, with other data, neither deploys what the other has built.
 
     Raises `FileNotFoundError` if a package does not exist, `NotPurePython` if a library holds compiled code, and
     `importlib.metadata.PackageNotFoundError` if one is not installed.
@@ -73,17 +78,27 @@ def build_function_package(
     for name, value in data.items():
         contents[name] = json.dumps(value, sort_keys=True, indent=2).encode() + b"\n"
 
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside and moved, so that nobody ever reads half a zip.
-    unfinished = target.with_suffix(f".{os.getpid()}.partial")
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_STORED) as archive:
+    zipped = _zipped(contents)
+    digest = hashlib.sha256(zipped).hexdigest()
+    package = FunctionPackage(path=folder / digest[:NAMED_DIGITS] / f"{function}.zip", sha256=digest)
+    if not package.path.exists():
+        package.path.parent.mkdir(parents=True, exist_ok=True)
+        # Written beside and moved, so that nobody ever reads half a zip.
+        unfinished = package.path.with_suffix(f".{os.getpid()}.partial")
+        unfinished.write_bytes(zipped)
+        unfinished.replace(package.path)
+    return package
+
+
+def _zipped(contents: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(contents):
             entry = zipfile.ZipInfo(name, EARLIEST_TIME)
             entry.create_system = _UNIX
             entry.external_attr = FILE_MODE << 16
             archive.writestr(entry, contents[name])
-    unfinished.replace(target)
-    return FunctionPackage(path=target, sha256=hashlib.sha256(target.read_bytes()).hexdigest())
+    return buffer.getvalue()
 
 
 def _package_files(source: Path) -> Iterator[tuple[str, bytes]]:

@@ -43,7 +43,7 @@ ERRORS_ALARM = ErrorsAlarm(
 
 def build_sweep_package(source_root: Path, folder: Path) -> FunctionPackage:
     """Build the sweep's zip in `folder`."""
-    return build_function_package(source_root, PACKAGES, folder / f"{SWEEP_FUNCTION}.zip", data={})
+    return build_function_package(source_root, PACKAGES, folder, SWEEP_FUNCTION, data={})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

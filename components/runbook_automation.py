@@ -57,7 +57,7 @@ ERRORS_ALARM = ErrorsAlarm(
 
 def build_repair_package(source_root: Path, folder: Path, data: Mapping[str, Any]) -> FunctionPackage:
     """Build the repair function's zip in `folder`, with `data` as the remediations that it reads."""
-    return build_function_package(source_root, PACKAGES, folder / f"{FUNCTION}.zip", data={REMEDIATIONS_FILE: data})
+    return build_function_package(source_root, PACKAGES, folder, FUNCTION, data={REMEDIATIONS_FILE: data})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

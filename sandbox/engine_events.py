@@ -17,6 +17,8 @@ from pulumi import automation
 
 _COUNTED = re.compile(r"^\d+ errors? occurred:\s*\* ")
 """How the engine begins a list of reasons, even of one."""
+UNCHANGING = frozenset({"same", "read", "refresh"})
+"""The engine's operations that make nothing other than it was."""
 LEFT_ALONE = "Resource monitor has terminated, shutting down"
 """What Pulumi's SDK says in a program whose engine has gone. It follows from a reason and is none."""
 
@@ -38,16 +40,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The result of a run. `changes` counts resources by operation."""
+    """The result of a run. `changes` counts resources by operation; `changed` names what was not left the same.
+
+    An entry of `changed` is the operation, the type, the name and, of an update, the properties that differ:
+    `update kubernetes:core/v1:Secret alertmanager-config (stringData)`.
+    """
 
     changes: Mapping[str, int]
+    changed: tuple[str, ...] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
     warnings: tuple[str, ...] = ()
-
-    @property
-    def changed(self) -> bool:
-        """Say whether anything was, or would be, done."""
-        return any(count for operation, count in self.changes.items() if operation != "same")
 
 
 class Watch:
@@ -56,6 +58,7 @@ class Watch:
     def __init__(self, on_progress: Callable[[Progress], None]) -> None:
         self._on_progress = on_progress
         self._changes: dict[str, int] = {}
+        self._changed: list[str] = []
         self._errors: dict[str, None] = {}
         self._warnings: dict[str, None] = {}
 
@@ -74,16 +77,17 @@ class Watch:
 
     def _step(self, metadata: automation.StepEventMetadata, stage: str) -> None:
         *_, types, name = metadata.urn.split("::", 3)
-        self._on_progress(
-            Progress(
-                operation=str(metadata.op.value),
-                type=types.rpartition("$")[2],
-                name=name,
-                urn=metadata.urn,
-                stage=stage,
-                inputs=_inputs(metadata),
-            )
+        progress = Progress(
+            operation=str(metadata.op.value),
+            type=types.rpartition("$")[2],
+            name=name,
+            urn=metadata.urn,
+            stage=stage,
+            inputs=_inputs(metadata),
         )
+        if stage == "began" and progress.operation not in UNCHANGING:
+            self._changed.append(_change(progress, metadata))
+        self._on_progress(progress)
 
     def _diagnostic(self, event: automation.DiagnosticEvent) -> None:
         kinds = {"error": self._errors, "warning": self._warnings}
@@ -103,11 +107,19 @@ class Watch:
 
     def result(self, outputs: Mapping[str, Any]) -> Result:
         """Return what the run came to."""
-        return Result(changes=self._changes, outputs=outputs, warnings=tuple(self._warnings))
+        return Result(
+            changes=self._changes, changed=tuple(self._changed), outputs=outputs, warnings=tuple(self._warnings)
+        )
 
     def explain(self, otherwise: str) -> str:
         """Return the reasons of a failure, one a line; `otherwise` if no event told any."""
         return "\n".join(self._errors) or otherwise.strip()
+
+
+def _change(progress: Progress, metadata: automation.StepEventMetadata) -> str:
+    properties = sorted(metadata.detailed_diff or metadata.diffs or [])
+    of_what = f" ({', '.join(properties)})" if properties else ""
+    return f"{progress.operation} {progress.type} {progress.name}{of_what}"
 
 
 def _inputs(metadata: automation.StepEventMetadata) -> Mapping[str, Any]:

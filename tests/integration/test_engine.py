@@ -125,6 +125,7 @@ def test_names_are_made_up_and_kept_and_a_changed_default_name_is_a_new_file(fil
     assert first.startswith("made-")
     assert second == first
     assert changed.changes == {"same": 1, "update": 1}
+    assert changed.changed == ("update files:index:File made (text)",)
     assert replaced.changes == {"same": 1, "replace": 1}
     assert third != first
 

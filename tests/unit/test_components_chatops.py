@@ -248,7 +248,7 @@ def test_each_zip_holds_what_its_function_needs_and_chat_its_routes(tmp_path: Pa
     _chatops(tmp_path)
 
     packages = {
-        path.stem: {name.partition("/")[0] for name in ZipFile(path).namelist()} for path in tmp_path.glob("*.zip")
+        path.stem: {name.partition("/")[0] for name in ZipFile(path).namelist()} for path in tmp_path.rglob("*.zip")
     }
     ours = {"orion_common", "chatops", "alertmanager_access", "chat_ingress", "chat.json", "runbook_automation"}
     assert {name: found & ours for name, found in packages.items()} == {
@@ -256,5 +256,6 @@ def test_each_zip_holds_what_its_function_needs_and_chat_its_routes(tmp_path: Pa
         "orion-alertmanager-access": {"orion_common", "chatops", "alertmanager_access"},
         "orion-chat-ingress": {"orion_common", "chat_ingress"},
     }
-    with ZipFile(tmp_path / "orion-chatops.zip") as archive:
+    (chat,) = tmp_path.rglob("orion-chatops.zip")
+    with ZipFile(chat) as archive:
         assert json.loads(archive.read("chat.json")) == CHAT.as_function_data()

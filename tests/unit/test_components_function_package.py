@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -22,7 +24,7 @@ DATA = {"remediations.json": REMEDIATIONS}
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> FunctionPackage:
-    return build_function_package(SOURCE, PACKAGES, tmp_path_factory.mktemp("zip") / "function.zip", data=DATA)
+    return build_function_package(SOURCE, PACKAGES, tmp_path_factory.mktemp("zip"), "function", data=DATA)
 
 
 def small_source(folder: Path) -> Path:
@@ -44,7 +46,7 @@ def test_two_folders_two_times_and_two_modes_give_the_same_bytes(tmp_path: Path,
     (package / "__pycache__" / "handler.cpython-399.pyc").write_bytes(b"bytecode")
     (package / "left_behind.pyc").write_bytes(b"bytecode")
     data = {"remediations.json": dict(reversed(REMEDIATIONS.items()))}
-    again = build_function_package(other, tuple(reversed(PACKAGES)), tmp_path / "deep" / "other.zip", data=data)
+    again = build_function_package(other, tuple(reversed(PACKAGES)), tmp_path / "deep", "other", data=data)
 
     assert again.path.read_bytes() == built.path.read_bytes()
     assert again.source_code_hash == built.source_code_hash
@@ -52,11 +54,26 @@ def test_two_folders_two_times_and_two_modes_give_the_same_bytes(tmp_path: Path,
 
 def test_a_changed_line_changes_the_hash(tmp_path: Path) -> None:
     source = small_source(tmp_path)
-    before = build_function_package(source.parent, [source.name], tmp_path / "a.zip", data=DATA, libraries=())
+    before = build_function_package(source.parent, [source.name], tmp_path, "function", data=DATA, libraries=())
     (source / "handler.py").write_text("def handler(): return 1\n")
-    after = build_function_package(source.parent, [source.name], tmp_path / "b.zip", data=DATA, libraries=())
+    after = build_function_package(source.parent, [source.name], tmp_path, "function", data=DATA, libraries=())
 
     assert before.sha256 != after.sha256
+
+
+def test_what_another_program_builds_in_the_same_folder_is_not_taken_for_its_own(tmp_path: Path) -> None:
+    source = small_source(tmp_path)
+    in_real_time, scaled = (
+        build_function_package(
+            source.parent, [source.name], tmp_path, "function", data={"settings.json": seconds}, libraries=()
+        )
+        for seconds in (600, 30)
+    )
+
+    for built, seconds in ((in_real_time, 600), (scaled, 30)):
+        with zipfile.ZipFile(built.path) as archive:
+            assert json.loads(archive.read("settings.json")) == seconds
+        assert hashlib.sha256(built.path.read_bytes()).hexdigest() == built.sha256
 
 
 def test_entries_are_sorted_stored_and_dated_alike(built: FunctionPackage) -> None:
@@ -104,27 +121,29 @@ def test_compiled_code_is_refused_in_the_source(tmp_path: Path) -> None:
     (source / "fast.cpython-313-aarch64-linux-gnu.so").write_bytes(b"ELF")
 
     with pytest.raises(NotPurePython, match=r"fast.*pure Python"):
-        build_function_package(source.parent, [source.name], tmp_path / "a.zip", data=DATA, libraries=())
-    assert not list(tmp_path.glob("*.zip"))
+        build_function_package(source.parent, [source.name], tmp_path, "function", data=DATA, libraries=())
+    assert not list(tmp_path.rglob("*.zip"))
 
 
 def test_compiled_code_is_refused_in_a_library(tmp_path: Path) -> None:
     source = small_source(tmp_path)
 
     with pytest.raises(NotPurePython, match="pydantic_core"):
-        build_function_package(source.parent, [source.name], tmp_path / "a.zip", data={}, libraries=("pydantic-core",))
+        build_function_package(
+            source.parent, [source.name], tmp_path, "function", data={}, libraries=("pydantic-core",)
+        )
 
 
 def test_no_package_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nothing-here"):
-        build_function_package(tmp_path, ["nothing-here"], tmp_path / "a.zip", data=DATA)
+        build_function_package(tmp_path, ["nothing-here"], tmp_path, "function", data=DATA)
 
 
 def test_a_package_that_is_not_chosen_is_left_out(tmp_path: Path) -> None:
     other = small_source(tmp_path).parent / "another_function"
     other.mkdir()
     (other / "__init__.py").write_text("")
-    built = build_function_package(tmp_path, ["another_function"], tmp_path / "a.zip", data={}, libraries=())
+    built = build_function_package(tmp_path, ["another_function"], tmp_path, "function", data={}, libraries=())
 
     with zipfile.ZipFile(built.path) as archive:
         assert archive.namelist() == ["another_function/__init__.py"]
