@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from unittest import mock
+
 import pytest
 
 from cli import main as command
@@ -13,7 +16,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *ar
     monkeypatch.setattr("sys.argv", ["orion", *arguments])
     if command.ROOT == ROOT:
         monkeypatch.setattr(command, "ROOT", program_folder())
-    with pytest.raises(SystemExit) as ended:
+    # The sandbox's commands clear this process' environment, which later tests are to find as it was.
+    with mock.patch.dict(os.environ), pytest.raises(SystemExit) as ended:
         command.main()
     said = capsys.readouterr()
     return int(ended.value.code or 0), said.out, said.err
