@@ -200,6 +200,7 @@ class Catalog:
     hand_overs: Mapping[str, HandOverEntry]
     bounds: Mapping[str, Mapping[str, int]]
     hourly_limits: Mapping[str, ActionLimit]
+    cooldown_seconds: Mapping[str, int]
     modes: tuple[ModeRule, ...]
     approvers: Approvers
     actions: Mapping[str, ActionFile]

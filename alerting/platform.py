@@ -212,7 +212,9 @@ class RepairAction:
     """An SSM document. `content` is the document itself (schema 2.2), `digest` its sha256 in hex.
 
     `per_service_hour` and `per_platform_hour` are how many commands may be sent within an hour: for one service, and in
-    all. An action that changes nothing in the cluster (`changes_cluster`) collects what there is to see.
+    all. An action that changes nothing in the cluster (`changes_cluster`) collects what there is to see. `target` names
+    the parameters that say what is repaired, none where that is the alert's service; the same target is not repaired
+    again within `cooldown_seconds`.
     """
 
     name: str
@@ -224,6 +226,8 @@ class RepairAction:
     per_service_hour: int
     per_platform_hour: int
     changes_cluster: bool = True
+    target: tuple[str, ...] = ()
+    cooldown_seconds: int | None = None
     modes: ActionModes = ActionModes()
 
 
@@ -295,6 +299,8 @@ class Repairs:
                     "per_service_hour": action.per_service_hour,
                     "per_platform_hour": action.per_platform_hour,
                     "changes_cluster": action.changes_cluster,
+                    "target": list(action.target),
+                    "cooldown_seconds": action.cooldown_seconds,
                     "mode": action.modes.everywhere.value,
                     "service_modes": {name: mode.value for name, mode in action.modes.services.items()},
                     "parameters": {

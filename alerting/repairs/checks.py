@@ -27,6 +27,7 @@ def repair_problems(catalog: Catalog) -> Iterator[Problem]:
     yield from _hand_over_problems(catalog)
     yield from _bound_problems(catalog)
     yield from _limit_problems(catalog)
+    yield from _cooldown_problems(catalog)
     yield from mode_problems(catalog)
 
 
@@ -159,6 +160,14 @@ def _limit_problems(catalog: Catalog) -> Iterator[Problem]:
             yield Problem(document.place(("remediations", alert, "action")), message)
 
 
+def _cooldown_problems(catalog: Catalog) -> Iterator[Problem]:
+    document = catalog.documents[REMEDIATIONS]
+    for name in catalog.cooldown_seconds:
+        if name not in catalog.actions:
+            place = document.place(("cooldown_seconds", name))
+            yield not_allowed(place, name, catalog.actions, "Name an action of runbooks/actions")
+
+
 def _action_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
     name = PurePosixPath(document.file).stem
     action = catalog.actions.get(name)
@@ -192,6 +201,10 @@ def _parameter_problems(action: ActionFile, document: Document) -> Iterator[Prob
     for field, read in (("parameters_from_labels", labels), ("parameters_from_annotations", annotations)):
         for parameter in sorted(read - written):
             place = document.place((field, parameter))
+            yield not_allowed(place, parameter, sorted(written), "Name a parameter of the document")
+    for index, parameter in enumerate(action.target):
+        if parameter not in written:
+            place = document.place(("target", index))
             yield not_allowed(place, parameter, sorted(written), "Name a parameter of the document")
     for parameter in sorted(labels & annotations):
         message = f"parameter {parameter} gets its value from a label too. Keep one of them"

@@ -55,8 +55,8 @@ MAINTENANCE_RIGHT = ClusterRight(group="", resource="configmaps", verbs=("get",)
 def repairs(catalog: Catalog, time_scale: float = 1, environment: Environment = Environment.PROD) -> Repairs:
     """Return the repairs, the actions that they use, the namespaces that may be touched and the rights to do so.
 
-    Bounds that are a time, and the time for an approval, are divided by `time_scale`. The modes are those of the
-    `environment`.
+    Bounds that are a time, cooldowns, and the time for an approval are divided by `time_scale`. The modes are those of
+    the `environment`.
     """
     used = {entry.action for entry in catalog.remediations.values()}
     actions = [catalog.actions[name] for name in sorted(used & set(catalog.actions))]
@@ -68,6 +68,7 @@ def repairs(catalog: Catalog, time_scale: float = 1, environment: Environment = 
                 namespaces=namespaces,
                 bounds=scaled_bounds(catalog.bounds.get(action.name, {}), time_scale),
                 limit=catalog.hourly_limits[action.name],
+                cooldown_seconds=_cooldown(catalog, action.name, time_scale),
                 modes=ActionModes(
                     everywhere=STACK_MODES[mode_of(catalog, action.name, environment)],
                     services={
@@ -101,6 +102,7 @@ def repair_action(
     namespaces: Collection[str],
     bounds: Mapping[str, int],
     limit: ActionLimit = LEAST,
+    cooldown_seconds: int | None = None,
     modes: ActionModes = EVERYWHERE_ON,
 ) -> RepairAction:
     """Return an action with its document as it is deployed."""
@@ -125,8 +127,15 @@ def repair_action(
         per_service_hour=limit.service,
         per_platform_hour=limit.platform,
         changes_cluster=action.changes_cluster,
+        target=action.target,
+        cooldown_seconds=cooldown_seconds,
         modes=modes,
     )
+
+
+def _cooldown(catalog: Catalog, action: str, time_scale: float) -> int | None:
+    seconds = catalog.cooldown_seconds.get(action)
+    return None if seconds is None else scaled(seconds, time_scale)
 
 
 def scaled_bounds(bounds: Mapping[str, int], time_scale: float) -> dict[str, int]:

@@ -12,6 +12,8 @@ from alerting.repairs.ssm_documents import SsmDocument
 from alerting.settings import Environment
 from alerting.source.fields import ClosedModel, LabelName, Name
 
+DAY_SECONDS = 24 * 60 * 60
+
 
 class RemediationEntry(ClosedModel):
     """The action that runs when an alert fires.
@@ -84,14 +86,16 @@ class RemediationsFile(ClosedModel):
     """catalog/remediations.yaml: alert name to what is done, and how far each action may go.
 
     `bounds` are whole numbers, by action and name: an action's script reads them as variables. `hourly_limits` are by
-    action: the function sends no more commands than these. `modes` says what runs by itself; without a rule an action
-    does. `approvers` may approve what waits for it.
+    action: the function sends no more commands than these. Within `cooldown_seconds` an action is not sent again for
+    the same target. `modes` says what runs by itself; without a rule an action does. `approvers` may approve what waits
+    for it.
     """
 
     remediations: Mapping[str, RemediationEntry] = Field(default_factory=dict)
     hand_overs: Mapping[ActionName, HandOverEntry] = Field(default_factory=dict)
     bounds: Mapping[ActionName, Mapping[ActionName, Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
     hourly_limits: Mapping[ActionName, ActionLimit] = Field(default_factory=dict)
+    cooldown_seconds: Mapping[ActionName, Annotated[int, Field(ge=60, le=DAY_SECONDS)]] = Field(default_factory=dict)
     modes: tuple[ModeRule, ...] = ()
     approvers: Approvers = Approvers()
 
@@ -126,6 +130,10 @@ class ActionFile(ClosedModel):
     resources that belong to none; the bastion gets these and no others. `bounds` names the bounds that the script
     reads; catalog/remediations.yaml sets them.
 
+    `target` names the parameters that say what is repaired, whichever alert asks and however it has changed: a
+    deployment's namespace and name, but not its revision. An action without it is about its alert's service, since a
+    pod that was restarted has another name.
+
     `parameters_from_labels` are what an alert is about. `parameters_from_annotations` are what it saw that may change
     while it fires, such as a number of replicas: as a label, each change would make another alert of it.
     """
@@ -135,6 +143,7 @@ class ActionFile(ClosedModel):
     timeout_seconds: int = Field(ge=30, le=3600)
     parameters_from_labels: Mapping[str, LabelName] = Field(min_length=1)
     parameters_from_annotations: Mapping[str, LabelName] = Field(default_factory=dict)
+    target: tuple[str, ...] = ()
     bounds: tuple[ActionName, ...] = ()
     rights: tuple[Right, ...]
     cluster_rights: tuple[Right, ...] = ()

@@ -16,8 +16,8 @@ from runbook_automation.commands import Commands
 from runbook_automation.configuration import Action, Remediations
 from runbook_automation.counts import Count
 from runbook_automation.decisions import Plan, mode_of
+from runbook_automation.guardrails import NO_GUARDRAILS, guardrails_of
 from runbook_automation.lifecycle import Decided, Effect, Send
-from runbook_automation.limits import limits_of
 from runbook_automation.outcomes import Outcomes
 from runbook_automation.repair import Repair
 from runbook_automation.store import RepairStore
@@ -50,8 +50,8 @@ class Approvals:
             now=int(self.outcomes.now()),
             document=self._document(known, action),
         )
-        limits = () if plan is None else limits_of(known.labels, plan)
-        effects = self.store.decide(known, decided, limits)
+        guardrails = NO_GUARDRAILS if plan is None else guardrails_of(known.labels, plan)
+        effects = self.store.decide(known, decided, guardrails)
         if any(isinstance(effect, Send) for effect in effects):
             self.outcomes.observer.count(Count.APPROVED)
         self.carry_out(effects, plan)

@@ -55,7 +55,9 @@ class Action:
 
     `per_service_hour` and `per_platform_hour` are how many commands of it may be sent within an hour. `mode` is how far
     it may go, and `service_modes` holds stricter modes by service. An action that changes nothing in the cluster
-    (`changes_cluster`) collects what there is to see.
+    (`changes_cluster`) collects what there is to see. `target` names the parameters that say what is repaired, without
+    what may change of it; none where that is the alert's service. The same target is not repaired twice within
+    `cooldown_seconds`.
     """
 
     name: str
@@ -65,6 +67,8 @@ class Action:
     per_platform_hour: int
     parameters: tuple[Parameter, ...]
     changes_cluster: bool = True
+    target: tuple[str, ...] = ()
+    cooldown_seconds: int | None = None
     mode: Mode = Mode.ON
     service_modes: Mapping[str, Mode] = field(default_factory=dict[str, Mode])
 
@@ -131,6 +135,8 @@ class Remediations:
                 per_platform_hour=int(action["per_platform_hour"]),
                 parameters=tuple(_parameter(parameter, source) for parameter, source in action["parameters"].items()),
                 changes_cluster=action["changes_cluster"],
+                target=tuple(action["target"]),
+                cooldown_seconds=action["cooldown_seconds"],
                 mode=Mode(action["mode"]),
                 service_modes={service: Mode(mode) for service, mode in action["service_modes"].items()},
             )

@@ -17,11 +17,12 @@ from runbook_automation.commands import Commands
 from runbook_automation.configuration import CLAIM_SECONDS, MAXIMUM_AGE_SECONDS, Action, Remediations
 from runbook_automation.counts import Count
 from runbook_automation.decisions import Plan, mode_of, plan_of, repair_id
+from runbook_automation.guardrails import guardrails_of
 from runbook_automation.lifecycle import Effect
-from runbook_automation.limits import limits_of
 from runbook_automation.outcomes import Outcomes
 from runbook_automation.repair import Ending, Origin, Repair, Status, shown_labels
-from runbook_automation.store import AlertKey, RepairStore
+from runbook_automation.repair_items import AlertKey
+from runbook_automation.store import RepairStore
 
 MOST_TARGETS = 3
 """How many targets one click collects diagnostics of: a group may hold hundreds of alerts."""
@@ -75,7 +76,7 @@ class Diagnostics:
             self.outcomes.chat.report(repair.ended(ending, now))
             return
         key = AlertKey(resolve_ids=(), previous_id=repair.id)
-        self.carry_out(self.store.claim(repair, key, limits_of(alert.labels, plan), now), plan)
+        self.carry_out(self.store.claim(repair, key, guardrails_of(alert.labels, plan), now), plan)
 
     def _claimed(self, request: DiagnosticsRequest, alert: Alert, plan: Plan, now: int) -> Repair:
         asked = hashlib.sha256(request.request.encode()).hexdigest()[:REQUEST_CHARACTERS]

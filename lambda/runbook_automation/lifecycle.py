@@ -14,6 +14,7 @@ from typing import assert_never
 from runbook_automation.configuration import APPROVAL_GRACE_SECONDS, BEGIN_SECONDS, CLAIM_SECONDS
 from runbook_automation.limits import Ledger, Limit
 from runbook_automation.repair import UNDER_WAY, Ending, Repair, Status, time_text
+from runbook_automation.target_locks import Hold, Holder, TargetLock
 
 LOOK_AGAIN_SECONDS = 60
 
@@ -30,15 +31,17 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """The stored state of a repair: its record, the newest resolve of its alert, the stop, and the limits' ledgers.
+    """The stored state of a repair: its record, its alert's newest resolve, the stop, the limits' ledgers and the lock.
 
-    `resolved_at` is in milliseconds, as `Repair.seen_at`; 0 where no resolve is known.
+    `resolved_at` is in milliseconds, as `Repair.seen_at`; 0 where no resolve is known. `lock` is the lock of the
+    repair's target, with the hold that the repair takes on it.
     """
 
     repair: Repair | None = None
     resolved_at: int = 0
     stop: Stop | None = None
     ledgers: tuple[tuple[Limit, Ledger], ...] = ()
+    lock: tuple[Hold, TargetLock] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +202,8 @@ def _claimed(state: State, repair: Repair) -> Step:
     if isinstance(prevented, Ending):
         ended = repair.ended(prevented, repair.started_at)
         return replace(state, repair=ended), (Record(), Publish(ended))
-    return replace(state, repair=repair, ledgers=prevented), (Record(), Send(repair))
+    claimed = replace(repair, lock=prevented.lock[0].id if prevented.lock is not None else "")
+    return replace(prevented, repair=claimed), (Record(), Send(claimed))
 
 
 def _decided(state: State, decided: Decided) -> Step:
@@ -264,8 +268,8 @@ def _is_new(state: State, repair: Repair) -> bool:
     return ended and known.seen_at < state.resolved_at
 
 
-def _prevented(state: State, repair: Repair) -> Ending | tuple[tuple[Limit, Ledger], ...]:
-    """Return why a command must not be sent now, or the ledgers in which it has a place."""
+def _prevented(state: State, repair: Repair) -> Ending | State:
+    """Return why a command must not be sent now, or the state in which it has its places and the lock."""
     if state.stop is not None:
         stop = state.stop
         return Ending(
@@ -279,13 +283,19 @@ def _prevented(state: State, repair: Repair) -> Ending | tuple[tuple[Limit, Ledg
     for limit, ledger in state.ledgers:
         place = ledger.with_place(repair.claim, limit, repair.started_at, given_back=given_back)
         if place is None:
-            return Ending(
-                status=Status.LIMITED,
-                result=f"{limit.said} were sent already: nothing was done. Look for a cause that they share, and "
-                "follow the alert's runbook",
-            )
+            return Ending(status=Status.LIMITED, result=limit.said)
         taken.append((limit, place))
-    return tuple(taken)
+    if state.lock is None:
+        return replace(state, ledgers=tuple(taken))
+    hold, lock = state.lock
+    held = lock.with_holder(repair.claim, hold, repair.started_at, given_back=given_back)
+    if isinstance(held, Holder):
+        return Ending(
+            status=Status.LIMITED,
+            result=f"Another repair of {hold.owner} ({held.action}) is under way: nothing was done. If the alert still "
+            "fires when it has ended, follow its runbook",
+        )
+    return replace(state, ledgers=tuple(taken), lock=(hold, held))
 
 
 def _resolved(state: State, seen_at: int) -> Step:

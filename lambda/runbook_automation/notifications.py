@@ -29,12 +29,13 @@ from runbook_automation.configuration import (
 )
 from runbook_automation.counts import Count
 from runbook_automation.decisions import Handing, Plan, Refusal, decide, mode_of, previous_repair_id, repair_id
+from runbook_automation.guardrails import NO_GUARDRAILS, guardrails_of
 from runbook_automation.item_ids import resolve_id
 from runbook_automation.lifecycle import Effect, Ignore, Propose, Publish, RecordResolve, Resolved, RuleOut, Send, step
-from runbook_automation.limits import limits_of
 from runbook_automation.outcomes import Outcomes
 from runbook_automation.repair import Ending, Origin, Repair, Status, shown_labels, time_text
-from runbook_automation.store import AlertKey, Busy, RepairStore
+from runbook_automation.repair_items import AlertKey
+from runbook_automation.store import Busy, RepairStore
 
 MAXIMUM_RESULT = 500
 MAXIMUM_NAME = 200
@@ -147,7 +148,7 @@ class Notifications:
         named = names | {alert.name for alert in notification.alerts}
         for name in sorted(named & set(self.remediations.by_alert)):
             notice = self._notice(notification, name, number, reason)
-            self.carry_out(self.store.claim(notice, None, (), int(self.now())))
+            self.carry_out(self.store.claim(notice, None, NO_GUARDRAILS, int(self.now())))
 
     def _notice(self, notification: Notification, name: str, left_out: int, reason: str) -> Repair:
         """Return what a team is told about alerts that nothing was done about, as a record so that it is told once."""
@@ -192,10 +193,10 @@ class Notifications:
         now = int(self.now())
         ending = self._ending_without_command(alert, decision, mode, too_late)
         if ending is not None:
-            self.carry_out(self.store.claim(repair.ended(ending, now), key, (), now))
+            self.carry_out(self.store.claim(repair.ended(ending, now), key, NO_GUARDRAILS, now))
         elif isinstance(decision, Plan):
-            limits = () if mode is Mode.APPROVE else limits_of(alert.labels, decision)
-            effects = self.store.claim(repair, key, limits, now)
+            guardrails = NO_GUARDRAILS if mode is Mode.APPROVE else guardrails_of(alert.labels, decision)
+            effects = self.store.claim(repair, key, guardrails, now)
             self.carry_out(effects, decision, not_sent)
 
     def _ending_without_command(
@@ -222,7 +223,7 @@ class Notifications:
 
     def _resolve(self, repair: Repair, key: AlertKey) -> None:
         """Record that an alert has resolved: it is answered anew when it fires again, and not by an older message."""
-        state = self.store.read_state(repair, key, ())
+        state = self.store.read_state(repair, key, NO_GUARDRAILS)
         if state is None:
             raise Busy(f"{repair.id}: the table did not answer")
         _, effects = step(state, Resolved(repair.seen_at))

@@ -30,7 +30,7 @@ from runbook_automation.lifecycle import (
 )
 from runbook_automation.messages import CommandEvent
 from runbook_automation.publisher import Publisher
-from runbook_automation.repair import Ending, Repair, digest
+from runbook_automation.repair import MAY_RUN, Ending, Repair, digest
 from runbook_automation.store import RepairStore
 
 RUNNING_STATUSES = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
@@ -91,6 +91,8 @@ class Outcomes:
             match effect:
                 case Publish(ended):
                     if Record() not in effects or self.store.record_ending(ended, was=repair.status):
+                        if ended.status not in MAY_RUN:
+                            self.store.unlock(ended)
                         self.publish(ended)
                     else:
                         self.observer.count(Count.DUPLICATE)

@@ -45,6 +45,8 @@ class Status(StrEnum):
 
 RESULTS = frozenset({Status.SUCCEEDED, Status.DRY_RUN})
 """What goes to the notification topic; every other end goes to the team's."""
+MAY_RUN = frozenset({Status.LOST, Status.TIMED_OUT})
+"""The ends after which a command may run still."""
 UNDER_WAY = frozenset({Status.WAITING, Status.CLAIMED, Status.RELEASED, Status.SENT})
 
 
@@ -82,7 +84,7 @@ class Repair:
 
     `document` is the SSM document with the version that was deployed at the claim. `approve_by` is until when people
     may approve it, and None for a repair that needs no approval; `proposal` is the token that an approval has to name,
-    and `approved_by` who approved it.
+    and `approved_by` who approved it. `lock` is the id of the lock that the repair holds, or empty.
     """
 
     id: str
@@ -104,6 +106,7 @@ class Repair:
     proposal: str = ""
     approve_by: int | None = None
     approved_by: str = ""
+    lock: str = ""
     command_id: str | None = None
     finished_at: int | None = None
     result: str = ""
@@ -150,6 +153,8 @@ class Repair:
             item |= {"approve_by": self.approve_by, "proposal": self.proposal, "approved_by": self.approved_by}
         if self.document:
             item |= {"document": self.document, "changes_cluster": self.changes_cluster}
+        if self.lock:
+            item["lock"] = self.lock
         if self.finished_at is not None:
             item |= {"finished_at": self.finished_at, "result": self.result, "link": self.link}
         return item
@@ -176,6 +181,7 @@ class Repair:
             proposal=item.get("proposal", ""),
             approve_by=int(item["approve_by"]) if "approve_by" in item else None,
             approved_by=item.get("approved_by", ""),
+            lock=item.get("lock", ""),
             command_id=item.get("command_id"),
             finished_at=int(item["finished_at"]) if "finished_at" in item else None,
             result=item.get("result", ""),

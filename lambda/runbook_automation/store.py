@@ -5,9 +5,8 @@ Busy   others changed the same limits at the same time, each time: nothing was c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
@@ -21,18 +20,26 @@ from orion_common.conditional_store import (
 )
 from orion_common.deadlines import TryLater
 from orion_common.names import BY_COMMAND, BY_STATUS, DUE_AT, EXPIRES_AT, KEY, OPEN
-from runbook_automation.item_ids import clicked_stop_id, earlier_id, resolve_id, stop_ids, stopped_text
-from runbook_automation.lifecycle import Decided, Effect, Fired, Record, State, Stop, step
-from runbook_automation.limits import Ledger, Limit
+from runbook_automation.guardrails import Guardrails
+from runbook_automation.item_ids import clicked_stop_id, earlier_id, resolve_id, stop_ids
+from runbook_automation.lifecycle import Decided, Effect, Fired, Record, State, step
 from runbook_automation.repair import KEEP_SECONDS, OPEN_REPAIR, Repair, Status
+from runbook_automation.repair_items import (
+    RESOLVED_AT,
+    AlertKey,
+    check,
+    claim_in,
+    ledger_write,
+    lock_write,
+    state_of,
+    unchanged,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
 SWEPT_AT_ONCE = 50
 CLAIM_TRIES = 5
-RESOLVED_AT = "resolved_at"
-"""The attribute of an item that says when an alert or a group was last seen to have resolved, in milliseconds."""
 _SAME_CLAIM = "(claim = :claim OR attribute_not_exists(claim))"
 """Whoever claimed the record anew wrote another token; records of older versions have none."""
 PUBLISH_SECONDS = 60
@@ -43,34 +50,23 @@ class Busy(TryLater):
     """A claim met others at each try."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertKey:
-    """The ids under which the table knows an alert: of its resolves, its own and its whole group's.
-
-    `previous_id` is the id that its repair had in an earlier version.
-    """
-
-    resolve_ids: tuple[str, ...]
-    previous_id: str
-
-
 class RepairStore:
     """The stored records of repairs."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def claim(self, repair: Repair, alert: AlertKey | None, limits: Sequence[Limit], now: int) -> tuple[Effect, ...]:
+    def claim(self, repair: Repair, alert: AlertKey | None, guardrails: Guardrails, now: int) -> tuple[Effect, ...]:
         """Record a repair that answers a firing alert, if nothing has answered it, and return what is to be done then.
 
-        `alert` is None for a notice that answers no alert. The record, its place in each limit, and the conditions
+        `alert` is None for a notice that answers no alert. The record, its guardrails, and the conditions
         that repairs are not stopped and the alert has not resolved meanwhile are one transaction. Raises `Busy`.
         """
         for _ in range(CLAIM_TRIES):
-            items = self._state_items(repair, alert, limits)
+            items = self._state_items(repair, alert, guardrails)
             if items is None:
                 continue
-            state = _state(items, repair, alert, limits)
+            state = state_of(items, repair, alert, guardrails)
             after, effects = step(state, Fired(repair))
             if Record() not in effects or self._write(state, after, alert, now, replaced=items.get(repair.id)):
                 return effects
@@ -83,7 +79,7 @@ class RepairStore:
             raise Busy(f"{id_}: the table did not answer")
         return Repair.from_item(items[id_]) if "status" in items.get(id_, {}) else None
 
-    def decide(self, repair: Repair, decided: Decided, limits: Sequence[Limit]) -> tuple[Effect, ...]:
+    def decide(self, repair: Repair, decided: Decided, guardrails: Guardrails) -> tuple[Effect, ...]:
         """Record what a decision makes of a repair that waits for it, and return what is to be done then.
 
         It is one transaction on the conditions of `claim`. Raises `Busy`.
@@ -93,26 +89,26 @@ class RepairStore:
             raise ValueError(f"{repair.id}: waits for an approval, and does not say of which alert")
         alert = AlertKey(resolve_ids=(resolve_id(origin.fingerprint), resolve_id(origin.group)), previous_id=repair.id)
         for _ in range(CLAIM_TRIES):
-            items = self._state_items(repair, alert, limits)
+            items = self._state_items(repair, alert, guardrails)
             if items is None:
                 continue
-            state = _state(items, repair, alert, limits)
+            state = state_of(items, repair, alert, guardrails)
             after, effects = step(state, decided)
             if Record() not in effects or self._write(state, after, alert, decided.now, replaced=None):
                 return effects
         raise Busy(f"{repair.id}: others wrote it or repairs of the same limits, {CLAIM_TRIES} times")
 
-    def read_state(self, repair: Repair, alert: AlertKey | None, limits: Sequence[Limit]) -> State | None:
+    def read_state(self, repair: Repair, alert: AlertKey | None, guardrails: Guardrails) -> State | None:
         """Return the state of a repair at this moment, or None if the table did not answer for all of it."""
-        items = self._state_items(repair, alert, limits)
-        return None if items is None else _state(items, repair, alert, limits)
+        items = self._state_items(repair, alert, guardrails)
+        return None if items is None else state_of(items, repair, alert, guardrails)
 
     def _state_items(
-        self, repair: Repair, alert: AlertKey | None, limits: Sequence[Limit]
+        self, repair: Repair, alert: AlertKey | None, guardrails: Guardrails
     ) -> Mapping[str, Mapping[str, Any]] | None:
         of_alert = () if alert is None else (*alert.resolve_ids, alert.previous_id)
         stops = stop_ids(repair) if repair.status in {Status.CLAIMED, Status.WAITING} else ()
-        return self.read_items(repair.id, *of_alert, *stops, *(limit.id for limit in limits))
+        return self.read_items(repair.id, *of_alert, *stops, *guardrails.ids)
 
     def resolve(self, id_: str, seen_at: int, now: int) -> bool:
         """Record that an alert, or a whole group, had resolved at a time (milliseconds). Return whether it is news."""
@@ -162,7 +158,7 @@ class RepairStore:
         if repair is None:
             raise ValueError("a state without a repair is not written")
         table = self._table.name
-        condition, values = _unchanged(repair, state.repair)
+        condition, values = unchanged(repair, state.repair)
         writes: list[Any] = [
             {
                 "Put": {
@@ -178,18 +174,19 @@ class RepairStore:
             earlier = earlier_id(repair.id, replaced["claim"])
             writes.append({"Put": {"TableName": table, "Item": {**replaced, KEY: earlier}}})
         if repair.status is Status.CLAIMED:
-            writes += [_ledger_write(table, ledger, now) for _, ledger in after.ledgers]
+            writes += [ledger_write(table, limit, ledger, now) for limit, ledger in after.ledgers]
+            writes += [] if after.lock is None else [lock_write(table, after.lock[1])]
         if repair.status in {Status.CLAIMED, Status.WAITING}:
-            writes += [_check(table, id_, "attribute_not_exists(id)") for id_ in stop_ids(repair)]
+            writes += [check(table, id_, "attribute_not_exists(id)") for id_ in stop_ids(repair)]
         for id_ in alert.resolve_ids if alert is not None else ():
             unresolved = "attribute_not_exists(id) OR resolved_at <= :known"
-            writes.append(_check(table, id_, unresolved, {":known": state.resolved_at}))
+            writes.append(check(table, id_, unresolved, {":known": state.resolved_at}))
         try:
             # The SDK gives it a token, so that a second try of its own is no second claim.
             self._table.meta.client.transact_write_items(TransactItems=writes)
         except ClientError as error:
             reasons = cancellation_reasons(error)
-            if reasons[0].get("Code") == CONDITION_FAILED and _claim_in(reasons[0]) == repair.claim:
+            if reasons[0].get("Code") == CONDITION_FAILED and claim_in(reasons[0]) == repair.claim:
                 return True  # the answer of an earlier try was lost
             if {reason.get("Code") for reason in reasons} <= RETRIED_REASONS:
                 return False
@@ -197,7 +194,11 @@ class RepairStore:
         return True
 
     def release(self, repair: Repair, due_at: int) -> None:
-        """Give up a claim of which nothing was sent. It stays open: if nobody claims it by then, the team is told."""
+        """Give up a claim of which nothing was sent, and its lock.
+
+        It stays open: if nobody claims it by then, the team is told.
+        """
+        self.unlock(repair)
         written(
             lambda: self._table.update_item(
                 Key={"id": repair.id},
@@ -210,6 +211,20 @@ class RepairStore:
                     ":claim": repair.claim,
                     ":due": due_at,
                 },
+            )
+        )
+
+    def unlock(self, repair: Repair) -> None:
+        """Give up the lock of a repair, if it holds one. A lock that nobody gives up ends by itself."""
+        if not repair.lock:
+            return
+        written(
+            lambda: self._table.update_item(
+                Key={KEY: repair.lock},
+                UpdateExpression="SET version = version + :one REMOVE holders.#claim",
+                ConditionExpression="attribute_exists(holders.#claim)",
+                ExpressionAttributeNames={"#claim": repair.claim},
+                ExpressionAttributeValues={":one": 1},
             )
         )
 
@@ -343,58 +358,3 @@ class RepairStore:
                 ExpressionAttributeValues={":due": due_at, ":claim": repair.claim},
             )
         )
-
-
-def _state(
-    items: Mapping[str, Mapping[str, Any]], repair: Repair, alert: AlertKey | None, limits: Sequence[Limit]
-) -> State:
-    resolves = alert.resolve_ids if alert is not None else ()
-    stop = next((items[id_] for id_ in stop_ids(repair) if id_ in items), None)
-    known = items.get(repair.id) or (items.get(alert.previous_id) if alert is not None else None)
-    return State(
-        repair=None if known is None else Repair.from_item(known),
-        resolved_at=max((int(items[id_][RESOLVED_AT]) for id_ in resolves if id_ in items), default=0),
-        stop=None
-        if stop is None
-        else Stop(
-            what=stopped_text(str(stop[KEY])), since=str(stop["since"]), by=str(stop["by"]), why=str(stop["why"])
-        ),
-        ledgers=tuple((limit, Ledger.from_item(limit, items.get(limit.id))) for limit in limits),
-    )
-
-
-def _unchanged(repair: Repair, known: Repair | None) -> tuple[str, dict[str, Any]]:
-    """Return the condition that a record is still as it was read, with its names and values."""
-    if known is None or known.id != repair.id:
-        return "attribute_not_exists(id)", {}
-    names, values = {"#status": "status"}, {":status": known.status.value}
-    if not known.claim:
-        same_claim = "attribute_not_exists(claim)"
-    else:
-        same_claim = "claim = :claim"
-        values[":claim"] = known.claim
-    condition = f"#status = :status AND {same_claim}"
-    return condition, {"ExpressionAttributeNames": names, "ExpressionAttributeValues": values}
-
-
-def _ledger_write(table: str, ledger: Ledger, now: int) -> dict[str, Any]:
-    return {
-        "Put": {
-            "TableName": table,
-            "Item": ledger.to_item(now),
-            "ConditionExpression": "attribute_not_exists(id) OR version = :seen",
-            "ExpressionAttributeValues": {":seen": ledger.version - 1},
-        }
-    }
-
-
-def _check(table: str, id_: str, condition: str, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    check: dict[str, Any] = {"TableName": table, "Key": {KEY: id_}, "ConditionExpression": condition}
-    if values is not None:
-        check["ExpressionAttributeValues"] = dict(values)
-    return {"ConditionCheck": check}
-
-
-def _claim_in(refusal: object) -> str | None:
-    """Return the token of the record that stands in a claim's way; DynamoDB writes it type by type."""
-    return cast("Mapping[str, Any]", refusal).get("Item", {}).get("claim", {}).get("S")

@@ -340,7 +340,8 @@ def test_an_action_whose_bound_is_not_set_is_told_by_the_alert_that_it_answers(t
 def test_an_action_without_a_namespace_is_refused(tmp_path: Path) -> None:
     root = changed(tmp_path / "root", SCALE, "  namespace: namespace", "  space: namespace")
     path = root / SCALE
-    path.write_text(path.read_text().replace("    namespace:", "    space:\n").replace("SSM_namespace", "SSM_space"))
+    text = path.read_text().replace("    namespace:", "    space:\n").replace("SSM_namespace", "SSM_space")
+    path.write_text(text.replace("[namespace, deployment]", "[space, deployment]"))
 
     place = f"{SCALE}:{line_of(root, SCALE, '  parameters:')}: document.parameters"
     assert problems(root) == [f"{place}: no parameter namespace: what may be touched could not be checked. Add it"]
