@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from alerting.platform import ClusterRight, Repairs
+from alerting.platform_repairs import ClusterRight, Repairs
 from alerting.repairs import bastion_proof
 from alerting.repairs.compile import MAINTENANCE_RIGHT
 from alerting.repairs.ssm_documents import document_text

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from alerting import names
-from alerting.platform import RepairTeam
+from alerting.platform_repairs import RepairTeam
 from alerting.settings import RetainedResource, Settings
 from components.naming import KEY_ALIAS, arn, type_token
 from components.policies import Statement, policy_document

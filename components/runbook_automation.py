@@ -11,7 +11,7 @@ import pulumi
 import pulumi_aws as aws
 
 from alerting.names import ALERT_TOPIC
-from alerting.platform import RepairAction, Repairs
+from alerting.platform_repairs import RepairAction, Repairs
 from alerting.repairs.ssm_documents import document_text
 from alerting.settings import ChatMode, Settings
 from components.function import Function, FunctionArgs, FunctionSpec

@@ -9,25 +9,27 @@ import pulumi
 
 from alerting.platform import (
     AlertmanagerFiles,
-    ClusterRight,
     EscalationLevel,
     EscalationPolicy,
     EventOrchestration,
     OnCall,
     PagedService,
     PagedTeam,
-    ParameterSource,
-    Repair,
-    RepairAction,
-    RepairParameter,
-    Repairs,
-    RepairTeam,
     Rotation,
     RouterRule,
     RuleFile,
     Schedule,
     SecretFile,
     SecretSource,
+)
+from alerting.platform_repairs import (
+    ClusterRight,
+    ParameterSource,
+    Repair,
+    RepairAction,
+    RepairParameter,
+    Repairs,
+    RepairTeam,
 )
 from alerting.settings import Environment, MonitoringSettings, Settings
 from components.function_package import FunctionPackage

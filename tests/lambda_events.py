@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from alerting.platform import HandOver, Repair, RepairAction, Repairs
+from alerting.platform_repairs import HandOver, Repair, RepairAction, Repairs
 from alerting.repairs.compile import repair_action, repairs, rights_of
 from alerting.repairs.model import ActionLimit
 from alerting.repairs.ssm_documents import document_text

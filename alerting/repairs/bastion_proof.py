@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from alerting.platform import ClusterRight, Repairs
+from alerting.platform_repairs import ClusterRight, Repairs
 from alerting.repairs.ssm_documents import SHELL_SCRIPT, VARIABLE_PREFIX
 
 DOCUMENT_NAME = "orion-prove-bastion"

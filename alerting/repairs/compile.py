@@ -13,7 +13,7 @@ from typing import Any
 
 from alerting import names
 from alerting.catalog import Catalog
-from alerting.platform import (
+from alerting.platform_repairs import (
     ActionModes,
     ClusterRight,
     HandOver,

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from alerting.names import MAINTENANCE_NAMESPACE
-from alerting.platform import ClusterRight
+from alerting.platform_repairs import ClusterRight
 from alerting.repairs.compile import MAINTENANCE_RIGHT, repair_action
 from alerting.repairs.ssm_documents import document_text
 from components.function_package import FunctionPackage

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerting.platform import RepairAction
+from alerting.platform_repairs import RepairAction
 from alerting.repairs.compile import NOT_AFTER, repairs
 from orion_common.envelope import Alert
 from runbook_automation.configuration import Remediations
