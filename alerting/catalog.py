@@ -9,7 +9,15 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from alerting.oncall.teams import Team
-from alerting.repairs.model import ActionFile, ActionLimit, Approvers, HandOverEntry, ModeRule, RemediationEntry
+from alerting.repairs.model import (
+    ActionFile,
+    ActionLimit,
+    Approvers,
+    HandOverEntry,
+    HoursEntry,
+    ModeRule,
+    RemediationEntry,
+)
 from alerting.routing.silences import SilenceEntry
 from alerting.rules.burn_rates import LEAST_OBJECTIVE
 from alerting.rules.market_calendar import MarketFile
@@ -201,6 +209,7 @@ class Catalog:
     bounds: Mapping[str, Mapping[str, int]]
     hourly_limits: Mapping[str, ActionLimit]
     cooldown_seconds: Mapping[str, int]
+    hours: Mapping[str, HoursEntry]
     modes: tuple[ModeRule, ...]
     approvers: Approvers
     actions: Mapping[str, ActionFile]

@@ -107,6 +107,7 @@ def read_catalog(root: Path) -> Catalog:
         bounds=cast(RemediationsFile, remediations).bounds,
         hourly_limits=cast(RemediationsFile, remediations).hourly_limits,
         cooldown_seconds=cast(RemediationsFile, remediations).cooldown_seconds,
+        hours=cast(RemediationsFile, remediations).hours,
         modes=cast(RemediationsFile, remediations).modes,
         approvers=cast(RemediationsFile, remediations).approvers,
         actions={action.name: action for action in actions if action is not None},

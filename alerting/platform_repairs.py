@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -31,11 +31,32 @@ class RepairParameter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hours:
+    """Hours of a week in an IANA time zone: they begin on each of `days`. Times are such as 09:30."""
+
+    time_zone: str
+    days: tuple[str, ...]
+    begins: str
+    ends: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedMode:
+    """A mode that applies within some hours, or at all other times (`is_within`), to a service or to all of them."""
+
+    mode: RepairMode
+    service: str | None
+    hours: Hours
+    is_within: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActionModes:
-    """The modes of an action in a stack: everywhere, and by service. The stricter of both applies."""
+    """The modes of an action in a stack: everywhere, by service, and by the time. The strictest of them applies."""
 
     everywhere: RepairMode = RepairMode.ON
     services: Mapping[str, RepairMode] = field(default_factory=dict[str, RepairMode])
+    timed: tuple[TimedMode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +155,7 @@ class Repairs:
                     "cooldown_seconds": action.cooldown_seconds,
                     "mode": action.modes.everywhere.value,
                     "service_modes": {name: mode.value for name, mode in action.modes.services.items()},
+                    "timed_modes": [asdict(timed) | {"mode": timed.mode.value} for timed in action.modes.timed],
                     "parameters": {
                         parameter.name: {parameter.source.value: parameter.key, "pattern": parameter.pattern}
                         for parameter in action.parameters

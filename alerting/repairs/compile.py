@@ -25,7 +25,7 @@ from alerting.platform_repairs import (
     RepairTeam,
 )
 from alerting.repairs.model import ActionFile, ActionLimit, Right
-from alerting.repairs.modes import STACK_MODES, mode_of, service_modes
+from alerting.repairs.modes import STACK_MODES, mode_of, service_modes, timed_modes
 from alerting.repairs.ssm_documents import VARIABLE_PREFIX, document_text
 from alerting.rules.series import TEAM
 from alerting.settings import Environment
@@ -75,6 +75,7 @@ def repairs(catalog: Catalog, time_scale: float = 1, environment: Environment = 
                         service: STACK_MODES[mode]
                         for service, mode in service_modes(catalog, action.name, environment).items()
                     },
+                    timed=tuple(timed_modes(catalog, action.name, environment)),
                 ),
             )
             for action in actions

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from alerting.repairs.ssm_documents import SsmDocument
 from alerting.settings import Environment
+from alerting.source.clock_fields import Time, TimeZone, Weekday
 from alerting.source.fields import ClosedModel, LabelName, Name
 
 DAY_SECONDS = 24 * 60 * 60
@@ -63,16 +64,48 @@ def _as_text(value: object) -> object:
     return ActionMode.OFF.value if value is False else value
 
 
+class HoursEntry(ClosedModel):
+    """Hours of a week by the clock of a place, summer time included.
+
+    They begin on each of `days`, and end at the first `ends` after that: the next day, if it is earlier than `begins`.
+    """
+
+    time_zone: TimeZone
+    days: tuple[Weekday, ...] = Field(min_length=1)
+    begins: Time
+    ends: Time
+
+    @model_validator(mode="after")
+    def _have_a_length(self) -> Self:
+        if self.begins == self.ends:
+            raise ValueError(f"begins and ends are {self.begins}; allowed: two different times")
+        return self
+
+
 class ModeRule(ClosedModel):
     """A mode for an action, or for all of them, in a service, an environment, or everywhere.
 
-    Of all the rules that match, and of the stack's own mode, the strictest applies.
+    A rule with `during` matches within these hours only, one with `outside` at all other times. Of all the rules that
+    match, and of the stack's own mode, the strictest applies.
     """
 
     mode: Annotated[ActionMode, BeforeValidator(_as_text)]
     action: ActionName | None = None
     service: Name | None = None
     environment: Environment | None = None
+    during: Name | None = None
+    outside: Name | None = None
+
+    @model_validator(mode="after")
+    def _one_at_most(self) -> Self:
+        if self.during is not None and self.outside is not None:
+            raise ValueError("`during:` and `outside:` are both there; allowed: one of them, and two rules")
+        return self
+
+    @property
+    def hours(self) -> str | None:
+        """Return the name of the hours that the rule depends on, if it does."""
+        return self.during or self.outside
 
 
 class Approvers(ClosedModel):
@@ -87,8 +120,8 @@ class RemediationsFile(ClosedModel):
 
     `bounds` are whole numbers, by action and name: an action's script reads them as variables. `hourly_limits` are by
     action: the function sends no more commands than these. Within `cooldown_seconds` an action is not sent again for
-    the same target. `modes` says what runs by itself; without a rule an action does. `approvers` may approve what waits
-    for it.
+    the same target. `modes` says what runs by itself; without a rule an action does. `hours` are times of a week that
+    its rules name. `approvers` may approve what waits for it.
     """
 
     remediations: Mapping[str, RemediationEntry] = Field(default_factory=dict)
@@ -96,6 +129,7 @@ class RemediationsFile(ClosedModel):
     bounds: Mapping[ActionName, Mapping[ActionName, Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
     hourly_limits: Mapping[ActionName, ActionLimit] = Field(default_factory=dict)
     cooldown_seconds: Mapping[ActionName, Annotated[int, Field(ge=60, le=DAY_SECONDS)]] = Field(default_factory=dict)
+    hours: Mapping[Name, HoursEntry] = Field(default_factory=dict)
     modes: tuple[ModeRule, ...] = ()
     approvers: Approvers = Approvers()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from alerting.catalog import Catalog
+from alerting.platform_repairs import Hours, TimedMode
 from alerting.repairs.model import ActionMode, ModeRule
 from alerting.settings import ChatMode, Environment, RepairMode, Settings
 from alerting.source.problems import CatalogError, Problem, not_allowed
@@ -24,14 +25,34 @@ def strictest(rules: Iterable[ModeRule]) -> ActionMode:
 
 def mode_of(catalog: Catalog, action: str, environment: Environment) -> ActionMode:
     """Return the mode of an action in an environment, for every service."""
-    return strictest(rule for rule in _rules(catalog, action, environment) if rule.service is None)
+    rules = (rule for rule in _rules(catalog, action, environment) if rule.hours is None)
+    return strictest(rule for rule in rules if rule.service is None)
 
 
 def service_modes(catalog: Catalog, action: str, environment: Environment) -> dict[str, ActionMode]:
     """Return the modes of an action in an environment by service, of the services that have rules."""
-    rules = [rule for rule in _rules(catalog, action, environment) if rule.service is not None]
+    rules = [rule for rule in _rules(catalog, action, environment) if rule.service is not None and rule.hours is None]
     services = sorted({rule.service for rule in rules if rule.service is not None})
     return {service: strictest(rule for rule in rules if rule.service == service) for service in services}
+
+
+def timed_modes(catalog: Catalog, action: str, environment: Environment) -> Iterator[TimedMode]:
+    """Yield the modes of an action in an environment that depend on the time."""
+    for rule in _rules(catalog, action, environment):
+        if rule.hours is None:
+            continue
+        hours = catalog.hours[rule.hours]
+        yield TimedMode(
+            mode=STACK_MODES[rule.mode],
+            service=rule.service,
+            hours=Hours(
+                time_zone=hours.time_zone,
+                days=tuple(day.value for day in hours.days),
+                begins=hours.begins,
+                ends=hours.ends,
+            ),
+            is_within=rule.during is not None,
+        )
 
 
 def approvers(catalog: Catalog) -> tuple[str, ...]:
@@ -51,6 +72,9 @@ def mode_problems(catalog: Catalog) -> Iterator[Problem]:
         if rule.service is not None and rule.service not in catalog.services:
             advice = "Name a service of catalog/services.yaml"
             yield not_allowed(document.place((*path, "service")), rule.service, catalog.services, advice)
+        if rule.hours is not None and rule.hours not in catalog.hours:
+            place = document.place((*path, "outside" if rule.during is None else "during"))
+            yield not_allowed(place, rule.hours, catalog.hours, "Name an entry of `hours:`")
     yield from _approver_problems(catalog)
 
 

@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
+from datetime import date, timedelta
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from alerting.source.clock_fields import Time, TimeZone, Weekday
 from alerting.source.fields import ClosedModel, require_known_year
-from alerting.source.time_zones import time_zone_names
 
 MARKET_FILE = "catalog/market.yaml"
 
 NOTICE_DAYS = 60
 """How long before the end of the last year that is listed it is said: as long as the alert MarketCalendarEnds has."""
-
-
-class Weekday(StrEnum):
-    """A day of the week by its name."""
-
-    MONDAY = "monday"
-    TUESDAY = "tuesday"
-    WEDNESDAY = "wednesday"
-    THURSDAY = "thursday"
-    FRIDAY = "friday"
-    SATURDAY = "saturday"
-    SUNDAY = "sunday"
-
-
-def _a_time_zone(text: str) -> str:
-    if text not in time_zone_names():
-        raise ValueError("an IANA name such as America/New_York is allowed")
-    return text
 
 
 def _a_date(text: str) -> str:
@@ -47,24 +28,13 @@ def _a_date(text: str) -> str:
     return text
 
 
-def _a_time(text: str) -> str:
-    try:
-        found = datetime.strptime(text, "%H:%M").replace(tzinfo=UTC)
-    except ValueError:
-        raise ValueError('a time such as "09:30" is allowed') from None
-    if found.strftime("%H:%M") != text:
-        raise ValueError('a time such as "09:30" is allowed')
-    return text
-
-
 Date = Annotated[str, AfterValidator(_a_date)]
-Time = Annotated[str, AfterValidator(_a_time)]
 
 
 class MarketFile(ClosedModel):
     """catalog/market.yaml: hours by the exchange's own clock, days on which it is closed or closes early."""
 
-    time_zone: Annotated[str, AfterValidator(_a_time_zone)]
+    time_zone: TimeZone
     days: tuple[Weekday, ...] = Field(min_length=1)
     opens: Time
     closes: Time

@@ -42,13 +42,14 @@ class Approvals:
             return
         action = self.remediations.action(known.action)
         plan = None if action is None else Plan(action=action, team=known.team, parameters=known.parameters)
+        now = int(self.outcomes.now())
         decided = Decided(
             proposal=decision.proposal,
             is_approved=decision.is_approved,
             by=decision.by,
             claim=uuid4().hex,
-            now=int(self.outcomes.now()),
-            document=self._document(known, action),
+            now=now,
+            document=self._document(known, action, now),
         )
         guardrails = NO_GUARDRAILS if plan is None else guardrails_of(known.labels, plan)
         effects = self.store.decide(known, decided, guardrails)
@@ -56,8 +57,8 @@ class Approvals:
             self.outcomes.observer.count(Count.APPROVED)
         self.carry_out(effects, plan)
 
-    def _document(self, known: Repair, action: Action | None) -> str:
+    def _document(self, known: Repair, action: Action | None, now: float) -> str:
         """Return the document that would run now, or nothing if the catalog does not let it run any more."""
-        if action is None or mode_of(action, self.mode, known.labels) in {Mode.OFF, Mode.DRY_RUN}:
+        if action is None or mode_of(action, self.mode, known.labels, now) in {Mode.OFF, Mode.DRY_RUN}:
             return ""
         return self.commands.document_of(action)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from orion_common.names import Mode, Variable
+from runbook_automation.hours import Hours
 
 DELIVERY_SECONDS = 60
 """How long a command may wait for the bastion. A repair that comes later may meet another state than the one seen."""
@@ -50,14 +51,28 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimedMode:
+    """A mode that applies within some hours, or at all other times, to the repairs of a service or to all of them."""
+
+    mode: Mode
+    service: str | None
+    hours: Hours
+    is_within: bool
+
+    def matches(self, service: str, now: float) -> bool:
+        """Return whether the mode applies to a service at a time in Unix seconds."""
+        return self.service in {None, service} and self.hours.contain(now) is self.is_within
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
     """A document of Systems Manager. `timeout_seconds` is how long it may run.
 
     `per_service_hour` and `per_platform_hour` are how many commands of it may be sent within an hour. `mode` is how far
-    it may go, and `service_modes` holds stricter modes by service. An action that changes nothing in the cluster
-    (`changes_cluster`) collects what there is to see. `target` names the parameters that say what is repaired, without
-    what may change of it; none where that is the alert's service. The same target is not repaired twice within
-    `cooldown_seconds`.
+    it may go, `service_modes` holds stricter modes by service, and `timed_modes` those that depend on the time. An
+    action that changes nothing in the cluster (`changes_cluster`) collects what there is to see. `target` names the
+    parameters that say what is repaired, without what may change of it; none where that is the alert's service. It
+    is not repaired twice within `cooldown_seconds`.
     """
 
     name: str
@@ -71,6 +86,7 @@ class Action:
     cooldown_seconds: int | None = None
     mode: Mode = Mode.ON
     service_modes: Mapping[str, Mode] = field(default_factory=dict[str, Mode])
+    timed_modes: tuple[TimedMode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +155,7 @@ class Remediations:
                 cooldown_seconds=action["cooldown_seconds"],
                 mode=Mode(action["mode"]),
                 service_modes={service: Mode(mode) for service, mode in action["service_modes"].items()},
+                timed_modes=tuple(_timed_mode(timed) for timed in action["timed_modes"]),
             )
             for name, action in data["actions"].items()
         } | {
@@ -159,6 +176,15 @@ class Remediations:
             namespaces=frozenset(data["namespaces"]),
             approval_seconds=int(data["approval_seconds"]),
         )
+
+
+def _timed_mode(data: Mapping[str, Any]) -> TimedMode:
+    return TimedMode(
+        mode=Mode(data["mode"]),
+        service=data["service"],
+        hours=Hours.from_data(data["hours"]),
+        is_within=data["is_within"],
+    )
 
 
 def _parameter(name: str, data: Mapping[str, str]) -> Parameter:

@@ -50,10 +50,15 @@ class Refusal:
 STRICTEST_FIRST = (Mode.OFF, Mode.DRY_RUN, Mode.APPROVE, Mode.ON)
 
 
-def mode_of(action: Action, stack: Mode, labels: Mapping[str, str]) -> Mode:
-    """Return the mode of an action for an alert: the strictest of the stack's, the action's and its service's."""
-    service = action.service_modes.get(labels.get("service", ""), Mode.ON)
-    return min(stack, action.mode, service, key=STRICTEST_FIRST.index)
+def mode_of(action: Action, stack: Mode, labels: Mapping[str, str], now: float) -> Mode:
+    """Return the mode of an action for an alert at a time in Unix seconds.
+
+    It is the strictest of the stack's, the action's, its service's, and those that depend on the time.
+    """
+    service = labels.get("service", "")
+    timed = (one.mode for one in action.timed_modes if one.matches(service, now))
+    of_service = action.service_modes.get(service, Mode.ON)
+    return min(stack, action.mode, of_service, *timed, key=STRICTEST_FIRST.index)
 
 
 def repair_id(alert: Alert, action: Action | HandOver, target: Mapping[str, str]) -> str:

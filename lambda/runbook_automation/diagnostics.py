@@ -70,7 +70,7 @@ class Diagnostics:
 
     def _collect(self, request: DiagnosticsRequest, alert: Alert, plan: Plan, now: int) -> None:
         repair = self._claimed(request, alert, plan, now)
-        mode = mode_of(plan.action, self.mode, alert.labels)
+        mode = mode_of(plan.action, self.mode, alert.labels, now)
         if mode in {Mode.OFF, Mode.DRY_RUN}:
             ending = Ending(status=Status.DRY_RUN, result=f"The mode of {plan.action.name} is {mode} here")
             self.outcomes.chat.report(repair.ended(ending, now))

@@ -178,7 +178,9 @@ class Notifications:
         decision = decide(alert, self.remediations, self.outcomes.publisher.team_topic_arns, self.region)
         if decision is None:
             return
-        mode = mode_of(decision.action, self.mode, alert.labels) if isinstance(decision, Plan) else self.mode
+        mode = self.mode
+        if isinstance(decision, Plan):
+            mode = mode_of(decision.action, mode, alert.labels, self.now())
         if mode is Mode.OFF:
             return
         self._need_time()

@@ -12,8 +12,8 @@ import pytest
 from tests.alerting_data import ROOT
 
 FUNCTION_ROOT = ROOT / "lambda"
-OF_THE_FUNCTION = {"boto3", "botocore", "urllib3", "aws_lambda_powertools"}
-"""botocore needs urllib3, so that the runtime has both."""
+OF_THE_FUNCTION = {"boto3", "botocore", "dateutil", "urllib3", "aws_lambda_powertools"}
+"""botocore needs dateutil and urllib3, so that the runtime has them."""
 TYPES_OF_CLIENTS = "mypy_boto3_"
 """Read by the type checker alone."""
 OF_THE_PROGRAM = {"alerting", "components", "pulumi", "pulumi_aws", "pulumi_kubernetes", "pulumi_pagerduty"}

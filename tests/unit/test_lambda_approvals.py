@@ -280,8 +280,10 @@ def test_the_strictest_mode_applies(world: World, stack: Mode, action: Mode, ser
     assert known is not None
     of_service = replace(known, mode=action, service_modes={"positions": service})
 
-    assert mode_of(of_service, stack, LABELS) is mode
-    assert mode_of(of_service, stack, LABELS | {"service": "other"}) is mode_of(replace(known, mode=action), stack, {})
+    assert mode_of(of_service, stack, LABELS, NOW) is mode
+    assert mode_of(of_service, stack, LABELS | {"service": "other"}, NOW) is mode_of(
+        replace(known, mode=action), stack, {}, NOW
+    )
 
 
 def test_a_message_to_chat_waits_until_chat_has_opened_its_episode(chat: SentToChat, world: World) -> None:

@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 
-from alerting.rules.market_calendar import MarketFile, Weekday
+from alerting.rules.market_calendar import MarketFile
 from alerting.rules.model import Rule, RuleSource, SourceGroup, SourceRule
 from alerting.rules.series import MARKET_CALENDAR_END, MARKET_CLOCK, MARKET_OPEN
+from alerting.source.clock_fields import Weekday
 from alerting.source.yaml_source import Document
 
 DOMAIN = "market"
