@@ -23,17 +23,22 @@ from components.policies import Statement
 from components.repair_reports import RepairReports
 from components.state import State
 from orion_common.names import (
+    ACTION_STOP,
     BASTION_TAG,
     BY_COMMAND,
     BY_STATUS,
     OUTCOME_DETAIL_TYPE,
     REMEDIATIONS_FILE,
+    SERVICE_STOP,
+    STOP_ID,
     UNREADABLE_PREFIX,
     Variable,
 )
 
 PACKAGES = ("orion_common", "runbook_automation")
 """The packages of `lambda/` that the function's zip holds."""
+STOP_KEYS = (STOP_ID, f"{ACTION_STOP}*", f"{SERVICE_STOP}*")
+"""The keys of the items that stop repairs."""
 QUEUE_ALARMS = QueueAlarms(
     given_up=(
         "Alerts or outcomes could not be handled by runbook automation, and wait in this queue: "
@@ -175,7 +180,15 @@ def _statements(args: RunbookAutomationArgs, documents: Mapping[str, aws.ssm.Doc
         *args.reports.statements(),
         # A command has no ARN.
         *(
-            [Statement(sid="CancelCommands", actions=["ssm:CancelCommand"], resources=["*"])]
+            [
+                Statement(sid="CancelCommands", actions=["ssm:CancelCommand"], resources=["*"]),
+                Statement(
+                    sid="LiftStops",
+                    actions=["dynamodb:DeleteItem"],
+                    resources=[state.table_arn],
+                    conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": STOP_KEYS}},
+                ),
+            ]
             if is_stopped_by_chat
             else []
         ),

@@ -27,6 +27,7 @@ from chatops.outbox import DeadLetter, Entry, Outbox
 from chatops.pace import Pace, Rank, Waiting
 from chatops.record import NewestEpisode, Record, RepairHolder, SeenSilence, SeenSilences
 from chatops.repair import Command, Outcome, Proposal, Repair, Status
+from chatops.stops import Scope, SeenStop, SeenStops, Stop
 from chatops.timeline import Kind, TimelineEntry
 
 NOW = 1_795_516_811.0
@@ -114,6 +115,13 @@ groups = st.builds(
     title=texts,
     receiver=texts,
 )
+stops = st.builds(Stop, scope=st.builds(Scope, texts, texts), since=texts, by=texts, why=texts)
+seen_stops = st.builds(
+    SeenStops,
+    held=st.lists(st.builds(SeenStop, stop=stops, seen_at=times), max_size=3).map(tuple),
+    read_at=st.none() | times,
+    awaited_until=times,
+)
 timeline_entries = st.builds(
     TimelineEntry, number=st.integers(1, 1000), at=times, kind=st.sampled_from(Kind), actor=texts, text=texts
 )
@@ -142,6 +150,7 @@ episodes = st.builds(
     audited=st.integers(0, 1000),
     draft=st.none() | texts,
     needed_human=st.none() | st.builds(HumanAnswer, needed=st.booleans(), by=texts, at=times),
+    stops=seen_stops,
 )
 
 

@@ -23,6 +23,7 @@ from chatops.pagerduty_api import PagerDutyApi
 from chatops.record import Record
 from chatops.record_codec import decode
 from chatops.slack_api import SlackApi
+from chatops.stop_items import StopItems
 from chatops.wiring import Services, make_chat
 from orion_common.group_key import deduplication_key
 from sandbox.service import HttpService, wait_until_ready
@@ -226,7 +227,7 @@ class ChatWorld:
 
     def episodes(self) -> list[Episode]:
         items = self.table.scan()["Items"]
-        values = (decode(str(item["value"])) for item in items)
+        values = (decode(str(item["value"])) for item in items if "value" in item)
         return [value.episode for value in values if isinstance(value, Record)]
 
     def reminders(self) -> list[dict[str, Any]]:
@@ -294,6 +295,7 @@ def _chat(addresses: dict[str, str], seen: Seen, replicas: AlertmanagerReplicas,
         slack=SlackApi(token="xoxb", address=addresses["slack"]),
         pagerduty=PagerDutyApi(token=TOKEN, sender="ann@example.com", address=addresses["pagerduty"]),
         store=EpisodeStore(table=table, policy=policy, now=now),
+        stop_items=StopItems(table=table),
         functions=cast("Any", _InThisProcess(replicas)),
         s3=s3,
         sqs=sqs,

@@ -25,6 +25,7 @@ from chatops.http_json import JsonHttp
 from chatops.pagerduty_api import PagerDutyApi
 from chatops.record import Record, due_at
 from chatops.slack_api import SlackApi
+from chatops.stop_items import StopItems
 from chatops.store import Conflict, Put, Versioned
 from chatops.wiring import Services, make_chat
 from orion_common.aws_answers import WrongAnswer
@@ -269,6 +270,7 @@ class FaultWorld:
             slack=SlackApi(token="xoxb", address=CONFIGURATION.slack_api, http=slack),
             pagerduty=PagerDutyApi(token="t", sender=sender, address=CONFIGURATION.pagerduty_api, http=pagerduty),
             store=self,
+            stop_items=StopItems(table=fake),
             functions=fake,
             s3=fake,
             sqs=fake,

@@ -13,22 +13,25 @@ from chatops.effects import (
     CollectDiagnostics,
     Effect,
     Escalate,
+    LiftStop,
     Note,
     Reply,
     ShowMessage,
     StopRepairs,
     Whisper,
 )
-from chatops.episode import Episode, HumanAnswer, IncidentStatus, Policy
-from chatops.events import Button, SlackAction
+from chatops.episode import Episode, HumanAnswer, IncidentStatus, Policy, stop_scopes
+from chatops.events import LIFTS, Button, SlackAction, stop_button
 from chatops.repair import RepairStep, Status, approved, rejected
 from chatops.silences import lift, silence
+from chatops.stops import awaited
 
 SILENCE_SECONDS: Mapping[Button, float] = {Button.SILENCE_1_HOUR: 3600.0, Button.SILENCE_4_HOURS: 4 * 3600.0}
-STOPS = frozenset({Button.STOP_ACTION, Button.STOP_SERVICE, Button.STOP_ALL})
-APPROVALS = frozenset({Button.APPROVE, Button.REJECT}) | STOPS
+STOPS = frozenset(LIFTS.keys())
+STOP_LIFTS = frozenset(LIFTS.values())
+APPROVALS = frozenset({Button.APPROVE, Button.REJECT}) | STOPS | STOP_LIFTS
 ANSWERS = frozenset({Button.NEEDED_A_HUMAN, Button.NEEDED_NO_HUMAN})
-AFTER_THE_END = ANSWERS | {Button.LIFT_SILENCE}
+AFTER_THE_END = ANSWERS | STOP_LIFTS | {Button.LIFT_SILENCE}
 
 ActionStep = tuple[Episode, tuple[Effect, ...]]
 
@@ -56,6 +59,9 @@ def slack_action(episode: Episode, action: SlackAction, policy: Policy, now: flo
             | Button.STOP_ACTION
             | Button.STOP_SERVICE
             | Button.STOP_ALL
+            | Button.LIFT_ACTION_STOP
+            | Button.LIFT_SERVICE_STOP
+            | Button.LIFT_STOP_OF_ALL
             | Button.DIAGNOSTICS
         ):
             return _about_repairs(episode, action, now)
@@ -119,33 +125,39 @@ def _answer(episode: Episode, action: SlackAction) -> ActionStep:
 
 def _about_repairs(episode: Episode, action: SlackAction, now: float) -> ActionStep:
     if action.button in STOPS:
-        return _stop(episode, action)
+        return _stop(episode, action, now)
+    if action.button in STOP_LIFTS:
+        return _lift_stop(episode, action, now)
     if action.button is Button.DIAGNOSTICS:
         asked = CollectDiagnostics(action.id, action.person, action.clicked_at)
         return episode, (asked, Reply(f"Diagnostics asked for by {action.person}"))
     return _decide_on_repair(episode, action, now)
 
 
-def _stop(episode: Episode, action: SlackAction) -> ActionStep:
+def _stop(episode: Episode, action: SlackAction, now: float) -> ActionStep:
     """Stop repairs: of the newest one's action, of the episode's service, or all."""
-    scope = stop_scope(episode, action.button)
+    scope = next((scope for scope in stop_scopes(episode) if stop_button(scope) is action.button), None)
     if scope is None:
         return episode, (Whisper(action.person, "This has no repair, or no service, to stop"),)
-    stop = StopRepairs(*scope, action.person, action.clicked_at)
-    name = scope[0] or scope[1]
-    what = f"Repairs of {name}" if name else "All repairs"
-    return episode, (stop, Reply(f"{what} stopped by {action.person}. `orion repairs start` lets them begin again"))
+    stop = StopRepairs(scope.action, scope.service, action.person, action.clicked_at)
+    after = replace(episode, stops=awaited(episode.stops, now))
+    told = f"{scope.repairs} stopped by {action.person}. A button here starts them again, or `orion repairs start`"
+    return after, (stop, Reply(told))
 
 
-def stop_scope(episode: Episode, button: Button) -> tuple[str, str] | None:
-    """Return the action and the service whose repairs a button stops, or None where there is nothing to name."""
-    match button:
-        case Button.STOP_ACTION:
-            return (episode.repairs[-1].proposal.action, "") if episode.repairs else None
-        case Button.STOP_SERVICE:
-            return ("", episode.details.service) if episode.details.service else None
-        case _:
-            return "", ""
+def _lift_stop(episode: Episode, action: SlackAction, now: float) -> ActionStep:
+    """Lift the stop that the record has in a button's place, unless it became known only after the click."""
+    held = next((seen for seen in episode.stops.held if LIFTS[stop_button(seen.stop.scope)] is action.button), None)
+    if held is None:
+        return episode, (Whisper(action.person, "These repairs are not stopped any more"),)
+    if action.clicked_at < held.seen_at:
+        newer = f"There is a newer stop than the one you clicked on, by {held.stop.by}. Look at it, and click again"
+        return episode, (Whisper(action.person, newer),)
+    told = (
+        f"{action.person} lifts the stop of {held.stop.since} by {held.stop.by}: {held.stop.scope.repairs} begin again"
+    )
+    after = replace(episode, stops=awaited(episode.stops, now))
+    return after, (LiftStop(held.stop, action.person, action.clicked_at), Reply(told))
 
 
 def _decide_on_repair(episode: Episode, action: SlackAction, now: float) -> ActionStep:

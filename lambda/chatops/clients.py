@@ -17,6 +17,7 @@ from typing import Protocol
 from chatops.episode import Details, Group, Incident, RootMessage
 from chatops.looks import Look
 from chatops.repair import Command
+from chatops.stops import Scope, Stop
 
 
 class Unavailable(RuntimeError):
@@ -200,6 +201,14 @@ class Commands(Protocol):
 
     def stop(self, action: str, service: str, by: str, at: float) -> None:
         """Stop the repairs of an action or a service, or all where both are empty."""
+        ...
+
+    def lift(self, stop: Stop, by: str, at: float) -> None:
+        """Lift exactly this stop: a newer one of its scope stays."""
+        ...
+
+    def stops(self, scopes: Sequence[Scope]) -> tuple[Stop, ...]:
+        """Return the stops of scopes that hold at this moment."""
         ...
 
     def collect(self, request: str, group: Group, by: str, at: float) -> None:

@@ -17,7 +17,9 @@ from chatops.effects import (
     CollectDiagnostics,
     Escalate,
     KeepAudit,
+    LiftStop,
     Note,
+    ReadStops,
     RejectRepair,
     Reply,
     ResolveAlert,
@@ -28,7 +30,7 @@ from chatops.effects import (
     Whisper,
     WriteDraft,
 )
-from chatops.episode import Episode, Incident, IncidentStatus, Policy, root_message
+from chatops.episode import Episode, Incident, IncidentStatus, Policy, root_message, stop_scopes
 from chatops.events import (
     Acknowledged,
     AlertmanagerAnswered,
@@ -40,6 +42,7 @@ from chatops.events import (
     MessageGone,
     MessageShown,
     PagerDutyAnswered,
+    StopsRead,
 )
 from chatops.looks import is_complete
 from chatops.outbox import Entry
@@ -66,7 +69,7 @@ def deliver(clients: Clients, episode: Episode, entry: Entry, policy: Policy, no
             return _set_silence(clients, episode, now)
         case RunCommand() | RejectRepair():
             return _decide(clients, episode, effect)
-        case StopRepairs() | CollectDiagnostics():
+        case StopRepairs() | LiftStop() | ReadStops() | CollectDiagnostics():
             return _ask_repair_function(clients, episode, effect)
         case KeepAudit() | WriteDraft():
             return _in_archive(clients, episode, effect)
@@ -102,11 +105,17 @@ def _decide(clients: Clients, episode: Episode, effect: RunCommand | RejectRepai
             assert_never(effect)
 
 
-def _ask_repair_function(clients: Clients, episode: Episode, effect: StopRepairs | CollectDiagnostics) -> Answer:
+def _ask_repair_function(
+    clients: Clients, episode: Episode, effect: StopRepairs | LiftStop | ReadStops | CollectDiagnostics
+) -> Answer:
+    if isinstance(effect, ReadStops):
+        return StopsRead(clients.commands.stops(stop_scopes(episode)))
     by = clients.chat.name_of(effect.person)
     match effect:
         case StopRepairs(action=action, service=service):
             clients.commands.stop(action, service, by, effect.clicked_at)
+        case LiftStop(stop=stop):
+            clients.commands.lift(stop, by, effect.clicked_at)
         case CollectDiagnostics(request=request):
             clients.commands.collect(request, episode.group, by, effect.clicked_at)
         case _:

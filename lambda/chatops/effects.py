@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from chatops.stops import Stop
+
 
 class Lane(StrEnum):
     """Effects of a lane are carried out one after another, in their order."""
@@ -112,6 +114,20 @@ class StopRepairs:
 
 
 @dataclass(frozen=True, slots=True)
+class LiftStop:
+    """Has the repair function lift exactly this stop."""
+
+    stop: Stop
+    person: str
+    clicked_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStops:
+    """Reads which of the thread's repairs are stopped."""
+
+
+@dataclass(frozen=True, slots=True)
 class CollectDiagnostics:
     """Has the repair function collect diagnostics of the group's alerts. `request` is the click's id."""
 
@@ -144,6 +160,8 @@ Effect = (
     | RunCommand
     | RejectRepair
     | StopRepairs
+    | LiftStop
+    | ReadStops
     | CollectDiagnostics
     | KeepAudit
     | WriteDraft
@@ -180,6 +198,8 @@ TRAITS: dict[type[Effect], Traits] = {
     RunCommand: Traits(lane=Lane.COMMAND, once=True, lifetime=CLICK_SECONDS),
     RejectRepair: Traits(lane=Lane.COMMAND, lifetime=CLICK_SECONDS),  # then it expires
     StopRepairs: Traits(lane=Lane.STOP, lifetime=CLICK_SECONDS),
+    LiftStop: Traits(lane=Lane.STOP, lifetime=CLICK_SECONDS),
+    ReadStops: Traits(lane=Lane.STOP, level=True),
     CollectDiagnostics: Traits(lane=Lane.COMMAND, lifetime=CLICK_SECONDS),
     KeepAudit: Traits(lane=Lane.AUDIT, level=True, lifetime=AUDIT_SECONDS),
     WriteDraft: Traits(lane=Lane.DRAFT, level=True),

@@ -11,6 +11,7 @@ from math import inf
 from typing import NamedTuple
 
 from chatops.repair import Repair, Status
+from chatops.stops import NO_STOPS, Scope, SeenStops, Stop
 from chatops.timeline import TimelineEntry
 
 EPISODE_PREFIX = "episode#"
@@ -181,11 +182,19 @@ class Episode:
     audited: int = 0
     draft: str | None = None
     needed_human: HumanAnswer | None = None
+    stops: SeenStops = NO_STOPS
 
     @property
     def is_open(self) -> bool:
         """Return whether the episode has not ended."""
         return self.phase is not Phase.ENDED
+
+
+def stop_scopes(episode: Episode) -> tuple[Scope, ...]:
+    """Return the scopes whose repairs a thread can stop: the newest repair's action, its service, and all."""
+    action = (Scope(action=episode.repairs[-1].proposal.action),) if episode.repairs else ()
+    service = (Scope(service=episode.details.service),) if episode.details.service else ()
+    return (*action, *service, Scope())
 
 
 class Shown(StrEnum):
@@ -221,6 +230,7 @@ class RootMessage:
     silenced_by: str | None
     needed_human: HumanAnswer | None = None
     waiting: tuple[WaitingRepair, ...] = ()
+    stops: tuple[Stop, ...] = ()
     has_repairs: bool = False
 
     @property
@@ -244,6 +254,7 @@ def root_message(episode: Episode) -> RootMessage:
         silenced_until=silence.ends_at if silence else None,
         silenced_by=silence.by if silence else None,
         needed_human=episode.needed_human,
+        stops=tuple(seen.stop for seen in episode.stops.held),
         has_repairs=bool(episode.repairs),
         waiting=tuple(
             WaitingRepair(id=repair.proposal.id, command=str(repair.proposal.command), until=repair.due_at)

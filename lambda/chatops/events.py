@@ -5,6 +5,7 @@ Notifications, webhooks and Slack actions come from queues; answers come from ef
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,6 +13,7 @@ from chatops.effects import Effect
 from chatops.episode import Details, Incident
 from chatops.looks import Look
 from chatops.repair import Outcome, Proposal
+from chatops.stops import Scope, Stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +61,26 @@ class Button(StrEnum):
     STOP_ACTION = "stop-action"
     STOP_SERVICE = "stop-service"
     STOP_ALL = "stop-all"
+    LIFT_ACTION_STOP = "lift-action-stop"
+    LIFT_SERVICE_STOP = "lift-service-stop"
+    LIFT_STOP_OF_ALL = "lift-stop-of-all"
     NEEDED_A_HUMAN = "needed-a-human"
     NEEDED_NO_HUMAN = "needed-no-human"
+
+
+LIFTS: Mapping[Button, Button] = {
+    Button.STOP_ACTION: Button.LIFT_ACTION_STOP,
+    Button.STOP_SERVICE: Button.LIFT_SERVICE_STOP,
+    Button.STOP_ALL: Button.LIFT_STOP_OF_ALL,
+}
+"""The buttons that stop repairs, each with the one that is in its place while its scope is stopped."""
+
+
+def stop_button(scope: Scope) -> Button:
+    """Return the button that stops the repairs of a scope."""
+    if scope.action:
+        return Button.STOP_ACTION
+    return Button.STOP_SERVICE if scope.service else Button.STOP_ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +162,13 @@ class CommandTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class StopsRead:
+    """These are the stops of the thread's repairs."""
+
+    stops: tuple[Stop, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AuditKept:
     """The audit record has the entries of the timeline up to a number."""
 
@@ -178,6 +205,7 @@ Answer = (
     | Acknowledged
     | CommandSent
     | CommandTaken
+    | StopsRead
     | AuditKept
     | DraftWritten
     | Done

@@ -15,6 +15,7 @@ from chatops.episode import Policy
 from chatops.episode_store import EpisodeStore
 from chatops.pagerduty_api import PagerDutyApi
 from chatops.slack_api import SlackApi
+from chatops.stop_items import StopItems
 from chatops.wiring import Services, make_chat
 from orion_common.aws_answers import aws_session
 from orion_common.names import CHAT_FILE
@@ -48,6 +49,7 @@ def _made(configuration: Configuration) -> Chat:
     credentials = Credentials.from_json(secrets.get_secret_value(SecretId=configuration.secret)["SecretString"])
     policy = Policy(responders=frozenset(), approvers=frozenset(), replicas=configuration.alertmanager_replicas)
     s3 = session.client("s3", config=CLIENT)
+    table = session.resource("dynamodb", config=CLIENT).Table(configuration.table)
     services = Services(
         slack=SlackApi(token=credentials.slack_token, address=configuration.slack_api),
         pagerduty=PagerDutyApi(
@@ -55,7 +57,8 @@ def _made(configuration: Configuration) -> Chat:
             sender=credentials.pagerduty_sender,
             address=configuration.pagerduty_api,
         ),
-        store=EpisodeStore(table=session.resource("dynamodb", config=CLIENT).Table(configuration.table), policy=policy),
+        store=EpisodeStore(table=table, policy=policy),
+        stop_items=StopItems(table=table),
         functions=session.client("lambda", config=ALERTMANAGER_CLIENT),
         s3=s3,
         sqs=session.client("sqs", config=CLIENT),

@@ -14,6 +14,7 @@ from chatops.effects import (
     Effect,
     Escalate,
     KeepAudit,
+    LiftStop,
     RunCommand,
     SetSilence,
     StopRepairs,
@@ -27,7 +28,7 @@ from chatops.slack_text import at_time
 from chatops.timeline import ALERTMANAGER, PAGERDUTY, PLATFORM, Happening, Kind, extended
 
 AUTOMATION = "runbook automation"
-TOLD_WHEN_GIVEN_UP = (Acknowledge, Escalate, SetSilence, RunCommand, StopRepairs, CollectDiagnostics)
+TOLD_WHEN_GIVEN_UP = (Acknowledge, Escalate, SetSilence, RunCommand, StopRepairs, LiftStop, CollectDiagnostics)
 """What is missed if it does not happen. That a message or a note is missing shows by itself."""
 _STATUS_KINDS = {
     Status.REJECTED: Kind.REPAIR_REJECTED,
@@ -59,15 +60,7 @@ def told(before: Episode, after: Episode, effects: tuple[Effect, ...], event: Ev
 def happened(before: Episode, after: Episode, effects: Sequence[Effect], event: Event) -> Iterator[Happening]:
     """Yield what an event has changed in an episode, and what is done for a click."""
     person = event.person if isinstance(event, SlackAction) else None
-    for effect in effects:
-        if isinstance(effect, Acknowledge):
-            yield Kind.ACKNOWLEDGEMENT_ASKED, effect.person, "by a click"
-        if isinstance(effect, StopRepairs):
-            yield Kind.REPAIRS_STOPPED, effect.person, effect.action or effect.service or "all"
-        if isinstance(effect, CollectDiagnostics):
-            yield Kind.DIAGNOSTICS_ASKED, effect.person, "by a click"
-        if isinstance(effect, Escalate):
-            yield Kind.ESCALATED, person or PLATFORM, effect.text
+    yield from _done(effects, person)
     if isinstance(event, GaveUp) and isinstance(event.effect, TOLD_WHEN_GIVEN_UP):
         yield Kind.NOT_DONE, PLATFORM, f"{type(event.effect).__name__}: {event.why}"
     if after is before:
@@ -81,6 +74,25 @@ def happened(before: Episode, after: Episode, effects: Sequence[Effect], event: 
     answer = after.needed_human
     if answer is not None and answer != before.needed_human:
         yield Kind.ANSWERED, answer.by, "yes" if answer.needed else "no"
+
+
+def _done(effects: Sequence[Effect], person: str | None) -> Iterator[Happening]:
+    for effect in effects:
+        if isinstance(effect, Acknowledge):
+            yield Kind.ACKNOWLEDGEMENT_ASKED, effect.person, "by a click"
+        if isinstance(effect, StopRepairs):
+            yield Kind.REPAIRS_STOPPED, effect.person, effect.action or effect.service or "all"
+        if isinstance(effect, LiftStop):
+            stop = effect.stop
+            yield (
+                Kind.REPAIRS_STARTED,
+                effect.person,
+                f"{stop.scope.name or 'all'}: stopped since {stop.since} by {stop.by}",
+            )
+        if isinstance(effect, CollectDiagnostics):
+            yield Kind.DIAGNOSTICS_ASKED, effect.person, "by a click"
+        if isinstance(effect, Escalate):
+            yield Kind.ESCALATED, person or PLATFORM, effect.text
 
 
 def _firing(before: Episode, after: Episode) -> Iterator[Happening]:

@@ -86,7 +86,8 @@ def advance(record: Record, event: Event, policy: Policy, now: float) -> Record:
 def due_at(record: Record, policy: Policy) -> float | None:
     """Return when a record has to be looked after next, or None if nothing is left to do."""
     episode = record.episode
-    times = [record.outbox.due_at(), silence_due_at(episode, policy), *(repair.due_at for repair in episode.repairs)]
+    times = [record.outbox.due_at(), silence_due_at(episode, policy), episode.stops.read_at]
+    times += [repair.due_at for repair in episode.repairs]
     if episode.is_open:
         times.append(episode.next_look_at)
     return min((time for time in times if time is not None), default=None)

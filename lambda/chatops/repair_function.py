@@ -5,7 +5,7 @@ Chat sends no commands. It puts decisions on the repair function's queue, which 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ from chatops.clients import Unavailable
 from chatops.episode import Group
 from chatops.events import RepairProposed, RepairReported
 from chatops.repair import Command, Outcome, Proposal
+from chatops.stop_items import StopItems
+from chatops.stops import Scope, Stop
 from orion_common.repair_messages import (
     DiagnosticsRequest,
     RepairDecision,
@@ -22,6 +24,7 @@ from orion_common.repair_messages import (
     RepairProposal,
     RepairReport,
     RepairStop,
+    StopLift,
 )
 
 if TYPE_CHECKING:
@@ -44,10 +47,11 @@ _DONE = frozenset({*_VERIFIED, "handed over", "dry run"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairFunction:
-    """The repair function's queue. To put the same decision there twice has no second effect."""
+    """The repair function's queue, and the items of stops. To put a decision there twice has no second effect."""
 
     sqs: SQSClient
     queue_url: str
+    stop_items: StopItems
 
     def send(self, repair: str, command: Command, by: str) -> None:
         """Have an approved repair's command run. What it is says the repair function's own record."""
@@ -63,6 +67,16 @@ class RepairFunction:
         stop = RepairStop(action=action, service=service, by=by, why="stopped from Slack", at=at)
         for delay in (0, AGAIN_SECONDS):
             self._put(stop.as_text(), delay)
+
+    def lift(self, stop: Stop, by: str, at: float) -> None:
+        """Lift exactly this stop."""
+        scope = stop.scope
+        lift = StopLift(action=scope.action, service=scope.service, since=stop.since, stopped_by=stop.by, by=by, at=at)
+        self._put(lift.as_text())
+
+    def stops(self, scopes: Sequence[Scope]) -> tuple[Stop, ...]:
+        """Return the stops of scopes that hold at this moment."""
+        return self.stop_items.of(scopes)
 
     def collect(self, request: str, group: Group, by: str, at: float) -> None:
         """Collect diagnostics. A label that the group lacks is empty here, and absent in Alertmanager."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from chatops.episode import IncidentStatus, RootMessage, Shown, WaitingRepair
-from chatops.events import Button
+from chatops.events import LIFTS, Button, stop_button
 from chatops.slack_text import at_time, escaped, is_address, link, plain
 
 HEADER_LIMIT = 150
@@ -33,7 +33,6 @@ SEVERITY_COLORS: Mapping[str, str] = {"critical": "danger", "high": "danger", "w
 LINK_PREFIX = "link-"
 """The beginning of the id of an action that opens an address: Slack reports its click, which does nothing."""
 SILENCES = (Button.SILENCE_1_HOUR, Button.SILENCE_4_HOURS, Button.SILENCE_UNTIL_RESOLVED)
-STOPS = (Button.STOP_ACTION, Button.STOP_SERVICE, Button.STOP_ALL)
 LABELS: Mapping[Button, str] = {
     Button.ACKNOWLEDGE: "Acknowledge",
     Button.SILENCE_1_HOUR: "Silence 1 h",
@@ -46,6 +45,9 @@ LABELS: Mapping[Button, str] = {
     Button.STOP_ACTION: "Stop this repair everywhere",
     Button.STOP_SERVICE: "Stop this service's repairs",
     Button.STOP_ALL: "Stop all repairs",
+    Button.LIFT_ACTION_STOP: "Start this repair again",
+    Button.LIFT_SERVICE_STOP: "Start this service's repairs again",
+    Button.LIFT_STOP_OF_ALL: "Start all repairs again",
     Button.REJECT: "Reject",
     Button.NEEDED_A_HUMAN: "Needed a human: yes",
     Button.NEEDED_NO_HUMAN: "Needed a human: no",
@@ -74,7 +76,8 @@ def root_payload(message: RootMessage, name_of: NameOf) -> Payload:
 
 def plain_payload(message: RootMessage, name_of: NameOf) -> Payload:
     """Return the arguments that show a root message without blocks, for when Slack refuses these."""
-    lines = [notification_text(message), *_texts(message), *_facts(message, name_of), *_links_as_text(message)]
+    lines = [notification_text(message), *_texts(message), *_facts(message, name_of)]
+    lines += [*_stops(message), *_links_as_text(message)]
     return {"text": "\n".join(lines), "blocks": [], "attachments": []}
 
 
@@ -125,6 +128,8 @@ def _blocks(message: RootMessage, name_of: NameOf) -> Iterator[Payload]:
     if len(message.waiting) > MOST_WAITING:
         left = len(message.waiting) - MOST_WAITING
         yield {"type": "section", "text": _markup(f"{left} more repairs wait for an approval.")}
+    if message.stops:
+        yield {"type": "section", "text": _markup("\n".join(_stops(message)))}
     buttons = [_button(button, message) for button in shown_buttons(message)]
     if buttons:
         yield {"type": "actions", "block_id": "actions", "elements": buttons}
@@ -169,6 +174,13 @@ def _facts(message: RootMessage, name_of: NameOf) -> Iterator[str]:
         yield f"*Silenced until:* {at_time(message.silenced_until)} by {by}"
 
 
+def _stops(message: RootMessage) -> Iterator[str]:
+    for stop in message.stops:
+        repairs, by = escaped(stop.scope.repairs, NAME_LIMIT), escaped(stop.by, NAME_LIMIT)
+        why = escaped(stop.why, SUMMARY_LIMIT)
+        yield f"*{repairs} are stopped* since {escaped(stop.since, NAME_LIMIT)} by {by} ({why})"
+
+
 def _links(message: RootMessage) -> Iterator[tuple[str, str]]:
     details, incident = message.details, message.incident
     links = {
@@ -199,12 +211,21 @@ def shown_buttons(message: RootMessage) -> Iterator[Button]:
         yield Button.ESCALATE
     if is_open:
         yield Button.DIAGNOSTICS
-    if is_open and message.has_repairs:
-        yield from STOPS if message.details.service else (Button.STOP_ACTION, Button.STOP_ALL)
+    yield from _stops_or_lifts(message, is_open=is_open)
     if not is_open:  # what was answered may be changed
         answer = message.needed_human
         yield from () if answer is not None and answer.needed else (Button.NEEDED_A_HUMAN,)
         yield from () if answer is not None and not answer.needed else (Button.NEEDED_NO_HUMAN,)
+
+
+def _stops_or_lifts(message: RootMessage, *, is_open: bool) -> Iterator[Button]:
+    """Yield the buttons that stop repairs, or lift what is stopped. A stop can be lifted in a resolved thread too."""
+    held = {stop_button(stop.scope) for stop in message.stops}
+    for button, lift in LIFTS.items():
+        if button in held:
+            yield lift
+        elif is_open and message.has_repairs and (button is not Button.STOP_SERVICE or message.details.service):
+            yield button
 
 
 def _button(button: Button, message: RootMessage, repair: str = "") -> Payload:

@@ -18,6 +18,8 @@ from chatops.effects import (
     Effect,
     Escalate,
     KeepAudit,
+    LiftStop,
+    ReadStops,
     Reply,
     RunCommand,
     SetSilence,
@@ -47,12 +49,14 @@ from chatops.events import (
     RepairProposed,
     RepairReported,
     SlackAction,
+    StopsRead,
     Tick,
 )
 from chatops.incidents import pagerduty_answered
 from chatops.post_incident import draft_written
 from chatops.repair import Outcome, Proposal, Repair, RepairStep, Status, closed, ended, proposed, taken, ticked
 from chatops.silences import SILENCED_LOOK_SECONDS, is_silenced, silence_ticked
+from chatops.stops import read
 from chatops.timeline import waiting_for_audit
 
 LOOK_SECONDS = 300
@@ -132,15 +136,26 @@ def _answered(episode: Episode, event: Answer, policy: Policy, now: float) -> St
             return replace(episode, thread=thread, shown_at=now), ()
         case MessageGone(text):
             return replace(episode, thread=None), (ShowMessage(), *(() if text is None else (Reply(text),)))
-        case AuditKept(number):
-            after = replace(episode, audited=max(number, episode.audited))
-            return after, (KeepAudit(),) if waiting_for_audit(after.timeline, after.audited) else ()
+        case StopsRead() | AuditKept():
+            return _noted(episode, event, now)
         case DraftWritten(address):
             return draft_written(episode, address)
         case GaveUp(effect, why):
             return _gave_up(episode, effect, why, policy, now)
         case CommandTaken() | CommandSent() | Done():
             return episode, ()
+        case _:
+            assert_never(event)
+
+
+def _noted(episode: Episode, event: StopsRead | AuditKept, now: float) -> Step:
+    match event:
+        case StopsRead(held):
+            stops = read(episode.stops, held, now)
+            return replace(episode, stops=stops), () if stops.held == episode.stops.held else (ShowMessage(),)
+        case AuditKept(number):
+            after = replace(episode, audited=max(number, episode.audited))
+            return after, (KeepAudit(),) if waiting_for_audit(after.timeline, after.audited) else ()
         case _:
             assert_never(event)
 
@@ -180,6 +195,9 @@ def _ticked(episode: Episode, policy: Policy, now: float) -> Step:
             effects = (*effects, SetSilence())
     episode, more = silence_ticked(episode, policy, now)
     effects = (*effects, *more)
+    if episode.stops.read_at is not None and now >= episode.stops.read_at:
+        episode = replace(episode, stops=replace(episode.stops, read_at=None))
+        effects = (*effects, ReadStops())
     for repair in episode.repairs:
         changed = ticked(repair, now)
         if not episode.is_open and changed[0] is not repair:
@@ -222,6 +240,8 @@ def _reported(episode: Episode, event: RepairReported, policy: Policy, now: floa
         first = () if episode.repairs else (ShowMessage(),)
         episode = replace(episode, repairs=(*kept_repairs(episode.repairs), begun))
     after, effects = _ended(episode, proposal.id, event.outcome, event.result, policy, now)
+    if event.outcome is Outcome.NOT_RUN:
+        effects = (*effects, ReadStops())
     return after, (*effects, *first)
 
 
@@ -268,5 +288,7 @@ def _gave_up(episode: Episode, effect: Effect, why: str, policy: Policy, now: fl
             return episode, (Reply(f"The silence could not be set: {why}"),)
         case StopRepairs():
             return episode, (Reply(f"Repairs could not be stopped: {why}. Use `orion repairs stop`"),)
+        case LiftStop():
+            return episode, (Reply(f"The stop could not be lifted: {why}. Use `orion repairs start`"),)
         case _:
             return episode, ()

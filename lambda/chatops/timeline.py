@@ -49,6 +49,7 @@ class Kind(StrEnum):
     REPAIR_FAILED = "repair failed"
     REPAIR_VERIFIED = "repair verified"
     REPAIRS_STOPPED = "repairs stopped"
+    REPAIRS_STARTED = "repairs started"
     DIAGNOSTICS_ASKED = "diagnostics asked"
     NOT_DONE = "not done"
     """Something that a person or the platform wanted was given up."""

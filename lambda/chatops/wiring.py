@@ -20,6 +20,7 @@ from chatops.reminders import digest_reminder
 from chatops.repair_function import RepairFunction
 from chatops.slack_api import SlackApi
 from chatops.slack_client import SlackClient
+from chatops.stop_items import StopItems
 from chatops.store import Store
 from orion_common.message_archive import MessageArchive
 from orion_common.observer import Observer
@@ -37,6 +38,7 @@ class Services:
     slack: SlackApi
     pagerduty: PagerDutyApi
     store: Store
+    stop_items: StopItems
     functions: LambdaClient
     s3: S3Client
     sqs: SQSClient
@@ -65,7 +67,7 @@ def make_chat(configuration: Configuration, data: ChatData, policy: Policy, serv
             alertmanager=AlertmanagerClient(
                 client=services.functions, function=configuration.alertmanager_function, group_of=data.group_of
             ),
-            commands=RepairFunction(sqs=sqs, queue_url=configuration.repair_queue_url),
+            commands=RepairFunction(sqs=sqs, queue_url=configuration.repair_queue_url, stop_items=services.stop_items),
             archive=ArchiveClient(
                 s3=services.s3,
                 audit_bucket=configuration.audit_bucket,

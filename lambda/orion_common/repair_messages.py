@@ -14,11 +14,15 @@ from typing import Any
 
 from orion_common.envelope import Unreadable, field_of, texts_of
 from orion_common.names import (
+    ACTION_STOP,
     DIAGNOSTICS_SOURCE,
     REPAIR_DECIDED_SOURCE,
     REPAIR_ENDED_SOURCE,
     REPAIR_PROPOSED_SOURCE,
     REPAIRS_STOPPED_SOURCE,
+    SERVICE_STOP,
+    STOP_ID,
+    STOP_LIFTED_SOURCE,
 )
 
 ID_MARKS = 3
@@ -103,6 +107,22 @@ class RepairStop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopLift:
+    """A person has lifted a stop: the one that `stopped_by` set at `since`, as its item says, and no newer one."""
+
+    action: str
+    service: str
+    since: str
+    stopped_by: str
+    by: str
+    at: float
+
+    def as_text(self) -> str:
+        """Return the message."""
+        return json.dumps({"source": STOP_LIFTED_SOURCE, **asdict(self)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnosticsRequest:
     """A person has asked for diagnostics of what a group's alerts are about. `request` is the click's own id."""
 
@@ -118,10 +138,24 @@ class DiagnosticsRequest:
         return json.dumps({"source": DIAGNOSTICS_SOURCE, **asdict(self)})
 
 
+def stop_id(action: str, service: str) -> str:
+    """Return the id of the item that stops the repairs of an action or of a service, or all where both are empty."""
+    if action:
+        return f"{ACTION_STOP}{action}"
+    return f"{SERVICE_STOP}{service}" if service else STOP_ID
+
+
 def read_stop(content: Mapping[str, Any]) -> RepairStop:
     """Return the stop of a message. Raises `Unreadable`."""
     texts = {name: field_of(content, name, str, "message") for name in ("action", "service", "by", "why")}
     return RepairStop(**texts, at=_seconds(content, "at"))
+
+
+def read_lift(content: Mapping[str, Any]) -> StopLift:
+    """Return the lift of a message. Raises `Unreadable`."""
+    names = ("action", "service", "since", "stopped_by", "by")
+    texts = {name: field_of(content, name, str, "message") for name in names}
+    return StopLift(**texts, at=_seconds(content, "at"))
 
 
 def read_diagnostics_request(content: Mapping[str, Any]) -> DiagnosticsRequest:

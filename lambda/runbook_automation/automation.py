@@ -18,7 +18,7 @@ from orion_common.envelope import Notification, NotOurs, Unreadable
 from orion_common.message_archive import MessageArchive
 from orion_common.names import Mode
 from orion_common.observer import Observer
-from orion_common.repair_messages import DiagnosticsRequest, RepairDecision, RepairStop
+from orion_common.repair_messages import DiagnosticsRequest, RepairDecision, RepairStop, StopLift
 from runbook_automation.approvals import Approvals
 from runbook_automation.chat_queue import ChatQueue
 from runbook_automation.command_results import CommandResults
@@ -77,7 +77,9 @@ class Automation:
             case RepairDecision():
                 self._approvals.handle(message)
             case RepairStop():
-                Stops(store=self.store, commands=self.commands, outcomes=self.outcomes).handle(message)
+                self._stops.handle(message)
+            case StopLift():
+                self._stops.lift(message)
             case DiagnosticsRequest():
                 self._diagnostics.handle(message)
             case _:
@@ -118,6 +120,10 @@ class Automation:
             outcomes=self.outcomes,
             carry_out=self._notifications.carry_out,
         )
+
+    @property
+    def _stops(self) -> Stops:
+        return Stops(store=self.store, commands=self.commands, outcomes=self.outcomes)
 
     @property
     def _diagnostics(self) -> Diagnostics:

@@ -27,6 +27,7 @@ class Count(StrEnum):
     RESOLVED = "RepairsResolvedFirst"
     STOPPED = "RepairsStopped"
     STOPS = "StopsSet"
+    LIFTS = "StopsLifted"
     DIAGNOSTICS = "DiagnosticsRequested"
     LIMITED = "RepairsLimited"
     FAILED = "RepairsFailed"

@@ -24,6 +24,11 @@ def clicked_stop_id(click: str) -> str:
     return f"clicked#{click}"
 
 
+def lifted_stop_id(id_: str, since: str) -> str:
+    """Return the id under which a stop is kept that was lifted."""
+    return f"{id_}#{since}"
+
+
 def resolve_id(key: str) -> str:
     """Return the id of the item that says when an alert (its fingerprint) or a group (its key) was seen resolved."""
     return f"resolved#{key}"

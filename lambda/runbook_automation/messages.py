@@ -25,13 +25,16 @@ from orion_common.names import (
     OUTCOME_DETAIL_TYPE,
     REPAIR_DECIDED_SOURCE,
     REPAIRS_STOPPED_SOURCE,
+    STOP_LIFTED_SOURCE,
 )
 from orion_common.repair_messages import (
     DiagnosticsRequest,
     RepairDecision,
     RepairStop,
+    StopLift,
     read_decision,
     read_diagnostics_request,
+    read_lift,
     read_stop,
 )
 
@@ -46,7 +49,7 @@ class CommandEvent:
     time: datetime
 
 
-Message = Notification | CommandEvent | RepairDecision | RepairStop | DiagnosticsRequest
+Message = Notification | CommandEvent | RepairDecision | RepairStop | StopLift | DiagnosticsRequest
 
 
 def read_message(body: str) -> Message:
@@ -61,6 +64,8 @@ def read_message(body: str) -> Message:
         return read_decision(content)
     if source == REPAIRS_STOPPED_SOURCE:
         return read_stop(content)
+    if source == STOP_LIFTED_SOURCE:
+        return read_lift(content)
     if source == DIAGNOSTICS_SOURCE:
         return read_diagnostics_request(content)
     raise NotOurs(f"neither a notification, nor a command's event, nor chat's: source {source!r:.100}")

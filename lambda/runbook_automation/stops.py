@@ -1,21 +1,22 @@
-"""Stops repairs at a person's word from chat: nothing is claimed after it, and what waits or runs is cancelled.
+"""Stops repairs at a person's word from chat, and lifts stops: nothing is claimed while one holds.
 
-It is the stop of `orion repairs stop`, of everything, an action or a service. A function that claimed a repair a moment
-before may send its command after the first look, so that chat sends the message twice.
+It is the stop of `orion repairs stop`, of everything, an action or a service. What waits or runs is cancelled. A
+function that claimed a repair a moment before may send its command after the first look, so that chat sends the message
+twice.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orion_common.names import ACTION_STOP, SERVICE_STOP, STOP_ID
-from orion_common.repair_messages import RepairStop
+from orion_common.names import EXPIRES_AT
+from orion_common.repair_messages import RepairStop, StopLift, stop_id
 from runbook_automation.commands import Commands
 from runbook_automation.configuration import MAXIMUM_AGE_SECONDS
 from runbook_automation.counts import Count
 from runbook_automation.item_ids import stop_ids, stopped_text
 from runbook_automation.outcomes import Outcomes
-from runbook_automation.repair import Ending, Repair, Status, time_text
+from runbook_automation.repair import KEEP_SECONDS, Ending, Repair, Status, time_text
 from runbook_automation.store import RepairStore
 
 
@@ -32,27 +33,31 @@ class Stops:
         now = self.outcomes.now()
         if now - stop.at > MAXIMUM_AGE_SECONDS:
             return  # whoever clicked has been told by now, and may have had repairs begin again
-        id_ = stop_id(stop)
+        id_ = stop_id(stop.action, stop.service)
         since = time_text(int(stop.at))
         click, expires_at = f"{id_}#{stop.by}#{stop.at}", int(stop.at) + 2 * MAXIMUM_AGE_SECONDS
-        if self.store.stop(id_, click=click, expires_at=expires_at, since=since, by=stop.by, why=stop.why):
+        if self.store.stops.stop(id_, click=click, expires_at=expires_at, since=since, by=stop.by, why=stop.why):
             self.outcomes.observer.count(Count.STOPS)
             self.outcomes.observer.say("repairs stopped", item=id_, by=stop.by)
-        elif not self.store.is_stopped(id_):
+        elif not self.store.stops.is_stopped(id_):
             return  # it was lifted since the click
         for repair in self.store.open_repairs():
             if id_ in stop_ids(repair) and repair.finished_at is None:
                 self._end(repair, f"{stopped_text(id_)} are stopped since {since} by {stop.by}: nothing was done")
+
+    def lift(self, lift: StopLift) -> None:
+        """Lift exactly the stop that was shown to the person, and keep who lifted it and when."""
+        now = self.outcomes.now()
+        if now - lift.at > MAXIMUM_AGE_SECONDS:
+            return
+        id_ = stop_id(lift.action, lift.service)
+        ended = {"until": time_text(int(now)), "started_by": lift.by, EXPIRES_AT: int(now) + KEEP_SECONDS}
+        if self.store.stops.lift(id_, since=lift.since, stopped_by=lift.stopped_by, ended=ended):
+            self.outcomes.observer.count(Count.LIFTS)
+            self.outcomes.observer.say("repairs started", item=id_, by=lift.by)
 
     def _end(self, repair: Repair, result: str) -> None:
         if repair.status is Status.WAITING:
             self.outcomes.end(repair, Ending(status=Status.STOPPED, result=result))
         elif repair.command_id is not None:
             self.commands.cancel(repair.command_id)  # its event ends the repair
-
-
-def stop_id(stop: RepairStop) -> str:
-    """Return the id of the item that a stop writes."""
-    if stop.action:
-        return f"{ACTION_STOP}{stop.action}"
-    return f"{SERVICE_STOP}{stop.service}" if stop.service else STOP_ID

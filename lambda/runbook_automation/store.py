@@ -21,7 +21,7 @@ from orion_common.conditional_store import (
 from orion_common.deadlines import TryLater
 from orion_common.names import BY_COMMAND, BY_STATUS, DUE_AT, EXPIRES_AT, KEY, OPEN
 from runbook_automation.guardrails import Guardrails
-from runbook_automation.item_ids import clicked_stop_id, earlier_id, resolve_id, stop_ids
+from runbook_automation.item_ids import earlier_id, resolve_id, stop_ids
 from runbook_automation.lifecycle import Decided, Effect, Fired, Record, State, step
 from runbook_automation.repair import KEEP_SECONDS, OPEN_REPAIR, Repair, Status
 from runbook_automation.repair_items import (
@@ -34,6 +34,7 @@ from runbook_automation.repair_items import (
     state_of,
     unchanged,
 )
+from runbook_automation.stop_store import StopStore
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -51,10 +52,11 @@ class Busy(TryLater):
 
 
 class RepairStore:
-    """The stored records of repairs."""
+    """The stored records of repairs. `stops` are the items that stop them."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self.stops = StopStore(table=table)
 
     def claim(self, repair: Repair, alert: AlertKey | None, guardrails: Guardrails, now: int) -> tuple[Effect, ...]:
         """Record a repair that answers a firing alert, if nothing has answered it, and return what is to be done then.
@@ -252,38 +254,6 @@ class RepairStore:
             Limit=SWEPT_AT_ONCE,
         )["Items"]
         yield from (Repair.from_item(item) for item in items)
-
-    def stop(self, id_: str, *, click: str, expires_at: int, since: str, by: str, why: str) -> bool:
-        """Stop repairs at a click, and return whether it did: not if they are stopped, or it has stopped them before.
-
-        So what `orion repairs start` has lifted stays lifted when the message comes again, until `expires_at` (Unix
-        seconds). Raises `Busy`.
-        """
-        items: tuple[Mapping[str, Any], ...] = (
-            {KEY: clicked_stop_id(click), EXPIRES_AT: expires_at},
-            {KEY: id_, "since": since, "by": by, "why": why},
-        )
-        writes: list[Any] = [
-            {"Put": {"TableName": self._table.name, "Item": item, "ConditionExpression": "attribute_not_exists(id)"}}
-            for item in items
-        ]
-        try:
-            self._table.meta.client.transact_write_items(TransactItems=writes)
-        except ClientError as error:
-            codes = {reason.get("Code") for reason in cancellation_reasons(error)}
-            if CONDITION_FAILED in codes:
-                return False
-            if codes <= RETRIED_REASONS:
-                raise Busy(f"{id_}: others wrote it") from error
-            raise
-        return True
-
-    def is_stopped(self, id_: str) -> bool:
-        """Return whether the item of a stop is there at this moment. Raises `Busy`."""
-        items = self.read_items(id_)
-        if items is None:
-            raise Busy(f"{id_}: the table did not answer")
-        return id_ in items
 
     def open_repairs(self) -> Iterator[Repair]:
         """Yield the open repairs, those that are due first before the others."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from chatops.episode import Group
 from chatops.repair import Command, Outcome
+from chatops.stops import Scope, Stop
 from tests.simulation.world import World
 
 
@@ -28,6 +29,16 @@ class SimulatedCommands:
         """Take note that repairs were stopped."""
         del at
         self.world.call("ssm stop", lambda: self.world.note(f"ssm: {action or service or 'all'} stopped by {by}"))
+
+    def lift(self, stop: Stop, by: str, at: float) -> None:
+        """Take note that a stop was lifted."""
+        del at
+        self.world.call("ssm lift", lambda: self.world.note(f"ssm: {stop.scope.repairs} started by {by}"))
+
+    def stops(self, scopes: Sequence[Scope]) -> tuple[Stop, ...]:
+        """Return none: no plan stops repairs."""
+        del scopes
+        return ()
 
     def collect(self, request: str, group: Group, by: str, at: float) -> None:
         """Take note that diagnostics were asked for."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from chatops.catalog_silences import Window
-from chatops.events import Button
+from chatops.events import LIFTS, Button
 from tests.simulation.world import END, FAULTS_END, Rates
 
 GROUPS = ("g1", "g2")
@@ -77,7 +77,7 @@ KINDS = (
 )
 DECIDED = 0.7
 """How often a proposed repair is soon decided on."""
-FOR_THE_REPAIR_FUNCTION = frozenset({Button.DIAGNOSTICS, Button.STOP_ACTION, Button.STOP_SERVICE, Button.STOP_ALL})
+FOR_THE_REPAIR_FUNCTION = frozenset({Button.DIAGNOSTICS, *LIFTS.keys(), *LIFTS.values()})
 BUTTONS = (
     *(Button.ACKNOWLEDGE,) * 4,
     *(Button.LIFT_SILENCE,) * 2,

@@ -15,25 +15,10 @@ from chatops.counts import Count
 from chatops.executor import TooEarly
 from chatops.repair import Status
 from orion_common.envelope import Unreadable
-from orion_common.repair_messages import RepairFacts, RepairProposal, RepairReport
+from orion_common.repair_messages import RepairProposal
 from tests.chat_harness import FINGERPRINT, LABELS, ChatWorld, chat_world
+from tests.chat_repairs import ANN, BOB, EVE, FACTS, SHOWN, blocks, buttons, decide, decisions, propose, report
 from tests.lambda_harness import clients
-
-ANN, BOB, EVE = "U012ABCD1", "U012ABCD2", "U012ABCD9"
-FACTS = RepairFacts(
-    repair=f"repair#{FINGERPRINT}#restart_pod#0a1b",
-    proposal="f" * 32,
-    action="restart_pod",
-    document="orion-restart-pod version 3 (0a1b2c3d4e5f)",
-    changes_cluster=True,
-    parameters={"pod": "positions-1", "namespace": "orion"},
-    fingerprint=FINGERPRINT,
-    receiver="warning",
-    group_labels=LABELS,
-)
-ANN_MAIL = "ann@example.com"
-ID = f"{FACTS.repair}#{FACTS.proposal}"
-SHOWN = "orion-restart-pod version 3 (0a1b2c3d4e5f)(namespace='orion', pod='positions-1')"
 
 
 @pytest.fixture
@@ -47,37 +32,6 @@ def world(tmp_path: Path) -> Iterator[ChatWorld]:
 def paged(world: ChatWorld) -> ChatWorld:
     world.page()
     return world
-
-
-def propose(world: ChatWorld, facts: RepairFacts = FACTS) -> None:
-    world.handle(RepairProposal(facts=facts, seen_at=world.time, approve_by=world.time + 900).as_text())
-
-
-def report(world: ChatWorld, status: str, result: str = "", facts: RepairFacts = FACTS) -> None:
-    world.handle(RepairReport(facts=facts, status=status, result=result, started_at=world.time).as_text())
-
-
-def decide(world: ChatWorld, button: str, person: str = ANN, repair: str = ID) -> None:
-    (episode,) = world.episodes()
-    world.click(button, person, value=f"{episode.id} {repair}")
-
-
-def decisions(world: ChatWorld) -> list[dict[str, Any]]:
-    """Return what the repair function's queue has got since the last look."""
-    del world
-    sqs = clients().sqs
-    url = sqs.get_queue_url(QueueName="orion-runbook-automation")["QueueUrl"]
-    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
-    return [json.loads(message.get("Body", "")) for message in received]
-
-
-def blocks(world: ChatWorld) -> list[dict[str, Any]]:
-    (root,) = world.slack.roots()
-    return root["attachments"][0]["blocks"]
-
-
-def buttons(world: ChatWorld) -> list[str]:
-    return [element["action_id"] for block in blocks(world) for element in block.get("elements", ())]
 
 
 def status(world: ChatWorld) -> Status:
@@ -296,33 +250,6 @@ def test_a_message_of_no_repair_is_unreadable(paged: ChatWorld) -> None:
 def _facts() -> dict[str, Any]:
     content = json.loads(RepairProposal(facts=FACTS, seen_at=0, approve_by=0).as_text())
     return content["facts"]
-
-
-def test_an_approver_stops_repairs_by_scope_and_the_thread_says_so(paged: ChatWorld) -> None:
-    propose(paged)
-
-    for button in ("stop-action", "stop-service", "stop-all"):
-        paged.time += 1
-        paged.click(button, ANN)
-
-    stops = [(one["action"], one["service"], one["by"]) for one in decisions(paged)]
-    assert stops == [("restart_pod", "", ANN_MAIL), ("", "positions", ANN_MAIL), ("", "", ANN_MAIL)]
-    replies = paged.slack.replies()
-    assert f"Repairs of positions stopped by {ANN_MAIL}. `orion repairs start` lets them begin again" in replies
-    assert [entry["text"] for entry in paged.audited() if entry["kind"] == "repairs stopped"] == [
-        "restart_pod",
-        "positions",
-        "all",
-    ]
-
-
-def test_who_may_not_approve_may_not_stop(paged: ChatWorld) -> None:
-    propose(paged)
-
-    paged.click("stop-all", BOB)
-
-    assert decisions(paged) == []
-    assert paged.slack.whispers == [(BOB, "The catalog does not allow you to do this")]
 
 
 def test_diagnostics_are_asked_for_by_whoever_responds(paged: ChatWorld) -> None:

@@ -75,7 +75,7 @@ class TestRunbookAutomation:
         assert "AWS-RunShellScript" not in policy
         assert_narrow(allowed, except_for=("AskForOutcomes",))
 
-    def test_with_chat_its_role_may_cancel_commands_and_send_to_chat_besides(self) -> None:
+    def test_with_chat_its_role_may_cancel_commands_lift_stops_and_send_to_chat_besides(self) -> None:
         without, with_chat = (
             statements(automation(chat=chat).resources["runbook-automation-role-policy"].inputs["policy"])
             for chat in (ChatMode.OFF, ChatMode.ON)
@@ -92,6 +92,10 @@ class TestRunbookAutomation:
             ),
             "TellChat": (["sqs:SendMessage"], [f"{SQS}:orion-chatops"]),
             "CancelCommands": (["ssm:CancelCommand"], ["*"]),
+            "LiftStops": (["dynamodb:DeleteItem"], ["arn:aws:dynamodb:us-east-1:123456789012:table/orion-state"]),
+        }
+        assert added["LiftStops"]["Condition"] == {
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["stop", "stop@action/*", "stop@service/*"]}
         }
 
     def test_the_function_runs_this_very_zip(self, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from orion_common.alertmanager import NotFetched
 from orion_common.envelope import Alert
 from orion_common.names import Mode
-from orion_common.repair_messages import DiagnosticsRequest, RepairStop
+from orion_common.repair_messages import DiagnosticsRequest, RepairStop, StopLift
 from runbook_automation.configuration import MAXIMUM_AGE_SECONDS
 from runbook_automation.counts import Count
 from tests.lambda_events import LABELS, notification
@@ -26,6 +26,9 @@ ALERT = Alert(
     fingerprint="a" * 16,
     annotations={},
 )
+
+
+SINCE = "2026-11-24T10:40:11Z"
 
 
 @pytest.fixture
@@ -46,6 +49,10 @@ def told(chat: SentToChat) -> list[tuple[str, str]]:
 
 def stop(*, action: str = "", service: str = "", at: float = NOW) -> str:
     return RepairStop(action=action, service=service, by="Ann", why="stopped from Slack", at=at).as_text()
+
+
+def lift(*, since: str = SINCE, stopped_by: str = "Ann", service: str = "positions", at: float = NOW) -> str:
+    return StopLift(action="", service=service, since=since, stopped_by=stopped_by, by="Bob", at=at).as_text()
 
 
 def statuses(world: World) -> list[str]:
@@ -138,6 +145,58 @@ def test_a_stop_that_comes_late_stops_nothing(world: World) -> None:
     world.handle(notification())
 
     assert len(world.commands()) == 1
+
+
+def test_a_stop_that_is_lifted_stops_nothing_and_who_had_set_and_lifted_it_is_kept(world: World) -> None:
+    world.handle(stop(service="positions"))
+    world.handle(lift())
+    world.handle(lift())
+
+    world.handle(notification())
+
+    assert len(world.commands()) == 1
+    assert world.seen.counts[Count.LIFTS] == 1
+    kept = world.table.get_item(Key={"id": f"stop@service/positions#{SINCE}"}).get("Item", {})
+    assert {name: kept[name] for name in ("since", "by", "why", "until", "started_by")} == {
+        "since": SINCE,
+        "by": "Ann",
+        "why": "stopped from Slack",
+        "until": SINCE,
+        "started_by": "Bob",
+    }
+    assert kept["expires_at"] == int(NOW) + 90 * 24 * 3600
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"since": "2026-11-24T10:39:00Z"},
+        {"stopped_by": "Bob"},
+        {"service": "orders"},
+        {"at": NOW - MAXIMUM_AGE_SECONDS - 1},
+    ],
+)
+def test_a_lift_of_another_stop_or_one_that_comes_late_lifts_nothing(world: World, changes: dict[str, Any]) -> None:
+    world.handle(stop(service="positions"))
+
+    world.handle(lift(**changes))
+    world.handle(notification())
+
+    assert world.commands() == []
+    assert world.seen.counts[Count.LIFTS] == 0
+
+
+def test_a_stop_that_is_replaced_while_it_is_lifted_stays(world: World) -> None:
+    world.handle(stop(service="positions"))
+    newer = {"id": "stop@service/positions", "since": "2026-11-24T10:41:00Z", "by": "Ann", "why": "again"}
+
+    def replaced(**_: object) -> None:  # between the read of the stop and its deletion
+        world.table.put_item(Item=newer)
+
+    world.listen(world.table.meta.client, "before-call.dynamodb.TransactWriteItems", replaced)
+    world.handle(lift())
+
+    assert world.table.get_item(Key={"id": "stop@service/positions"}).get("Item") == newer
 
 
 class _Alertmanager:

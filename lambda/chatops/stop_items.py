@@ -1,0 +1,38 @@
+"""Reads the items that stop repairs, which the repair function and `orion repairs` write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chatops.clients import Unavailable
+from chatops.stops import Scope, Stop
+from orion_common.names import KEY
+from orion_common.repair_messages import stop_id
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopItems:
+    """The stops in the state table."""
+
+    table: Table
+
+    def of(self, scopes: Sequence[Scope]) -> tuple[Stop, ...]:
+        """Return the stops of scopes, as they are at this moment. Raises `Unavailable`."""
+        return tuple(stop for stop in map(self._find, scopes) if stop is not None)
+
+    def _find(self, scope: Scope) -> Stop | None:
+        id_ = stop_id(scope.action, scope.service)
+        try:
+            item = self.table.get_item(Key={KEY: id_}, ConsistentRead=True).get("Item")
+        except (BotoCoreError, ClientError) as error:
+            raise Unavailable(f"{id_}: the state table: {error}") from error
+        if item is None:
+            return None
+        return Stop(scope=scope, since=str(item["since"]), by=str(item["by"]), why=str(item["why"]))
