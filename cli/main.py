@@ -40,13 +40,15 @@ application = typer.Typer(
 )
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
-repairs_application = typer.Typer(help="Stop all automatic repairs, start them again, or say which it is.")
+repairs_application = typer.Typer(help="Stop automatic repairs, start them again, or say which it is.")
 application.add_typer(repairs_application, name="repairs", no_args_is_help=True)
 
 StackOption = Annotated[str, typer.Option(help="The stack whose settings are used: dev, prod or sandbox.")]
 DeployedOption = Annotated[
     str | None, typer.Option(help="The commit that is deployed; origin/main, or else main or HEAD, unless given.")
 ]
+ActionOption = Annotated[str | None, typer.Option(help="Only the repairs of this action of the catalog.")]
+ServiceOption = Annotated[str | None, typer.Option(help="Only the repairs of this service of the catalog.")]
 AlertmanagerOption = Annotated[
     str | None, typer.Option(help="Address of the running Alertmanager: name only incidents of alerts that fire there.")
 ]
@@ -171,20 +173,22 @@ def drill_command(
 def stop_command(
     why: Annotated[str, typer.Option(help="Why: every team whose alert is not repaired reads it.")],
     stack: StackOption = "prod",
+    action: ActionOption = None,
+    service: ServiceOption = None,
 ) -> None:
-    """Stop all automatic repairs within seconds, and cancel those that wait or run."""
-    raise typer.Exit(stop_repairs(ROOT, console, stack, why))
+    """Stop automatic repairs within seconds, all or some, and cancel those that wait or run."""
+    raise typer.Exit(stop_repairs(ROOT, console, stack, why, action, service))
 
 
 @repairs_application.command("start")
-def start_command(stack: StackOption = "prod") -> None:
-    """Let automatic repairs begin again, for alerts that come from now on."""
-    raise typer.Exit(start_repairs(ROOT, console, stack))
+def start_command(stack: StackOption = "prod", action: ActionOption = None, service: ServiceOption = None) -> None:
+    """Let automatic repairs begin again, for alerts that come from now on: lift every stop, or one."""
+    raise typer.Exit(start_repairs(ROOT, console, stack, action, service))
 
 
 @repairs_application.command("status")
 def status_command(stack: StackOption = "prod") -> None:
-    """Say whether automatic repairs are stopped, since when, by whom and why."""
+    """Say which automatic repairs are stopped, since when, by whom and why."""
     raise typer.Exit(show_repairs(ROOT, console, stack))
 
 

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from moto import mock_aws
+from rich.console import Console
 
 from alerting.names import ACTION_STOP, REPAIR_STOP, SERVICE_STOP, STATE_TABLE
-from cli.repairs import PATIENCE_SECONDS, SENDING_SECONDS, Switch
+from cli.aws_account import Account
+from cli.repairs import (
+    PATIENCE_SECONDS,
+    SENDING_SECONDS,
+    Scope,
+    Switch,
+    UnknownScope,
+    show_repairs,
+    start_repairs,
+)
 from orion_common.names import STOP_ID
+from orion_common.repair_messages import stop_id
+from tests.alerting_data import DATA
 from tests.lambda_events import create_state_table
-from tests.lambda_harness import NOW, clients
+from tests.lambda_harness import NOW, SESSION, clients
 
 RESTART, SCALE = "orion-restart-pod", "orion-scale-consumers"
+DOCUMENTS = {"restart_pod": RESTART, "scale_consumers": SCALE}
 
 
 @dataclass(slots=True)
@@ -68,7 +83,7 @@ class _Clock:
 
 def switch(table: Any, ssm: _Commands, clock: _Clock | None = None, caller: str = "arn:ana") -> Switch:
     clock = clock or _Clock()
-    return Switch(table=table, ssm=ssm, caller=caller, documents=[RESTART, SCALE], now=clock.now, sleep=clock.sleep)
+    return Switch(table=table, ssm=ssm, caller=caller, documents=DOCUMENTS, now=clock.now, sleep=clock.sleep)
 
 
 def test_the_function_looks_for_the_item_that_the_command_writes() -> None:
@@ -136,8 +151,122 @@ def test_a_start_lifts_the_stops_of_threads_too(table: Any) -> None:
     ids = [f"{ACTION_STOP}restart_pod", f"{SERVICE_STOP}orders"]
     for id_ in ids:
         table.put_item(Item={"id": id_, "since": "2026-11-24T10:40:11Z", "by": "Ann", "why": "stopped from Slack"})
-    known = replace(switch(table, _Commands()), actions=("restart_pod",), services=("orders", "gateway"))
+    known = replace(switch(table, _Commands()), services=("orders", "gateway"))
 
     assert [stop["id"] for stop in known.stops()] == ids
     assert [stop["id"] for stop in known.start()] == ids
     assert known.stops() == []
+
+
+def test_a_stop_of_an_action_or_a_service_is_the_item_that_the_function_looks_for(table: Any) -> None:
+    known = replace(switch(table, _Commands()), services=("orders",))
+
+    for action, service in (("restart_pod", None), (None, "orders"), (None, None)):
+        assert known.stop("a drill", known.scope(action, service))
+
+    ids = [stop_id("", ""), stop_id("restart_pod", ""), stop_id("", "orders")]
+    assert [stop["id"] for stop in known.stops()] == ids
+
+
+@pytest.mark.parametrize(
+    ("action", "service", "said"),
+    [
+        ("restart_pods", None, "--action: found 'restart_pods'; allowed: restart_pod, scale_consumers"),
+        (None, "order", "--service: found 'order'; allowed: gateway, orders"),
+        (None, "", "--service: found ''; allowed: gateway, orders"),
+        ("restart_pod", "orders", "found --action and --service; allowed: one of them, or none for all repairs"),
+    ],
+)
+def test_what_the_catalog_does_not_have_is_refused_with_what_is_allowed(
+    table: Any, action: str | None, service: str | None, said: str
+) -> None:
+    known = replace(switch(table, _Commands()), services=("orders", "gateway"))
+
+    with pytest.raises(UnknownScope) as refused:
+        known.scope(action, service)
+
+    assert str(refused.value) == said
+
+
+def test_a_stop_of_an_action_cancels_its_commands_and_no_others(table: Any) -> None:
+    ssm = _Commands({"a": [RESTART, "Pending"], "b": [SCALE, "InProgress"]})
+
+    assert switch(table, ssm).cancel(Scope(action="restart_pod")) == (1, [])
+
+    assert ssm.cancelled == ["a"]
+
+
+def test_a_stop_of_a_service_cancels_the_commands_of_its_repairs_and_no_others(table: Any) -> None:
+    ssm, clock = _Commands({id_: [RESTART, "Pending"] for id_ in "abc"}), _Clock()
+    for id_, service in (("a", "orders"), ("b", "gateway")):
+        _sent(table, id_, service)
+    clock.at[3] = lambda: _sent(table, "c", "orders")  # the function writes down what it has sent a moment later
+
+    assert switch(table, ssm, clock).cancel(Scope(service="orders")) == (2, [])
+
+    assert ssm.cancelled == ["a", "c"]
+
+
+def _sent(table: Any, command: str, service: str) -> None:
+    table.put_item(Item={"id": f"repair#{command}", "command_id": command, "labels": {"service": service}})
+
+
+def test_a_start_of_a_scope_lifts_its_stop_and_no_other(table: Any) -> None:
+    known = replace(switch(table, _Commands()), services=("orders",))
+    for scope in (Scope(), Scope(action="restart_pod"), Scope(service="orders")):
+        known.stop("a drill", scope)
+
+    assert [stop["id"] for stop in known.start(Scope(service="orders"))] == ["stop@service/orders"]
+    assert known.start(Scope(service="orders")) == []
+    assert [stop["id"] for stop in known.stops()] == ["stop", "stop@action/restart_pod"]
+
+
+def test_a_start_leaves_a_stop_that_is_newer_than_what_it_has_read(table: Any) -> None:
+    known = switch(table, _Commands())
+    known.stop("a drill")
+    newer = {"id": "stop", "since": "2026-11-24T10:50:00Z", "by": "arn:bo", "why": "again"}
+    changed = replace(known, table=_ReplacedAtRead(table, newer))
+
+    assert changed.start(Scope()) == []
+    assert table.scan()["Items"] == [newer]
+
+
+@dataclass
+class _ReplacedAtRead:
+    """A table in which somebody replaces an item as soon as it has been read."""
+
+    table: Any
+    item: Mapping[str, Any]
+
+    def get_item(self, **arguments: Any) -> Any:
+        answer = self.table.get_item(**arguments)
+        self.table.put_item(Item=self.item)
+        return answer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.table, name)
+
+
+def test_status_shows_each_stop_and_the_command_line_refuses_an_unknown_name(
+    table: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = Account(session=SESSION, endpoint=None, caller="arn:ana")
+
+    def account_of(_root: Path, _stack: str) -> Account:
+        return account
+
+    monkeypatch.setattr("cli.repairs.account_of", account_of)
+    shown = io.StringIO()
+    console = Console(file=shown, width=200)
+    switch(table, _Commands()).stop("a drill", Scope(action="restart_pod"))
+
+    show_repairs(DATA, console, "dev")
+    start_repairs(DATA, console, "dev", service="orders")
+
+    assert shown.getvalue().splitlines() == [
+        "action restart_pod stopped since 2026-11-24T10:40:11Z by arn:ana (a drill)",
+        "repairs of orders were not stopped",
+        "still action restart_pod stopped since 2026-11-24T10:40:11Z by arn:ana (a drill)",
+    ]
+    with pytest.raises(UnknownScope, match="allowed: "):
+        start_repairs(DATA, console, "dev", action="evict")
