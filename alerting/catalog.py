@@ -12,6 +12,7 @@ from alerting.oncall.teams import Team
 from alerting.repairs.model import (
     ActionFile,
     ActionLimit,
+    ApprovalCeiling,
     Approvers,
     HandOverEntry,
     HoursEntry,
@@ -211,6 +212,7 @@ class Catalog:
     cooldown_seconds: Mapping[str, int]
     hours: Mapping[str, HoursEntry]
     modes: tuple[ModeRule, ...]
+    approval_above: tuple[ApprovalCeiling, ...]
     approvers: Approvers
     actions: Mapping[str, ActionFile]
     rules: RuleSet

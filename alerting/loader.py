@@ -109,6 +109,7 @@ def read_catalog(root: Path) -> Catalog:
         cooldown_seconds=cast(RemediationsFile, remediations).cooldown_seconds,
         hours=cast(RemediationsFile, remediations).hours,
         modes=cast(RemediationsFile, remediations).modes,
+        approval_above=cast(RemediationsFile, remediations).approval_above,
         approvers=cast(RemediationsFile, remediations).approvers,
         actions={action.name: action for action in actions if action is not None},
         rules=compile_rules(sources, cast(ScrapedSeriesFile, series)),

@@ -84,6 +84,14 @@ class RepairAction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalCeiling:
+    """The repairs that may begin within an hour without an approval: in a service, and in all."""
+
+    per_service_hour: int
+    per_platform_hour: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HandOver:
     """An action that runs nothing: the alert is published to a team's topic, with a link to what it is about.
 
@@ -130,6 +138,7 @@ class Repairs:
 
     `namespaces` are those that may be touched. `rights` are what the actions need in each of them, `cluster_rights`
     what they need of resources that belong to no namespace. People may approve a repair for `approval_seconds`.
+    Beyond `approval_above` every repair that changes anything waits for an approval.
     """
 
     actions: tuple[RepairAction, ...]
@@ -140,6 +149,7 @@ class Repairs:
     rights: tuple[ClusterRight, ...]
     cluster_rights: tuple[ClusterRight, ...]
     approval_seconds: int
+    approval_above: ApprovalCeiling | None = None
 
     def as_function_data(self) -> dict[str, Any]:
         """Return what the function is given in its zip as `remediations.json`: names and patterns, nothing of AWS."""
@@ -170,4 +180,5 @@ class Repairs:
             "repairs": {repair.alert: {"action": repair.action, "team": repair.team} for repair in self.repairs},
             "namespaces": list(self.namespaces),
             "approval_seconds": self.approval_seconds,
+            "approval_above": None if self.approval_above is None else asdict(self.approval_above),
         }

@@ -25,7 +25,7 @@ from alerting.platform_repairs import (
     RepairTeam,
 )
 from alerting.repairs.model import ActionFile, ActionLimit, Right
-from alerting.repairs.modes import STACK_MODES, mode_of, service_modes, timed_modes
+from alerting.repairs.modes import STACK_MODES, approval_ceiling, mode_of, service_modes, timed_modes
 from alerting.repairs.ssm_documents import VARIABLE_PREFIX, document_text
 from alerting.rules.series import TEAM
 from alerting.settings import Environment
@@ -94,6 +94,7 @@ def repairs(catalog: Catalog, time_scale: float = 1, environment: Environment = 
         rights=rights_of(right for action in actions for right in action.rights),
         cluster_rights=rights_of(right for action in actions for right in action.cluster_rights),
         approval_seconds=scaled(APPROVAL_SECONDS, time_scale),
+        approval_above=approval_ceiling(catalog, environment),
     )
 
 

@@ -50,6 +50,17 @@ class ActionLimit(ClosedModel):
     platform: int = Field(ge=1, le=200)
 
 
+class ApprovalCeiling(ClosedModel):
+    """The repairs that may begin within an hour without an approval, in a service and in all, in an environment.
+
+    Those of all actions that change anything count. Every one beyond waits for an approval.
+    """
+
+    service: int = Field(ge=1, le=50)
+    platform: int = Field(ge=1, le=200)
+    environment: Environment | None = None
+
+
 class ActionMode(StrEnum):
     """The modes of an action, from the strictest on."""
 
@@ -121,7 +132,8 @@ class RemediationsFile(ClosedModel):
     `bounds` are whole numbers, by action and name: an action's script reads them as variables. `hourly_limits` are by
     action: the function sends no more commands than these. Within `cooldown_seconds` an action is not sent again for
     the same target. `modes` says what runs by itself; without a rule an action does. `hours` are times of a week that
-    its rules name. `approvers` may approve what waits for it.
+    its rules name. More than `approval_above` says begins only with an approval; of the entries for an environment the
+    lowest numbers apply. `approvers` may approve what waits for it.
     """
 
     remediations: Mapping[str, RemediationEntry] = Field(default_factory=dict)
@@ -131,6 +143,7 @@ class RemediationsFile(ClosedModel):
     cooldown_seconds: Mapping[ActionName, Annotated[int, Field(ge=60, le=DAY_SECONDS)]] = Field(default_factory=dict)
     hours: Mapping[Name, HoursEntry] = Field(default_factory=dict)
     modes: tuple[ModeRule, ...] = ()
+    approval_above: tuple[ApprovalCeiling, ...] = ()
     approvers: Approvers = Approvers()
 
 

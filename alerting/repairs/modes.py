@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from alerting.catalog import Catalog
-from alerting.platform_repairs import Hours, TimedMode
+from alerting.platform_repairs import ApprovalCeiling, Hours, TimedMode
 from alerting.repairs.model import ActionMode, ModeRule
 from alerting.settings import ChatMode, Environment, RepairMode, Settings
 from alerting.source.problems import CatalogError, Problem, not_allowed
@@ -55,6 +55,17 @@ def timed_modes(catalog: Catalog, action: str, environment: Environment) -> Iter
         )
 
 
+def approval_ceiling(catalog: Catalog, environment: Environment) -> ApprovalCeiling | None:
+    """Return how many repairs an environment begins without an approval: the lowest numbers that the catalog has."""
+    entries = [entry for entry in catalog.approval_above if entry.environment in {None, environment}]
+    if not entries:
+        return None
+    return ApprovalCeiling(
+        per_service_hour=min(entry.service for entry in entries),
+        per_platform_hour=min(entry.platform for entry in entries),
+    )
+
+
 def approvers(catalog: Catalog) -> tuple[str, ...]:
     """Return the emails of the people who may approve repairs."""
     of_teams = {person for team in catalog.approvers.teams for person in catalog.teams[team].people}
@@ -75,6 +86,13 @@ def mode_problems(catalog: Catalog) -> Iterator[Problem]:
         if rule.hours is not None and rule.hours not in catalog.hours:
             place = document.place((*path, "outside" if rule.during is None else "during"))
             yield not_allowed(place, rule.hours, catalog.hours, "Name an entry of `hours:`")
+    for index, entry in enumerate(catalog.approval_above):
+        if entry.service > entry.platform:
+            message = (
+                f"found service {entry.service}, platform {entry.platform}; allowed: a service's number that is not "
+                "over the platform's. Lower the first, or raise the second"
+            )
+            yield Problem(document.place(("approval_above", index)), message)
     yield from _approver_problems(catalog)
 
 
@@ -98,6 +116,12 @@ def _approver_problems(catalog: Catalog) -> Iterator[Problem]:
                     "Add `approvers:` with `teams:` or `people:`"
                 )
                 yield Problem(document.place(("modes", index, "mode")), message)
+        if catalog.approval_above:
+            message = (
+                "found repairs that need an approval, and nobody may approve. Add `approvers:` with `teams:` or "
+                "`people:`, or remove it"
+            )
+            yield Problem(document.place(("approval_above",)), message)
 
 
 def require_approvable(catalog: Catalog, settings: Settings) -> None:
@@ -123,6 +147,14 @@ def require_approvable(catalog: Catalog, settings: Settings) -> None:
         )
         for index, rule in enumerate(catalog.modes)
         if rule.mode is ActionMode.APPROVE and rule.environment in {None, settings.environment}
+    ] + [
+        Problem(
+            document.place(("approval_above", index)),
+            f"found repairs that need an approval, and {chat_is_off}; allowed: `environment:` of another stack. "
+            "Change it, or set chat up (docs/episodes.md)",
+        )
+        for index, entry in enumerate(catalog.approval_above)
+        if entry.environment in {None, settings.environment}
     ]
     if problems:
         raise CatalogError(problems)

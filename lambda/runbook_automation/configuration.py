@@ -121,12 +121,24 @@ class DeployedDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalCeiling:
+    """The repairs that may begin within an hour without an approval: in a service, and in all."""
+
+    per_service_hour: int
+    per_platform_hour: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Remediations:
-    """The remediations by alert, the namespaces in which they may act, and how long people may approve a repair."""
+    """The remediations by alert, the namespaces in which they may act, and how long people may approve a repair.
+
+    Beyond `approval_above` every repair that changes anything waits for an approval.
+    """
 
     by_alert: Mapping[str, Remediation]
     namespaces: frozenset[str]
     approval_seconds: int
+    approval_above: ApprovalCeiling | None = None
 
     def collecting(self) -> tuple[Action, ...]:
         """Return the actions that change nothing in the cluster, each once: they collect diagnostics."""
@@ -175,6 +187,7 @@ class Remediations:
             },
             namespaces=frozenset(data["namespaces"]),
             approval_seconds=int(data["approval_seconds"]),
+            approval_above=None if data["approval_above"] is None else ApprovalCeiling(**data["approval_above"]),
         )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from runbook_automation.configuration import BEGIN_SECONDS, GRACE_SECONDS
+from runbook_automation.configuration import BEGIN_SECONDS, GRACE_SECONDS, ApprovalCeiling
 from runbook_automation.decisions import Plan
 from runbook_automation.limits import Limit
 from runbook_automation.target_locks import Hold
@@ -17,22 +17,55 @@ TARGET_PARAMETERS = ("deployment", "namespace")
 
 SENT_ALREADY = "were sent already: nothing was done. Look for a cause that they share, and follow the alert's runbook"
 
+BEGAN_ALREADY = (
+    "began without an approval already, and there is no chat to ask for one: nothing was done. "
+    "Follow the alert's runbook"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guardrails:
-    """The limits that a repair takes a place in, and the lock that it holds, if it changes anything."""
+    """The limits that a repair takes a place in, and the lock that it holds, if it changes anything.
+
+    One that nobody approved takes a place in each of `ceilings` too, and waits for an approval where one has none left.
+    """
 
     limits: tuple[Limit, ...] = ()
     hold: Hold | None = None
+    ceilings: tuple[Limit, ...] = ()
 
     @property
     def ids(self) -> tuple[str, ...]:
         """Return the ids of the items that the guardrails are kept in."""
-        return (*(limit.id for limit in self.limits), *((self.hold.id,) if self.hold is not None else ()))
+        places = (limit.id for limit in (*self.limits, *self.ceilings))
+        return (*places, *((self.hold.id,) if self.hold is not None else ()))
 
 
 NO_GUARDRAILS = Guardrails()
 """The guardrails of what sends no command."""
+
+
+def automatic_guardrails(labels: Mapping[str, str], plan: Plan, above: ApprovalCeiling | None) -> Guardrails:
+    """Return the guardrails of a plan that nobody approved. `above` is how many may begin so within an hour."""
+    guardrails = guardrails_of(labels, plan)
+    if above is None or guardrails.hold is None:
+        return guardrails
+    owner = guardrails.hold.owner
+    return replace(
+        guardrails,
+        ceilings=(
+            Limit(
+                id=f"automatic#{owner}",
+                number=above.per_service_hour,
+                said=f"{above.per_service_hour} repairs an hour of {owner} {BEGAN_ALREADY}",
+            ),
+            Limit(
+                id="automatic",
+                number=above.per_platform_hour,
+                said=f"{above.per_platform_hour} repairs an hour in all {BEGAN_ALREADY}",
+            ),
+        ),
+    )
 
 
 def guardrails_of(labels: Mapping[str, str], plan: Plan) -> Guardrails:

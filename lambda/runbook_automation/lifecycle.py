@@ -34,7 +34,8 @@ class State:
     """The stored state of a repair: its record, its alert's newest resolve, the stop, the limits' ledgers and the lock.
 
     `resolved_at` is in milliseconds, as `Repair.seen_at`; 0 where no resolve is known. `lock` is the lock of the
-    repair's target, with the hold that the repair takes on it.
+    repair's target, with the hold that the repair takes on it. `ceilings` are the ledgers of what may begin without an
+    approval.
     """
 
     repair: Repair | None = None
@@ -42,13 +43,19 @@ class State:
     stop: Stop | None = None
     ledgers: tuple[tuple[Limit, Ledger], ...] = ()
     lock: tuple[Hold, TargetLock] | None = None
+    ceilings: tuple[tuple[Limit, Ledger], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """An alert fires, and `repair` is to answer it: claimed, if a command is to be sent for it, waiting, or ended."""
+    """An alert fires, and `repair` is to answer it: claimed, if a command is to be sent for it, waiting, or ended.
+
+    `otherwise` is the repair as it waits for an approval, where too many have begun without one. None where nobody can
+    be asked.
+    """
 
     repair: Repair
+    otherwise: Repair | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +175,8 @@ Step = tuple[State, tuple[Effect, ...]]
 def step(state: State, event: Event) -> Step:
     """Return the state after an event, and the effects that are to be carried out in their order."""
     match event:
-        case Fired(repair):
-            return _fired(state, repair)
+        case Fired(repair, otherwise):
+            return _fired(state, repair, otherwise)
         case Decided():
             return _decided(state, event)
         case Resolved(seen_at):
@@ -184,16 +191,23 @@ def step(state: State, event: Event) -> Step:
             assert_never(event)
 
 
-def _fired(state: State, repair: Repair) -> Step:
+def _fired(state: State, repair: Repair, otherwise: Repair | None) -> Step:
     if not _is_new(state, repair):
         known = state.repair
-        waits = known is not None and known.status is Status.WAITING and repair.status is Status.WAITING
-        return state, (Propose(known),) if known is not None and waits else (Ignore(),)
+        waits = known is not None and known.status is Status.WAITING
+        asks = waits and repair.status in {Status.CLAIMED, Status.WAITING}
+        return state, (Propose(known),) if known is not None and asks else (Ignore(),)
     if repair.status not in {Status.CLAIMED, Status.WAITING}:
         return replace(state, repair=repair), (Record(), Publish(repair))
     if repair.status is Status.WAITING and state.stop is None:
         return replace(state, repair=repair), (Record(), Propose(repair))
-    return _claimed(state, repair)
+    over = _ceiling_reached(state, repair)
+    if over is None or isinstance(_prevented(state, repair), Ending):
+        return _claimed(replace(state, ledgers=(*state.ledgers, *state.ceilings)), repair)
+    if otherwise is not None:
+        return replace(state, repair=otherwise), (Record(), Propose(otherwise))
+    ended = repair.ended(Ending(status=Status.LIMITED, result=over.said), repair.started_at)
+    return replace(state, repair=ended), (Record(), Publish(ended))
 
 
 def _claimed(state: State, repair: Repair) -> Step:
@@ -277,8 +291,7 @@ def _prevented(state: State, repair: Repair) -> Ending | State:
             result=f"{stop.what} are stopped since {stop.since} by {stop.by} ({stop.why}): nothing was done. "
             "Follow the alert's runbook",
         )
-    known = state.repair
-    given_back = known.claim if known is not None and known.status is Status.RELEASED else None
+    given_back = _given_back(state)
     taken: list[tuple[Limit, Ledger]] = []
     for limit, ledger in state.ledgers:
         place = ledger.with_place(repair.claim, limit, repair.started_at, given_back=given_back)
@@ -296,6 +309,20 @@ def _prevented(state: State, repair: Repair) -> Ending | State:
             "fires when it has ended, follow its runbook",
         )
     return replace(state, ledgers=tuple(taken), lock=(hold, held))
+
+
+def _given_back(state: State) -> str | None:
+    """Return the earlier claim of which nothing was sent, whose places are free."""
+    known = state.repair
+    return known.claim if known is not None and known.status is Status.RELEASED else None
+
+
+def _ceiling_reached(state: State, repair: Repair) -> Limit | None:
+    """Return the ceiling of what begins without an approval that has no place for a repair, if there is one."""
+    for limit, ledger in state.ceilings:
+        if ledger.with_place(repair.claim, limit, repair.started_at, given_back=_given_back(state)) is None:
+            return limit
+    return None
 
 
 def _resolved(state: State, seen_at: int) -> Step:

@@ -29,7 +29,7 @@ from runbook_automation.configuration import (
 )
 from runbook_automation.counts import Count
 from runbook_automation.decisions import Handing, Plan, Refusal, decide, mode_of, previous_repair_id, repair_id
-from runbook_automation.guardrails import NO_GUARDRAILS, guardrails_of
+from runbook_automation.guardrails import NO_GUARDRAILS, automatic_guardrails
 from runbook_automation.item_ids import resolve_id
 from runbook_automation.lifecycle import Effect, Ignore, Propose, Publish, RecordResolve, Resolved, RuleOut, Send, step
 from runbook_automation.outcomes import Outcomes
@@ -197,9 +197,16 @@ class Notifications:
         if ending is not None:
             self.carry_out(self.store.claim(repair.ended(ending, now), key, NO_GUARDRAILS, now))
         elif isinstance(decision, Plan):
-            guardrails = NO_GUARDRAILS if mode is Mode.APPROVE else guardrails_of(alert.labels, decision)
-            effects = self.store.claim(repair, key, guardrails, now)
-            self.carry_out(effects, decision, not_sent)
+            self.carry_out(self._claim(repair, key, decision, alert.labels, now), decision, not_sent)
+
+    def _claim(
+        self, repair: Repair, key: AlertKey, plan: Plan, labels: Mapping[str, str], now: int
+    ) -> tuple[Effect, ...]:
+        if repair.status is Status.WAITING:
+            return self.store.claim(repair, key, NO_GUARDRAILS, now)
+        guardrails = automatic_guardrails(labels, plan, self.remediations.approval_above)
+        otherwise = self._waiting(repair) if self.outcomes.chat.is_on else None
+        return self.store.claim(repair, key, guardrails, now, otherwise=otherwise)
 
     def _ending_without_command(
         self, alert: Alert, decision: Plan | Handing | Refusal, mode: Mode, too_late: str | None
@@ -289,9 +296,11 @@ class Notifications:
             document=self.commands.document_of(action) if isinstance(action, Action) else "",
             changes_cluster=isinstance(action, Action) and action.changes_cluster,
         )
-        if mode is not Mode.APPROVE or not isinstance(decision, Plan):
-            return repair
-        approve_by = now + self.remediations.approval_seconds
+        return self._waiting(repair) if mode is Mode.APPROVE and isinstance(decision, Plan) else repair
+
+    def _waiting(self, repair: Repair) -> Repair:
+        """Return a repair as it waits for an approval."""
+        approve_by = repair.started_at + self.remediations.approval_seconds
         return replace(
             repair,
             status=Status.WAITING,

@@ -46,6 +46,7 @@ def state_of(
             what=stopped_text(str(stop[KEY])), since=str(stop["since"]), by=str(stop["by"]), why=str(stop["why"])
         ),
         ledgers=tuple((limit, Ledger.from_item(limit, items.get(limit.id))) for limit in guardrails.limits),
+        ceilings=tuple((limit, Ledger.from_item(limit, items.get(limit.id))) for limit in guardrails.ceilings),
         lock=None if hold is None else (hold, TargetLock.from_item(hold.id, items.get(hold.id))),
     )
 

@@ -58,8 +58,18 @@ class RepairStore:
         self._table = table
         self.stops = StopStore(table=table)
 
-    def claim(self, repair: Repair, alert: AlertKey | None, guardrails: Guardrails, now: int) -> tuple[Effect, ...]:
+    def claim(
+        self,
+        repair: Repair,
+        alert: AlertKey | None,
+        guardrails: Guardrails,
+        now: int,
+        *,
+        otherwise: Repair | None = None,
+    ) -> tuple[Effect, ...]:
         """Record a repair that answers a firing alert, if nothing has answered it, and return what is to be done then.
+
+        `otherwise` is recorded in its place where too many have begun without an approval.
 
         `alert` is None for a notice that answers no alert. The record, its guardrails, and the conditions
         that repairs are not stopped and the alert has not resolved meanwhile are one transaction. Raises `Busy`.
@@ -69,7 +79,7 @@ class RepairStore:
             if items is None:
                 continue
             state = state_of(items, repair, alert, guardrails)
-            after, effects = step(state, Fired(repair))
+            after, effects = step(state, Fired(repair, otherwise))
             if Record() not in effects or self._write(state, after, alert, now, replaced=items.get(repair.id)):
                 return effects
         raise Busy(f"{repair.id}: others claimed it or repairs of the same limits, {CLAIM_TRIES} times")

@@ -18,6 +18,7 @@ from tests.simulation.world import Violation
 COOLDOWN_SECONDS, HELD_SECONDS = 100, 50
 TIMES = (1_000, 1_000 + HELD_SECONDS, 1_000 + COOLDOWN_SECONDS)
 """While the first repairs may run, when they can't run any more, and when their cooldown is over."""
+CEILING = Limit(id="automatic", number=3, said="3 began without an approval")
 LOCK = "lock#orion/orders"
 TARGETS = {
     "first pod": ("restart_pod", "orders-1"),
@@ -100,6 +101,8 @@ def _written(world: World, name: str) -> World:
 
 def _require_sound(world: World, name: str) -> None:
     action, target = TARGETS[name]
+    if len(world.began) > CEILING.number:
+        raise Violation("more repairs begin without an approval than may")
     for other in world.began.keys() - {name}:
         other_action, other_target = TARGETS[other]
         is_same = (other_action, other_target) == (action, target)
@@ -116,12 +119,13 @@ def _state(world: World, name: str) -> State:
         id=f"cooldown#{action}#{target}", number=1, within_seconds=COOLDOWN_SECONDS, said="it was sent before"
     )
     ledger = world.ledgers.get(cooldown.id, Ledger(id=cooldown.id))
-    return State(ledgers=((cooldown, ledger),), lock=(hold, world.lock))
+    ceiling = world.ledgers.get(CEILING.id, Ledger(id=CEILING.id))
+    return State(ledgers=((cooldown, ledger),), lock=(hold, world.lock), ceilings=((CEILING, ceiling),))
 
 
 def _versions(state: State) -> tuple[int, ...]:
     lock = () if state.lock is None else (state.lock[1].version,)
-    return (*lock, *(ledger.version for _, ledger in state.ledgers))
+    return (*lock, *(ledger.version for _, ledger in (*state.ledgers, *state.ceilings)))
 
 
 def _current(world: World) -> tuple[tuple[int, ...], ...]:

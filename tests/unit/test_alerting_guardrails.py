@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from alerting.build import load_catalog
+from alerting.build import build_platform, load_catalog
 from alerting.repairs.compile import repairs
-from tests.alerting_data import changed, fixture_catalog, line_of, problems
+from alerting.repairs.model import ApprovalCeiling
+from alerting.settings import Environment, RepairMode
+from alerting.source.problems import CatalogError
+from tests.alerting_data import DATA, changed, fixture_catalog, line_of, problems, settings
 
 REMEDIATIONS = "catalog/remediations.yaml"
 SCALE = "runbooks/actions/scale_consumers.yaml"
@@ -86,6 +89,22 @@ HOURS = 'hours:\n  working-hours: {time_zone: America/New_York, days: [monday, f
             id="hours of no length",
         ),
         pytest.param(
+            REMEDIATIONS,
+            MODES,
+            f"approval_above:\n  - {{service: 11, platform: 10}}\n{MODES}",
+            "service: 11",
+            "approval_above.0: found service 11, platform 10; allowed: a service's number that is not over the ",
+            id="a service's ceiling over the platform's",
+        ),
+        pytest.param(
+            REMEDIATIONS,
+            MODES,
+            f"approval_above:\n  - {{service: 0, platform: 10}}\n{MODES}",
+            "service: 0",
+            "approval_above.0.service: found 0; allowed: ",
+            id="a ceiling of none",
+        ),
+        pytest.param(
             SCALE,
             "target: [namespace, deployment]",
             "target: [namespace, pod]",
@@ -132,3 +151,43 @@ def test_rules_that_depend_on_the_time_are_apart_from_those_that_always_apply(tm
         {"mode": "approve", "service": None, "hours": hours, "is_within": False},
         {"mode": "off", "service": None, "hours": hours, "is_within": True},
     ]
+
+
+def test_the_lowest_ceilings_of_an_environment_apply() -> None:
+    everywhere = ApprovalCeiling(service=5, platform=6)
+    of_dev = ApprovalCeiling(service=2, platform=20, environment=Environment.DEV)
+    catalog = replace(fixture_catalog(), approval_above=(everywhere, of_dev))
+
+    def above(environment: Environment) -> dict[str, int]:
+        return repairs(catalog, environment=environment).as_function_data()["approval_above"]
+
+    assert above(Environment.PROD) == {"per_service_hour": 5, "per_platform_hour": 6}
+    assert above(Environment.DEV) == {"per_service_hour": 2, "per_platform_hour": 6}
+    assert repairs(fixture_catalog()).as_function_data()["approval_above"] is None
+
+
+def test_a_ceiling_needs_somebody_to_ask(tmp_path: Path) -> None:
+    ceiling = "approval_above:\n  - {service: 2, platform: 4}"
+    root = changed(tmp_path / "root", REMEDIATIONS, MODES, f"{ceiling}\n{MODES}")
+    stack = settings().model_copy(update={"repairs": RepairMode.ON})
+
+    with pytest.raises(CatalogError, match="the setting `chat` of this stack is off") as refused:
+        build_platform(load_catalog(root), stack)
+
+    place = f"{REMEDIATIONS}:{line_of(root, REMEDIATIONS, 'platform: 4')}: approval_above.0: "
+    assert [str(problem).partition("found")[0] for problem in refused.value.problems] == [place]
+    assert build_platform(load_catalog(root), settings()).repairs  # a dry run asks nobody
+
+
+def test_a_ceiling_needs_approvers(tmp_path: Path) -> None:
+    text = (DATA / REMEDIATIONS).read_text()
+    approvers = text[text.index("approvers:") :]
+    ceiling = "approval_above:\n  - {service: 2, platform: 4}\n"
+    root = changed(tmp_path / "root", REMEDIATIONS, approvers, ceiling)
+    path = root / REMEDIATIONS
+    path.write_text(path.read_text().replace("mode: approve", "mode: dry-run"))
+
+    (problem,) = problems(root)
+
+    place = f"{REMEDIATIONS}:{line_of(root, REMEDIATIONS, 'approval_above:')}: approval_above: "
+    assert problem.startswith(f"{place}found repairs that need an approval, and nobody may approve")

@@ -11,10 +11,10 @@ from unittest.mock import patch
 import pytest
 
 from orion_common.deadlines import TryLater
-from runbook_automation.configuration import BEGIN_SECONDS, GRACE_SECONDS, Remediations
+from runbook_automation.configuration import BEGIN_SECONDS, GRACE_SECONDS, ApprovalCeiling, Remediations
 from runbook_automation.store import RepairStore
 from tests.lambda_events import LABELS, function_data, notification
-from tests.lambda_harness import NOW, SWEEP, World, moto_world, refused_by_aws
+from tests.lambda_harness import NOW, SWEEP, World, moto_world, refused_by_aws, with_chat
 
 COOLDOWN = 900
 ACTIONS = {
@@ -209,3 +209,101 @@ def test_the_end_of_a_repair_that_another_function_meets_is_not_undone(world: Wo
 
     locks: list[Any] = [item for item in world.table.scan()["Items"] if str(item["id"]).startswith("lock#")]
     assert [len(lock["holders"]) for lock in locks] == [1]
+
+
+def above(world: World, *, per_service: int, per_platform: int) -> None:
+    """Have the function ask for an approval of every repair beyond so many within an hour."""
+    ceiling = ApprovalCeiling(per_service_hour=per_service, per_platform_hour=per_platform)
+    remediations = replace(world.automation.remediations, approval_above=ceiling)
+    world.automation = replace(world.automation, remediations=remediations)
+
+
+def pod(number: int, service: str = "positions") -> str:
+    return firing(LABELS | {"pod": f"{service}-{number}", "service": service}, of=number + 100 * len(service))
+
+
+@pytest.mark.parametrize(
+    ("services", "commands"), [(("positions",) * 5, 2), (("positions", "orders", "gateway") * 2, 4)]
+)
+def test_beyond_a_ceiling_every_repair_waits_for_an_approval(
+    world: World, services: tuple[str, ...], commands: int
+) -> None:
+    chat = with_chat(world)
+    above(world, per_service=2, per_platform=4)
+
+    for number, service in enumerate(services):
+        world.handle(pod(number, service))
+
+    assert len(sent(world)) == commands
+    proposals = chat.messages()
+    assert len(proposals) == len(services) - commands
+    assert {proposal["source"] for proposal in proposals} == {"orion.repair.proposed"}
+    assert {item["status"] for item in world.items()} == {"sent", "waiting for approval"}
+
+
+def test_what_was_approved_runs_beyond_the_ceiling_and_takes_no_place_in_it(world: World) -> None:
+    chat = with_chat(world)
+    above(world, per_service=1, per_platform=1)
+    world.handle(pod(1))
+    world.handle(pod(2))
+    (proposal,) = chat.messages()
+
+    decided = {"repair": proposal["facts"]["repair"], "proposal": proposal["facts"]["proposal"], "by": "Ann"}
+    world.handle(json.dumps({"source": "orion.repair.decided", "is_approved": True} | decided))
+
+    assert len(sent(world)) == 2
+    ledgers: list[Any] = [item for item in world.table.scan()["Items"] if item["id"] == "automatic"]
+    assert [len(ledger["taken"]) for ledger in ledgers] == [1]
+
+
+def test_a_message_that_comes_again_asks_again_and_runs_nothing(world: World) -> None:
+    chat = with_chat(world)
+    above(world, per_service=1, per_platform=1)
+    world.handle(pod(1))
+    for _ in range(3):
+        world.handle(pod(2))
+
+    assert len(sent(world)) == 1
+    assert len({proposal["facts"]["proposal"] for proposal in chat.messages()}) == 1
+
+
+def test_without_chat_nothing_is_done_beyond_a_ceiling(world: World) -> None:
+    above(world, per_service=1, per_platform=1)
+    world.handle(pod(1))
+    world.handle(pod(2))
+
+    assert len(sent(world)) == 1
+    (told,) = world.told("team-trading")
+    assert (told["status"], told["result"].partition(",")[0]) == (
+        "limited",
+        "1 repairs an hour of orion/positions began without an approval already",
+    )
+
+
+def test_diagnostics_and_what_is_prevented_take_no_place_below_a_ceiling(world: World) -> None:
+    with_chat(world)
+    above(world, per_service=2, per_platform=2)
+    world.handle(firing(LABELS | {"alertname": "PodNotReady"}))
+    world.handle(pod(1))
+    world.handle(firing(ROLLOUT))  # beside a restart
+    world.handle(pod(2))
+
+    assert sent(world) == ["orion-collect-diagnostics", "orion-restart-pod", "orion-restart-pod"]
+
+
+def test_a_place_below_a_ceiling_that_another_function_takes_meanwhile_is_not_given_twice(world: World) -> None:
+    with_chat(world)
+    above(world, per_service=1, per_platform=1)
+    reading, others = RepairStore.read_items, list[str]()
+
+    def read_before_another(store: RepairStore, *ids: str) -> Any:
+        found = reading(store, *ids)
+        if not others:
+            others.append("restart")
+            world.handle(pod(1))
+        return found
+
+    with patch.object(RepairStore, "read_items", read_before_another):
+        world.handle(pod(2))
+
+    assert len(sent(world)) == 1
