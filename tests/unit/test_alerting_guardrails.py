@@ -174,7 +174,7 @@ def test_a_ceiling_needs_somebody_to_ask(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="the setting `chat` of this stack is off") as refused:
         build_platform(load_catalog(root), stack)
 
-    place = f"{REMEDIATIONS}:{line_of(root, REMEDIATIONS, 'platform: 4')}: approval_above.0: "
+    place = f"{REMEDIATIONS}:{line_of(root, REMEDIATIONS, '- {service: 2')}: approval_above.0: "
     assert [str(problem).partition("found")[0] for problem in refused.value.problems] == [place]
     assert build_platform(load_catalog(root), settings()).repairs  # a dry run asks nobody
 
