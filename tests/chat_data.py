@@ -151,6 +151,7 @@ episodes = st.builds(
     draft=st.none() | texts,
     needed_human=st.none() | st.builds(HumanAnswer, needed=st.booleans(), by=texts, at=times),
     stops=seen_stops,
+    refusals=st.lists(st.tuples(texts, st.integers(1, 5)), max_size=2).map(tuple),
 )
 
 

@@ -22,6 +22,7 @@ from chatops.effects import (
 )
 from chatops.episode import Episode, HumanAnswer, IncidentStatus, Policy, stop_scopes
 from chatops.events import LIFTS, Button, SlackAction, stop_button
+from chatops.refusals import counted
 from chatops.repair import RepairStep, Status, approved, rejected
 from chatops.silences import lift, silence
 from chatops.stops import awaited
@@ -37,13 +38,27 @@ ActionStep = tuple[Episode, tuple[Effect, ...]]
 
 
 def slack_action(episode: Episode, action: SlackAction, policy: Policy, now: float) -> ActionStep:
-    """Return the episode after a click, and the effects. Each click acts once, and only if its person may."""
+    """Return the episode after a click, and the effects. Each click acts once, and only if its person may.
+
+    A person whose click does nothing is told why, unless it was on a message that is none of the episode's.
+    """
     if is_handled(episode, action):
         return episode, ()
-    episode = replace(episode, handled=_handled(episode, action, now))
+    noted = replace(episode, handled=_handled(episode, action, now))
+    refusals = counted(episode.refusals, action.person)
+    # What is kept no more must not fill the record either.
+    unacted = episode if refusals == episode.refusals else replace(noted, refusals=refusals)
+    if action.is_elsewhere:
+        return unacted, ()
     refusal = refused(episode, action, policy, now)
     if refusal is not None:
-        return episode, (Whisper(action.person, refusal),)
+        return unacted, (Whisper(action.person, refusal),)
+    after, effects = _acted(noted, action, policy, now)
+    is_refused = any(isinstance(effect, Whisper) for effect in effects)
+    return replace(after, refusals=refusals) if is_refused else after, effects
+
+
+def _acted(episode: Episode, action: SlackAction, policy: Policy, now: float) -> ActionStep:
     match action.button:
         case Button.ACKNOWLEDGE:
             return _acknowledge(episode, action)

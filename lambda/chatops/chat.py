@@ -189,15 +189,12 @@ class Chat:
     def _clicked(self, store: Store, click: Click) -> None:
         """Apply a click. What it acts on is the episode whose thread the message is, whatever its value says."""
         episode = find_episode(store, click.episode)
-        if click.workspace != self.workspace or episode is None or episode.thread != click.message:
-            self.observer.count(Count.CLICKS_IGNORED)
-            self.observer.say(
-                "click ignored",
-                workspace=click.workspace,
-                person=click.action.person,
-                button=click.action.button.value,
-                episode=str(click.episode),
-            )
+        if click.workspace != self.workspace or episode is None:
+            self._note_ignored(click)
+            return
+        if episode.thread != click.message:
+            self._note_ignored(click)
+            self._executor(store).receive_for(click.episode, replace(click.action, is_elsewhere=True))
             return
         self.observer.count(Count.CLICKS)
         person = click.action.person
@@ -218,6 +215,16 @@ class Chat:
                 reason=why,
             )
         self._executor(store, policy).receive_for(click.episode, click.action)
+
+    def _note_ignored(self, click: Click) -> None:
+        self.observer.count(Count.CLICKS_IGNORED)
+        self.observer.say(
+            "click ignored",
+            workspace=click.workspace,
+            person=click.action.person,
+            button=click.action.button.value,
+            episode=str(click.episode),
+        )
 
     def _repair(self, store: Store, message: RepairProposal | RepairReport) -> None:
         """Apply what the repair function says of a repair. A group without a thread has its team's mail."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 from math import inf
 from typing import NamedTuple
 
+from chatops.refusals import Refusals
 from chatops.repair import Repair, Status
 from chatops.stops import NO_STOPS, Scope, SeenStops, Stop
 from chatops.timeline import TimelineEntry
@@ -156,7 +157,7 @@ class Episode:
     `acknowledging` are the people whose acknowledgement is on its way to PagerDuty. `handled` are the ids and times of
     the Slack actions that were answered. `resolved_by_hand` is the id of an incident of which the thread says that it
     was resolved while alerts fired. `audited` is the number of the newest entry of the timeline that the audit record
-    has, and `draft` is the address of the post-incident draft.
+    has, and `draft` is the address of the post-incident draft. `refusals` counts the refused clicks that are in it.
     """
 
     id: EpisodeId
@@ -183,6 +184,7 @@ class Episode:
     draft: str | None = None
     needed_human: HumanAnswer | None = None
     stops: SeenStops = NO_STOPS
+    refusals: Refusals = ()
 
     @property
     def is_open(self) -> bool:

@@ -85,13 +85,17 @@ def stop_button(scope: Scope) -> Button:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackAction:
-    """A person clicked a button. `repair` is the id of the repair whose button it is."""
+    """A person clicked a button. `repair` is the id of the repair whose button it is.
+
+    `is_elsewhere`: the button is on another message than the episode's own.
+    """
 
     id: str
     person: str
     button: Button
     clicked_at: float
     repair: str | None = None
+    is_elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from chatops.effects import (
     RunCommand,
     SetSilence,
     StopRepairs,
+    Whisper,
     WriteDraft,
 )
 from chatops.episode import Episode, Incident, Phase
@@ -62,9 +63,12 @@ def happened(before: Episode, after: Episode, effects: Sequence[Effect], event: 
     person = event.person if isinstance(event, SlackAction) else None
     yield from _done(effects, person)
     if isinstance(event, GaveUp) and isinstance(event.effect, TOLD_WHEN_GIVEN_UP):
-        yield Kind.NOT_DONE, PLATFORM, f"{type(event.effect).__name__}: {event.why}"
+        person = getattr(event.effect, "person", PLATFORM)
+        yield Kind.NOT_DONE, person, f"{type(event.effect).__name__}: {event.why}"
     if after is before:
         return
+    if isinstance(event, SlackAction) and after.refusals != before.refusals:
+        yield Kind.REFUSED, event.person, _refused(event, effects)
     yield from _firing(before, after)
     yield from _silence(before, after, effects, person)
     yield from _incident(before.incident, after.incident, is_open=after.is_open)
@@ -93,6 +97,13 @@ def _done(effects: Sequence[Effect], person: str | None) -> Iterator[Happening]:
             yield Kind.DIAGNOSTICS_ASKED, effect.person, "by a click"
         if isinstance(effect, Escalate):
             yield Kind.ESCALATED, person or PLATFORM, effect.text
+
+
+def _refused(click: SlackAction, effects: Sequence[Effect]) -> str:
+    told = next(
+        (effect.text for effect in effects if isinstance(effect, Whisper)), "it is not on this thread's message"
+    )
+    return f"{click.button.value}: {told}"
 
 
 def _firing(before: Episode, after: Episode) -> Iterator[Happening]:

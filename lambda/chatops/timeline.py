@@ -51,6 +51,8 @@ class Kind(StrEnum):
     REPAIRS_STOPPED = "repairs stopped"
     REPAIRS_STARTED = "repairs started"
     DIAGNOSTICS_ASKED = "diagnostics asked"
+    REFUSED = "refused"
+    """A person clicked a button, and it did nothing."""
     NOT_DONE = "not done"
     """Something that a person or the platform wanted was given up."""
     RESOLVED = "resolved"
