@@ -180,9 +180,12 @@ def _action_problems(catalog: Catalog, document: Document) -> Iterator[Problem]:
     if NOT_AFTER in written:
         message = f"parameter {NOT_AFTER} is given to every document already. Name yours otherwise"
         yield Problem(document.place(("document", "parameters", NOT_AFTER)), message)
-    if NAMESPACE not in written:
+    if NAMESPACE not in written and action.rights:
         message = f"no parameter {NAMESPACE}: what may be touched could not be checked. Add it"
         yield Problem(document.place(("document", "parameters")), message)
+    if NAMESPACE not in written and not action.target:
+        message = f"no `target:`, nor a parameter {NAMESPACE}: what is repaired has no name. Name its parameters"
+        yield Problem(document.place(("name",)), message)
     yield from _script_problems(action, document)
     if {*action.parameters_from_labels, *action.parameters_from_annotations} <= written:
         yield from _content_problems(catalog, action, document)

@@ -32,7 +32,7 @@ from alerting.settings import Environment
 
 _SECONDS = "_seconds"
 NAMESPACE = "namespace"
-"""The parameter that every document has."""
+"""The parameter of every document that touches anything in a namespace."""
 NOT_AFTER = "notAfter"
 """The parameter that every document is given: the Unix second after which its script does not begin any more."""
 NOT_AFTER_PARAMETER: Mapping[str, str] = {
@@ -165,16 +165,22 @@ def script_beginning(action: ActionFile, *, namespaces: Collection[str], bounds:
         f'  echo "refused: this was to begin by $(date --utc --date="@$SSM_{NOT_AFTER}"): its alert may be over" >&2',
         "  exit 3",
         "fi",
-        f'case "$SSM_{NAMESPACE}" in',
-        f"  {'|'.join(sorted(namespaces))}) ;;",
-        f'  *) echo "refused: namespace $SSM_{NAMESPACE} is not one that repairs may touch" >&2; exit 3 ;;',
-        "esac",
+        *(_namespace_check(namespaces) if NAMESPACE in action.document.parameters else ()),
         "# An owner's name in an object of the cluster may be any text: only a name is given to kubectl.",
         "is_name() { local LC_ALL=C; [[ $1 =~ ^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$ ]]; }",
         *(_maintenance_check() if action.changes_cluster else ()),
         *(f"readonly {name}={bounds[name]}" for name in action.bounds),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _namespace_check(namespaces: Collection[str]) -> tuple[str, ...]:
+    return (
+        f'case "$SSM_{NAMESPACE}" in',
+        f"  {'|'.join(sorted(namespaces))}) ;;",
+        f'  *) echo "refused: namespace $SSM_{NAMESPACE} is not one that repairs may touch" >&2; exit 3 ;;',
+        "esac",
+    )
 
 
 def _maintenance_check() -> tuple[str, ...]:

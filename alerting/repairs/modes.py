@@ -135,6 +135,7 @@ def require_approvable(catalog: Catalog, settings: Settings) -> None:
         raise CatalogError([Problem(document.place(("approvers",)), message)])
     if settings.chat is ChatMode.ON or settings.repairs in {RepairMode.OFF, RepairMode.DRY_RUN}:
         return
+    used = {entry.action for entry in catalog.remediations.values()}
     chat_is_off = "the setting `chat` of this stack is off, so that nobody could approve"
     if settings.repairs is RepairMode.APPROVE:
         message = f"{chat_is_off}; allowed for the setting `repairs`: off, dry-run, on. Change one of the settings"
@@ -146,7 +147,9 @@ def require_approvable(catalog: Catalog, settings: Settings) -> None:
             "Change the rule, or set chat up (docs/episodes.md)",
         )
         for index, rule in enumerate(catalog.modes)
-        if rule.mode is ActionMode.APPROVE and rule.environment in {None, settings.environment}
+        if rule.mode is ActionMode.APPROVE
+        and rule.environment in {None, settings.environment}
+        and (rule.action is None or rule.action in used)
     ] + [
         Problem(
             document.place(("approval_above", index)),

@@ -103,7 +103,7 @@ AUDIT_PREFIX = "actions/"
 BASTION_TAG = "orion:role"
 """The tag of the instance that runs documents."""
 NAMESPACE = "namespace"
-"""The parameter that every document has."""
+"""The parameter of every document that touches anything in a namespace."""
 NOT_AFTER = "notAfter"
 """The parameter that every document has beside those from labels: when it is too late to begin, in Unix seconds."""
 

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from alerting.names import MAINTENANCE_CONFIG_MAP, MAINTENANCE_NAMESPACE
+from alerting.repairs.compile import repairs
 from sandbox.cluster.api_client import http_client
 from sandbox.cluster.kubectl import apply_files
 from sandbox.cluster.workloads import NAMESPACE
@@ -25,6 +26,8 @@ from tests.lambda_events import function_repairs
 
 pytestmark = pytest.mark.integration
 
+UNUSED = {"cordon_node", "restart_deployment"}
+"""The actions that answer no alert of the catalog."""
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "impersonate", "escalate")
 MONITORING = "monitoring"
 OTHER_NAMESPACES = ("kube-system", "default", MONITORING)
@@ -145,13 +148,20 @@ def test_a_dry_run_is_forbidden_to_a_preview_as_the_change_itself_is(api: _Api) 
     assert [(one.status_code, one.json()["reason"]) for one in tried] == [(HTTPStatus.FORBIDDEN, "Forbidden")] * 5
 
 
-def test_the_catalogs_own_repairs_need_every_right_that_is_given() -> None:
-    """All actions are in use, so that the rights tested here are those that are deployed."""
-    given = function_repairs({})
+def test_the_bastion_is_given_the_rights_of_the_actions_that_answer_an_alert() -> None:
+    """The rights tested above are those of all actions: of those in use, and of those that a catalog may use."""
     used = {entry.action for entry in fixture_catalog().remediations.values()}
+    every_action = set(fixture_catalog().actions) | set(fixture_catalog().hand_overs)
 
-    assert used == set(fixture_catalog().actions) | set(fixture_catalog().hand_overs)
-    assert {one.resource for one in given.cluster_rights} == {"nodes"}
+    assert used < every_action
+    assert every_action - used == UNUSED
+    deployed = repairs(fixture_catalog())
+    assert {(one.resource, one.verbs) for one in deployed.cluster_rights} == {("nodes", ("get",))}
+    assert {(one.resource, one.verbs) for one in function_repairs({}).cluster_rights} == {
+        ("nodes", ("get", "list", "patch"))
+    }
+    given = function_repairs({})
+    assert deployed.rights == given.rights
     verbs = {(one.group, one.resource): set(one.verbs) for one in given.rights}
     assert {name for name, allowed in verbs.items() if allowed & {"create", "update", "patch", "delete"}} == {
         ("", "pods/eviction"),

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from sandbox.cluster.kubectl import apply
-from sandbox.cluster.workloads import NAMESPACE, service_manifests
+from sandbox.cluster.workloads import NAMESPACE
 from sandbox.journal import Journal
 from sandbox.service import ServiceFailed
+from tests.integration.deployment_harness import (
+    deployment_of,
+    image_of,
+    is_settled,
+    made_deployment,
+    replicas_of,
+    revision_of,
+    rolled_out,
+)
 from tests.integration.repair_harness import Stage, running_aws, running_cluster
 from tests.waiting import until
 
 pytestmark = pytest.mark.integration
-
-REVISION = "deployment.kubernetes.io/revision"
 
 
 @pytest.fixture(scope="module")
@@ -30,47 +35,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield stage
 
 
-def _deployment(stage: Stage, name: str) -> dict[str, Any]:
-    return json.loads(stage.kubectl("get", "deployment", name, f"--namespace={NAMESPACE}", "--output=json"))
-
-
-def _made(stage: Stage, name: str) -> str:
-    """Make a deployment and return its revision."""
-    deployment, _ = service_manifests(name)
-    apply(stage.plane.kubeconfig, [deployment])
-    until(f"{name} is available", lambda: _is_settled(stage, name))
-    return _revision(stage, name)
-
-
-def _rolled_out(stage: Stage, name: str, image: str) -> str:
-    """Give a deployment another image and return its new revision."""
-    stage.kubectl("set", "image", f"deployment/{name}", f"{name}={image}", f"--namespace={NAMESPACE}")
-    until(f"{name} runs {image}", lambda: _is_settled(stage, name))
-    return _revision(stage, name)
-
-
-def _is_settled(stage: Stage, name: str) -> bool:
-    found = _deployment(stage, name)
-    status, wanted = found["status"], found["spec"]["replicas"]
-    counts = [status.get(field, 0) for field in ("replicas", "updatedReplicas", "availableReplicas")]
-    return status.get("observedGeneration") == found["metadata"]["generation"] and counts == [wanted] * 3
-
-
-def _revision(stage: Stage, name: str) -> str:
-    return _deployment(stage, name)["metadata"]["annotations"][REVISION]
-
-
-def _image(stage: Stage, name: str) -> str:
-    return _deployment(stage, name)["spec"]["template"]["spec"]["containers"][0]["image"]
-
-
-def _replicas(stage: Stage, name: str) -> int:
-    return _deployment(stage, name)["spec"]["replicas"]
-
-
 class TestScaleConsumers:
     def test_run_twice_at_once_and_again_it_acts_once(self, stage: Stage) -> None:
-        _made(stage, "twice")
+        made_deployment(stage, "twice")
         parameters = {"namespace": NAMESPACE, "deployment": "twice", "replicas": "2"}
 
         commands = [stage.send("orion-scale-consumers", parameters) for _ in range(3)]
@@ -82,17 +49,17 @@ class TestScaleConsumers:
         assert sum("scaled: deployment" in output for output in outputs) == 1, outputs
         assert sum(output.startswith("nothing done: ") for output in outputs) == 3, outputs
         assert outputs[-1].startswith("nothing done: deployment orion/twice has 4 replicas, and the alert saw 2")
-        assert _replicas(stage, "twice") == 4
+        assert replicas_of(stage, "twice") == 4
 
     def test_it_stays_within_its_bound(self, stage: Stage) -> None:
-        _made(stage, "bound")
+        made_deployment(stage, "bound")
         stage.kubectl("scale", "deployment", "bound", f"--namespace={NAMESPACE}", "--replicas=5")
 
         answer = stage.run("orion-scale-consumers", namespace=NAMESPACE, deployment="bound", replicas="5")
-        assert (answer["Status"], _replicas(stage, "bound")) == ("Success", 8), answer
+        assert (answer["Status"], replicas_of(stage, "bound")) == ("Success", 8), answer
 
         answer = stage.run("orion-scale-consumers", namespace=NAMESPACE, deployment="bound", replicas="8")
-        assert (answer["Status"], _replicas(stage, "bound")) == ("Failed", 8), answer
+        assert (answer["Status"], replicas_of(stage, "bound")) == ("Failed", 8), answer
         assert answer["StandardErrorContent"].startswith("refused: deployment orion/bound has 8 replicas, and 8 is")
 
     def test_one_that_is_gone_is_said_to_be(self, stage: Stage) -> None:
@@ -103,9 +70,9 @@ class TestScaleConsumers:
 
 class TestRollbackDeployment:
     def test_run_twice_at_once_and_again_it_acts_once(self, stage: Stage) -> None:
-        _made(stage, "back")
-        good = _image(stage, "back")
-        revision = _rolled_out(stage, "back", "registry.orion.example.com/back:2.0.0-bad")
+        made_deployment(stage, "back")
+        good = image_of(stage, "back")
+        revision = rolled_out(stage, "back", "registry.orion.example.com/back:2.0.0-bad")
         parameters = {"namespace": NAMESPACE, "deployment": "back", "revision": revision}
         refused = stage.run("orion-rollback-deployment", **parameters)
         assert refused["StandardErrorContent"].startswith(
@@ -125,26 +92,26 @@ class TestRollbackDeployment:
         assert sum("rolled back: deployment" in output for output in outputs) == 1, outputs
         assert sum(output.startswith("nothing done: ") for output in outputs) == 3, outputs
         assert outputs[-1].startswith("nothing done: deployment orion/back is at revision 3, and the alert saw 2")
-        assert (_image(stage, "back"), _revision(stage, "back")) == (good, "3")
-        assert "pod-template-hash" not in _deployment(stage, "back")["spec"]["template"]["metadata"]["labels"]
+        assert (image_of(stage, "back"), revision_of(stage, "back")) == (good, "3")
+        assert "pod-template-hash" not in deployment_of(stage, "back")["spec"]["template"]["metadata"]["labels"]
 
     def test_a_rollback_is_not_rolled_back(self, stage: Stage) -> None:
-        _made(stage, "forth")
-        _rolled_out(stage, "forth", "registry.orion.example.com/forth:2.0.0")
+        made_deployment(stage, "forth")
+        rolled_out(stage, "forth", "registry.orion.example.com/forth:2.0.0")
         stage.kubectl("rollout", "undo", "deployment/forth", f"--namespace={NAMESPACE}")
-        until("it is taken back", lambda: _is_settled(stage, "forth") and _revision(stage, "forth") == "3")
-        image = _image(stage, "forth")
+        until("it is taken back", lambda: is_settled(stage, "forth") and revision_of(stage, "forth") == "3")
+        image = image_of(stage, "forth")
 
         answer = stage.run("orion-rollback-deployment", namespace=NAMESPACE, deployment="forth", revision="3")
 
         assert answer["Status"] == "Failed"
         assert answer["StandardErrorContent"].startswith("refused: deployment orion/forth has been taken back once")
-        assert (_image(stage, "forth"), _revision(stage, "forth")) == (image, "3")
+        assert (image_of(stage, "forth"), revision_of(stage, "forth")) == (image, "3")
 
     def test_a_change_in_between_is_refused_by_the_api_server_in_words_that_the_script_knows(
         self, stage: Stage
     ) -> None:
-        _made(stage, "between")
+        made_deployment(stage, "between")
         patch = json.dumps([{"op": "test", "path": "/metadata/generation", "value": 999}])
 
         with pytest.raises(ServiceFailed, match="request is invalid"):
@@ -153,10 +120,10 @@ class TestRollbackDeployment:
             )
 
     def test_a_paused_deployment_is_left_alone(self, stage: Stage) -> None:
-        _made(stage, "paused")
-        revision = _rolled_out(stage, "paused", "registry.orion.example.com/paused:2.0.0")
+        made_deployment(stage, "paused")
+        revision = rolled_out(stage, "paused", "registry.orion.example.com/paused:2.0.0")
         stage.kubectl("rollout", "pause", "deployment/paused", f"--namespace={NAMESPACE}")
-        until("that was seen", lambda: _is_settled(stage, "paused"))
+        until("that was seen", lambda: is_settled(stage, "paused"))
 
         answer = stage.run("orion-rollback-deployment", namespace=NAMESPACE, deployment="paused", revision=revision)
 
@@ -164,12 +131,12 @@ class TestRollbackDeployment:
         assert answer["StandardErrorContent"].startswith("refused: deployment orion/paused is paused")
 
     def test_a_deployment_that_is_being_rolled_out_is_left_alone(self, stage: Stage) -> None:
-        _made(stage, "rolling")
+        made_deployment(stage, "rolling")
         patch = json.dumps({"spec": {"minReadySeconds": 500}})  # no new pod becomes available
         stage.kubectl("patch", "deployment", "rolling", f"--namespace={NAMESPACE}", f"--patch={patch}")
         image = "rolling=registry.orion.example.com/rolling:2.0.0"
         stage.kubectl("set", "image", "deployment/rolling", image, f"--namespace={NAMESPACE}")
-        until("its rollout has begun", lambda: _deployment(stage, "rolling")["status"].get("updatedReplicas", 0) == 1)
+        until("its rollout has begun", lambda: deployment_of(stage, "rolling")["status"].get("updatedReplicas", 0) == 1)
 
         answer = stage.run("orion-rollback-deployment", namespace=NAMESPACE, deployment="rolling", revision="2")
 
@@ -177,7 +144,7 @@ class TestRollbackDeployment:
         assert answer["StandardErrorContent"].startswith("refused: deployment orion/rolling is being rolled out: 1 of ")
 
     def test_a_deployment_that_never_was_another_is_left_alone(self, stage: Stage) -> None:
-        revision = _made(stage, "first")
+        revision = made_deployment(stage, "first")
 
         answer = stage.run("orion-rollback-deployment", namespace=NAMESPACE, deployment="first", revision=revision)
 
@@ -186,8 +153,8 @@ class TestRollbackDeployment:
 
     def test_what_has_run_for_longer_is_not_the_cause(self, stage: Stage) -> None:
         """The bound of an hour can't be waited for: the same script with a bound of none."""
-        _made(stage, "old")
-        revision = _rolled_out(stage, "old", "registry.orion.example.com/old:2.0.0")
+        made_deployment(stage, "old")
+        revision = rolled_out(stage, "old", "registry.orion.example.com/old:2.0.0")
         document = stage.document_with(
             "rollback_deployment", "orion-rollback-of-nothing", revision_age_minutes=0, settled_seconds=0
         )
@@ -196,7 +163,7 @@ class TestRollbackDeployment:
 
         assert answer["Status"] == "Failed"
         assert "only one younger than 0 minutes is taken back" in answer["StandardErrorContent"]
-        assert _revision(stage, "old") == revision
+        assert revision_of(stage, "old") == revision
 
     def test_one_that_is_gone_is_said_to_be(self, stage: Stage) -> None:
         answer = stage.run("orion-rollback-deployment", namespace=NAMESPACE, deployment="never-was", revision="2")

@@ -10,7 +10,7 @@ import pytest
 from alerting.build import build_platform, load_catalog
 from alerting.catalog import Catalog
 from alerting.repairs.compile import repairs
-from alerting.repairs.model import ActionMode, Approvers, ModeRule
+from alerting.repairs.model import ActionMode, Approvers, ModeRule, RemediationEntry
 from alerting.settings import ChatMode, Environment, RepairMode, Settings
 from alerting.source.problems import CatalogError
 from tests.alerting_data import changed, fixture_catalog, line_of, problems, settings
@@ -153,6 +153,16 @@ def test_a_rule_of_another_environment_needs_no_chat() -> None:
     stack = settings().model_copy(update={"repairs": RepairMode.ON})
 
     assert build_platform(fixture_catalog(), stack).repairs
+
+
+def test_a_rule_of_an_action_that_answers_no_alert_needs_no_chat() -> None:
+    stack = settings().model_copy(update={"repairs": RepairMode.ON})
+    catalog = with_rules(ModeRule(mode=APPROVE, action="restart_deployment"))
+    answering = {"KafkaConsumerLag": RemediationEntry(action="restart_deployment")}
+
+    assert build_platform(catalog, stack).repairs
+    with pytest.raises(CatalogError, match="found approve, and the setting `chat` of this stack is off"):
+        build_platform(replace(catalog, remediations=answering), stack)
 
 
 @pytest.mark.parametrize(

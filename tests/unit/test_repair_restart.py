@@ -18,7 +18,13 @@ from tests.lambda_events import LABELS, repair_actions
 from tests.repair_scripts import run_script
 
 POD = {name: LABELS[name] for name in ("namespace", "pod", "uid")}
-PARAMETERS = POD | {"deployment": "orders", "replicas": "2", "revision": "2"}
+PARAMETERS = POD | {
+    "deployment": "orders",
+    "replicas": "2",
+    "revision": "2",
+    "node": "ip-10-0-1-2.ec2.internal",
+    "machine": "ec2a1b2c-0000-4000-8000-000000000001",
+}
 CHANGING = sorted(name for name, action in fixture_catalog().actions.items() if action.changes_cluster)
 
 
@@ -145,7 +151,13 @@ def test_an_eviction_that_is_refused_is_told_as_what_it_is(
 
 
 def test_which_actions_change_the_cluster() -> None:
-    assert CHANGING == ["restart_pod", "rollback_deployment", "scale_consumers"]
+    assert CHANGING == [
+        "cordon_node",
+        "restart_deployment",
+        "restart_pod",
+        "rollback_deployment",
+        "scale_consumers",
+    ]
 
 
 @pytest.mark.parametrize("action", CHANGING)

@@ -18,6 +18,7 @@ from tests.repair_scripts import run_script
 
 POD = {name: LABELS[name] for name in ("namespace", "pod", "uid")}
 SCALED = {"namespace": "orion", "deployment": "orders", "replicas": "2"}
+NODE = {"node": "ip-10-0-1-2.ec2.internal", "machine": "ec2a1b2c-0000-4000-8000-000000000001"}
 ROLLED_BACK = {"namespace": "orion", "deployment": "orders", "revision": "2"}
 
 
@@ -112,6 +113,25 @@ def test_a_rollback_that_meets_a_change_does_nothing(tmp_path: Path) -> None:
     assert done.output == "nothing done: deployment orion/orders was changed by somebody else at that moment\n"
 
 
+@pytest.mark.parametrize(
+    ("refusal", "output", "errors"),
+    [
+        ("error: unexpected EOF", "", "failed: deployment orion/orders may have been restarted"),
+        ("The request is invalid: the server rejected our request", "nothing done: deployment orion/orders was", ""),
+    ],
+)
+def test_a_restart_that_meets_a_change_says_what_is_known(
+    tmp_path: Path, refusal: str, output: str, errors: str
+) -> None:
+    kubectl = deployments(tmp_path, patching=CHANGED + f"sys.exit({refusal!r})", **{"spec.replicas": 10})
+
+    done = run_script(tmp_path, "restart_deployment", kubectl, ROLLED_BACK)
+
+    assert done.output.startswith(output)
+    assert errors in done.errors
+    assert done.status == ("Success" if output else "Failed")
+
+
 DEPLOYMENT_THAT_IS_SCALED = """#!/bin/bash
 case "$*" in
   "get "*) echo 2 ;;
@@ -194,7 +214,7 @@ def test_a_revision_is_not_taken_back_before_it_can_be_judged(
 
 @pytest.mark.parametrize("action", sorted(repair_actions()))
 def test_a_command_whose_time_is_over_when_its_turn_comes_touches_nothing(tmp_path: Path, action: str) -> None:
-    given = POD | SCALED | ROLLED_BACK | {NOT_AFTER: str(int(time.time()) - 1)}
+    given = POD | SCALED | ROLLED_BACK | NODE | {NOT_AFTER: str(int(time.time()) - 1)}
     parameters = {name: given[name] for name in repair_actions()[action].content["parameters"]}
 
     done = run_script(tmp_path, action, "#!/bin/bash\necho it was asked\nexit 1\n", parameters)
