@@ -97,6 +97,11 @@ class Workspace:
             case "users.info":
                 profile = {"email": self.people.get(arguments["user"], "")}
                 return Reply({"ok": True, "user": {"profile": profile, "real_name": profile["email"]}})
+            case "users.lookupByEmail":
+                known = {email.casefold(): person for person, email in self.people.items()}
+                person = known.get(arguments["email"].casefold())
+                user = {"ok": True, "user": {"id": person}}
+                return Reply(user if person else {"ok": False, "error": "users_not_found"})
             case "conversations.list":
                 return Reply({"ok": True, "channels": [{"id": "C1", "name": "orion-alerts"}]})
             case "conversations.history" | "conversations.replies":

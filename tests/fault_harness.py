@@ -38,6 +38,8 @@ from tests.lambda_harness import SENT, Seen
 VISIBILITY_SECONDS = 180.0
 RECEIVES = 5
 ANN = "U012ABCD1"
+READING = frozenset({"users.info", "users.lookupByEmail", "conversations.list"})
+"""The methods of Slack's that a client may call any number of times."""
 
 
 class Killed(BaseException):
@@ -109,7 +111,7 @@ class FaultWorld:
             Service.ALERTMANAGER: self.alertmanagers.answer,
         }
         fault = self.fault_of(service)
-        read = request.method == "GET" or request.path.rpartition("/")[2] in {"users.info", "conversations.list"}
+        read = request.method == "GET" or request.path.rpartition("/")[2] in READING
         match fault:
             case None | Fault.LOST:
                 reply = self.call(lambda: backends[service](request), writes=not read)

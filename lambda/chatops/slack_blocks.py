@@ -1,12 +1,12 @@
 """The root message of an episode as Slack's Block Kit and attachments, with the story's wording and colours.
 
 An attachment holds the blocks, since only attachments have a colour. Texts of alerts are escaped and cut, and their
-markup is verbatim, so that no alert mentions a person or a channel, or adds a link.
+markup is verbatim, so that no alert mentions a person or a channel, or adds a link. Who is on call is mentioned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from chatops.episode import IncidentStatus, RootMessage, Shown, WaitingRepair
@@ -30,6 +30,9 @@ MOST_WAITING = 10
 
 SEVERITY_COLORS: Mapping[str, str] = {"critical": "danger", "high": "danger", "warning": "warning"}
 """Slack's names of colours, by severity. Any other is `good`."""
+MENTIONING = frozenset({"critical", "high"})
+"""The severities of pages. A warning mentions nobody."""
+MOST_MENTIONS = 5
 LINK_PREFIX = "link-"
 """The beginning of the id of an action that opens an address: Slack reports its click, which does nothing."""
 SILENCES = (Button.SILENCE_1_HOUR, Button.SILENCE_4_HOURS, Button.SILENCE_UNTIL_RESOLVED)
@@ -63,20 +66,22 @@ STYLES: Mapping[Button, str] = {
 Payload = dict[str, Any]
 NameOf = Callable[[str], str]
 """Returns the name under which a Slack user id is shown: an id in markup would mention the person."""
+MentionOf = Callable[[str], str | None]
+"""Returns the mention of the Slack user with an email, or None where there is none."""
 
 
-def root_payload(message: RootMessage, name_of: NameOf) -> Payload:
+def root_payload(message: RootMessage, name_of: NameOf, mention_of: MentionOf) -> Payload:
     """Return the arguments of `chat.postMessage` and `chat.update` that show a root message."""
     return {
         "text": notification_text(message),
         "blocks": [{"type": "header", "text": _plain_text(title(message), HEADER_LIMIT)}],
-        "attachments": [{"color": color(message), "blocks": list(_blocks(message, name_of))}],
+        "attachments": [{"color": color(message), "blocks": list(_blocks(message, name_of, mention_of))}],
     }
 
 
-def plain_payload(message: RootMessage, name_of: NameOf) -> Payload:
+def plain_payload(message: RootMessage, name_of: NameOf, mention_of: MentionOf) -> Payload:
     """Return the arguments that show a root message without blocks, for when Slack refuses these."""
-    lines = [notification_text(message), *_texts(message), *_facts(message, name_of)]
+    lines = [notification_text(message), *_texts(message), *_facts(message, name_of, mention_of)]
     lines += [*_stops(message), *_links_as_text(message)]
     return {"text": "\n".join(lines), "blocks": [], "attachments": []}
 
@@ -102,11 +107,11 @@ def color(message: RootMessage) -> str:
     return SEVERITY_COLORS.get(message.details.severity, "good")
 
 
-def _blocks(message: RootMessage, name_of: NameOf) -> Iterator[Payload]:
+def _blocks(message: RootMessage, name_of: NameOf, mention_of: MentionOf) -> Iterator[Payload]:
     texts = list(_texts(message))
     if texts:
         yield {"type": "section", "text": _markup("\n".join(texts))}
-    yield {"type": "section", "fields": [_markup(fact) for fact in _facts(message, name_of)]}
+    yield {"type": "section", "fields": [_markup(fact) for fact in _facts(message, name_of, mention_of)]}
     links = [
         {
             "type": "button",
@@ -150,7 +155,7 @@ def _texts(message: RootMessage) -> Iterator[str]:
         yield f"This is one of {details.more + 1} alerts."
 
 
-def _facts(message: RootMessage, name_of: NameOf) -> Iterator[str]:
+def _facts(message: RootMessage, name_of: NameOf, mention_of: MentionOf) -> Iterator[str]:
     """Yield the facts, at most ten, which is what Slack takes in a section."""
     details, incident = message.details, message.incident
     yield f"*Severity:* {escaped(details.severity or 'none', NAME_LIMIT)}"
@@ -165,13 +170,21 @@ def _facts(message: RootMessage, name_of: NameOf) -> Iterator[str]:
     if message.acknowledged_by:
         yield f"*Acknowledged by:* {escaped(', '.join(message.acknowledged_by), PEOPLE_LIMIT)}"
     if incident is not None and incident.assigned_to:
-        yield f"*On call:* {escaped(', '.join(incident.assigned_to), PEOPLE_LIMIT)}"
+        yield f"*On call:* {_on_call(incident.assigned_to, message.details.severity, mention_of)}"
     if message.needed_human is not None:
         answer, by = message.needed_human, escaped(name_of(message.needed_human.by), NAME_LIMIT)
         yield f"*Needed a human:* {'yes' if answer.needed else 'no'}, says {by}"
     if message.silenced_until is not None:
         by = escaped(name_of(message.silenced_by or ""), NAME_LIMIT)
         yield f"*Silenced until:* {at_time(message.silenced_until)} by {by}"
+
+
+def _on_call(people: Sequence[str], severity: str, mention_of: MentionOf) -> str:
+    """Return who is on call: the first few as mentions, where the alert is one that wakes people."""
+    first = people[:MOST_MENTIONS] if severity in MENTIONING else ()
+    mentions = [mention_of(person) or escaped(person, NAME_LIMIT) for person in first]
+    others = people[len(mentions) :]
+    return ", ".join([*mentions, *([escaped(", ".join(others), PEOPLE_LIMIT)] if others else [])])
 
 
 def _stops(message: RootMessage) -> Iterator[str]:

@@ -19,7 +19,7 @@ from chatops.episode import RootMessage
 from chatops.http_json import as_object
 from chatops.slack_api import InvalidMessage, SlackApi
 from chatops.slack_blocks import TEXT_LIMIT, plain_payload, root_payload
-from chatops.slack_text import escaped, named
+from chatops.slack_text import escaped, is_person, mention, named
 
 EVENT_TYPE = "orion_episode"
 """The type of the metadata that holds a message's key."""
@@ -33,11 +33,12 @@ Form = Callable[[], Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlackClient:
-    """The workspace. `people` and `channels` keep what was asked for as long as the function's process lives."""
+    """The workspace. `people`, `mentions` and `channels` keep what was asked for until there are new credentials."""
 
     api: SlackApi
     now: Callable[[], float] = time.time
     people: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    mentions: dict[str, str | None] = field(default_factory=dict[str, str | None])
     channels: dict[str, str] = field(default_factory=dict[str, str])
 
     def find(self, channel: str, thread: str | None, key: str) -> str | None:
@@ -125,6 +126,22 @@ class SlackClient:
         profile = as_object(known.get("profile"))
         return str(profile.get("display_name") or known.get("real_name") or person)
 
+    def mention_of(self, email: str) -> str | None:
+        """Return the mention of the person with an email, or None where Slack tells of none."""
+        if email not in self.mentions:
+            try:
+                user = as_object(self.api.read("users.lookupByEmail", {"email": email}).get("user"))
+            except Refused:
+                self.mentions[email] = None
+                return None
+            except (RateLimited, Unavailable):
+                return None  # a mention is never worth a message
+            id_ = str(user.get("id"))
+            if not is_person(id_):
+                return None
+            self.mentions[email] = None if user.get("deleted") else mention(id_)
+        return self.mentions[email]
+
     def _person(self, person: str) -> Mapping[str, Any]:
         if person not in self.people:
             user = self.api.read("users.info", {"user": person}).get("user")
@@ -162,8 +179,8 @@ class SlackClient:
         """Return a root message with blocks, as plain text, and its title alone."""
         least = {"text": f"[{message.state.value.upper()}] {escaped(message.title, 100)}", "blocks": []}
         return (
-            lambda: root_payload(message, self.name_of),
-            lambda: plain_payload(message, self.name_of),
+            lambda: root_payload(message, self.name_of, self.mention_of),
+            lambda: plain_payload(message, self.name_of, self.mention_of),
             lambda: {**least, "attachments": []},
         )
 

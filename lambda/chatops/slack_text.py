@@ -67,6 +67,16 @@ def named(text: str, name_of: Callable[[str], str]) -> str:
     return _PERSON.sub(lambda match: name_of(match.group()), text)
 
 
+def is_person(text: str) -> bool:
+    """Return whether a text is the id of a Slack user."""
+    return _PERSON.fullmatch(text) is not None
+
+
+def mention(person: str) -> str:
+    """Return the mention of a Slack user, whose id is one by `is_person`."""
+    return f"<@{person}>"
+
+
 def at_time(seconds: float) -> str:
     """Return a time as the notifications write it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -41,9 +41,13 @@ ALLOWED_MARKUP = re.compile(r"<https?://[^<>|]+\|View (Runbook|Dashboard|Inciden
 hostile_texts = st.sampled_from(HOSTILE) | st.text(max_size=60) | st.text(alphabet="<>!@#&|;:/ aU1", max_size=60)
 
 
+def _nobody(email: str) -> None:
+    """Return the mention of a person of whom Slack does not know."""
+
+
 def _shown(shown: RootMessage) -> Iterator[dict[str, Any]]:
     for make in (root_payload, plain_payload):
-        yield make(shown, lambda person: f"<@{person}>")
+        yield make(shown, lambda person: f"<@{person}>", _nobody)
 
 
 def _blocks(payload: dict[str, Any]) -> list[dict[str, Any]]:
@@ -130,7 +134,7 @@ def test_whatever_alerts_say_a_message_fits_and_mentions_nobody(
 
 
 def test_slacks_own_sdk_takes_the_blocks() -> None:
-    payload = root_payload(message(silenced_until=NOW, silenced_by="U1"), str)
+    payload = root_payload(message(silenced_until=NOW, silenced_by="U1"), str, _nobody)
     blocks = _blocks(payload)
     parsed = Block.parse_all(blocks)
 
@@ -140,7 +144,7 @@ def test_slacks_own_sdk_takes_the_blocks() -> None:
 
 
 def test_a_firing_message_has_the_storys_words() -> None:
-    payload = root_payload(message(), str)
+    payload = root_payload(message(), str, _nobody)
 
     assert payload["text"] == "[FIRING:2] HighP99Latency: P99 latency exceeds 2 seconds"
     assert payload["blocks"][0]["text"]["text"] == "[FIRING:2] HighP99Latency"
@@ -190,7 +194,7 @@ def test_the_colour_is_the_storys(severity: str, state: Shown, expected: str) ->
 
 
 def _buttons(shown: RootMessage) -> list[str]:
-    blocks = _blocks(root_payload(shown, str))
+    blocks = _blocks(root_payload(shown, str, _nobody))
     return [button["action_id"] for block in blocks for button in block.get("elements", []) if "value" in button]
 
 
@@ -220,7 +224,7 @@ def test_a_resolved_message_asks_whether_it_needed_a_human_and_takes_another_ans
     assert _buttons(message(state=Shown.RESOLVED)) == ["needed-a-human", "needed-no-human"]
     assert _buttons(answered(needed=True)) == ["needed-no-human"]
     assert _buttons(answered(needed=False)) == ["needed-a-human"]
-    assert "*Needed a human:* no, says " in json.dumps(root_payload(answered(needed=False), str))
+    assert "*Needed a human:* no, says " in json.dumps(root_payload(answered(needed=False), str, _nobody))
 
 
 @pytest.mark.parametrize(
@@ -240,5 +244,41 @@ def test_what_is_no_address_is_no_link(address: str) -> None:
     assert not is_address(address, 3000)
     shown = message(details=replace(DETAILS, runbook=address))
 
-    assert "Runbook" not in str(root_payload(shown, str))
-    assert "Runbook" not in plain_payload(shown, str)["text"]
+    assert "Runbook" not in str(root_payload(shown, str, _nobody))
+    assert "Runbook" not in plain_payload(shown, str, _nobody)["text"]
+
+
+def _mentioned(severity: str, *people: str) -> list[list[str]]:
+    known = {"ann@example.com": "<@U012ABCD1>", "bob@example.com": "<@U012ABCD2>"}
+    incident = replace(INCIDENT, assigned_to=people)
+    shown = message(incident=incident, details=replace(DETAILS, severity=severity))
+    payloads = [make(shown, str, known.get) for make in (root_payload, plain_payload)]
+    return [re.findall(r"<[@!#][^>]*>", json.dumps(payload)) for payload in payloads]
+
+
+@pytest.mark.parametrize("severity", ["critical", "high"])
+def test_a_page_mentions_who_is_on_call(severity: str) -> None:
+    assert _mentioned(severity, "ann@example.com", "bob@example.com") == [["<@U012ABCD1>", "<@U012ABCD2>"]] * 2
+
+
+@pytest.mark.parametrize("severity", ["warning", "none", "", "<@U012ABCD1>"])
+def test_a_warning_mentions_nobody(severity: str) -> None:
+    assert _mentioned(severity, "ann@example.com") == [[], []]
+
+
+def test_who_is_not_known_to_slack_is_named_and_no_name_makes_a_mention() -> None:
+    hostile = ["<@U012ABCD1>", "<!channel>", "ann@example.com|<!here>", "eve@example.com"]
+
+    assert _mentioned("critical", *hostile) == [[], []]
+    shown = message(incident=replace(INCIDENT, assigned_to=("eve@example.com",)))
+    assert "*On call:* eve@example.com" in plain_payload(shown, str, _nobody)["text"]
+
+
+def test_of_very_many_people_a_few_are_mentioned_and_the_message_fits() -> None:
+    people = tuple(f"{'x' * 200}{number}@example.com" for number in range(100))
+    shown = message(incident=replace(INCIDENT, assigned_to=people))
+
+    payload = root_payload(shown, str, lambda person: f"<@U{len(person):08}>")
+
+    _assert_fits(payload)
+    assert len(re.findall("<@U", json.dumps(payload))) == 5

@@ -20,6 +20,7 @@ SCOPES_OF = {
     "conversations.replies": {"channels:history", "groups:history"},
     "conversations.list": {"channels:read", "groups:read"},
     "users.info": {"users:read", "users:read.email"},
+    "users.lookupByEmail": {"users:read.email"},
 }
 """The scopes that Slack documents for each method, for public and private channels."""
 METHOD = re.compile(r"(chat|conversations|users)\.[a-zA-Z.]+")

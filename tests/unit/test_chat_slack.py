@@ -58,7 +58,7 @@ def test_a_posted_message_has_its_key_and_is_known_by_channel_and_time(slack: _W
 
     assert slack.client().post("#orion-alerts", KEY, message()) == THREAD
 
-    (request,) = slack.asked
+    (request,) = (asked for asked in slack.asked if asked.path.endswith("chat.postMessage"))
     assert request.headers["Authorization"] == "Bearer xoxb-1"
     assert request.arguments["channel"] == "#orion-alerts"
     assert request.arguments["metadata"]["event_payload"] == {"key": KEY}
@@ -128,7 +128,7 @@ def test_a_message_whose_blocks_slack_refuses_is_shown_as_text(slack: _Workspace
 
     slack.client().update("#orion-alerts", THREAD, message())
 
-    assert "*Severity:* critical" in slack.asked[1].arguments["text"]
+    assert "*Severity:* critical" in slack.asked[-1].arguments["text"]
 
 
 def test_a_message_whose_text_slack_refuses_too_is_shown_by_its_title(slack: _Workspace) -> None:
@@ -252,6 +252,33 @@ def test_a_person_without_an_email_has_none(slack: _Workspace, answer: Any) -> N
 
     assert slack.client().email_of("U1") is None
     assert slack.client().name_of("U1") == "U1"
+
+
+def test_a_person_is_mentioned_by_the_id_that_slack_has_for_the_email_and_is_asked_for_once(slack: _Workspace) -> None:
+    slack.answers["users.lookupByEmail"] = {"ok": True, "user": {"id": "U012ABCD1"}}
+    client = slack.client()
+
+    assert [client.mention_of("ann@example.com") for _ in range(3)] == ["<@U012ABCD1>"] * 3
+    assert [asked.arguments for asked in slack.asked] == [{"email": "ann@example.com"}]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"ok": False, "error": "users_not_found"},
+        {"ok": False, "error": "ratelimited"},
+        {"ok": False, "error": "missing_scope"},
+        {"ok": True},
+        {"ok": True, "user": {"id": "U012ABCD1", "deleted": True}},
+        {"ok": True, "user": {"id": "!channel"}},
+        {"ok": True, "user": {"id": "U012ABCD1> <!channel"}},
+    ],
+    ids=str,
+)
+def test_nobody_is_mentioned_where_slack_names_no_person(slack: _Workspace, answer: dict[str, Any]) -> None:
+    slack.answers["users.lookupByEmail"] = answer
+
+    assert slack.client().mention_of("ann@example.com") is None
 
 
 def test_a_message_id_that_is_none_is_refused(slack: _Workspace) -> None:
