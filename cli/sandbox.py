@@ -30,6 +30,7 @@ from sandbox.drills.silence import SILENCE
 from sandbox.drills.story import STORY, STORY_IN_REAL_TIME
 from sandbox.drills.target import RunningTarget
 from sandbox.drills.timeline import Timeline, print_results
+from sandbox.drills.windows import WINDOWS
 from sandbox.engine import Progress
 from sandbox.garbage import search_rarely
 from sandbox.interrupts import ended_as_interrupted
@@ -89,7 +90,8 @@ def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str |
         console.print("\nThe drills run side by side; what follows is what everybody sees.\n")
         results = _drill(STORY if scale > 1 else STORY_IN_REAL_TIME, sandbox, console, scale)
         if scale > 1:
-            results += _drill(Chapter(sequences=(*CHAT.sequences, *APPROVALS.sequences)), sandbox, console, scale)
+            beside = (*CHAT.sequences, *APPROVALS.sequences, *WINDOWS.sequences)
+            results += _drill(Chapter(sequences=beside), sandbox, console, scale)
             results += _drill(ROLLOUTS, sandbox, console, scale)
             results += _drill(LIMITS, sandbox, console, scale)
         if once:

@@ -17,7 +17,7 @@ FUNCTION = names.REPAIR_QUEUE
 """The repair function. A function and its queue have one name."""
 SWEEP_FUNCTION = "orion-repair-sweep"
 FUNCTIONS = (FUNCTION, SWEEP_FUNCTION)
-CHAT_FUNCTION = "orion-chatops"
+CHAT_FUNCTION = names.CHAT_FUNCTION
 INGRESS_FUNCTION = names.CHAT_INGRESS
 ALERTMANAGER_FUNCTION = "orion-alertmanager-access"
 """The function inside the network of Alertmanager, which the chat function invokes."""

@@ -33,7 +33,7 @@ def one_thread(drill: Drill) -> None:
     drill.require_within("from notification to thread", notified, root, limit_seconds=MACHINE_SECONDS)
     drill.require("its colour", root.details["color"], "danger")
     (person,) = drill.target.on_call(service)
-    on_call = shows(drill, "who is on call", root, person)
+    on_call = shows(drill, "who is on call", root, f"@{drill.target.slack_user(person)}")
     click(drill, NO_EMAIL, root, "acknowledge")
     drill.expect(
         "a stranger who clicks is told why not",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -114,6 +114,16 @@ class DrillTarget(Protocol):
 
     def click(self, person: str, channel: str, ts: str, button: str) -> None:
         """Click a button of a message in Slack. Raises `LookupError` where the message has no such button."""
+        ...
+
+    def slack_user(self, person: str) -> str:
+        """Return the id of the person in Slack with an email."""
+        ...
+
+    def maintenance_window(
+        self, name: str, match: Mapping[str, Sequence[str]], until: int
+    ) -> AbstractContextManager[None]:
+        """Deploy to chat a maintenance window from now until a Unix second, until the end."""
         ...
 
     def acknowledge(self, person: str, incident: str) -> None:

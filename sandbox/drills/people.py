@@ -25,7 +25,7 @@ class People:
 
         Raises `LookupError` where the message has no such button, and `httpx.HTTPStatusError` where the page refuses.
         """
-        user = next(user["id"] for user in self._all("users.list", "members") if _is(user, person))
+        user = self.slack_user(person)
         channel_id = next(
             one["id"] for one in self._all("conversations.list", "channels") if f"#{one['name']}" == channel
         )
@@ -42,6 +42,10 @@ class People:
                         answer.raise_for_status()
                     return
         raise LookupError(f"the message {ts} of {channel} has no button {button!r}")
+
+    def slack_user(self, person: str) -> str:
+        """Return the id of a Slack user. `person` is an email, or the name of a user who has none."""
+        return next(user["id"] for user in self._all("users.list", "members") if _is(user, person))
 
     def acknowledge(self, person: str, incident: str) -> None:
         """Acknowledge an incident in PagerDuty. Raises `httpx.HTTPStatusError` where PagerDuty refuses."""

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,13 +17,14 @@ from pathlib import Path
 import httpx
 import psutil
 
-from alerting.names import ALERT_TOPIC, REPAIR_QUEUE
+from alerting.names import ALERT_TOPIC, CHAT_FILE, CHAT_FUNCTION, REPAIR_QUEUE
 from sandbox import loopback
 from sandbox.clock import Clock
 from sandbox.cluster.kubectl import kubectl
 from sandbox.cluster.node_agent.small_disk import fill, small_disk_of
 from sandbox.cluster.workloads import NAMESPACE
 from sandbox.drills.drill import DrillFailed
+from sandbox.drills.function_data import Data, changed_data
 from sandbox.drills.people import People
 from sandbox.journal import Journal
 from sandbox.runs import RUN_VARIABLE
@@ -238,6 +239,27 @@ class RunningTarget:
     def click(self, person: str, channel: str, ts: str, button: str) -> None:
         """Click a button of a message in Slack. Raises `LookupError` where the message has no such button."""
         self._people.click(person, channel, ts, button)
+
+    def slack_user(self, person: str) -> str:
+        """Return the id of the person in Slack with an email."""
+        return self._people.slack_user(person)
+
+    @contextmanager
+    def maintenance_window(self, name: str, match: Mapping[str, Sequence[str]], until: int) -> Generator[None]:
+        """Deploy to chat a maintenance window from now until a Unix second, until the end."""
+        window = {
+            "owner": "platform",
+            "reason": "a drill",
+            "match": {label: list(values) for label, values in match.items()},
+            "since": int(time.time()),
+            "until": until,
+        }
+
+        def with_window(data: Data) -> Data:
+            return {**data, "silences": {**data["silences"], name: window}}
+
+        with changed_data(self._sandbox.credentials, self._sandbox.aws.address, CHAT_FUNCTION, CHAT_FILE, with_window):
+            yield
 
     def acknowledge(self, person: str, incident: str) -> None:
         """Acknowledge an incident in PagerDuty."""

@@ -64,6 +64,7 @@ def test_what_alerting_writes_and_a_function_reads_has_one_name() -> None:
     assert program_repairs.NOT_AFTER == names.NOT_AFTER
     assert program_repairs.NAMESPACE == names.NAMESPACE
     assert program_names.REPAIR_STOP == names.STOP_ID
+    assert program_names.CHAT_FILE == names.CHAT_FILE
     assert (program_names.BY_COMMAND, program_names.COMMAND_ID) == (names.BY_COMMAND, names.COMMAND_ID)
     assert program_names.ACTION_STOP == names.ACTION_STOP
     assert program_names.SERVICE_STOP == names.SERVICE_STOP

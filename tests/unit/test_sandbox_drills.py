@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -98,6 +98,14 @@ class DrillTarget:
 
     def click(self, person: str, channel: str, ts: str, button: str) -> None:
         pytest.fail(f"no drill of these tests does that: {(person, channel, ts, button)!r}")
+
+    def slack_user(self, person: str) -> str:
+        pytest.fail(f"no drill of these tests does that: {person!r}")
+
+    def maintenance_window(
+        self, name: str, match: Mapping[str, Sequence[str]], until: int
+    ) -> AbstractContextManager[None]:
+        pytest.fail(f"no drill of these tests does that: {(name, match, until)!r}")
 
     def acknowledge(self, person: str, incident: str) -> None:
         pytest.fail(f"no drill of these tests does that: {(person, incident)!r}")
