@@ -257,8 +257,11 @@ class ChatWorld:
 
 
 @contextmanager
-def chat_world(folder: Path) -> Generator[ChatWorld]:
-    """Yield an environment of its own, whose clock stands still. Ann is on call first, and Bob second."""
+def chat_world(folder: Path, slack_api: SlackApi | None = None) -> Generator[ChatWorld]:
+    """Yield an environment of its own, whose clock stands still. Ann is on call first, and Bob second.
+
+    With `slack_api` chat talks to that Slack, and the world's own stays empty.
+    """
     slack, alertmanagers = (
         Workspace(people={"U012ABCD1": "ann@example.com", "U012ABCD2": "bob@example.com"}),
         Alertmanagers(),
@@ -276,14 +279,16 @@ def chat_world(folder: Path) -> Generator[ChatWorld]:
             replicas = AlertmanagerReplicas(
                 addresses=(alertmanager_http.address,), replicas=3, now=lambda: account.now.time
             )
-            addresses = {"slack": slack_http.address, "pagerduty": served.address}
-            chat = _chat(addresses, seen, replicas, account)
+            api = slack_api or SlackApi(token="xoxb", address=slack_http.address)
+            chat = _chat(api, served.address, seen, replicas, account)
             yield ChatWorld(slack, alertmanagers, account, events, seen, chat)
     finally:
         served.stop()
 
 
-def _chat(addresses: dict[str, str], seen: Seen, replicas: AlertmanagerReplicas, account: PagerDutyAccount) -> Chat:
+def _chat(
+    slack: SlackApi, pagerduty: str, seen: Seen, replicas: AlertmanagerReplicas, account: PagerDutyAccount
+) -> Chat:
     aws = clients()
     s3, sqs, table = aws.s3, aws.sqs, aws.dynamodb.Table("orion-state")
     create_state_table(table.meta.client)
@@ -297,8 +302,8 @@ def _chat(addresses: dict[str, str], seen: Seen, replicas: AlertmanagerReplicas,
 
     policy = Policy(responders=frozenset(), approvers=frozenset())
     services = Services(
-        slack=SlackApi(token="xoxb", address=addresses["slack"]),
-        pagerduty=PagerDutyApi(token=TOKEN, sender="ann@example.com", address=addresses["pagerduty"]),
+        slack=slack,
+        pagerduty=PagerDutyApi(token=TOKEN, sender="ann@example.com", address=pagerduty),
         store=EpisodeStore(table=table, policy=policy, now=now),
         stop_items=StopItems(table=table),
         functions=cast("Any", _InThisProcess(replicas)),
