@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,8 @@ from rich.console import Console
 from alerting.build import load_catalog, load_platform
 from alerting.errors import AlertingError
 from alerting.routing.orphaned_incidents import Deployment
+from cli.backtest import Question, run_backtest
+from cli.backtest_run import History
 from cli.drift import drift_text, read_drift
 from cli.oncall import print_on_call
 from cli.oncall_arguments import ask
@@ -105,6 +107,48 @@ def orphans_command(
     """Print the open incidents that nothing would resolve any more after this change."""
     after = Deployment(catalog=load_catalog(ROOT), settings=read_settings(ROOT, stack))
     raise typer.Exit(0 if print_orphans(ROOT, console, stack, after, deployed, alertmanager) else 1)
+
+
+@application.command("backtest")
+def backtest_command(
+    history: Annotated[str, typer.Argument(help="A Prometheus' URL, or its data folder.")],
+    stack: StackOption = "prod",
+    days: Annotated[
+        float | None, typer.Option(min=0.01, help="How many days; 30, or what there is, unless given.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(help="The end, by UTC; the last sample of a folder, now of a URL, unless given.")
+    ] = None,
+    alert: Annotated[list[str] | None, typer.Option(help="One alert only; may be repeated.")] = None,
+    deployed: DeployedOption = None,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="Only alerts that differ from the rules in force.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    picture: Annotated[Path | None, typer.Option(help="Write an SVG of when each alert fired.")] = None,
+    http_config: Annotated[
+        Path | None, typer.Option(help="A file with Prometheus' HTTP client configuration, for a URL.")
+    ] = None,
+) -> None:
+    """Print what each alert would have done over a Prometheus' history, by Prometheus' own rule engine.
+
+    It is compared with the rules in force. Nothing is written to the history.
+    """
+    asked = History(
+        source=history,
+        length=None if days is None else timedelta(days=days),
+        end=None if until is None else until.replace(tzinfo=UTC),
+        http_config=http_config,
+    )
+    question = Question(
+        history=asked,
+        alerts=tuple(alert or ()),
+        reference=deployed,
+        changes_only=changes,
+        as_json=as_json,
+        picture=picture,
+    )
+    raise typer.Exit(run_backtest(ROOT, console, errors, stack, question))
 
 
 @application.command("drift")

@@ -145,7 +145,8 @@ def _is_in(version: str, versions: str) -> bool:
 
 def _fingerprint(recipe: Recipe) -> str:
     digest = hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode())
-    for pins in (HERE / "go" / recipe.module / "go.sum", HERE / "requirements-helm.txt"):
+    pinned = (HERE / "go" / recipe.module / "go.sum", HERE / "requirements-helm.txt")
+    for pins in (*pinned, *recipe.own_sources):
         digest.update(pins.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -30,10 +30,11 @@ def tools_folder() -> Path:
 
 
 def _pins() -> str:
-    """Return a hash of every recipe and pin, so that two checkouts which differ in them share no folder."""
+    """Return a hash of every recipe, pin and Go file of ours: checkouts that differ in one share no folder."""
     here = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in [here / "recipes.py", here / "requirements-helm.txt", *sorted((here / "go").glob("*/go.sum"))]:
+    pins, sources = sorted((here / "go").glob("*/go.sum")), sorted((here / "go").glob("*/*/*.go"))
+    for path in [here / "recipes.py", here / "requirements-helm.txt", *pins, *sources]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

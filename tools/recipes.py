@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+GO_MODULES = Path(__file__).parent / "go"
 KUBERNETES_VERSION = "1.36.1"
 PULUMI_VERSION = "3.259.0"
 KUBERNETES_PROVIDER_VERSION = "4.34.2"
@@ -25,7 +27,7 @@ class OnPath:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """One binary. `module` is a folder below tools/go, `package` what is built in it.
+    """One binary. `module` is a folder below tools/go, `package` what is built in it; `./NAME` is our own source.
 
     `copy_module` names a module that is built from a copy, to which `extra_files` are added: for a module that embeds
     files which it is published without.
@@ -39,6 +41,13 @@ class Recipe:
     on_path: OnPath | None = None
     copy_module: str | None = None
     extra_files: tuple[str, ...] = ()
+
+    @property
+    def own_sources(self) -> tuple[Path, ...]:
+        """The Go files of a program of our own, sorted; none of a program that a module brings."""
+        if not self.package.startswith("./"):
+            return ()
+        return tuple(sorted((GO_MODULES / self.module / self.package).glob("*.go")))
 
     @property
     def ldflags(self) -> str:
@@ -55,6 +64,7 @@ _KUBERNETES_ON_PATH = OnPath(arguments=("--version",), versions=">=1.34,<1.38")
 # Those that are deployed, and no others: rules and configuration are tested with these.
 _PROMETHEUS_ON_PATH = OnPath(arguments=("--version",), versions=f"=={PROMETHEUS_VERSION}")
 _ALERTMANAGER_ON_PATH = OnPath(arguments=("--version",), versions=f"=={ALERTMANAGER_VERSION}")
+_PROMETHEUS_TAGS = "remove_all_sd,enable_file_sd"
 _REPORTED_VERSION = "github.com/prometheus/common/version.Version"
 
 
@@ -85,7 +95,7 @@ def _prometheus(name: str) -> Recipe:
         name=name,
         module="prometheus",
         package=f"github.com/prometheus/prometheus/cmd/{name}",
-        tags="remove_all_sd,enable_file_sd",
+        tags=_PROMETHEUS_TAGS,
         variables=((_REPORTED_VERSION, PROMETHEUS_VERSION),),
         on_path=_PROMETHEUS_ON_PATH,
     )
@@ -141,6 +151,13 @@ RECIPES: tuple[Recipe, ...] = (
     ),
     _prometheus("prometheus"),
     _prometheus("promtool"),
+    # Our own program on Prometheus' rule engine, in the module that promtool is built from: it compiles little more.
+    Recipe(
+        name="orion-backtest",
+        module="prometheus",
+        package="./backtest",
+        tags=_PROMETHEUS_TAGS,
+    ),
     _alertmanager("alertmanager"),
     _alertmanager("amtool"),
     Recipe(
@@ -159,6 +176,6 @@ RECIPES: tuple[Recipe, ...] = (
     ),
 )
 
-NEEDED_BY_CHECKS_ONLY = frozenset({"helm", "promtool", "amtool", "pint", "actionlint"})
+NEEDED_BY_CHECKS_ONLY = frozenset({"helm", "promtool", "orion-backtest", "amtool", "pint", "actionlint"})
 SANDBOX_RECIPES = tuple(recipe for recipe in RECIPES if recipe.name not in NEEDED_BY_CHECKS_ONLY)
 """The programs that the sandbox itself runs; the checks and tests need all of `RECIPES`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from rich.console import Console
 from alerting.versions import TESTED_WITH
 from sandbox.providers.plugins import install, installed
 from tests.alerting_data import ROOT
-from tools import build
+from tools import build, paths, recipes
 from tools.build import BuildFailed, build_all
 from tools.paths import ToolMissing, cache_folder, tool, tools_folder
 from tools.recipes import KUBERNETES_PROVIDER_VERSION, RECIPES, SANDBOX_RECIPES, OnPath
@@ -162,6 +163,26 @@ def test_every_recipe_is_pinned_and_named_once() -> None:
         pins = Path(build.__file__).parent / "go" / recipe.module
         assert (pins / "go.mod").exists()
         assert (pins / "go.sum").stat().st_size > 0
+
+
+def test_a_program_of_our_own_is_built_again_when_its_source_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(Path(build.__file__).parent, tmp_path / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(build, "HERE", tmp_path / "tools")
+    monkeypatch.setattr(recipes, "GO_MODULES", tmp_path / "tools" / "go")
+    monkeypatch.setattr(paths, "__file__", str(tmp_path / "tools" / "paths.py"))
+    monkeypatch.delenv("ORION_TOOLS", raising=False)
+    named = {recipe.name: recipe for recipe in RECIPES}
+    before = {name: build._fingerprint(recipe) for name, recipe in named.items()}
+    folder = tools_folder()
+
+    source = tmp_path / "tools" / "go" / "prometheus" / "backtest" / "main.go"
+    source.write_text(source.read_text() + "// changed\n")
+
+    after = {name: build._fingerprint(recipe) for name, recipe in named.items()}
+    assert [name for name in named if before[name] != after[name]] == ["orion-backtest"]
+    assert tools_folder() != folder
 
 
 def test_what_is_built_and_what_wins_on_path_is_the_version_that_is_deployed() -> None:

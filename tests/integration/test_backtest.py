@@ -1,0 +1,193 @@
+"""`orion-backtest` has every alert do what Prometheus' ALERTS say: promtool's own rule tests judge random traces."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from alerting.backtest.report import BacktestReport, Episode, read_report
+from tools.paths import tool
+
+INTERVAL = 15
+TICKS = 40
+TRACES_AT_ONCE = 50
+RUNS = 22  # the first two are the smallest example and one like it
+LAST = (TICKS - 1) * INTERVAL * 1000
+START = 1_790_000_000
+GROUP = "traces"
+ANCHOR = "anchor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """A gauge's values, one per tick, None where it is not scraped; and the alert on it, by its kind of expression."""
+
+    values: tuple[int | None, ...]
+    kind: str
+    hold: int
+    keep: int
+    labels: Mapping[str, str]
+
+    def rules(self, number: int) -> list[dict[str, Any]]:
+        """Return the alert `T<number>`, with what it reads before or after it in its group."""
+        read, recorded = f'x{{trace="{number}"}}', f'recorded{{trace="{number}"}}'
+        expression = {
+            "itself": f"{read} > 0",
+            "window": f"max_over_time({read}[40s]) > 0",
+            "ratio": f"{read} / {read} * 2 > 1",
+            "recorded before": f"{recorded} > 0",
+            "recorded after": f"{recorded} > 0",
+        }[self.kind]
+        alert = {"alert": f"T{number}", "expr": expression, "labels": dict(self.labels)}
+        alert |= {"for": f"{self.hold}s"} if self.hold else {}
+        alert |= {"keep_firing_for": f"{self.keep}s"} if self.keep else {}
+        recording = {"record": "recorded", "expr": f"{read} + 0"}
+        match self.kind:
+            case "recorded before":
+                return [recording, alert]
+            case "recorded after":
+                return [alert, recording]
+            case _:
+                return [alert]
+
+
+# A gap of more than 20 ticks is longer than Prometheus looks back for a sample.
+RUN_OF_VALUES = st.tuples(st.sampled_from((0, 1, 2, None)), st.integers(1, 25))
+TRACES = st.builds(
+    Trace,
+    values=st.lists(RUN_OF_VALUES, min_size=1, max_size=12).map(
+        lambda runs: (*(value for value, length in runs for _ in range(length)), *([0] * TICKS))[:TICKS]
+    ),
+    kind=st.sampled_from(("itself", "window", "ratio", "recorded before", "recorded after")),
+    hold=st.sampled_from((0, 0, 10, 15, 30, 50, 120)),
+    keep=st.sampled_from((0, 0, 10, 15, 30, 100)),
+    labels=st.sampled_from(({"severity": "low"}, {"severity": "{{ if gt $value 1.0 }}high{{ else }}low{{ end }}"}, {})),
+)
+
+
+class TestAgainstPromtool:
+    """1,000 random traces; nothing is counted that promtool has not been shown."""
+
+    judged = 0
+    fired = 0
+
+    @settings(
+        max_examples=RUNS,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],  # promtool names the trace that differs; shrinking fifty takes minutes
+        # Fifty traces an example: a process for each trace would take minutes.
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+    )
+    @given(traces=st.lists(TRACES, min_size=TRACES_AT_ONCE, max_size=TRACES_AT_ONCE))
+    def test_alerts_of_random_traces_are_those_of_prometheus(
+        self, tmp_path_factory: pytest.TempPathFactory, traces: list[Trace]
+    ) -> None:
+        folder = tmp_path_factory.mktemp("traces")
+        write_rules(folder, [rule for number, trace in enumerate(traces) for rule in trace.rules(number)])
+        start = first_tick(folder)
+        series = {f'x{{trace="{number}"}}': trace.values for number, trace in enumerate(traces)}
+        report = backtest(folder, start, series)
+
+        judge(folder, start, series, report)
+        TestAgainstPromtool.judged += len(traces)
+        TestAgainstPromtool.fired += sum(1 for _ in report.firing())
+
+    def test_a_thousand_traces_were_judged_and_many_fired(self) -> None:
+        assert self.judged >= 1000
+        assert self.fired > 500
+
+
+def test_a_report_that_is_wrong_by_one_tick_is_refused_by_the_judge(tmp_path: Path) -> None:
+    values = (0,) * 5 + (1,) * 10 + (0,) * 25
+    write_rules(tmp_path, [{"alert": "T0", "expr": 'x{trace="0"} > 0', "for": "30s"}])
+    start = first_tick(tmp_path)
+    series = {'x{trace="0"}': values}
+    report = backtest(tmp_path, start, series)
+    (alert,) = report.alerts
+    pending, firing = alert.episodes
+    late = firing.model_copy(update={"end": firing.end + INTERVAL})
+    wrong = report.model_copy(update={"alerts": (alert.model_copy(update={"episodes": (pending, late)}),)})
+
+    judge(tmp_path, start, series, report)
+    with pytest.raises(AssertionError, match="FAILED"):
+        judge(tmp_path, start, series, wrong)
+
+
+def write_rules(folder: Path, rules: Sequence[Mapping[str, Any]]) -> None:
+    """Write the rules as one group. Its name and the file's decide when in its interval it is evaluated."""
+    group = {"name": GROUP, "interval": f"{INTERVAL}s", "rules": rules}
+    (folder / "rules.yaml").write_text(json.dumps({"groups": [group]}))
+
+
+def first_tick(folder: Path) -> int:
+    """Return a moment at which the group is evaluated, in milliseconds."""
+    report = backtest(folder / "empty", START * 1000, {}, rules=folder / "rules.yaml")
+    return round(report.alerts[0].first_tick * 1000) + 100 * INTERVAL * 1000
+
+
+def backtest(
+    folder: Path, start: int, series: Mapping[str, Sequence[int | None]], rules: Path | None = None
+) -> BacktestReport:
+    """Make a data folder of what was scraped at each tick from `start` (milliseconds), and evaluate all of it.
+
+    A series of its own lasts a second longer: promtool may round the last tick's samples to a millisecond before it.
+    """
+    anchor = [*_samples(ANCHOR, start, {ANCHOR: (1,) * TICKS}), *_samples(ANCHOR, start + LAST + 1000, {ANCHOR: (1,)})]
+    lines = [*_samples("x", start, series), *dict.fromkeys(anchor), "# EOF\n"]
+    folder.mkdir(exist_ok=True)
+    metrics = folder / "metrics.txt"
+    metrics.write_text("\n".join(lines))
+    blocks = [tool("promtool"), "tsdb", "create-blocks-from", "openmetrics", "--quiet", metrics, folder / "data"]
+    subprocess.run(blocks, check=True, capture_output=True)
+    command = [tool("orion-backtest"), "--history", folder / "data", "--or-whole-history"]
+    command += ["--rules", rules or folder / "rules.yaml"]
+    return read_report(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def _samples(metric: str, start: int, series: Mapping[str, Sequence[int | None]]) -> Iterator[str]:
+    yield f"# TYPE {metric} gauge"
+    for name, values in series.items():
+        for tick, value in enumerate(values):
+            if value is not None:
+                yield f"{name} {value} {(start + tick * INTERVAL * 1000) / 1000:.3f}"
+
+
+def judge(folder: Path, start: int, series: Mapping[str, Sequence[int | None]], report: BacktestReport) -> None:
+    """Have promtool's rule tests evaluate the same samples, and hold ALERTS at every tick to the report."""
+    moments = [start / 1000 + tick * INTERVAL for tick in range(TICKS)]
+    test = {
+        "interval": f"{INTERVAL}s",
+        "start_timestamp": start / 1000,
+        "input_series": [
+            {"series": name, "values": " ".join("_" if value is None else str(value) for value in values)}
+            for name, values in series.items()
+        ],
+        "promql_expr_test": [
+            {"expr": "ALERTS", "eval_time": f"{tick * INTERVAL}s", "exp_samples": list(_expected(report, moment))}
+            for tick, moment in enumerate(moments)
+        ],
+    }
+    path = folder / "test.yaml"
+    path.write_text(json.dumps({"rule_files": ["rules.yaml"], "evaluation_interval": f"{INTERVAL}s", "tests": [test]}))
+    done = subprocess.run([tool("promtool"), "test", "rules", path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+
+
+def _expected(report: BacktestReport, moment: float) -> Iterator[Mapping[str, Any]]:
+    for alert in report.alerts:
+        for episode in alert.episodes:
+            if episode.start <= moment and (episode.open or moment < episode.end):
+                yield {"labels": _series(episode), "value": 1}
+
+
+def _series(episode: Episode) -> str:
+    labels = {**episode.labels, "alertstate": episode.state}
+    return "ALERTS{" + ", ".join(f'{name}="{value}"' for name, value in labels.items()) + "}"
