@@ -4,7 +4,9 @@ AlertingError
 ├── CatalogError          catalog, rules or runbooks hold problems (alerting.source.problems)
 ├── SettingsRefused       a stack's settings cannot be used (alerting.settings.load)
 ├── RefusedOption         a generated Alertmanager option that not every reader accepts
-├── of the command line   QuestionUnclear, ChartUnusable, WrongAccount, NotCompared, NotARefresh
+├── ReportUnreadable      a backtest's report is of another shape (alerting.backtest.report)
+├── of the command line   QuestionUnclear, ChartUnusable, WrongAccount, NotCompared, NotARefresh, BacktestRefused,
+│                         BacktestFailed
 └── of the sandbox        DeploymentFailed, Interrupted, NoSandbox, ServiceFailed, UnknownFault
 
 The command line prints each without a stack trace. `tools/` stands alone and has its own.

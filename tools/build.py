@@ -97,7 +97,7 @@ def _provide(recipe: Recipe, folder: Path, console: Console, position: str) -> N
         (folder / recipe.name).symlink_to(found)
         console.print(f"tool {recipe.name} ({position}): {found}, found on PATH")
         return
-    built = cache_folder() / "tools" / f"{recipe.name}-{_fingerprint(recipe)}"
+    built = cache_folder() / "tools" / f"{recipe.name}-{fingerprint(recipe)}"
     if not built.exists():
         with Status(
             f"tool {recipe.name} ({position}): building, once; the largest take several minutes each", console=console
@@ -143,7 +143,8 @@ def _is_in(version: str, versions: str) -> bool:
         return False
 
 
-def _fingerprint(recipe: Recipe) -> str:
+def fingerprint(recipe: Recipe) -> str:
+    """Return a hash of all that a program is made from: its recipe, its pins and its own source."""
     digest = hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode())
     pinned = (HERE / "go" / recipe.module / "go.sum", HERE / "requirements-helm.txt")
     for pins in (*pinned, *recipe.own_sources):

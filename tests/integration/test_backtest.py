@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from alerting.backtest.report import BacktestReport, Episode, read_report
+from sandbox.ports import free_port
+from tests.waiting import says_ready, until
 from tools.paths import tool
 
 INTERVAL = 15
@@ -121,9 +124,9 @@ def test_a_report_that_is_wrong_by_one_tick_is_refused_by_the_judge(tmp_path: Pa
         judge(tmp_path, start, series, wrong)
 
 
-def write_rules(folder: Path, rules: Sequence[Mapping[str, Any]]) -> None:
+def write_rules(folder: Path, rules: Sequence[Mapping[str, Any]], seconds: int = INTERVAL) -> None:
     """Write the rules as one group. Its name and the file's decide when in its interval it is evaluated."""
-    group = {"name": GROUP, "interval": f"{INTERVAL}s", "rules": rules}
+    group = {"name": GROUP, "interval": f"{seconds}s", "rules": rules}
     (folder / "rules.yaml").write_text(json.dumps({"groups": [group]}))
 
 
@@ -191,3 +194,53 @@ def _expected(report: BacktestReport, moment: float) -> Iterator[Mapping[str, An
 def _series(episode: Episode) -> str:
     labels = {**episode.labels, "alertstate": episode.state}
     return "ALERTS{" + ", ".join(f'{name}="{value}"' for name, value in labels.items()) + "}"
+
+
+def test_a_running_prometheus_is_read_as_its_folder_is(tmp_path: Path) -> None:
+    rules = [
+        {"alert": "T0", "expr": 'x{trace="0"} > 0'},
+        {"alert": "T1", "expr": "sum by (trace) (x) > 0", "for": "1m"},
+    ]
+    write_rules(tmp_path, rules)
+    start = first_tick(tmp_path)
+    folder = backtest(tmp_path, start, {f'x{{trace="{number}"}}': (0, 1, 1, 0) * 10 for number in range(3)})
+    address = f"127.0.0.1:{free_port()}"
+    configuration = tmp_path / "prometheus.yml"
+    # Labels that remote read adds to every series, and that no rule of that Prometheus sees.
+    configuration.write_text(json.dumps({"global": {"external_labels": {"cluster": "orion", "replica": "a"}}}))
+    command = [tool("prometheus"), "--config.file", configuration, "--storage.tsdb.path", tmp_path / "data"]
+    command += ["--storage.tsdb.retention.time", "100y", "--web.listen-address", address]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            until("Prometheus is ready", lambda: says_ready(f"http://{address}"))
+            window = ["--end", f"{folder.end}", "--duration", f"{round((folder.end - folder.start) * 1000)}ms"]
+            asked = [tool("orion-backtest"), "--history", f"http://{address}", *window]
+            asked += ["--rules", tmp_path / "rules.yaml"]
+            done = subprocess.run(asked, check=True, capture_output=True, text=True)
+        finally:
+            process.terminate()
+
+    assert read_report(done.stdout).alerts == folder.alerts
+    assert sum(len(alert.episodes) for alert in folder.alerts) > 10
+
+
+def test_samples_that_are_in_no_block_yet_are_read(tmp_path: Path) -> None:
+    write_rules(tmp_path, [{"alert": "Up", "expr": "up == 1"}], seconds=1)
+    address = f"127.0.0.1:{free_port()}"
+    configuration = tmp_path / "prometheus.yml"
+    scraped = {"job_name": "itself", "scrape_interval": "1s", "static_configs": [{"targets": [address]}]}
+    configuration.write_text(json.dumps({"scrape_configs": [scraped]}))
+    command = [tool("prometheus"), "--config.file", configuration, "--storage.tsdb.path", tmp_path / "data"]
+    with subprocess.Popen([*command, "--web.listen-address", address], stderr=subprocess.DEVNULL) as process:
+        try:
+            up = f"http://{address}/api/v1/query?query=count_over_time(up[1m])>2"
+            until("some scrapes", lambda: says_ready(f"http://{address}") and httpx.get(up).json()["data"]["result"])
+        finally:
+            process.kill()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")}
+    asked = [tool("orion-backtest"), "--history", tmp_path / "data", "--or-whole-history"]
+    asked += ["--rules", tmp_path / "rules.yaml"]
+    report = read_report(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)
+
+    assert [(alert.alert, len(alert.episodes)) for alert in report.alerts] == [("Up", 1)]
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")} == before

@@ -71,8 +71,9 @@ def test_an_alert_fires_when_prometheus_would_have_fired_it(
     assert [(one["alert"], one["firings"], one["pages"]) for one in answer["alerts"]] == [("RedisDown", 2, 2)]
 
 
+@pytest.mark.usefixtures("repository")
 def test_a_change_is_told_with_what_it_adds_and_removes(
-    data: Path, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     drawn = tmp_path / "picture.svg"
     arguments = ("backtest", str(data), "--deployed", "HEAD^1", "--changes", "--picture", str(drawn))
@@ -84,14 +85,16 @@ def test_a_change_is_told_with_what_it_adds_and_removes(
     assert "RedisDown" in drawn.read_text()
 
 
+@pytest.mark.usefixtures("repository")
 def test_rules_that_are_the_same_are_told_to_be(
-    data: Path, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, printed, _ = run(monkeypatch, capsys, "backtest", str(data), "--deployed", "HEAD", "--changes")
 
     assert printed == "No alert differs from the rules in force.\n"
 
 
+@pytest.mark.usefixtures("repository")
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -109,7 +112,6 @@ def test_what_cannot_be_evaluated_is_told_with_what_to_do(
     arguments: tuple[str, ...],
     told: str,
     data: Path,
-    repository: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

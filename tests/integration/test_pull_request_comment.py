@@ -36,16 +36,47 @@ def test_a_pull_request_is_told_what_it_changes_of_who_is_on_call(
     git(repository, "commit", "--quiet", "--all", "--allow-empty", "--message=after")
 
     path = f"{fake_command(tmp_path / 'commands', 'gh')}:{os.environ['PATH']}"
-    preview = yaml.safe_load((ROOT / ".github" / "workflows" / "preview.yml").read_text())["jobs"]
-    scripts = {step.get("name", ""): step for job in preview.values() for step in job["steps"]}
     for name in ("On call", "Comment"):
         environment = {"PATH": path, "RUNNER_TEMP": str(temporary), "NUMBER": "1", "REPOSITORY": "ada/orion"}
-        subprocess.run(["/bin/bash", "-c", scripts[name]["run"]], cwd=repository, env=environment, check=True)
+        environment["PROMETHEUS"] = ""
+        subprocess.run(["/bin/bash", "-c", script(name)], cwd=repository, env=environment, check=True)
     _, _, on_call = (repository / "comment.md").read_text().partition("### PagerDuty")
+    on_call, _, _ = on_call.partition("### Alerts")
 
     assert (f"+- {person}" in on_call) == changes
     assert ("nothing" in on_call) != changes
     assert "not compared" not in on_call
+
+
+@pytest.mark.parametrize(
+    ("prometheus", "said", "expected"),
+    [
+        ("http://prometheus", "RedisDown  2 -> 1", "RedisDown  2 -> 1"),
+        ("http://prometheus", "", "not evaluated: an earlier step failed"),
+        ("", None, "not evaluated: the variable ORION_PROMETHEUS is not set"),
+    ],
+    ids=["evaluated", "failed", "no history"],
+)
+def test_the_comment_says_what_alerts_would_have_done(
+    tmp_path: Path, prometheus: str, said: str | None, expected: str
+) -> None:
+    if said is not None:
+        (tmp_path / "backtest.txt").write_text(said)
+    path = f"{fake_command(tmp_path / 'commands', 'gh')}:{os.environ['PATH']}"
+    comment = script("Comment")
+    environment = {"PATH": path, "NUMBER": "1", "REPOSITORY": "ada/orion", "PROMETHEUS": prometheus}
+    subprocess.run(["/bin/bash", "-c", comment], cwd=tmp_path, env=environment, check=True)
+    _, _, alerts = (tmp_path / "comment.md").read_text().partition("### Alerts")
+
+    assert expected in alerts
+    assert alerts.count("```") == 2
+
+
+def script(name: str) -> str:
+    """Return the script of a step of the workflow."""
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "preview.yml").read_text())["jobs"]
+    (run,) = (step["run"] for job in jobs.values() for step in job["steps"] if step.get("name") == name)
+    return str(run)
 
 
 def git(folder: Path, *arguments: str) -> None:

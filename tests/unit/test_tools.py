@@ -174,13 +174,13 @@ def test_a_program_of_our_own_is_built_again_when_its_source_changes(
     monkeypatch.setattr(paths, "__file__", str(tmp_path / "tools" / "paths.py"))
     monkeypatch.delenv("ORION_TOOLS", raising=False)
     named = {recipe.name: recipe for recipe in RECIPES}
-    before = {name: build._fingerprint(recipe) for name, recipe in named.items()}
+    before = {name: build.fingerprint(recipe) for name, recipe in named.items()}
     folder = tools_folder()
 
     source = tmp_path / "tools" / "go" / "prometheus" / "backtest" / "main.go"
     source.write_text(source.read_text() + "// changed\n")
 
-    after = {name: build._fingerprint(recipe) for name, recipe in named.items()}
+    after = {name: build.fingerprint(recipe) for name, recipe in named.items()}
     assert [name for name in named if before[name] != after[name]] == ["orion-backtest"]
     assert tools_folder() != folder
 

@@ -202,11 +202,15 @@ func setStarts(alerts []*node, components []*component, window window, historySt
 		alert.from = window.start - state.Milliseconds()
 	}
 	for _, component := range slices.Backward(components) {
-		for _, member := range component.nodes {
-			if component.ticked && historyStart != math.MinInt64 {
-				member.from = historyStart
+		earliest := historyStart
+		if !component.ticked || historyStart == math.MinInt64 {
+			earliest = math.MaxInt64
+			for _, member := range component.nodes {
+				earliest = min(earliest, member.from)
 			}
-			member.from = max(member.from, historyStart)
+		}
+		for _, member := range component.nodes {
+			member.from = max(earliest, historyStart)
 		}
 		for _, member := range component.nodes {
 			earliest := member.earliestRead()

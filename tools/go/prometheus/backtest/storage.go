@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -172,7 +173,7 @@ func (s *sink) end(t int64) {
 	}
 }
 
-// within returns the episodes that overlap the window.
+// within returns the episodes that overlap the window, in the order in which they began.
 func (s *sink) within(window window) []Episode {
 	found := []Episode{}
 	for _, current := range s.episodes {
@@ -184,5 +185,8 @@ func (s *sink) within(window window) []Episode {
 			found = append(found, *current)
 		}
 	}
+	slices.SortFunc(found, func(a, b Episode) int {
+		return cmp.Or(cmp.Compare(a.Start, b.Start), labels.Compare(a.Labels, b.Labels), cmp.Compare(a.State, b.State))
+	})
 	return found
 }
