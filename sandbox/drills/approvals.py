@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.drills.chapter import Chapter
 from sandbox.drills.drill import Drill
-from sandbox.drills.repairs import SANDBOX, about
+from sandbox.drills.repairs import about
 from sandbox.drills.story import MINUTE, fires
 from sandbox.drills.threads import click, replies, shows, thread
 from sandbox.journal import Event, Kind
@@ -39,16 +39,19 @@ def approved_in_slack(drill: Drill) -> None:
 
 
 def rejected_and_stopped_in_slack(drill: Drill) -> None:
-    """A rejected repair does not run. From its thread the service's repairs are stopped, until `orion` lifts that."""
+    """A rejected repair does not run. From its thread the service's repairs are stopped, and the stop is lifted."""
     service = "gateway"
     _, root = _proposed(drill, service)
     (person,) = drill.target.on_call(service)
     click(drill, person, root, "reject")
     rejected = replies(drill, "who rejected it", root, "Repair rejected by")
     click(drill, person, root, "stop-service")
-    replies(drill, "who stopped repairs", root, f"Repairs of {service} stopped by", after=rejected)
+    stopped = replies(drill, "who stopped repairs", root, f"Repairs of {service} stopped by", after=rejected)
+    held = shows(drill, "that they are stopped", root, f"Repairs of {service} are stopped", after=stopped)
     drill.require_exactly(f"commands for {service}", 0, Kind.COMMAND_STARTED, ids=SCALE, where=about(service))
-    drill.target.orion("repairs", "start", *SANDBOX)
+    click(drill, person, root, "lift-service-stop")
+    lifted = replies(drill, "who lifted the stop", root, f"Repairs of {service} begin again", after=held)
+    shows(drill, "the button that stops them again", root, "[Stop this service's repairs]", after=lifted)
     drill.end_fault(FAULT, service=service)
 
 
