@@ -23,6 +23,7 @@ from alerting.routing.silences import SilenceEntry
 from alerting.rules.burn_rates import LEAST_OBJECTIVE
 from alerting.rules.market_calendar import MarketFile
 from alerting.rules.model import RuleSet, ScrapedSeriesFile
+from alerting.rules.objectives import Objectives
 from alerting.rules.series import ALERTNAME, SERVICE, SEVERITY
 from alerting.source.durations import Duration, DurationOverZero
 from alerting.source.fields import (
@@ -198,7 +199,8 @@ class Page(ClosedModel):
 class Catalog:
     """Everything that teams wrote, each part valid by itself. `documents` are by file, for the places of errors.
 
-    `rules` are the written rules and those that are generated from the other parts.
+    `rules` are the written rules and those that are generated from the other parts. `objectives` is None for an earlier
+    release, whose rules/objectives is not there.
     """
 
     services: Mapping[str, Service]
@@ -216,6 +218,7 @@ class Catalog:
     approvers: Approvers
     actions: Mapping[str, ActionFile]
     rules: RuleSet
+    objectives: Objectives | None
     series: ScrapedSeriesFile
     market: MarketFile
     silences: Mapping[str, SilenceEntry]

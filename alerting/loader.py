@@ -17,7 +17,10 @@ from alerting.routing.silences import SILENCES, SilencesFile
 from alerting.rules.compile import compile_rules
 from alerting.rules.market_calendar import MARKET_FILE, MarketFile
 from alerting.rules.model import SCRAPED_SERIES, RulesFile, RuleSource, ScrapedSeriesFile
+from alerting.rules.objectives import FOLDER as OBJECTIVES
+from alerting.rules.objectives import TIERS, Objectives, ObjectivesFile, TiersFile
 from alerting.rules.sources import files, market_hours, missing_series
+from alerting.rules.sources import objectives as objective_rules
 from alerting.rules.sources import services as service_rules
 from alerting.source.folders import domain_problems, folder_problems
 from alerting.source.model_errors import Fault, FieldError, field_errors
@@ -83,18 +86,27 @@ def read_catalog(root: Path) -> Catalog:
     market = collector.read(MARKET_FILE, MarketFile)
     # A commit of an earlier release, which `orion orphans` compares with, has no such file.
     silences = collector.read(SILENCES, SilencesFile) if (root / SILENCES).exists() else SilencesFile(silences={})
+    # Nor has it objectives: its rules/slo.yaml is a file like others.
+    has_objectives = (root / OBJECTIVES).is_dir()
+    tiers = collector.read(TIERS, TiersFile) if has_objectives else None
+    written = {file: collector.read(file, ObjectivesFile) for file in collector.files(OBJECTIVES, ".yaml") if file != TIERS}
     rules_files = [file for file in collector.files("rules", ".yaml") if file != SCRAPED_SERIES]
-    collector.problems += [problem for file in rules_files for problem in domain_problems(file, GENERATED_DOMAINS)]
+    generated = (*GENERATED_DOMAINS, objective_rules.DOMAIN) if has_objectives else GENERATED_DOMAINS
+    collector.problems += [problem for file in rules_files for problem in domain_problems(file, generated)]
     rules = {Path(file).stem: collector.read(file, RulesFile) for file in rules_files}
     actions = [collector.read(file, ActionFile) for file in collector.files("runbooks/actions", ".yaml")]
     pages = {Path(file).stem: collector.page(file) for file in collector.files("runbooks", ".md")}
     if collector.problems or None in (services, teams, routing, remediations, series, market, silences):
         raise CatalogError(collector.problems)
+    objectives = None
+    if tiers is not None:
+        objectives = Objectives(tiers=tiers, written={file: one for file, one in written.items() if one is not None})
     sources = _sources(
         collector.documents,
         cast(ServicesFile, services).services,
         cast(MarketFile, market),
         cast(ScrapedSeriesFile, series),
+        objectives,
         {domain: file for domain, file in rules.items() if file is not None},
     )
     return Catalog(
@@ -113,6 +125,7 @@ def read_catalog(root: Path) -> Catalog:
         approvers=cast(RemediationsFile, remediations).approvers,
         actions={action.name: action for action in actions if action is not None},
         rules=compile_rules(sources, cast(ScrapedSeriesFile, series)),
+        objectives=objectives,
         series=cast(ScrapedSeriesFile, series),
         market=cast(MarketFile, market),
         silences=cast(SilencesFile, silences).silences,
@@ -126,12 +139,15 @@ def _sources(
     services: Mapping[str, Service],
     market: MarketFile,
     series: ScrapedSeriesFile,
+    objectives: Objectives | None,
     rules: Mapping[str, RulesFile],
 ) -> Iterator[RuleSource]:
     """Yield the sources of all rules: first those that are generated, then the files by name."""
     yield service_rules.services_source(documents[SERVICES], services)
     yield market_hours.market_source(documents[MARKET_FILE], market)
     yield missing_series.missing_series_source(documents[SCRAPED_SERIES], series, services)
+    if objectives is not None:
+        yield from objective_rules.objectives_sources(documents, objectives, services, series)
     for domain, file in rules.items():
         yield files.file_source(domain, documents[f"rules/{domain}.yaml"], file)
 

@@ -1,6 +1,7 @@
 """Burn rates of error budgets: pairs of windows, the share of the budget that each spends, the factors that follow.
 
-The pairs are those of the SRE workbook, chapter 5, table 5-8, for a period of 30 days.
+The default pairs are those of the SRE workbook, chapter 5, table 5-8, for a period of 30 days. For another period the
+windows scale with it, and the factors stay: factors that scaled would fall below 1.
 """
 
 from __future__ import annotations
@@ -8,10 +9,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from alerting.source.durations import milliseconds
+from alerting.source.durations import milliseconds, written_long
 
 PERIOD = "30d"
-"""The time that an objective counts for."""
+"""The period of the workbook's windows, and of a service's own objective."""
+TICK = "30s"
+"""How often events are counted. Each window is a multiple of it."""
+STAGE = "5m"
+"""How often the counts of a tick are added up for long windows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,19 +26,47 @@ class WindowPair:
     long: str
     short: str
     budget_share: float
+    period: str = PERIOD
 
     @property
     def factor(self) -> float:
         """Speed at which the budget is spent, in multiples of an even spend over the period."""
-        return self.budget_share * milliseconds(PERIOD) / milliseconds(self.long)
+        return self.budget_share * milliseconds(self.period) / milliseconds(self.long)
 
 
-PAIRS = (
+PAGE_PAIRS = (
     WindowPair(long="1h", short="5m", budget_share=0.02),
     WindowPair(long="6h", short="30m", budget_share=0.05),
+)
+TICKET_PAIRS = (
     WindowPair(long="1d", short="2h", budget_share=0.1),
     WindowPair(long="3d", short="6h", budget_share=0.1),
 )
-"""The pairs that rules/slo.yaml compares, the fastest first."""
+PAIRS = (*PAGE_PAIRS, *TICKET_PAIRS)
+"""The default pairs, the fastest first."""
 LEAST_OBJECTIVE = math.ceil((1 - 1 / max(pair.factor for pair in PAIRS)) * 10_000) / 10_000
 """Below it the fastest burn can't be reached: all requests failing would burn the budget slower than its factor."""
+
+
+def scaled_pairs(pairs: tuple[WindowPair, ...], period: str, step: str) -> tuple[WindowPair, ...]:
+    """Return the default pairs for another period: each window times period ÷ 30 d, to the nearest multiple of `step`.
+
+    `step` is `TICK` or `STAGE`. A window may come out too short to be used, which the checks say.
+    """
+    if period == PERIOD:
+        return pairs
+    return tuple(
+        WindowPair(
+            long=_scaled(pair.long, period, step),
+            short=_scaled(pair.short, period, step),
+            budget_share=pair.budget_share,
+            period=period,
+        )
+        for pair in pairs
+    )
+
+
+def _scaled(window: str, period: str, step: str) -> str:
+    unit = milliseconds(step)
+    steps = round(milliseconds(window) * milliseconds(period) / milliseconds(PERIOD) / unit)
+    return written_long(max(1, steps) * unit)

@@ -48,7 +48,7 @@ def dashboards(catalog: Catalog, files: tuple[RuleFile, ...]) -> tuple[Dashboard
     for part in domain_parts(catalog):
         rules = [rule for group in part.groups for rule in group.rules]
         alerts = [
-            _Alert(rule=rule, deployed=deployed)
+            _Alert(rule=rule, deployed=deployed, behind=_behind(catalog, rule))
             for rule, deployed in zip(rules, rendered[part.name], strict=True)
             if rule.rule.alert is not None
         ]
@@ -60,10 +60,14 @@ def dashboards(catalog: Catalog, files: tuple[RuleFile, ...]) -> tuple[Dashboard
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Alert:
-    """An alert, and the rule that is deployed of it: scaled, and with its links."""
+    """An alert, and the rule that is deployed of it: scaled, and with its links.
+
+    `behind` is the first generated recording that it reads: an alert may compare nothing itself.
+    """
 
     rule: CompiledRule
     deployed: Mapping[str, Any]
+    behind: Expression | None
 
     @property
     def name(self) -> str:
@@ -75,6 +79,11 @@ class _Alert:
         return self.rule.expression if text == self.rule.expression.text else compiled(text)
 
 
+def _behind(catalog: Catalog, alert: CompiledRule) -> Expression | None:
+    recordings = (one for name in alert.expression.series for one in catalog.rules.recordings.get(name, ()))
+    return next((one.expression for one in recordings if one.generated), None)
+
+
 def looked_at(expression: Expression) -> Comparison:
     """Return what an alert's expression compares with what: of several conditions, the first."""
     return (None if expression.tree is None else _compared(expression.tree)) or Comparison(expression.text, None)
@@ -83,13 +92,17 @@ def looked_at(expression: Expression) -> Comparison:
 def _compared(expression: promql.Expr) -> Comparison | None:
     if isinstance(expression, promql.ParenExpr):
         return _compared(expression.expr)
+    if isinstance(expression, promql.Call) and expression.func.name == "label_replace":
+        return _compared(expression.args[0])
     if not isinstance(expression, promql.BinaryExpr):
         return None
     operator = str(expression.op)
     if operator in JOINS:
-        return _compared(expression.lhs)
+        return _compared(expression.lhs) or (_compared(expression.rhs) if operator == "and" else None)
     if operator not in COMPARISONS:
         return None
+    if isinstance(expression.lhs, promql.BinaryExpr) and str(expression.lhs.op) in COMPARISONS:  # a <= 2 > 1
+        return _compared(expression.lhs)
     right = expression.rhs
     return Comparison(
         expression.lhs.prettify(), right.val if isinstance(right, promql.NumberLiteral) else right.prettify()
@@ -150,6 +163,8 @@ def _states(alerts: list[_Alert]) -> statetimeline.Panel:
 
 def _panel(alert: _Alert) -> timeseries.Panel:
     looked = looked_at(alert.expression())
+    if looked.limit is None and alert.behind is not None:
+        looked = looked_at(alert.behind)
     annotations = alert.deployed["annotations"]
     panel = (
         _plain_panel(alert.name)

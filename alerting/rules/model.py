@@ -63,7 +63,8 @@ class ScrapedSeries(ClosedModel):
     """A series that an exporter serves, and the labels that the exporter puts on it.
 
     ExporterSilent fires when it is missing, unless `not_watched` says why nobody needs to hear of that. `namespace` is
-    the one whose series the rules read, where that is not the services'.
+    the one whose series the rules read, where that is not the services'. `buckets` are the limits of a classic histogram
+    that an objective may name, in seconds.
     """
 
     exporter: str
@@ -73,6 +74,7 @@ class ScrapedSeries(ClosedModel):
     not_watched: str | None = Field(default=None, min_length=1)
     namespace: Name | None = None
     parts: SeriesParts | None = None
+    buckets: tuple[float, ...] = ()
 
 
 NAME_LABEL = "app.kubernetes.io/name"

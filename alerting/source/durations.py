@@ -55,6 +55,12 @@ def written(duration_milliseconds: int) -> str:
     return "".join(parts) or "0s"
 
 
+def written_long(duration_milliseconds: int) -> str:
+    """Return a duration as text with days, as a name of a window: `3d`, `1d4h` or `4m30s`."""
+    days, rest = divmod(duration_milliseconds, _MILLISECONDS["d"])
+    return (f"{days}d" if days else "") + (written(rest) if rest or not days else "")
+
+
 def scaled_duration(text: str, scale: float) -> str:
     """Return a duration divided by `scale`, to a millisecond, never shortened to nothing. 1 changes nothing."""
     return text if scale == 1 else divided(milliseconds(text), scale)

@@ -63,6 +63,9 @@ def test_a_dashboard_is_small_enough_for_a_config_map() -> None:
         ("(a < 0.5) * on (service) group_left (team) owner", Comparison("a", 0.5)),
         ("a > on (service) (2 * b) and c > 1", Comparison("a", "(2 * b)")),
         ("(a > 1 and b > 2) or (c > 3)", Comparison("a", 1.0)),
+        ("a and b > 1 and c > 2", Comparison("b", 1.0)),
+        ("a <= 0.5 > 0.1", Comparison("a", 0.5)),
+        ('label_replace(a < 3, "b", "", "", "")', Comparison("a", 3.0)),
         ("absent(a)", Comparison("absent(a)", None)),
         ("a + b", Comparison("a + b", None)),
     ],
@@ -79,10 +82,17 @@ def test_a_panel_draws_the_limit_and_keeps_to_the_chosen_service() -> None:
 
 
 def test_a_limit_that_is_a_series_is_drawn_as_one() -> None:
-    (panel,) = [one for one in DASHBOARDS["orion-slo"]["panels"] if one["title"] == "HighErrorBudgetBurn"]
+    (panel,) = [one for one in DASHBOARDS["orion-meta"]["panels"] if one["title"] == "AlertingReplicaMissing"]
 
     assert [target["refId"] for target in panel["targets"]] == ["A", "B"]
-    assert "orion:service:error_budget" in panel["targets"][1]["expr"]
+    assert "kube_statefulset_replicas" in panel["targets"][1]["expr"]
+
+
+def test_an_alert_that_compares_nothing_is_drawn_by_what_its_recording_compares() -> None:
+    (panel,) = [one for one in DASHBOARDS["orion-slo"]["panels"] if one["title"] == "HighErrorBudgetBurn"]
+
+    assert panel["targets"][0]["expr"].startswith("(orion:objective:burn_rate1h) and on (service)")
+    assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"][-1] == {"color": "red", "value": 14.4}
 
 
 def test_what_the_texts_of_alerts_tell_is_drawn_once_for_the_chosen_service() -> None:

@@ -122,9 +122,9 @@ def test_aliases_are_followed() -> None:
         ("catalog/more/services.yaml", "nothing reads it; allowed in catalog/: "),
         (
             "rules/extra.yml",
-            "nothing reads it; allowed in rules/: NAME.yaml, tests/. Rename, move or remove it",
+            "nothing reads it; allowed in rules/: NAME.yaml, objectives/, tests/. Rename, move or remove it",
         ),
-        ("rules/sub/x.yaml", "nothing reads it; allowed in rules/: NAME.yaml, tests/. Rename, move or remove it"),
+        ("rules/sub/x.yaml", "nothing reads it; allowed in rules/: NAME.yaml, objectives/, tests/. Rename, move or remove it"),
         ("rules/tests/x_test.yml", "nothing reads it; allowed in rules/tests/: NAME.yaml. Rename, move or remove it"),
         ("runbooks/ServiceDown.txt", "nothing reads it; allowed in runbooks/: NAME.md, actions/. Rename, "),
         ("runbooks/more/ServiceDown.md", "nothing reads it; allowed in runbooks/: NAME.md, actions/. Rename, "),
@@ -132,9 +132,9 @@ def test_aliases_are_followed() -> None:
         *(
             (
                 f"rules/{domain}.yaml",
-                "is the name of rules that are made from the catalog; allowed: any but services, market, series. ",
+                "is the name of rules that are made from the catalog; allowed: any but services, market, series, slo. ",
             )
-            for domain in ("services", "market", "series")
+            for domain in ("services", "market", "series", "slo")
         ),
         *(
             (f"rules/{domain}.yaml", "allowed as a name: lower-case letters, digits and `-`, at most 34, a letter ")
@@ -147,7 +147,7 @@ def test_a_file_that_nothing_would_read_or_that_cannot_be_deployed_is_refused(
 ) -> None:
     root = copied_root(tmp_path / "root")
     (root / file).parent.mkdir(exist_ok=True)
-    shutil.copy(root / "rules" / "slo.yaml", root / file)
+    shutil.copy(root / "rules" / "errors.yaml", root / file)
     place = "/".join(file.split("/")[: 3 if file.startswith(("rules/tests", "runbooks/actions")) else 2])
 
     assert any(problem.startswith(f"{place}:1: {message}") for problem in problems(root))
@@ -170,7 +170,7 @@ def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
 
 def test_the_longest_name_of_rules_is_allowed(tmp_path: Path) -> None:
     root = copied_root(tmp_path / "root")
-    (root / "rules" / "slo.yaml").rename(root / "rules" / f"{'r' * 34}.yaml")
+    (root / "rules" / "errors.yaml").rename(root / "rules" / f"{'r' * 34}.yaml")
 
     assert "r" * 34 in load_catalog(root).rules.groups
 

@@ -24,6 +24,7 @@ NAMES_OF_WHAT_AN_ALERT_IS_ABOUT = {
     "job",
     "job_name",
     "namespace",
+    "objective",
     "part",
     "persistentvolumeclaim",
     "pod",

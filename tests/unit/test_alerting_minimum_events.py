@@ -59,7 +59,7 @@ def test_an_alert_that_one_event_sets_off_is_refused(tmp_path: Path, expression:
 
     assert problem.startswith("rules/database.yaml:")
     assert ".expr: alert AuroraHighCPU reads a share of events" in problem
-    assert "`and on (service) orion:http_failures:increase1h > 4.5`. Add one" in problem
+    assert "`and on (service) orion:http_failures:increase30m > 4.5`. Add one" in problem
 
 
 @pytest.mark.parametrize("expression", WITH)

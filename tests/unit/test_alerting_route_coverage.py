@@ -128,7 +128,7 @@ def test_a_critical_alert_that_would_page_nobody_is_refused(tmp_path: Path) -> N
         # By what else it matches it comes before the route that pages.
         (
             "{topic: [trades], team: [trading], severity: [critical]}",
-            "ServiceDown, PodCrashLooping, KafkaConsumerLagCritical, CriticalLatency, HighErrorBudgetBurn",
+            "HighErrorBudgetBurn, ServiceDown, PodCrashLooping, KafkaConsumerLagCritical, CriticalLatency",
         ),
     ],
 )

@@ -39,7 +39,7 @@ def with_alert(
     *,
     labels: Mapping[str, str] = LABELS,
     texts: Mapping[str, str] = TEXTS,
-    expression: str = "orion:http_latency:p95 > 1 and on (service) orion:http_failures:increase1h > 4.5",
+    expression: str = "orion:http_latency:p95 > 1 and on (service) orion:http_failures:increase30m > 4.5",
     page: bool = True,
 ) -> Catalog:
     """Return a catalog with a source that generates one alert from the service `orders`."""
@@ -159,11 +159,11 @@ def test_no_expression_is_parsed_more_often_than_it_is_written(monkeypatch: pyte
 
 
 def test_burn_factors_of_the_rules_follow_from_windows_and_budgets(catalog: Catalog) -> None:
-    pattern = re.compile(r"http_errors:rate(\w+)(?:\[\w+\]\))?\s+> on \(service\) group_left \(team\) \(([\d.]+) \*")
+    pattern = re.compile(r"burn_rate(\w+)(?:\[\w+\]\))? > ([\d.]+)")
     compared = [
         (window, float(factor))
-        for name in ("HighErrorBudgetBurn", "SlowErrorBudgetBurn")
-        for window, factor in pattern.findall(catalog.rules.alerts[name].rule.expr)
+        for recording in catalog.rules.recordings["orion:objective:burning"]
+        for window, factor in pattern.findall(recording.rule.expr)
     ]
 
     derived = [(window, round(pair.factor, 9)) for pair in PAIRS for window in (pair.long, pair.short)]

@@ -289,9 +289,9 @@ def test_each_mistake_is_told_where_it_was_made(
             "series.extra: no rule reads extra. Remove it, or read it",
         ),
         (
-            "rules/slo.yaml",
-            "    interval: 1m\n    rules:\n",
-            "    interval: 1m\n    rules:\n      - {record: 'orion:extra', expr: vector(1)}\n",
+            "rules/errors.yaml",
+            "    rules:\n",
+            "    rules:\n      - {record: 'orion:extra', expr: vector(1)}\n",
             "groups.0.rules.0.record: no rule reads orion:extra. Read it, or remove the recording",
         ),
     ],

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from alerting.build import load_platform
+from alerting.build import load_catalog, load_platform
 from alerting.rules.promql import parsed, reach
 from alerting.rules.promql.annotation_queries import Query, queries
 from alerting.settings import Environment, Settings
 from alerting.source.problems import CatalogError
 from tests.alerting_data import DATA, changed, line_of, problems, settings
-
-TOLD = "orion:service:error_budget_remaining{service=%q}"
 
 
 @pytest.mark.parametrize(
@@ -79,9 +77,9 @@ def test_a_rule_that_looks_back_further_than_a_stack_keeps_is_refused(
         load_platform(DATA, stack)
 
     (problem,) = map(str, raised.value.problems)
-    recording = line_of(DATA, "rules/slo.yaml", "record: orion:service:error_budget_remaining")
+    tier = line_of(DATA, "rules/objectives/tiers.yaml", "standard:")
     name = stack.environment.value
-    start = f"rules/slo.yaml:{recording + 1}: groups.0.rules.2.expr: looks back {looks_back}; allowed: {allowed}"
+    start = f"rules/objectives/tiers.yaml:{tier}: tiers.standard: looks back {looks_back}; allowed: {allowed}"
     assert problem.startswith(start)
     assert problem.endswith(
         f"`pulumi config set --stack {name} --path 'orion-alerting:monitoring.retention' {looks_back}`, "
@@ -97,12 +95,14 @@ def test_what_is_kept_for_as_long_as_the_rules_look_back_is_enough(stack: Settin
 
 
 def test_what_only_a_text_reads_is_read(tmp_path: Path) -> None:
-    root = changed(tmp_path / "root", "rules/slo.yaml", TOLD, "orion:http_errors:rate5m{service=%q}")
-    path = root / "rules" / "slo.yaml"
-    path.write_text(path.read_text().replace(TOLD, "orion:http_errors:rate5m{service=%q}"))
+    """The text of CriticalLatency is all that reads the recording."""
+    record = "rules:\n      - {record: 'orion:extra', expr: 'max by (service) (orion:service:requests10m)'}\n"
+    root = changed(tmp_path / "root", "rules/latency.yaml", "rules:\n", record)
+    path = root / "rules" / "latency.yaml"
+    told = 'critically slow. {{ query (printf `orion:extra{service=%q}` $labels.service) | first | value }}'
+    path.write_text(path.read_text().replace("critically slow.", told))
 
+    assert load_catalog(root).rules.recordings["orion:extra"]
+    path.write_text(path.read_text().replace(told, "critically slow."))
     (problem,) = problems(root)
-
-    assert problem.endswith(
-        "groups.0.rules.2.record: no rule reads orion:service:error_budget_remaining. Read it, or remove the recording"
-    )
+    assert problem.endswith("groups.0.rules.0.record: no rule reads orion:extra. Read it, or remove the recording")

@@ -120,7 +120,7 @@ def test_what_may_choose_its_labels_is_the_charts_own_and_in_no_namespace_of_a_t
 
 
 OWN = (DATA / "rules" / "business.yaml").read_text()
-ERRORS = f"rules/slo.yaml:{line_of(DATA, 'rules/slo.yaml', 'record: orion:http_errors:rate5m')}: "
+ERRORS = f"rules/errors.yaml:{line_of(DATA, 'rules/errors.yaml', 'record: orion:http_errors:rate5m')}: "
 SCRAPED = f"rules/scraped_series.yaml:{line_of(DATA, 'rules/scraped_series.yaml', 'http_requests_total:')}"
 ADDED_LINE = line_of(DATA, "rules/business.yaml", "rules:") + 1
 BUSINESS = f"rules/business.yaml:{ADDED_LINE}"
@@ -131,7 +131,7 @@ BUSINESS = f"rules/business.yaml:{ADDED_LINE}"
     [
         (
             "orion:http_errors:rate5m",
-            f"{ERRORS}groups.1.rules.1.record: orion:http_errors:rate5m is recorded in another file too ({BUSINESS})",
+            f"{ERRORS}groups.0.rules.1.record: orion:http_errors:rate5m is recorded in another file too ({BUSINESS})",
         ),
         ("http_requests_total", f"{BUSINESS}: groups.0.rules.0.record: http_requests_total is scraped from services"),
         ("up", f"{BUSINESS}: groups.0.rules.0.record: up is made by the program"),

@@ -9,6 +9,7 @@ import promql_parser
 from alerting.catalog import Catalog
 from alerting.rules import promql
 from alerting.rules.model import RuleSet
+from alerting.rules.series import OBJECTIVE_BAD, OBJECTIVE_TOTAL
 from alerting.source.problems import Problem
 
 _COUNTS_EVENTS = frozenset({"rate", "irate", "increase", "delta", "idelta"})
@@ -27,7 +28,7 @@ def minimum_problems(catalog: Catalog) -> Iterator[Problem]:
         if expression is not None and not shares.has_minimum(expression):
             message = (
                 f"alert {name} reads a share of events or a percentile: where there are few events, one sets it off; "
-                "allowed: with a minimum, such as `and on (service) orion:http_failures:increase1h > 4.5`. Add one"
+                "allowed: with a minimum, such as `and on (service) orion:http_failures:increase30m > 4.5`. Add one"
             )
             yield Problem(located.place("expr"), message)
 
@@ -110,7 +111,7 @@ class _Shares:
             case promql_parser.Call() if expression.func.name in _COUNTS_EVENTS:
                 return True
             case promql_parser.VectorSelector() | promql_parser.MatrixSelector():
-                return self._any_recording(expression, _Shares._counts)
+                return _counts_objective(expression) or self._any_recording(expression, _Shares._counts)
             case _:
                 return any(self._counts(part) for part in promql.parts(expression))
 
@@ -145,6 +146,12 @@ class _Shares:
 
 Question = Callable[[_Shares, promql_parser.Expr], bool]
 """A method of `_Shares` that says how an expression is made."""
+
+
+def _counts_objective(selector: promql_parser.VectorSelector | promql_parser.MatrixSelector) -> bool:
+    """Say whether a selector reads events of objectives, which are counted without `increase`."""
+    vector = selector.vector_selector if isinstance(selector, promql_parser.MatrixSelector) else selector
+    return (promql.series_name(vector) or "").startswith((OBJECTIVE_BAD, OBJECTIVE_TOTAL))
 
 
 def _operation(expression: promql_parser.BinaryExpr) -> str:

@@ -1,0 +1,188 @@
+"""Objectives count what is there, and have windows that can burn, are long enough and get shorter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from alerting.catalog import Catalog
+from alerting.rules.burn_rates import STAGE, TICK, WindowPair
+from alerting.rules.objectives import (
+    OWN_OBJECTIVE,
+    RESERVED_LABELS,
+    STANDARD,
+    TIERS,
+    BurnWindows,
+    GaugeSli,
+    LatencySli,
+    Objective,
+    RatioSli,
+    Sli,
+    burn_windows,
+)
+from alerting.rules.promql.selector import Selector, read_selector
+from alerting.rules.sources.objective_events import indicator, sli_selector
+from alerting.settings import Settings
+from alerting.source.durations import milliseconds, scaled_milliseconds
+from alerting.source.problems import CatalogError, Place, Problem, listed, not_allowed, shown
+from alerting.source.yaml_source import Document, FieldPath
+
+LEAST_SCRAPES = 4
+"""The least number of scrapes in a window: with fewer, a scrape that is late or missed empties it."""
+_TYPES = {RatioSli: "counter", LatencySli: "histogram", GaugeSli: "gauge"}
+_KINDS = {RatioSli: "ratio", LatencySli: "latency", GaugeSli: "threshold"}
+
+
+def objective_problems(catalog: Catalog) -> Iterator[Problem]:
+    """Yield what is wrong with objectives, each valid by itself: what they name, count and compare."""
+    objectives = catalog.objectives
+    if objectives is None:
+        return
+    tiers = objectives.tiers.tiers
+    document = catalog.documents[TIERS]
+    for name, tier in tiers.items():
+        path: FieldPath = ("tiers", name)
+        lowest = min((service.objective for service in catalog.services.values()), default=None)
+        target = lowest if name == STANDARD else None
+        yield from _window_problems(document, path, burn_windows(tier), target)
+        if tier.default is not None:
+            yield from _sli_problems(catalog, document, (*path, "default", "sli"), tier.default.sli, ("service",))
+    first: dict[str, Place] = {}
+    for file, name, objective in objectives.named():
+        document, path = catalog.documents[file], ("objectives", name)
+        place = document.place(path)
+        if name == OWN_OBJECTIVE:
+            message = f"is the name of the services' own objective, of {TIERS}; allowed: other names. Rename it"
+            yield Problem(place, message, comes_first=True)
+        if name in first:
+            message = f"found twice, first in {first[name].file}:{first[name].line}; allowed: once. Rename one of them"
+            yield Problem(place, message, comes_first=True)
+        first.setdefault(name, place)
+        if objective.service not in catalog.services:
+            yield not_allowed(
+                document.place((*path, "service")), objective.service, catalog.services, "Name a service of the catalog"
+            )
+        if objective.tier not in tiers:
+            yield not_allowed(document.place((*path, "tier")), objective.tier, tiers, f"Name a tier of {TIERS}")
+            continue
+        windows = burn_windows(tiers[objective.tier], objective)
+        yield from _window_problems(document, path, windows, objective.objective)
+        yield from _sli_problems(catalog, document, (*path, "sli"), objective.sli, objective.group_by)
+        yield from _label_problems(document, path, objective)
+
+
+def require_scraped(catalog: Catalog, settings: Settings) -> None:
+    """Hold that each window of an objective has at least four scrapes of a stack, at its time scale.
+
+    Raises `CatalogError` with every window that has fewer.
+    """
+    if catalog.objectives is None:
+        return
+    scrape = settings.monitoring.scrape_interval_seconds * 1000
+    tiers = catalog.objectives.tiers.tiers
+    used = [(TIERS, ("tiers", name), burn_windows(tier)) for name, tier in tiers.items()]
+    used += [
+        (file, ("objectives", name), burn_windows(tiers[one.tier], one))
+        for file, name, one in catalog.objectives.named()
+    ]
+    raise_for = [
+        Problem(
+            catalog.documents[file].place(path),
+            f"its window {pair.short} has fewer than {LEAST_SCRAPES} scrapes of stack {settings.environment.value}, one "
+            f"each {settings.monitoring.scrape_interval_seconds} s; allowed: {_seconds(LEAST_SCRAPES * scrape)} or "
+            "longer. Write `windows:` with longer ones, or scrape more often (monitoring.scrape_interval_seconds)",
+        )
+        for file, path, windows in used
+        for pair in windows.pairs()
+        if milliseconds(pair.short) < LEAST_SCRAPES * scrape
+    ]
+    if raise_for:
+        raise CatalogError(raise_for)
+
+
+def _seconds(duration: float) -> str:
+    return f"{duration / 1000:g}s"
+
+
+def _window_problems(document: Document, path: FieldPath, windows: BurnWindows, target: float | None) -> Iterator[Problem]:
+    for urgency, pairs, unit in (("page", windows.page, TICK), ("ticket", windows.ticket, STAGE)):
+        for position, pair in enumerate(pairs):
+            place = document.place((*path, "windows", urgency, position))
+            for message in _pair_messages(pair, unit, windows.period, target):
+                yield Problem(place, f"{pair.long} and {pair.short} at {pair.factor:.4g} times the budget: {message}")
+
+
+def _pair_messages(pair: WindowPair, unit: str, period: str, target: float | None) -> Iterator[str]:
+    short, long, whole = milliseconds(pair.short), milliseconds(pair.long), milliseconds(period)
+    if short >= long:
+        yield "the short window is not below the long one; allowed: shorter, such as a twelfth. Change one of them"
+    if long > whole:
+        yield f"the long window is longer than the period; allowed: at most {period}. Shorten it"
+    odd = [window for window in (pair.long, pair.short) if milliseconds(window) % milliseconds(unit)]
+    if odd:
+        yield f"{listed(odd)} is no multiple of {unit}, in which events are counted. Round it"
+    if pair.factor < 1:
+        yield "it fires while the budget is not being spent too fast; allowed: a factor of 1 or more. Raise budget_percent"
+    if target is not None and pair.factor * (1 - target) >= 1:
+        most = 1 - 1 / pair.factor
+        yield (
+            f"it can never fire for an objective of {target:g}, since more than all events would have to be bad; "
+            f"allowed: an objective above {most:.4g}. Raise the objective, or lower budget_percent"
+        )
+
+
+def _sli_problems(
+    catalog: Catalog, document: Document, path: FieldPath, sli: Sli, group_by: tuple[str, ...]
+) -> Iterator[Problem]:
+    one, selector = indicator(sli), sli_selector(sli)
+    kind = _KINDS[type(one)]
+    fields = {"total": ("total",), "latency": ("histogram",), "threshold": ("gauge",)}
+    place = document.place((*path, kind, *fields.get(kind, ("total",))))
+    known = catalog.rules.series.get(selector.name)
+    if known is None:
+        message = f"series {selector.name} is neither scraped nor recorded. Add it to rules/scraped_series.yaml, or record it"
+        yield Problem(place, message, comes_first=True)
+        return
+    for each in _selectors(one):
+        for label in sorted(each.labels() - known):
+            yield _not_a_label(place, label, known, f"Name a label of {selector.name}")
+    scraped = catalog.series.series.get(selector.name)
+    wanted = _TYPES[type(one)]
+    if scraped is not None and scraped.type != wanted:
+        message = f"{selector.name} is a {scraped.type}; allowed: a {wanted}. Name one, or count it by another kind"
+        yield Problem(place, message)
+    if isinstance(one, LatencySli):
+        buckets = () if scraped is None else scraped.buckets
+        if one.seconds not in buckets:
+            advice = f"Name a bucket that {selector.name} has, or add it to `buckets:` in rules/scraped_series.yaml"
+            yield not_allowed(document.place((*path, kind, "seconds")), one.seconds, buckets, advice)
+    for label in group_by:
+        if label not in known - {"le"}:
+            advice = f"Group by a label that {selector.name} keeps"
+            yield _not_a_label(document.place((*path[:-1], "group_by")), label, known - {"le"}, advice)
+
+
+def _not_a_label(place: Place, label: str, known: frozenset[str], advice: str) -> Problem:
+    # It does not come first: a series may lack a label since another rule, which is wrong, records it too.
+    return Problem(place, f"found {shown(label)}; allowed: {listed(sorted(known))}. {advice}")
+
+
+def _selectors(one: RatioSli | LatencySli | GaugeSli) -> Iterator[Selector]:
+    match one:
+        case RatioSli():
+            yield read_selector(one.total)
+            yield read_selector(one.bad or one.good or "")
+        case LatencySli():
+            yield read_selector(one.histogram)
+        case GaugeSli():
+            yield read_selector(one.gauge)
+
+
+def _label_problems(document: Document, path: FieldPath, objective: Objective) -> Iterator[Problem]:
+    taken = RESERVED_LABELS | set(objective.group_by)
+    for label in objective.labels:
+        if label in taken:
+            message = f"label {shown(label)} is given by the program; allowed: other labels. Rename it"
+            yield Problem(document.place((*path, "labels", label)), message)
+    for label in sorted(RESERVED_LABELS & set(objective.group_by)):
+        message = f"label {shown(label)} is given by the program; allowed: other labels. Leave it out"
+        yield Problem(document.place((*path, "group_by")), message)

@@ -1,0 +1,225 @@
+"""Objectives as teams write them in rules/objectives/: tiers, objectives and what counts as a bad event.
+
+docs/objectives.md is the format in words, docs/objectives.schema.json its JSON Schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from alerting.rules.burn_rates import PAGE_PAIRS, PERIOD, STAGE, TICK, TICKET_PAIRS, WindowPair, scaled_pairs
+from alerting.rules.promql.selector import read_selector
+from alerting.source.durations import DurationOverZero, milliseconds
+from alerting.source.fields import ClosedModel, LabelName, Name, each_once
+
+FOLDER = "rules/objectives"
+TIERS = f"{FOLDER}/tiers.yaml"
+STANDARD = "standard"
+"""The tier of every service of the catalog, and of an objective that names none."""
+OWN_OBJECTIVE = "requests"
+"""The name of the objective that a service's `objective:` in the catalog stands for."""
+RESERVED_LABELS = frozenset(
+    {"alertname", "job", "le", "objective", "pair", "service", "severity", "team", "urgency", "__name__"}
+)
+"""The labels that the program gives to what it generates."""
+SHARE = "a share of more than 0 and less than 1, such as 0.999, is allowed: at 1 there is no budget to spend"
+
+
+def _share(value: float) -> float:
+    if not 0 < value < 1:
+        raise ValueError(SHARE)
+    return value
+
+
+def _selector(text: str) -> str:
+    read_selector(text)
+    return text
+
+
+def _period(text: str) -> str:
+    day, length = milliseconds("1d"), milliseconds(text)
+    if length % day or not 1 <= length // day <= 90:  # noqa: PLR2004  (the longest quarter has 92 days; nobody keeps more)
+        raise ValueError("whole days, from 1d to 90d, such as 7d, 28d or 30d, are allowed")
+    return text
+
+
+Period = Annotated[DurationOverZero, AfterValidator(_period)]
+Share = Annotated[float, AfterValidator(_share)]
+Text = Annotated[str, Field(min_length=1)]
+SelectorText = Annotated[str, Field(min_length=1), AfterValidator(_selector)]
+
+
+class RatioSli(ClosedModel):
+    """A share of events that a counter counts. `total` and `bad` or `good` are selectors of one metric."""
+
+    total: SelectorText
+    bad: SelectorText | None = None
+    good: SelectorText | None = None
+
+    @model_validator(mode="after")
+    def _part_of_total(self) -> Self:
+        part = self.bad or self.good
+        if part is None or (self.bad is not None and self.good is not None):
+            raise ValueError("one of `bad:` and `good:` is allowed")
+        total = read_selector(self.total)
+        if read_selector(part).name != total.name:
+            raise ValueError(f"a part of `total:` is allowed, another selector of {total.name}: half a pair counts nothing")
+        if read_selector(part) == total:
+            raise ValueError("a part of `total:` is allowed, with a matcher that not every event has")
+        return self
+
+
+class LatencySli(ClosedModel):
+    """The share of events that a classic histogram counts as slower than one of its buckets' limits, in seconds."""
+
+    histogram: SelectorText
+    seconds: float = Field(gt=0)
+
+
+class GaugeSli(ClosedModel):
+    """The share of the times, one each 30 seconds, at which a gauge is over or under a value."""
+
+    gauge: SelectorText
+    above: float | None = None
+    below: float | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.above is None) == (self.below is None):
+            raise ValueError("one of `above:` and `below:` is allowed")
+        return self
+
+
+class Sli(ClosedModel):
+    """The indicator of an objective: one kind of those that there are."""
+
+    ratio: RatioSli | None = None
+    latency: LatencySli | None = None
+    threshold: GaugeSli | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if sum(one is not None for one in (self.ratio, self.latency, self.threshold)) != 1:
+            raise ValueError("one of `ratio:`, `latency:` and `threshold:` is allowed")
+        return self
+
+
+class WindowEntry(ClosedModel):
+    """A pair of windows. Its factor is `budget_percent` of the period's budget, spent within `long`."""
+
+    long: DurationOverZero
+    short: DurationOverZero
+    budget_percent: float = Field(gt=0, le=100)
+
+
+class Windows(ClosedModel):
+    """Pairs of windows of a page and of a ticket, the fastest first."""
+
+    page: tuple[WindowEntry, ...] = Field(min_length=1)
+    ticket: tuple[WindowEntry, ...] = Field(min_length=1)
+
+
+class DefaultObjective(ClosedModel):
+    """The objective that `objective:` of a service in the catalog stands for: one rule counts it for all services."""
+
+    description: Text
+    sli: Sli
+
+
+class Tier(ClosedModel):
+    """An importance that objectives share: a period and windows, by default those of the SRE workbook."""
+
+    description: Text
+    period: Period = PERIOD
+    windows: Windows | None = None
+    default: DefaultObjective | None = None
+
+
+class TiersFile(ClosedModel):
+    """rules/objectives/tiers.yaml."""
+
+    tiers: Mapping[Name, Tier] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _own_objective(self) -> Self:
+        defaults = [name for name, tier in self.tiers.items() if tier.default is not None]
+        if defaults != [STANDARD]:
+            raise ValueError(f"`default:` is allowed in tier {STANDARD}, and only there")
+        return self
+
+
+class Objective(ClosedModel):
+    """An objective of one service: which share of what it counts must be good over a period.
+
+    Without `period` and `windows` they are the tier's. `group_by` are labels of the indicator that have a budget each.
+    `labels` are added to its alerts.
+    """
+
+    description: Text
+    service: str
+    objective: Share
+    tier: str = STANDARD
+    period: Period | None = None
+    windows: Windows | None = None
+    sli: Sli
+    group_by: Annotated[tuple[LabelName, ...], AfterValidator(each_once)] = ()
+    labels: Mapping[LabelName, Text] = Field(default_factory=dict)
+
+
+class ObjectivesFile(ClosedModel):
+    """Any other file of rules/objectives/."""
+
+    objectives: Mapping[Name, Objective] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objectives:
+    """All objectives, as read: `tiers`, and `written` by file."""
+
+    tiers: TiersFile
+    written: Mapping[str, ObjectivesFile]
+
+    def named(self) -> Iterator[tuple[str, str, Objective]]:
+        """Yield the file, the name and the objective of each that is written out."""
+        for file, content in self.written.items():
+            for name, objective in content.objectives.items():
+                yield file, name, objective
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BurnWindows:
+    """The period of an objective and its pairs of windows. Objectives with equal ones share their rules."""
+
+    period: str
+    page: tuple[WindowPair, ...]
+    ticket: tuple[WindowPair, ...]
+
+    def pairs(self) -> tuple[WindowPair, ...]:
+        """Return all pairs, those of the page first."""
+        return (*self.page, *self.ticket)
+
+
+def burn_windows(tier: Tier, objective: Objective | None = None) -> BurnWindows:
+    """Return the windows of an objective: its own, else its tier's, else the workbook's for its period."""
+    period = (objective and objective.period) or tier.period
+    windows = (objective and objective.windows) or (tier.windows if period == tier.period else None)
+    if windows is not None:
+        return BurnWindows(
+            period=period, page=_pairs(windows.page, period), ticket=_pairs(windows.ticket, period)
+        )
+    return BurnWindows(
+        period=period,
+        page=scaled_pairs(PAGE_PAIRS, period, TICK),
+        ticket=scaled_pairs(TICKET_PAIRS, period, STAGE),
+    )
+
+
+def _pairs(entries: tuple[WindowEntry, ...], period: str) -> tuple[WindowPair, ...]:
+    return tuple(
+        WindowPair(long=one.long, short=one.short, budget_share=one.budget_percent / 100, period=period)
+        for one in entries
+    )

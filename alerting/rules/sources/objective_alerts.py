@@ -1,0 +1,152 @@
+"""The alerts of all objectives: budgets that burn, are spent or will be, and series that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from alerting.rules.model import Rule
+from alerting.rules.objectives import OWN_OBJECTIVE
+from alerting.rules.series import (
+    OBJECTIVE,
+    OBJECTIVE_BURNING,
+    OBJECTIVE_COVERAGE,
+    OBJECTIVE_EXHAUSTED_IN,
+    OBJECTIVE_NO_SERIES,
+    OBJECTIVE_REMAINING,
+    PAIR,
+    SERVICE,
+    SEVERITY,
+    URGENCY,
+)
+from alerting.rules.sources.objective_windows import KEPT, LEAST_BAD_EVENTS, PAGE, TICKET, owned
+from alerting.source.fields import Severity
+
+HALF, A_TENTH = 0.5, 0.1
+TRUSTED_COVERAGE = 0.1
+"""The least share of the period that must be known until a budget counts as spent: three days of 30."""
+HORIZON_SECONDS = 3 * 86_400
+"""How soon a budget has to be gone, at the present rate, to be told: a rolling period has no end to compare with."""
+_SUBJECT = "{{ $labels.service }}{{ with $labels.objective }} ({{ . }}){{ end }}"
+_BAD = (
+    "{{ $value | humanizePercentage }} of "
+    "{{ with $labels.objective }}the events of {{ . }}{{ else }}the requests to {{ $labels.service }}{{ end }}"
+)
+_OF_OBJECTIVE = f'{{{SERVICE}=%q,{OBJECTIVE}=%q}}" $labels.service (or $labels.objective "{OWN_OBJECTIVE}")'
+_LEFT = (
+    f'{{{{ with query (printf "{OBJECTIVE_REMAINING}{_OF_OBJECTIVE}) -}}}}\n'
+    "{{ $left := first . | value -}}\n"
+    "{{ if gt $left 0.0 }}{{ $left | humanizePercentage }}{{ else }}nothing ({{ $left | humanizePercentage }}){{ end }}."
+    "{{- else }}not known.{{ end }}"
+)
+
+
+def page_alert(period: str) -> Rule:
+    """Return the alert on the pairs of windows that page. `period` is how texts call it."""
+    return _alert(
+        "HighErrorBudgetBurn",
+        Severity.CRITICAL,
+        _burning(PAGE),
+        waits="2m",
+        holds="15m",
+        summary=f"{_SUBJECT} spends its error budget too fast",
+        description=f"{_BAD} fail ({_pairs(PAGE)}). Left of {period} budget:\n{_LEFT}",
+    )
+
+
+def ticket_alert(period: str) -> Rule:
+    """Return the alert on the pairs of a ticket. Its windows are long enough to need no `for` beyond that of a glance."""
+    return _alert(
+        "SlowErrorBudgetBurn",
+        Severity.WARNING,
+        _burning(TICKET),
+        waits="5m",
+        holds="30m",
+        summary=f"{_SUBJECT} spends its error budget faster than it comes in",
+        description=f"{_BAD} fail ({_pairs(TICKET)}). Left of {period} budget:\n{_LEFT}",
+    )
+
+
+def budget_alerts(labels: Sequence[str], bad_events: Sequence[str]) -> Iterator[Rule]:
+    """Yield the alerts on what is left of a budget: one at a time, the less is left the more urgent.
+
+    `labels` are those that objectives add to alerts, `bad_events` the series of the bad events of a period.
+    """
+    parts = (
+        ("ErrorBudgetHalfSpent", Severity.INFO, f"<= {HALF} > {A_TENTH}", "has spent half of its error budget"),
+        ("ErrorBudgetNearlySpent", Severity.WARNING, f"<= {A_TENTH} > 0", "has a tenth of its error budget left"),
+        ("ErrorBudgetExhausted", Severity.WARNING, "<= 0", "has spent its error budget"),
+    )
+    for name, severity, limits, summary in parts:
+        expression = f"{OBJECTIVE_REMAINING} {limits} and {_trusted(bad_events)}"
+        yield _alert(
+            name,
+            severity,
+            _own_unnamed(owned(expression, labels)),
+            waits="5m",
+            holds="30m",
+            summary=f"{_SUBJECT} {summary}",
+            description="{{ $value | humanizePercentage }} of the period's error budget of " + _SUBJECT + " is left.",
+        )
+
+
+def running_out_alert(labels: Sequence[str], bad_events: Sequence[str]) -> Rule:
+    """Return the alert on a budget that will be gone soon at the present rate."""
+    expression = f"{OBJECTIVE_EXHAUSTED_IN} < {HORIZON_SECONDS} and {_trusted(bad_events)}"
+    return _alert(
+        "ErrorBudgetRunningOut",
+        Severity.INFO,
+        _own_unnamed(owned(expression, labels)),
+        waits="5m",
+        holds="30m",
+        summary=f"{_SUBJECT} will have spent its error budget within three days",
+        description=f"At the rate of the last day the error budget of {_SUBJECT} is gone in {{{{ $value | humanizeDuration }}}}.",
+    )
+
+
+def series_alert() -> Rule:
+    """Return the alert on an objective without a series. A service's own is watched by ServiceMetricsMissing."""
+    return _alert(
+        "ObjectiveSeriesMissing",
+        Severity.HIGH,
+        f'{OBJECTIVE_NO_SERIES}{{{OBJECTIVE}!="{OWN_OBJECTIVE}"}}',
+        waits="10m",
+        holds=None,
+        summary=f"Objective {{{{ $labels.{OBJECTIVE} }}}} of {{{{ $labels.{SERVICE} }}}} has nothing to count",
+        description="Prometheus has no series of its indicator: the objective is not watched, and nothing of it would page.",
+    )
+
+
+def _alert(
+    name: str, severity: Severity, expression: str, *, waits: str, holds: str | None, summary: str, description: str
+) -> Rule:
+    return Rule.model_validate(
+        {
+            "alert": name,
+            "expr": expression,
+            "for": waits,
+            "keep_firing_for": holds,
+            "labels": {SEVERITY: severity.value},
+            "annotations": {"summary": summary, "description": description},
+        }
+    )
+
+
+def _burning(urgency: str) -> str:
+    return _own_unnamed(f'max without ({PAIR}, {URGENCY}) ({OBJECTIVE_BURNING}{{{URGENCY}="{urgency}"}})')
+
+
+def _pairs(urgency: str) -> str:
+    """Return a template that tells the pairs of windows that burn."""
+    query = f'query (printf "{OBJECTIVE_BURNING}{{{URGENCY}=\\"{urgency}\\",{_OF_OBJECTIVE[1:]})'
+    return f'{{{{ range $at, $pair := {query} }}}}{{{{ if $at }}}}, {{{{ end }}}}{{{{ $pair | label "{PAIR}" }}}}{{{{ end }}}}'
+
+
+def _own_unnamed(expression: str) -> str:
+    """Return an expression whose series of a service's own objective do not name it: alerts on it are the service's."""
+    return f'label_replace(\n{expression},\n"{OBJECTIVE}", "", "{OBJECTIVE}", "{OWN_OBJECTIVE}"\n)'
+
+
+def _trusted(bad_events: Sequence[str]) -> str:
+    """Return the conditions under which a budget is told: enough of the period is known, and enough events were bad."""
+    few = " or ".join(f"last_over_time({name}[{KEPT}]) >= {LEAST_BAD_EVENTS}" for name in bad_events)
+    return f"last_over_time({OBJECTIVE_COVERAGE}[{KEPT}]) >= {TRUSTED_COVERAGE} and ({few})"

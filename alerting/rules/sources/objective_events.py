@@ -1,0 +1,116 @@
+"""PromQL that counts the events of an objective: exactly those between one evaluation and the next.
+
+A counter's value at the end of a tick minus that at its beginning telescopes: no event is counted twice or missed between
+two ticks, whatever the scrapes' times are. `increase` and `rate` extrapolate to the edges of their window, and miss what
+lies between the windows of two evaluations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from alerting.rules.burn_rates import TICK
+from alerting.rules.objectives import GaugeSli, LatencySli, RatioSli, Sli
+from alerting.rules.promql.selector import Selector, read_selector
+
+REMEMBERED = "2m"
+"""How old a counter's value may be: a gap of Prometheus, or of scrapes, up to this long loses no event."""
+HIGHEST_BUCKET = "+Inf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventExpressions:
+    """PromQL for the events of the last tick. `present` is 0 for what is scraped at all: no bad event is 0 of them."""
+
+    total: str
+    bad: str
+    present: str
+
+
+def indicator(sli: Sli) -> RatioSli | LatencySli | GaugeSli:
+    """Return the one kind that an indicator is."""
+    found = sli.ratio or sli.latency or sli.threshold
+    if found is None:  # which the model refuses
+        raise ValueError("an indicator without a kind")
+    return found
+
+
+def sli_selector(sli: Sli) -> Selector:
+    """Return the selector of all events of an indicator."""
+    one = indicator(sli)
+    match one:
+        case RatioSli():
+            return read_selector(one.total)
+        case LatencySli():
+            return read_selector(one.histogram)
+        case GaugeSli():
+            return read_selector(one.gauge)
+        case _:
+            assert_never(one)
+
+
+def event_expressions(sli: Sli, by: tuple[str, ...], matchers: Mapping[str, str]) -> EventExpressions:
+    """Return the expressions of an indicator, summed by labels; `matchers` are added to each selector."""
+    one = indicator(sli)
+    match one:
+        case RatioSli():
+            total = _limited(read_selector(one.total), matchers)
+            part = _limited(read_selector(one.bad or one.good or ""), matchers)
+            return _of_counters(total, part, by, is_good=one.good is not None)
+        case LatencySli():
+            buckets = _limited(read_selector(one.histogram), matchers)
+            return _of_buckets(
+                buckets.and_label("le", HIGHEST_BUCKET), buckets.and_label("le", bucket(one.seconds), pattern=True), by
+            )
+        case GaugeSli():
+            labels = ", ".join(by)
+            gauge = str(_limited(read_selector(one.gauge), matchers))
+            limit = f"> bool {one.above:.10g}" if one.above is not None else f"< bool {one.below:.10g}"
+            return EventExpressions(
+                total=f"count by ({labels}) ({gauge})",
+                bad=f"sum by ({labels}) ({gauge} {limit})",
+                present=f"0 * count by ({labels}) ({gauge})",
+            )
+        case _:
+            assert_never(one)
+
+
+def bucket(seconds: float) -> str:
+    """Return a pattern of the label `le` of a bucket: exporters write 1 as `1`, Prometheus 3 stores it as `1.0`."""
+    number = f"{seconds:.10g}".replace(".", "\\.")
+    return number if "\\." in number else f"{number}(\\.0)?"
+
+
+def tick_increase(selector: Selector) -> str:
+    """Return how often each counter was counted up within the last tick. One that was reset began at 0 again."""
+    now, before = f"last_over_time({selector}[{REMEMBERED}])", f"last_over_time({selector}[{REMEMBERED}] offset {TICK})"
+    return f"({now} - {before} >= 0) or ({now} < {before})"
+
+
+def _of_counters(total: Selector, part: Selector, by: tuple[str, ...], *, is_good: bool) -> EventExpressions:
+    present = _present(total, by)
+    every, counted = _counted(total, by), _counted(part, by)
+    return EventExpressions(total=every, bad=f"{every} - ({counted} or {present})" if is_good else counted, present=present)
+
+
+def _of_buckets(highest: Selector, good: Selector, by: tuple[str, ...]) -> EventExpressions:
+    """Return the events of a histogram. Of one without the bucket nothing is known: none of its events are counted."""
+    present = _present(good, by)
+    every, counted = _counted(highest, by), _counted(good, by)
+    return EventExpressions(total=f"({every}) and {present}", bad=f"{every} - {counted}", present=present)
+
+
+def _counted(selector: Selector, by: tuple[str, ...]) -> str:
+    return f"sum by ({', '.join(by)}) ({tick_increase(selector)})"
+
+
+def _present(selector: Selector, by: tuple[str, ...]) -> str:
+    return f"0 * group by ({', '.join(by)}) (last_over_time({selector}[{REMEMBERED}]))"
+
+
+def _limited(selector: Selector, matchers: Mapping[str, str]) -> Selector:
+    for label, value in matchers.items():
+        selector = selector.and_label(label, value)
+    return selector
