@@ -20,7 +20,7 @@ from alerting.routing.alertmanager import alertmanager_files
 from alerting.routing.chat import chat
 from alerting.routing.checks.accepted_configuration import require_accepted, require_templates_defined
 from alerting.routing.checks.slack_groups import require_channels_keep_up
-from alerting.rules.checks.objectives import require_scraped
+from alerting.rules.checks.objectives import require_measurable
 from alerting.rules.checks.retention import require_kept
 from alerting.rules.dashboards import dashboards
 from alerting.rules.pod_monitors import pod_monitors
@@ -47,12 +47,12 @@ def build_platform(catalog: Catalog, settings: Settings) -> Platform:
     """Turn a checked catalog into what one stack deploys.
 
     Raises `SettingsRefused` if the settings name a channel that the catalog does not have, and `CatalogError` if a rule
-    looks back further than the stack keeps series, an objective's window has too few scrapes, a channel may get more messages than Slack takes, nobody could
-    approve a repair that needs it, or the cluster would refuse an object.
+    looks back further than the stack keeps series, an objective has a window of too few scrapes, a channel may get more
+    messages than Slack takes, nobody could approve a repair that needs it, or the cluster would refuse an object.
     """
     require_known_channels(settings, catalog.routing.channels)
+    require_measurable(catalog, settings)
     require_kept(catalog, settings)
-    require_scraped(catalog, settings)
     require_channels_keep_up(catalog, settings)
     require_approvable(catalog, settings)
     alertmanager = alertmanager_files(catalog, settings)

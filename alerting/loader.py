@@ -89,7 +89,9 @@ def read_catalog(root: Path) -> Catalog:
     # Nor has it objectives: its rules/slo.yaml is a file like others.
     has_objectives = (root / OBJECTIVES).is_dir()
     tiers = collector.read(TIERS, TiersFile) if has_objectives else None
-    written = {file: collector.read(file, ObjectivesFile) for file in collector.files(OBJECTIVES, ".yaml") if file != TIERS}
+    written = {
+        file: collector.read(file, ObjectivesFile) for file in collector.files(OBJECTIVES, ".yaml") if file != TIERS
+    }
     rules_files = [file for file in collector.files("rules", ".yaml") if file != SCRAPED_SERIES]
     generated = (*GENERATED_DOMAINS, objective_rules.DOMAIN) if has_objectives else GENERATED_DOMAINS
     collector.problems += [problem for file in rules_files for problem in domain_problems(file, generated)]

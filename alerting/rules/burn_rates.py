@@ -55,15 +55,13 @@ def scaled_pairs(pairs: tuple[WindowPair, ...], period: str, step: str) -> tuple
     """
     if period == PERIOD:
         return pairs
-    return tuple(
-        WindowPair(
-            long=_scaled(pair.long, period, step),
-            short=_scaled(pair.short, period, step),
-            budget_share=pair.budget_share,
-            period=period,
-        )
-        for pair in pairs
-    )
+    return tuple(_scaled_pair(pair, period, step) for pair in pairs)
+
+
+def _scaled_pair(pair: WindowPair, period: str, step: str) -> WindowPair:
+    long = _scaled(pair.long, period, step)
+    share = pair.factor * milliseconds(long) / milliseconds(period)  # a rounded window spends a little more or less
+    return WindowPair(long=long, short=_scaled(pair.short, period, step), budget_share=share, period=period)
 
 
 def _scaled(window: str, period: str, step: str) -> str:

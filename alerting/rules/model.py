@@ -63,8 +63,8 @@ class ScrapedSeries(ClosedModel):
     """A series that an exporter serves, and the labels that the exporter puts on it.
 
     ExporterSilent fires when it is missing, unless `not_watched` says why nobody needs to hear of that. `namespace` is
-    the one whose series the rules read, where that is not the services'. `buckets` are the limits of a classic histogram
-    that an objective may name, in seconds.
+    the one whose series the rules read, where that is not the services'. `buckets` are the limits of a classic
+    histogram that an objective may name, in seconds.
     """
 
     exporter: str

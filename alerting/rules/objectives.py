@@ -67,7 +67,9 @@ class RatioSli(ClosedModel):
             raise ValueError("one of `bad:` and `good:` is allowed")
         total = read_selector(self.total)
         if read_selector(part).name != total.name:
-            raise ValueError(f"a part of `total:` is allowed, another selector of {total.name}: half a pair counts nothing")
+            raise ValueError(
+                f"a part of `total:` is allowed, another selector of {total.name}: half a pair counts nothing"
+            )
         if read_selector(part) == total:
             raise ValueError("a part of `total:` is allowed, with a matcher that not every event has")
         return self
@@ -208,9 +210,7 @@ def burn_windows(tier: Tier, objective: Objective | None = None) -> BurnWindows:
     period = (objective and objective.period) or tier.period
     windows = (objective and objective.windows) or (tier.windows if period == tier.period else None)
     if windows is not None:
-        return BurnWindows(
-            period=period, page=_pairs(windows.page, period), ticket=_pairs(windows.ticket, period)
-        )
+        return BurnWindows(period=period, page=_pairs(windows.page, period), ticket=_pairs(windows.ticket, period))
     return BurnWindows(
         period=period,
         page=scaled_pairs(PAGE_PAIRS, period, TICK),

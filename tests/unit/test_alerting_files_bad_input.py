@@ -124,7 +124,10 @@ def test_aliases_are_followed() -> None:
             "rules/extra.yml",
             "nothing reads it; allowed in rules/: NAME.yaml, objectives/, tests/. Rename, move or remove it",
         ),
-        ("rules/sub/x.yaml", "nothing reads it; allowed in rules/: NAME.yaml, objectives/, tests/. Rename, move or remove it"),
+        (
+            "rules/sub/x.yaml",
+            "nothing reads it; allowed in rules/: NAME.yaml, objectives/, tests/. Rename, move or remove it",
+        ),
         ("rules/tests/x_test.yml", "nothing reads it; allowed in rules/tests/: NAME.yaml. Rename, move or remove it"),
         ("runbooks/ServiceDown.txt", "nothing reads it; allowed in runbooks/: NAME.md, actions/. Rename, "),
         ("runbooks/more/ServiceDown.md", "nothing reads it; allowed in runbooks/: NAME.md, actions/. Rename, "),

@@ -28,6 +28,7 @@ WITHOUT = [
     # What is compared must be a count of events, and the number one that a single event does not reach.
     f"{SHARE} and {PERCENTILE}",
     f"{SHARE} and {FAILURES} > 0",
+    f"{SHARE} and ({MINIMUM} or {FAILURES} > 0)",
     f"{SHARE} and on () orion:http_errors:rate5m > 2",
     f"{SHARE} and on () max(aws_rds_cpuutilization_average) > 5",
     f"{SHARE} unless {MINIMUM}",
@@ -37,6 +38,7 @@ WITHOUT = [
 WITH = [
     f"{SHARE} and {MINIMUM}",
     f"{SHARE} and {FAILURES} >= 5",
+    f"{SHARE} and ({MINIMUM} or {FAILURES} >= 5)",
     f"({SHARE} and ({MINIMUM})) or ({PERCENTILE} and {MINIMUM})",
     f"{SHARE} and {PERCENTILE} and {MINIMUM}",
     f"{SHARE} and on () sum(orion:http_over_5s:increase30m) > 4.5",

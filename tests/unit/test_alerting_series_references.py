@@ -99,7 +99,7 @@ def test_what_only_a_text_reads_is_read(tmp_path: Path) -> None:
     record = "rules:\n      - {record: 'orion:extra', expr: 'max by (service) (orion:service:requests10m)'}\n"
     root = changed(tmp_path / "root", "rules/latency.yaml", "rules:\n", record)
     path = root / "rules" / "latency.yaml"
-    told = 'critically slow. {{ query (printf `orion:extra{service=%q}` $labels.service) | first | value }}'
+    told = "critically slow. {{ query (printf `orion:extra{service=%q}` $labels.service) | first | value }}"
     path.write_text(path.read_text().replace("critically slow.", told))
 
     assert load_catalog(root).rules.recordings["orion:extra"]

@@ -75,6 +75,8 @@ class _Shares:
         match expression:
             case promql_parser.ParenExpr():
                 return self._is_minimum(expression.expr)
+            case promql_parser.BinaryExpr() if _operation(expression) == "or":
+                return self._is_minimum(expression.lhs) and self._is_minimum(expression.rhs)
             case promql_parser.BinaryExpr() if _operation(expression) in {">", ">="}:
                 least = expression.rhs
                 is_number = isinstance(least, promql_parser.NumberLiteral) and least.val >= 1

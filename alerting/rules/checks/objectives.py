@@ -22,7 +22,7 @@ from alerting.rules.objectives import (
 from alerting.rules.promql.selector import Selector, read_selector
 from alerting.rules.sources.objective_events import indicator, sli_selector
 from alerting.settings import Settings
-from alerting.source.durations import milliseconds, scaled_milliseconds
+from alerting.source.durations import milliseconds, scaled_milliseconds, written
 from alerting.source.problems import CatalogError, Place, Problem, listed, not_allowed, shown
 from alerting.source.yaml_source import Document, FieldPath
 
@@ -70,40 +70,52 @@ def objective_problems(catalog: Catalog) -> Iterator[Problem]:
         yield from _label_problems(document, path, objective)
 
 
-def require_scraped(catalog: Catalog, settings: Settings) -> None:
-    """Hold that each window of an objective has at least four scrapes of a stack, at its time scale.
+def require_measurable(catalog: Catalog, settings: Settings) -> None:
+    """Hold that each window of an objective has at least four scrapes of a stack, and that the stack keeps its period.
 
-    Raises `CatalogError` with every window that has fewer.
+    Raises `CatalogError` with every objective and tier for which it is not so. The tiers' own periods are held like the
+    windows of every other rule, by `alerting.rules.checks.retention`.
     """
     if catalog.objectives is None:
         return
-    scrape = settings.monitoring.scrape_interval_seconds * 1000
     tiers = catalog.objectives.tiers.tiers
-    used = [(TIERS, ("tiers", name), burn_windows(tier)) for name, tier in tiers.items()]
-    used += [
-        (file, ("objectives", name), burn_windows(tiers[one.tier], one))
-        for file, name, one in catalog.objectives.named()
-    ]
-    raise_for = [
-        Problem(
-            catalog.documents[file].place(path),
-            f"its window {pair.short} has fewer than {LEAST_SCRAPES} scrapes of stack {settings.environment.value}, one "
-            f"each {settings.monitoring.scrape_interval_seconds} s; allowed: {_seconds(LEAST_SCRAPES * scrape)} or "
-            "longer. Write `windows:` with longer ones, or scrape more often (monitoring.scrape_interval_seconds)",
+    found: list[Problem] = []
+    for name, tier in tiers.items():
+        place = catalog.documents[TIERS].place(("tiers", name))
+        found += [Problem(place, message) for message in _scrape_messages(burn_windows(tier), settings)]
+    for file, name, objective in catalog.objectives.named():
+        place = catalog.documents[file].place(("objectives", name))
+        windows = burn_windows(tiers[objective.tier], objective)
+        messages = (*_scrape_messages(windows, settings), *_period_messages(windows.period, settings))
+        found += [Problem(place, message) for message in messages]
+    if found:
+        raise CatalogError(found)
+
+
+def _scrape_messages(windows: BurnWindows, settings: Settings) -> Iterator[str]:
+    stack, seconds = settings.environment.value, settings.monitoring.scrape_interval_seconds
+    least = LEAST_SCRAPES * seconds * 1000
+    for pair in windows.pairs():
+        if milliseconds(pair.short) < least:
+            yield (
+                f"its window {pair.short} has fewer than {LEAST_SCRAPES} scrapes in stack {stack}, "
+                f"one each {seconds} s; allowed: {written(round(least))} or longer. Write `windows:` with longer "
+                "ones, or scrape more often (monitoring.scrape_interval_seconds)"
+            )
+
+
+def _period_messages(period: str, settings: Settings) -> Iterator[str]:
+    stack, retention = settings.environment.value, settings.monitoring.retention
+    if scaled_milliseconds(milliseconds(period), settings.time_scale) > milliseconds(retention):
+        yield (
+            f"its period {period} is longer than what stack {stack} keeps; allowed: {retention}. Shorten it, or keep "
+            "more (monitoring.retention, and monitoring.prometheus_storage for it)"
         )
-        for file, path, windows in used
-        for pair in windows.pairs()
-        if milliseconds(pair.short) < LEAST_SCRAPES * scrape
-    ]
-    if raise_for:
-        raise CatalogError(raise_for)
 
 
-def _seconds(duration: float) -> str:
-    return f"{duration / 1000:g}s"
-
-
-def _window_problems(document: Document, path: FieldPath, windows: BurnWindows, target: float | None) -> Iterator[Problem]:
+def _window_problems(
+    document: Document, path: FieldPath, windows: BurnWindows, target: float | None
+) -> Iterator[Problem]:
     for urgency, pairs, unit in (("page", windows.page, TICK), ("ticket", windows.ticket, STAGE)):
         for position, pair in enumerate(pairs):
             place = document.place((*path, "windows", urgency, position))
@@ -121,7 +133,7 @@ def _pair_messages(pair: WindowPair, unit: str, period: str, target: float | Non
     if odd:
         yield f"{listed(odd)} is no multiple of {unit}, in which events are counted. Round it"
     if pair.factor < 1:
-        yield "it fires while the budget is not being spent too fast; allowed: a factor of 1 or more. Raise budget_percent"
+        yield "it fires while the budget lasts; allowed: a factor of 1 or more. Raise budget_percent"
     if target is not None and pair.factor * (1 - target) >= 1:
         most = 1 - 1 / pair.factor
         yield (
@@ -139,7 +151,9 @@ def _sli_problems(
     place = document.place((*path, kind, *fields.get(kind, ("total",))))
     known = catalog.rules.series.get(selector.name)
     if known is None:
-        message = f"series {selector.name} is neither scraped nor recorded. Add it to rules/scraped_series.yaml, or record it"
+        message = (
+            f"series {selector.name} is neither scraped nor recorded. Add it to rules/scraped_series.yaml, or record it"
+        )
         yield Problem(place, message, comes_first=True)
         return
     for each in _selectors(one):
@@ -150,6 +164,7 @@ def _sli_problems(
     if scraped is not None and scraped.type != wanted:
         message = f"{selector.name} is a {scraped.type}; allowed: a {wanted}. Name one, or count it by another kind"
         yield Problem(place, message)
+        return
     if isinstance(one, LatencySli):
         buckets = () if scraped is None else scraped.buckets
         if one.seconds not in buckets:

@@ -8,7 +8,9 @@ import promql_parser as promql
 
 from alerting.rules.promql.expression import compiled
 
-ALLOWED = 'a selector of one series, without range, offset or function, such as http_requests_total{code=~"5.."}, is allowed'
+ALLOWED = (
+    'a selector of one series, without range, offset or function, such as http_requests_total{code=~"5.."}, is allowed'
+)
 _SIGNS = (
     (promql.MatchOp.Equal, "="),
     (promql.MatchOp.NotEqual, "!="),
@@ -30,7 +32,9 @@ class Selector:
 
     def and_label(self, label: str, value: str, *, pattern: bool = False) -> Selector:
         """Return the selector with one matcher more. A `pattern` is a regular expression."""
-        return Selector(name=self.name, matchers=(*self.matchers, (label, _matcher(label, "=~" if pattern else "=", value))))
+        return Selector(
+            name=self.name, matchers=(*self.matchers, (label, _matcher(label, "=~" if pattern else "=", value)))
+        )
 
     def __str__(self) -> str:
         inside = ", ".join(matcher for _, matcher in self.matchers)
@@ -40,7 +44,12 @@ class Selector:
 def read_selector(text: str) -> Selector:
     """Read a selector. Raises `ValueError` with what is allowed if it is anything else, or has no name of its own."""
     tree = compiled(text).tree
-    if not isinstance(tree, promql.VectorSelector) or tree.name is None or tree.offset is not None or tree.at is not None:
+    if (
+        not isinstance(tree, promql.VectorSelector)
+        or tree.name is None
+        or tree.offset is not None
+        or tree.at is not None
+    ):
         raise ValueError(ALLOWED)
     if tree.matchers.or_matchers:
         raise ValueError(ALLOWED)

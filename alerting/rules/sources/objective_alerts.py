@@ -33,10 +33,11 @@ _BAD = (
 )
 _OF_OBJECTIVE = f'{{{SERVICE}=%q,{OBJECTIVE}=%q}}" $labels.service (or $labels.objective "{OWN_OBJECTIVE}")'
 _LEFT = (
-    f'{{{{ with query (printf "{OBJECTIVE_REMAINING}{_OF_OBJECTIVE}) -}}}}\n'
-    "{{ $left := first . | value -}}\n"
-    "{{ if gt $left 0.0 }}{{ $left | humanizePercentage }}{{ else }}nothing ({{ $left | humanizePercentage }}){{ end }}."
-    "{{- else }}not known.{{ end }}"
+    f'{{{{ with query (printf "{OBJECTIVE_REMAINING}{_OF_OBJECTIVE}) -}}}} '
+    "{{ $left := first . | value -}} "
+    "{{ if gt $left 0.0 }}{{ $left | humanizePercentage }}"
+    "{{ else }}nothing ({{ $left | humanizePercentage }}){{ end }}."
+    "{{ else }}not known.{{ end }}"
 )
 
 
@@ -49,12 +50,12 @@ def page_alert(period: str) -> Rule:
         waits="2m",
         holds="15m",
         summary=f"{_SUBJECT} spends its error budget too fast",
-        description=f"{_BAD} fail ({_pairs(PAGE)}). Left of {period} budget:\n{_LEFT}",
+        description=f"{_BAD} fail ({_pairs(PAGE)}). Left of {period} budget: {_LEFT}",
     )
 
 
 def ticket_alert(period: str) -> Rule:
-    """Return the alert on the pairs of a ticket. Its windows are long enough to need no `for` beyond that of a glance."""
+    """Return the alert on the pairs of a ticket. Its windows are long: it needs hardly any `for`."""
     return _alert(
         "SlowErrorBudgetBurn",
         Severity.WARNING,
@@ -62,7 +63,7 @@ def ticket_alert(period: str) -> Rule:
         waits="5m",
         holds="30m",
         summary=f"{_SUBJECT} spends its error budget faster than it comes in",
-        description=f"{_BAD} fail ({_pairs(TICKET)}). Left of {period} budget:\n{_LEFT}",
+        description=f"{_BAD} fail ({_pairs(TICKET)}). Left of {period} budget: {_LEFT}",
     )
 
 
@@ -99,7 +100,7 @@ def running_out_alert(labels: Sequence[str], bad_events: Sequence[str]) -> Rule:
         waits="5m",
         holds="30m",
         summary=f"{_SUBJECT} will have spent its error budget within three days",
-        description=f"At the rate of the last day the error budget of {_SUBJECT} is gone in {{{{ $value | humanizeDuration }}}}.",
+        description=f"At the rate of the last day, {_SUBJECT} has none left in {{{{ $value | humanizeDuration }}}}.",
     )
 
 
@@ -112,7 +113,7 @@ def series_alert() -> Rule:
         waits="10m",
         holds=None,
         summary=f"Objective {{{{ $labels.{OBJECTIVE} }}}} of {{{{ $labels.{SERVICE} }}}} has nothing to count",
-        description="Prometheus has no series of its indicator: the objective is not watched, and nothing of it would page.",
+        description="Prometheus has no series of its indicator: nothing that goes wrong with it would page.",
     )
 
 
@@ -138,7 +139,8 @@ def _burning(urgency: str) -> str:
 def _pairs(urgency: str) -> str:
     """Return a template that tells the pairs of windows that burn."""
     query = f'query (printf "{OBJECTIVE_BURNING}{{{URGENCY}=\\"{urgency}\\",{_OF_OBJECTIVE[1:]})'
-    return f'{{{{ range $at, $pair := {query} }}}}{{{{ if $at }}}}, {{{{ end }}}}{{{{ $pair | label "{PAIR}" }}}}{{{{ end }}}}'
+    each = f'{{{{ if $at }}}}, {{{{ end }}}}{{{{ $pair | label "{PAIR}" }}}}'
+    return f"{{{{ range $at, $pair := {query} }}}}{each}{{{{ end }}}}"
 
 
 def _own_unnamed(expression: str) -> str:

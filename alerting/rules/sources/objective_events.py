@@ -1,8 +1,8 @@
 """PromQL that counts the events of an objective: exactly those between one evaluation and the next.
 
-A counter's value at the end of a tick minus that at its beginning telescopes: no event is counted twice or missed between
-two ticks, whatever the scrapes' times are. `increase` and `rate` extrapolate to the edges of their window, and miss what
-lies between the windows of two evaluations.
+A counter's value at the end of a tick minus that at its beginning telescopes: no event is counted twice or missed
+between two ticks, whatever the scrapes' times are. `increase` and `rate` extrapolate to the edges of their window, and
+miss what lies between the windows of two evaluations.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ def tick_increase(selector: Selector) -> str:
 def _of_counters(total: Selector, part: Selector, by: tuple[str, ...], *, is_good: bool) -> EventExpressions:
     present = _present(total, by)
     every, counted = _counted(total, by), _counted(part, by)
-    return EventExpressions(total=every, bad=f"{every} - ({counted} or {present})" if is_good else counted, present=present)
+    return EventExpressions(
+        total=every, bad=f"{every} - ({counted} or {present})" if is_good else counted, present=present
+    )
 
 
 def _of_buckets(highest: Selector, good: Selector, by: tuple[str, ...]) -> EventExpressions:

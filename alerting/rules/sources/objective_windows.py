@@ -1,4 +1,4 @@
-"""Rules over the counted events of objectives: sums of windows, burn rates, pairs that burn, what is left of the budget."""
+"""Rules over the counted events of objectives: sums of windows, burn rates, burning pairs, what is left of a budget."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def tick_rules(series: ObjectiveSeries, labels: Sequence[str]) -> Iterator[Rule]
         yield rule(series.total(f"increase{window}"), f"sum_over_time({series.total(ticks)}[{window}])")
         yield from _ratio_rules(series, window)
     period = f"increase{series.windows.period}"
-    # Time of which nothing is known counts as free of bad events, at the mean traffic of the rest: by the ratio alone, ten
-    # minutes of failures on a service's first day would be a month's.
+    # Time of which nothing is known counts as free of bad events, at the mean traffic of the rest: by the ratio alone,
+    # ten minutes of failures on a service's first day would be a month's.
     yield rule(
         OBJECTIVE_REMAINING,
         f"1 - last_over_time({series.bad(period)}[{KEPT}])\n"
@@ -94,8 +94,8 @@ def tick_rules(series: ObjectiveSeries, labels: Sequence[str]) -> Iterator[Rule]
     )
     yield rule(OBJECTIVE_NO_TRAFFIC, f"{series.total(f'increase{series.windows.page[0].long}')} == bool 0")
     pairs = series.windows.page
-    # Errors that come and go are one incident: the first pair's short window counts as over its factor until the second's
-    # is clean.
+    # Errors that come and go are one incident: the first pair's short window counts as over its factor until the
+    # second's is clean.
     holds = {first: _longer(second.short, first.short) for first, second in pairwise(pairs)}
     for pair in pairs:
         yield _pair_rule(series, pair, PAGE, labels, holds.get(pair))

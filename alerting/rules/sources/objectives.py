@@ -3,14 +3,14 @@
 Only the events of an objective are rules of its own. Windows, burn rates and alerts are the same expressions for all
 objectives with equal windows, over their series: the number of rules hardly grows with the number of objectives.
 
-Ticks of 30 seconds are summed for the windows of a page, every 30 seconds. They are summed to stages of five minutes, and
-the stages to the windows of a ticket and to the period, every five minutes. Sums of exact counts are exact, and a share of
-sums is weighed by traffic.
+Ticks of 30 seconds are summed for the windows of a page, every 30 seconds. They are summed to stages of five minutes,
+and the stages to the windows of a ticket and to the period, every five minutes. Sums of exact counts are exact, and a
+share of sums is weighed by traffic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from alerting.catalog import Service
@@ -166,7 +166,7 @@ def _events(
     ]
 
 
-def _group(name: str, path: FieldPath, interval: str, rules: list[tuple[Rule, FieldPath]]) -> SourceGroup:
+def _group(name: str, path: FieldPath, interval: str, rules: Sequence[tuple[Rule, FieldPath]]) -> SourceGroup:
     return SourceGroup(
         name=name,
         path=path,
