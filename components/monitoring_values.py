@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from alerting import names
+from alerting.rules.burn_rates import TICK
 from alerting.settings import MonitoringSettings, RoleSource, Settings, Spread
-from alerting.source.durations import written
+from alerting.source.durations import milliseconds, written
 from alerting.versions import (
     ALERTMANAGER_REPOSITORY,
     ALERTMANAGER_VERSION,
@@ -333,9 +334,11 @@ def _start_delay_seconds(settings: Settings) -> int:
     """Return how long a restarted Alertmanager sends nothing: until Prometheus has sent it every alert again.
 
     An inhibited alert that it hears of before the alert that inhibits it would be notified. Prometheus sends each alert
-    at the first evaluation after the resend delay, and may have done so just before it knew of this replica.
+    at the first evaluation after the resend delay, and may have done so just before it knew of this replica. Alerts on
+    objectives are evaluated with each tick, whatever a stack's interval is.
     """
-    evaluation = settings.monitoring.evaluation_interval_seconds / settings.time_scale
+    tick = milliseconds(TICK) / 1000
+    evaluation = max(settings.monitoring.evaluation_interval_seconds, tick) / settings.time_scale
     sent_again = (math.floor(_resend_seconds(settings) / evaluation) + 1) * evaluation
     return math.ceil(sent_again + max(SCALED_DISCOVERY_SECONDS, DISCOVERY_SECONDS / settings.time_scale))
 

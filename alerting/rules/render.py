@@ -14,7 +14,7 @@ from alerting.rules.promql.scaling import scaled_expression
 from alerting.rules.series import MARKET_OPEN, SERVICE
 from alerting.rules.sources.market_hours import ALWAYS_OPEN
 from alerting.settings import Environment, Settings
-from alerting.source.durations import scaled_duration
+from alerting.source.durations import milliseconds, scaled_duration
 
 
 def rule_files(catalog: Catalog, settings: Settings) -> tuple[RuleFile, ...]:
@@ -43,7 +43,9 @@ def deployed_expression(rule: Rule, settings: Settings) -> str:
 def _group(compiled: CompiledGroup, part: str, settings: Settings) -> Mapping[str, Any]:
     group = compiled.source
     result: dict[str, Any] = {"name": group.name}
-    if group.interval is not None:
+    # The stack's own interval is left out: Alertmanager's start delay counts on alerts that are evaluated at it.
+    own = settings.monitoring.evaluation_interval_seconds * 1000
+    if group.interval is not None and milliseconds(group.interval) != own:
         result["interval"] = scaled_duration(group.interval, settings.time_scale)
     if group.query_offset is not None:
         result["query_offset"] = scaled_duration(group.query_offset, settings.time_scale)

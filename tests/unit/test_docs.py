@@ -71,6 +71,7 @@ def test_the_state_is_refreshed_of_what_is_named_and_of_nothing_else() -> None:
 def test_every_kind_of_change_is_shown() -> None:
     assert set(CHANGES) == {
         "Add an alert",
+        "Add an objective",
         "Add a service",
         "Add a person",
         "Have somebody told of repairs",
@@ -85,6 +86,17 @@ def test_the_alert_that_is_added_is_deployed(tmp_path: Path) -> None:
     after = platform(tmp_path, "Add an alert")
 
     assert alerts(after) - alerts(load_platform(DATA, settings())) == {"AuroraCPUExhausted"}
+
+
+def test_the_objective_that_is_added_is_counted(tmp_path: Path) -> None:
+    rules = [
+        rule
+        for file in platform(tmp_path, "Add an objective").rules
+        for group in file.groups
+        for rule in group["rules"]
+    ]
+
+    assert "orders-latency" in {rule.get("labels", {}).get("objective") for rule in rules}
 
 
 def test_the_service_that_is_added_can_be_paged_about(tmp_path: Path) -> None:

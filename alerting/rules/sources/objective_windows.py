@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -58,6 +58,14 @@ class ObjectiveSeries:
         """Return the series of a window's burn rate: the share of bad events, in multiples of the error budget."""
         return f"orion:objective{self.suffix}:burn_rate{window}"
 
+    def bad_increase(self, window: str) -> str:
+        """Return the series of bad events in a window."""
+        return self.bad(f"increase{window}")
+
+    def latest(self, name: Callable[[str], str], window: str) -> str:
+        """Return the latest value of a series of a window, which may be recorded every five minutes only."""
+        return name(window) if window in self.of_ticks() else f"last_over_time({name(window)}[{KEPT}])"
+
     def of_ticks(self) -> tuple[str, ...]:
         """Return the windows that are summed every tick, the shortest first: those of a page."""
         return _windows(self.windows.page)
@@ -77,12 +85,15 @@ def rule(record: str, expression: str, labels: Mapping[str, str] | None = None) 
 
 
 def tick_rules(series: ObjectiveSeries, labels: Sequence[str]) -> Iterator[Rule]:
-    """Yield what is recorded every tick: the windows of a page, and what is left of the budget."""
+    """Yield what is recorded every tick: the windows of a page, what is left of the budget, and the pairs that burn."""
     ticks = f"increase{TICK}"
     for window in series.of_ticks():
         yield rule(series.bad(f"increase{window}"), f"sum_over_time({series.bad(ticks)}[{window}])")
         yield rule(series.total(f"increase{window}"), f"sum_over_time({series.total(ticks)}[{window}])")
-        yield from _ratio_rules(series, window)
+        yield _ratio_rule(series, window)
+        yield _burn_rule(series, window)
+    for window in series.of_stages():
+        yield _burn_rule(series, window)
     period = f"increase{series.windows.period}"
     # Time of which nothing is known counts as free of bad events, at the mean traffic of the rest: by the ratio alone,
     # ten minutes of failures on a service's first day would be a month's.
@@ -99,9 +110,20 @@ def tick_rules(series: ObjectiveSeries, labels: Sequence[str]) -> Iterator[Rule]
     holds = {first: _longer(second.short, first.short) for first, second in pairwise(pairs)}
     for pair in pairs:
         yield _pair_rule(series, pair, PAGE, labels, holds.get(pair))
+    for pair in series.windows.ticket:
+        yield _pair_rule(series, pair, TICKET, labels)
+    first = series.windows.ticket[0]
+    long, short = series.burn(first.long), series.burn(first.short)
+    # What burns slower than it comes back is never gone, and few bad events foretell nothing.
+    yield rule(
+        OBJECTIVE_EXHAUSTED_IN,
+        f"({OBJECTIVE_REMAINING} > 0) * {milliseconds(series.windows.period) // 1000}\n"
+        f"/ ({long} > 1 and {short} > 1\n"
+        f"  and {series.latest(series.bad_increase, first.long)} >= {LEAST_BAD_EVENTS})",
+    )
 
 
-def stage_rules(series: ObjectiveSeries, labels: Sequence[str]) -> Iterator[Rule]:
+def stage_rules(series: ObjectiveSeries) -> Iterator[Rule]:
     """Yield what is recorded every five minutes: the windows of a ticket, the period, and how much of it is known.
 
     A stage ends one tick ago: the last tick may not be recorded yet when a stage is evaluated.
@@ -118,18 +140,8 @@ def stage_rules(series: ObjectiveSeries, labels: Sequence[str]) -> Iterator[Rule
         yield rule(series.bad(f"increase{window}"), f"sum_over_time({series.bad(stage)}[{window}])")
         yield rule(series.total(f"increase{window}"), f"sum_over_time({series.total(stage)}[{window}])")
         if window != period:
-            yield from _ratio_rules(series, window)
+            yield _ratio_rule(series, window)
     yield rule(OBJECTIVE_COVERAGE, f"clamp_max(sum_over_time({covered}[{period}]) / {stages_of_a_period}, 1)")
-    for pair in series.windows.ticket:
-        yield _pair_rule(series, pair, TICKET, labels)
-    first = series.windows.ticket[0]
-    # What burns slower than it comes back is never gone, and few bad events foretell nothing.
-    yield rule(
-        OBJECTIVE_EXHAUSTED_IN,
-        f"({OBJECTIVE_REMAINING} > 0) * {milliseconds(period) // 1000}\n"
-        f"/ ({series.burn(first.long)} > 1 and {series.burn(first.short)} > 1\n"
-        f"  and {series.bad(f'increase{first.long}')} >= {LEAST_BAD_EVENTS})",
-    )
 
 
 def no_series_rule(every: Iterable[ObjectiveSeries]) -> Rule:
@@ -147,28 +159,30 @@ def owned(expression: str, labels: Iterable[str]) -> str:
     return f"({expression})\n* {ON_OBJECTIVE} group_left ({carried}) ({OBJECTIVE_ERROR_BUDGET} > bool 0)"
 
 
-def _ratio_rules(series: ObjectiveSeries, window: str) -> Iterator[Rule]:
+def _ratio_rule(series: ObjectiveSeries, window: str) -> Rule:
     increase = f"increase{window}"
-    yield rule(series.ratio(window), f"{series.bad(increase)} / ({series.total(increase)} > 0)")
-    yield rule(series.burn(window), f"{series.ratio(window)} / {ON_OBJECTIVE} group_left () {OBJECTIVE_ERROR_BUDGET}")
+    return rule(series.ratio(window), f"{series.bad(increase)} / ({series.total(increase)} > 0)")
+
+
+def _burn_rule(series: ObjectiveSeries, window: str) -> Rule:
+    share = series.latest(series.ratio, window)
+    return rule(series.burn(window), f"{share} / {ON_OBJECTIVE} group_left () {OBJECTIVE_ERROR_BUDGET}")
 
 
 def _pair_rule(
     series: ObjectiveSeries, pair: WindowPair, urgency: str, labels: Sequence[str], hold: str | None = None
 ) -> Rule:
     factor = f"{pair.factor:.10g}"
-    short = series.burn(pair.short) if hold is None else f"max_over_time({series.burn(pair.short)}[{hold}])"
-    return rule(
-        OBJECTIVE_BURNING,
-        owned(
-            f"{series.ratio(pair.long)}\n"
-            f"and {series.burn(pair.long)} > {factor}\n"
-            f"and {short} > {factor}\n"
-            f"and {series.bad(f'increase{pair.long}')} >= {LEAST_BAD_EVENTS}",
-            labels,
-        ),
-        {PAIR: f"{pair.long}/{pair.short}", URGENCY: urgency},
+    short = series.burn(pair.short)
+    if hold is not None:
+        short = f"max_over_time({series.burn(pair.short)}[{hold}])"
+    burning = (
+        f"{series.latest(series.ratio, pair.long)}\n"
+        f"and {series.burn(pair.long)} > {factor}\n"
+        f"and {short} > {factor}\n"
+        f"and {series.latest(series.bad_increase, pair.long)} >= {LEAST_BAD_EVENTS}"
     )
+    return rule(OBJECTIVE_BURNING, owned(burning, labels), {PAIR: f"{pair.long}/{pair.short}", URGENCY: urgency})
 
 
 def _longer(window: str, other: str) -> str | None:

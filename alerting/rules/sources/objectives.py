@@ -113,14 +113,13 @@ def _shared_groups(standard: Tier, every: tuple[ObjectiveSeries, ...], labels: l
         *(one for series in every for one in tick_rules(series, labels)),
         no_series_rule(every),
         page_alert(period),
+        ticket_alert(period),
         *budget_alerts(labels, bad_events),
+        running_out_alert(labels, bad_events),
         series_alert(),
     ]
-    stages = [
-        *(one for series in every for one in stage_rules(series, labels)),
-        ticket_alert(period),
-        running_out_alert(labels, bad_events),
-    ]
+    # No alert is here: Alertmanager's start counts on alerts that are sent again with every evaluation.
+    stages = [one for series in every for one in stage_rules(series)]
     yield _group("orion.slo.alerts", path, TICK, [(one, path) for one in ticks])
     yield _group("orion.slo.budget", path, STAGE, [(one, path) for one in stages])
 
