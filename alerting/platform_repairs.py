@@ -116,6 +116,15 @@ class ClusterRight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRight:
+    """The bastion's rights in the account: a service, its actions, and the ends of the ARNs they are allowed on."""
+
+    service: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Repair:
     """A repair: the alert, the action that runs on it, and the team that is told of a failure."""
 
@@ -137,8 +146,9 @@ class Repairs:
     """All repairs and the actions that they use.
 
     `namespaces` are those that may be touched. `rights` are what the actions need in each of them, `cluster_rights`
-    what they need of resources that belong to no namespace. People may approve a repair for `approval_seconds`.
-    Beyond `approval_above` every repair that changes anything waits for an approval.
+    what they need of resources that belong to no namespace, `account_rights` what they need in the account. People may
+    approve a repair for `approval_seconds`. Beyond `approval_above` every repair that changes anything waits for an
+    approval.
     """
 
     actions: tuple[RepairAction, ...]
@@ -150,6 +160,7 @@ class Repairs:
     cluster_rights: tuple[ClusterRight, ...]
     approval_seconds: int
     approval_above: ApprovalCeiling | None = None
+    account_rights: tuple[AccountRight, ...] = ()
 
     def as_function_data(self) -> dict[str, Any]:
         """Return what the function is given in its zip as `remediations.json`: names and patterns, nothing of AWS."""

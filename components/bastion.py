@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
-from alerting.platform_repairs import ClusterRight, Repairs
+from alerting.platform_repairs import AccountRight, ClusterRight, Repairs
 from alerting.repairs import bastion_proof
 from alerting.repairs.compile import MAINTENANCE_RIGHT
 from alerting.repairs.ssm_documents import document_text
@@ -154,11 +154,21 @@ class Bastion(pulumi.ComponentResource):
                     resources=[args.key_arn],
                     conditions={"StringEquals": {"kms:ViaService": f"s3.{self._settings.aws.region}.amazonaws.com"}},
                 ),
+                *self._account_rights(args.spec.repairs.account_rights),
             ),
             opts=self._child,
         )
         profile = aws.iam.InstanceProfile(f"{self._name}-profile", name=BASTION, role=role.name, opts=self._child)
         return role, policy, profile
+
+    def _account_rights(self, rights: Sequence[AccountRight]) -> Iterator[Statement]:
+        """Yield what the actions that answer an alert need in the account."""
+        for number, right in enumerate(rights, 1):
+            yield Statement(
+                sid=f"Repair{number}",
+                actions=[f"{right.service}:{action}" for action in right.actions],
+                resources=[arn(self._settings, right.service, resource) for resource in right.resources],
+            )
 
     def _security_group(self) -> tuple[aws.ec2.SecurityGroup, list[pulumi.Resource]]:
         """Return the group, and the rules without which the instance's first start fails.

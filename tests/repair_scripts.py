@@ -16,9 +16,15 @@ NO_MAINTENANCE = "exit 0"
 
 
 def run_script(
-    directory: Path, action: str, kubectl: str, parameters: Mapping[str, str], *, maintenance: str = NO_MAINTENANCE
+    directory: Path,
+    action: str,
+    kubectl: str,
+    parameters: Mapping[str, str],
+    *,
+    maintenance: str = NO_MAINTENANCE,
+    aws: str | None = None,
 ) -> StepResult:
-    """Run an action's script with the text of a program as kubectl, which is put into `directory`.
+    """Run an action's script with the text of a program as kubectl, and of one as aws, which are put into `directory`.
 
     `maintenance` are shell commands that answer for the ConfigMap that declares maintenance.
     """
@@ -28,7 +34,13 @@ def run_script(
     deployed = repair_actions()[action]
     document = read_document(deployed.document_name, "1", document_text(deployed.content))
     (step,) = document.steps
-    agent = Agent("i-1", kubectl=_program(directory / "kubectl", shim), kubeconfig=lambda: "", region="us-east-1")
+    agent = Agent(
+        "i-1",
+        kubectl=_program(directory / "kubectl", shim),
+        aws=None if aws is None else _program(directory / "aws", aws),
+        kubeconfig=lambda: "",
+        region="us-east-1",
+    )
     try:
         given = parameter_values(document, {name: [value] for name, value in parameters.items()})
         return agent.run(COMMAND, step, received_values(document, given))

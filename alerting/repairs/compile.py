@@ -14,6 +14,7 @@ from typing import Any
 from alerting import names
 from alerting.catalog import Catalog
 from alerting.platform_repairs import (
+    AccountRight,
     ActionModes,
     ClusterRight,
     HandOver,
@@ -93,6 +94,11 @@ def repairs(catalog: Catalog, time_scale: float = 1, environment: Environment = 
         namespaces=namespaces,
         rights=rights_of(right for action in actions for right in action.rights),
         cluster_rights=rights_of(right for action in actions for right in action.cluster_rights),
+        account_rights=tuple(
+            AccountRight(service=right.service, actions=right.actions, resources=right.resources)
+            for action in actions
+            for right in action.account_rights
+        ),
         approval_seconds=scaled(APPROVAL_SECONDS, time_scale),
         approval_above=approval_ceiling(catalog, environment),
     )

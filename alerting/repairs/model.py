@@ -170,12 +170,28 @@ class Right(ClosedModel):
     verbs: tuple[Verb, ...]
 
 
+class AccountRight(ClosedModel):
+    """A script's rights in the AWS account: a service, its actions, and the ends of the ARNs they are allowed on."""
+
+    service: str = Field(pattern=r"^[a-z0-9-]+$")
+    actions: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z]+$")], ...] = Field(min_length=1)
+    resources: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z-]+[:/][A-Za-z0-9*/:-]+$")], ...] = Field(
+        min_length=1
+    )
+
+    @property
+    def changes_anything(self) -> bool:
+        """Say whether the rights are for more than reading, by the names that AWS gives its actions."""
+        return any(not action.startswith(("Describe", "Get", "List")) for action in self.actions)
+
+
 class ActionFile(ClosedModel):
     """runbooks/actions/NAME.yaml: a repair or a diagnosis.
 
     `rights` are what its script needs in the namespaces that may be touched, `cluster_rights` what it needs of
-    resources that belong to none; the bastion gets these and no others. `bounds` names the bounds that the script
-    reads; catalog/remediations.yaml sets them.
+    resources that belong to none, `account_rights` what it needs in the AWS account; the bastion gets these and no
+    others. `bounds` names the bounds that the script reads; catalog/remediations.yaml sets them. `approval_only` is for
+    an action that never runs without an approval.
 
     `target` names the parameters that say what is repaired, whichever alert asks and however it has changed: a
     deployment's namespace and name, but not its revision. An action without it is about its alert's service, since a
@@ -194,9 +210,12 @@ class ActionFile(ClosedModel):
     bounds: tuple[ActionName, ...] = ()
     rights: tuple[Right, ...]
     cluster_rights: tuple[Right, ...] = ()
+    account_rights: tuple[AccountRight, ...] = ()
+    approval_only: bool = False
     document: SsmDocument
 
     @property
     def changes_cluster(self) -> bool:
         """Say whether the action may do more than read: such an action does nothing during maintenance."""
-        return any(set(right.verbs) - READING for right in (*self.rights, *self.cluster_rights))
+        in_the_cluster = any(set(right.verbs) - READING for right in (*self.rights, *self.cluster_rights))
+        return in_the_cluster or any(right.changes_anything for right in self.account_rights)

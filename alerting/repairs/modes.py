@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from alerting.catalog import Catalog
 from alerting.platform_repairs import ApprovalCeiling, Hours, TimedMode
-from alerting.repairs.model import ActionMode, ModeRule
+from alerting.repairs.model import ActionMode, ModeRule, RemediationEntry
 from alerting.settings import ChatMode, Environment, RepairMode, Settings
 from alerting.source.problems import CatalogError, Problem, not_allowed
 
@@ -24,9 +24,11 @@ def strictest(rules: Iterable[ModeRule]) -> ActionMode:
 
 
 def mode_of(catalog: Catalog, action: str, environment: Environment) -> ActionMode:
-    """Return the mode of an action in an environment, for every service."""
-    rules = (rule for rule in _rules(catalog, action, environment) if rule.hours is None)
-    return strictest(rule for rule in rules if rule.service is None)
+    """Return the mode of an action in an environment, for every service: an approval at least, where it needs one."""
+    rules = [rule for rule in _rules(catalog, action, environment) if rule.hours is None and rule.service is None]
+    if catalog.actions[action].approval_only:
+        rules.append(ModeRule(mode=ActionMode.APPROVE))
+    return strictest(rules)
 
 
 def service_modes(catalog: Catalog, action: str, environment: Environment) -> dict[str, ActionMode]:
@@ -80,6 +82,11 @@ def mode_problems(catalog: Catalog) -> Iterator[Problem]:
         if rule.action is not None and rule.action not in catalog.actions:
             advice = "Name an action of runbooks/actions"
             yield not_allowed(document.place((*path, "action")), rule.action, catalog.actions, advice)
+        elif rule.action is not None and rule.mode is ActionMode.AUTO and catalog.actions[rule.action].approval_only:
+            message = (
+                f"found auto, and {rule.action} runs with an approval only; allowed: off, dry-run, approve. Change it"
+            )
+            yield Problem(document.place((*path, "mode")), message)
         if rule.service is not None and rule.service not in catalog.services:
             advice = "Name a service of catalog/services.yaml"
             yield not_allowed(document.place((*path, "service")), rule.service, catalog.services, advice)
@@ -116,6 +123,12 @@ def _approver_problems(catalog: Catalog) -> Iterator[Problem]:
                     "Add `approvers:` with `teams:` or `people:`"
                 )
                 yield Problem(document.place(("modes", index, "mode")), message)
+        for alert, entry in _answered_on_approval(catalog):
+            message = (
+                f"action {entry.action} runs with an approval only, and nobody may approve. "
+                "Add `approvers:` with `teams:` or `people:`, or name another action"
+            )
+            yield Problem(document.place(("remediations", alert, "action")), message)
         if catalog.approval_above:
             message = (
                 "found repairs that need an approval, and nobody may approve. Add `approvers:` with `teams:` or "
@@ -159,8 +172,24 @@ def require_approvable(catalog: Catalog, settings: Settings) -> None:
         for index, entry in enumerate(catalog.approval_above)
         if entry.environment in {None, settings.environment}
     ]
+    problems += [
+        Problem(
+            document.place(("remediations", alert, "action")),
+            f"action {entry.action} runs with an approval only, and {chat_is_off}; allowed: off or dry-run for it. "
+            "Add a rule to `modes:`, or set chat up (docs/episodes.md)",
+        )
+        for alert, entry in _answered_on_approval(catalog)
+        if mode_of(catalog, entry.action, settings.environment) is ActionMode.APPROVE
+    ]
     if problems:
         raise CatalogError(problems)
+
+
+def _answered_on_approval(catalog: Catalog) -> Iterator[tuple[str, RemediationEntry]]:
+    """Yield the alerts that are answered by an action which needs an approval, whatever the rules say."""
+    for alert, entry in catalog.remediations.items():
+        if entry.action in catalog.actions and catalog.actions[entry.action].approval_only:
+            yield alert, entry
 
 
 def _rules(catalog: Catalog, action: str, environment: Environment) -> Iterator[ModeRule]:

@@ -26,7 +26,7 @@ from tests.lambda_events import function_repairs
 
 pytestmark = pytest.mark.integration
 
-UNUSED = {"cordon_node", "restart_deployment"}
+UNUSED = {"cordon_node", "fail_over_aurora", "restart_deployment"}
 """The actions that answer no alert of the catalog."""
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "impersonate", "escalate")
 MONITORING = "monitoring"

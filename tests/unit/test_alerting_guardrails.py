@@ -199,3 +199,50 @@ def test_a_ceiling_needs_approvers(tmp_path: Path) -> None:
 
     place = f"{REMEDIATIONS}:{line_of(root, REMEDIATIONS, 'approval_above:')}: approval_above: "
     assert problem.startswith(f"{place}found repairs that need an approval, and nobody may approve")
+
+
+HANDED = "AuroraHighCPU:\n    action: hand_to_database_team"
+FAILED_OVER = "AuroraHighCPU:\n    action: fail_over_aurora"
+LIMITS = "hourly_limits:\n  fail_over_aurora: {service: 1, platform: 1}\n"
+
+
+def with_failover(root: Path, *rules: str) -> Path:
+    """Have Aurora fail over, by these rules of modes."""
+    changed(root, REMEDIATIONS, HANDED, FAILED_OVER)
+    path = root / REMEDIATIONS
+    text = path.read_text().replace("hourly_limits:\n", LIMITS).replace("modes:\n", "\n".join(["modes:", *rules, ""]))
+    path.write_text(text)
+    page = root / "runbooks/AuroraHighCPU.md"
+    page.write_text(page.read_text().replace("hand_to_database_team", "fail_over_aurora"))
+    return root
+
+
+def test_an_action_for_approval_only_waits_for_one_without_any_rule(tmp_path: Path) -> None:
+    root = with_failover(tmp_path / "root")
+
+    made = repairs(load_catalog(root))
+
+    assert made.as_function_data()["actions"]["fail_over_aurora"]["mode"] == "approve"
+    rights = {f"{right.service}:{action}" for right in made.account_rights for action in right.actions}
+    assert rights == {"rds:DescribeDBClusters", "rds:DescribeDBInstances", "rds:FailoverDBCluster"}
+    assert repairs(fixture_catalog()).account_rights == ()
+
+
+def test_a_rule_that_makes_an_action_for_approval_only_automatic_is_refused(tmp_path: Path) -> None:
+    root = with_failover(tmp_path / "root", "  - {mode: auto, action: fail_over_aurora, environment: dev}")
+
+    (problem,) = problems(root)
+
+    place = f"{REMEDIATIONS}:{line_of(root, REMEDIATIONS, 'mode: auto')}: modes.0.mode: "
+    assert problem == (
+        f"{place}found auto, and fail_over_aurora runs with an approval only; allowed: off, dry-run, approve. Change it"
+    )
+
+
+def test_an_action_for_approval_only_needs_chat_or_is_off(tmp_path: Path) -> None:
+    stack = settings().model_copy(update={"repairs": RepairMode.ON})
+    off = "  - {mode: off, action: fail_over_aurora}"
+
+    assert build_platform(load_catalog(with_failover(tmp_path / "off", off)), stack).repairs
+    with pytest.raises(CatalogError, match="fail_over_aurora runs with an approval only, and the setting `chat`"):
+        build_platform(load_catalog(with_failover(tmp_path / "root")), stack)

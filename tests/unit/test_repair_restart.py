@@ -22,6 +22,7 @@ PARAMETERS = POD | {
     "deployment": "orders",
     "replicas": "2",
     "revision": "2",
+    "instance": "orion-aurora-1",
     "node": "ip-10-0-1-2.ec2.internal",
     "machine": "ec2a1b2c-0000-4000-8000-000000000001",
 }
@@ -153,6 +154,7 @@ def test_an_eviction_that_is_refused_is_told_as_what_it_is(
 def test_which_actions_change_the_cluster() -> None:
     assert CHANGING == [
         "cordon_node",
+        "fail_over_aurora",
         "restart_deployment",
         "restart_pod",
         "rollback_deployment",

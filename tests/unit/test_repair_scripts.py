@@ -19,6 +19,7 @@ from tests.repair_scripts import run_script
 POD = {name: LABELS[name] for name in ("namespace", "pod", "uid")}
 SCALED = {"namespace": "orion", "deployment": "orders", "replicas": "2"}
 NODE = {"node": "ip-10-0-1-2.ec2.internal", "machine": "ec2a1b2c-0000-4000-8000-000000000001"}
+INSTANCE = {"instance": "orion-aurora-1"}
 ROLLED_BACK = {"namespace": "orion", "deployment": "orders", "revision": "2"}
 
 
@@ -214,7 +215,7 @@ def test_a_revision_is_not_taken_back_before_it_can_be_judged(
 
 @pytest.mark.parametrize("action", sorted(repair_actions()))
 def test_a_command_whose_time_is_over_when_its_turn_comes_touches_nothing(tmp_path: Path, action: str) -> None:
-    given = POD | SCALED | ROLLED_BACK | NODE | {NOT_AFTER: str(int(time.time()) - 1)}
+    given = POD | SCALED | ROLLED_BACK | NODE | INSTANCE | {NOT_AFTER: str(int(time.time()) - 1)}
     parameters = {name: given[name] for name in repair_actions()[action].content["parameters"]}
 
     done = run_script(tmp_path, action, "#!/bin/bash\necho it was asked\nexit 1\n", parameters)

@@ -45,9 +45,17 @@ class StepResult:
 class Agent:
     """Runs the commands of one instance. `kubeconfig` returns what the instance is to the cluster, at that moment."""
 
-    def __init__(self, instance_id: str, *, kubectl: Path | None, kubeconfig: Callable[[], str], region: str) -> None:
+    def __init__(
+        self,
+        instance_id: str,
+        *,
+        kubectl: Path | None,
+        kubeconfig: Callable[[], str],
+        region: str,
+        aws: Path | None = None,
+    ) -> None:
         self._instance_id = instance_id
-        self._kubectl = kubectl
+        self._programs = {"kubectl": kubectl, "aws": aws}
         self._kubeconfig = kubeconfig
         self._region = region
         self._pool = ThreadPoolExecutor(COMMANDS_AT_ONCE, thread_name_prefix=f"agent-{instance_id}")
@@ -77,11 +85,12 @@ class Agent:
 
     def run(self, command_id: str, step: Step, parameters: Mapping[str, str]) -> StepResult:
         """Run one script with its parameters as environment variables."""
-        with tempfile.TemporaryDirectory(prefix=f"{command_id[:8]}-") as name:
-            folder = Path(name)
+        with tempfile.TemporaryDirectory(prefix=f"{command_id[:8]}-") as directory:
+            folder = Path(directory)
             (folder / "bin").mkdir()
-            if self._kubectl is not None:
-                (folder / "bin" / "kubectl").symlink_to(self._kubectl)
+            for name, program in self._programs.items():
+                if program is not None:
+                    (folder / "bin" / name).symlink_to(program)
             kubeconfig = folder / "kubeconfig"
             kubeconfig.write_text(self._kubeconfig())
             kubeconfig.chmod(0o600)
@@ -89,8 +98,8 @@ class Agent:
             script.write_text(step.script)
             environment = {
                 "PATH": f"{folder / 'bin'}:/usr/local/bin:/usr/bin:/bin",
-                "HOME": name,
-                "TMPDIR": name,
+                "HOME": directory,
+                "TMPDIR": directory,
                 "LANG": "C.UTF-8",
                 "KUBECONFIG": str(kubeconfig),
                 "AWS_SSM_INSTANCE_ID": self._instance_id,
