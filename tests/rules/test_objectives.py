@@ -196,7 +196,7 @@ QUIET = {
     "a spike": Traffic(total=[STEADY] * HOURS, bad=[0] * 800 + [STEADY] + [0] * (HOURS - 801)),
     "below every factor": burning(0, HOURS, 0.0009),
     # Four failures are all of the requests.
-    "low traffic": Traffic(total=[0, 1] * 2 + [0, 0] * (HOURS // 2 - 2), bad=[0, 1] * 2 + [0, 0] * (HOURS // 2 - 2)),
+    "low traffic": Traffic(total=[0, 1] * 4 + [0, 0] * (HOURS // 2 - 4), bad=[0, 1] * 4 + [0, 0] * (HOURS // 2 - 4)),
     "no traffic": Traffic(total=[0] * HOURS, bad=[0] * HOURS),
 }
 
