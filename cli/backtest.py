@@ -28,12 +28,12 @@ INTERRUPTED = 130
 
 
 class BacktestRefused(AlertingError):
-    """What is asked for cannot be evaluated. The message says what was found and what is allowed."""
+    """A question that cannot be evaluated. The message says what was found and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked: no `alerts` means all of them, `changes_only` those that differ from the rules in force.
+    """A question: no `alerts` means all of them, `changes_only` those that differ from the rules in force.
 
     `reference` is the commit whose rules are in force. `picture` is the file that an SVG is written to.
     """
@@ -71,7 +71,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the alerts would have done, and with the rules in force at `commit`, if those can be read."""
+    """Firings that the alerts would have had, and those with the rules in force at `commit`, if those can be read."""
 
     report: BacktestReport
     summaries: tuple[AlertSummary, ...]

@@ -30,7 +30,7 @@ class BacktestFailed(AlertingError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What is evaluated: a data folder or the URL of a Prometheus (`source`), how long, and until when.
+    """The evaluation to be made: a data folder or the URL of a Prometheus (`source`), how long, and until when.
 
     Without `length` it is 30 days, or all that there is if that is less. Without `end` it is the last sample of a
     folder, and now for a URL. `http_config` is a file with Prometheus' HTTP client configuration.

@@ -1,1 +1,1 @@
-"""What alerts would have done over a history: read from the rule engine's report, counted, compared and drawn."""
+"""The firings that alerts would have had over a history: read from the rule engine, counted, compared and drawn."""

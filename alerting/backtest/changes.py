@@ -26,7 +26,7 @@ Series = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertChange:
-    """What a change does to one alert: how often it fired and paged before and after, and the time that differs.
+    """The effect of a change on one alert: its firings and pages before and after, and the time that differs.
 
     `added_seconds` is the time in which a series of it fires after the change only, `removed_seconds` before it only.
     """
@@ -41,7 +41,7 @@ class AlertChange:
 
     @property
     def nothing(self) -> bool:
-        """Whether the alert did the same before and after."""
+        """Say whether the alert did the same before and after."""
         return not (self.added_seconds or self.removed_seconds) and self.pages_before == self.pages_after
 
 

@@ -37,7 +37,7 @@ class Episode(ClosedModel):
 
 
 class AlertHistory(ClosedModel):
-    """What one alerting rule did. `interval` is its group's, in seconds, and `first_tick` its first evaluation."""
+    """Firings of one alerting rule. `interval` is its group's, in seconds, and `first_tick` its first evaluation."""
 
     alert: str
     file: str
@@ -59,7 +59,7 @@ class RuleFailure(ClosedModel):
 
 
 class BacktestReport(ClosedModel):
-    """What every alert did from `start` to `end` (Unix seconds). `history_start` is None where it is not known."""
+    """Firings of every alert from `start` to `end` (Unix seconds). `history_start` is None where it is not known."""
 
     start: float
     end: float

@@ -17,7 +17,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertSummary:
-    """What an alert did in the window. Its series are told apart by their labels.
+    """The firings of an alert in the window. Its series are told apart by their labels.
 
     `firings` counts how often one of its series began to fire, `firing_seconds` is the time in which at least one of
     them fired. `pages` are the incidents that it opened, before inhibition and silences. `still_firing` is whether it

@@ -1,4 +1,4 @@
-"""What is counted, compared and drawn of a backtest's report."""
+"""Counting, comparing and drawing of a backtest's report."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def report(*episodes: tuple[dict[str, str], float, float], alerts: tuple[str, ..
 
 
 class TestSummary:
-    """How often, how long, how many pages."""
+    """Firings, their time, and pages."""
 
     def test_series_that_overlap_count_once_in_time_and_apart_in_firings(self) -> None:
         (summary,) = summarize(report((ORDERS, 0, 600), (GATEWAY, 300, 900)), DEPLOYMENT)
@@ -122,7 +122,7 @@ class TestSummary:
 
 
 class TestChanges:
-    """What a change adds and removes."""
+    """The firings that a change adds and removes."""
 
     def test_times_are_compared_series_by_series(self) -> None:
         before, after = report((ORDERS, 0, 600)), report((ORDERS, 300, 900), (GATEWAY, 0, 50))
