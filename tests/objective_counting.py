@@ -128,20 +128,31 @@ def traces(seed: int) -> list[Trace]:
     found: list[Trace] = []
     for _ in range(10):
         most = draw.choice([1, 20, 10_000])
-        resets = frozenset(draw.sample(range(5, LENGTH), draw.randint(0, 4)))
+        good, bad = ([draw.randint(0, most) for _ in range(LENGTH)] for _ in range(2))
+        resets = _seen_resets((good, bad), draw.sample(range(5, LENGTH), draw.randint(0, 4)))
         gaps = {
             start * 10 + each for start in draw.sample(range(1, LENGTH // 10), draw.randint(0, 4)) for each in range(3)
         }
         kept = {LENGTH - 1, LENGTH - 1 - ticks("1h"), *resets, *(tick - 1 for tick in resets)}
         found.append(
             Trace(
-                good=[draw.randint(0, most) for _ in range(LENGTH)],
-                bad=[draw.randint(0, most) for _ in range(LENGTH)],
+                good=good,
+                bad=bad,
                 resets=resets,
                 missed=frozenset(gaps - kept),
             )
         )
     return found
+
+
+def _seen_resets(counted: Sequence[Sequence[int]], drawn: Sequence[int]) -> frozenset[int]:
+    """Return the ticks of those drawn at which each counter falls: nobody can see a reset to a higher value."""
+    found: set[int] = set()
+    for tick in sorted(drawn):
+        begun = max(found, default=0)
+        if all(events[tick] < sum(events[begun:tick]) for events in counted):
+            found.add(tick)
+    return frozenset(found)
 
 
 def reset_counter(events: Sequence[int], trace: Trace) -> str:
