@@ -245,6 +245,11 @@ WITHOUT_A_FAULT: Mapping[str, str] = {
     "TargetDown": "it hears of what does not answer Prometheus: hold one down for a quarter of an hour",
     "ServiceMetricsIncomplete": "it hears of what is missing for six hours",
     "MarketCalendarEnds": "it is about catalog/market.yaml: have its last year end within 60 days",
+    **dict.fromkeys(
+        ("ErrorBudgetHalfSpent", "ErrorBudgetNearlySpent", "ErrorBudgetExhausted", "ErrorBudgetRunningOut"),
+        "it trusts a budget once a tenth of its period has been counted: three days of the story",
+    ),
+    "ObjectiveSeriesMissing": "it is about objectives that are written out: nothing here serves their series",
 }
 """The alerts that no fault sets off, and what to say of each."""
 

@@ -10,7 +10,7 @@ import yaml
 
 from alerting.versions import ALERTMANAGER_VERSION, PROMETHEUS_VERSION, TESTED_WITH
 from cli import main as command
-from tests.alerting_data import DATA, ROOT, copied_root
+from tests.alerting_data import ROOT, copied_root, fixture_catalog
 from tests.command_line import run
 
 
@@ -37,8 +37,7 @@ def test_check_says_what_is_there(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "✓ silence redis-migration of database: 2 alerts, 2099-12-05 01:00 to 2099-12-05 03:00 UTC" in said
     assert "! prod: catalog/silences.yaml: redis-migration: nothing silences these alerts here" in said
     assert "✗" not in said
-    rules = "".join(path.read_text() for path in (DATA / "rules").glob("*.yaml"))
-    alerts = rules.count("- alert: ")
+    alerts = len(fixture_catalog().rules.alerts)
     assert f"prod: {alerts} alerts, 7 paged services" in said
     assert f"dev: {alerts} alerts, nobody paged" in said
     assert f"Prometheus {PROMETHEUS_VERSION} and Alertmanager {ALERTMANAGER_VERSION} are what is tested with" in said
