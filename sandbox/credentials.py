@@ -19,8 +19,10 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 
-from sandbox.seed_data import REGION
-
+ACCOUNT_ID = "123456789012"
+ACCOUNT_VARIABLE = "MOTO_ACCOUNT_ID"
+"""Where moto reads which account it is."""
+REGION = "us-east-1"
 ACCESS_KEY_VARIABLE = "AWS_ACCESS_KEY_ID"
 SECRET_KEY_VARIABLE = "AWS_SECRET_ACCESS_KEY"  # noqa: S105 - a variable's name
 TOKEN_VARIABLE = "ORION_SANDBOX_PAGERDUTY_TOKEN"  # noqa: S105 - a variable's name

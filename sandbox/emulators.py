@@ -12,13 +12,13 @@ from typing import Any
 from sandbox.clock import Clock
 from sandbox.clouds.serving import SCALE_VARIABLE
 from sandbox.cluster.control_plane import ControlPlane
-from sandbox.credentials import Credentials
+from sandbox.credentials import ACCOUNT_ID, ACCOUNT_VARIABLE, REGION, Credentials
 from sandbox.journal import JOURNAL_VARIABLE, Journal
 from sandbox.metrics.application import create_application as create_metrics
 from sandbox.metrics.cluster import KubernetesView
 from sandbox.metrics.faults import Faults
 from sandbox.ports import LOOPBACK, free_port, listens
-from sandbox.seed_data import ACCOUNT_ID, ACCOUNT_VARIABLE, REGION, Network
+from sandbox.seed_data import Network
 from sandbox.service import HttpService, ProcessService
 
 ROOT = Path(__file__).parent.parent

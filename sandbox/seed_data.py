@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from sandbox.credentials import REGION, Credentials
+
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
-    from sandbox.credentials import Credentials
-
 REQUEST_TIMEOUT_SECONDS = 10.0
-ACCOUNT_ID = "123456789012"
-ACCOUNT_VARIABLE = "MOTO_ACCOUNT_ID"
-"""Where moto reads which account it is."""
-REGION = "us-east-1"
 EVERYWHERE = "0.0.0.0/0"
 NO_EMAIL = "visitor"
 """The Slack user without an email: nobody in PagerDuty can be found for them."""

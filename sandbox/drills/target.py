@@ -23,12 +23,12 @@ from sandbox.clock import Clock
 from sandbox.cluster.kubectl import kubectl
 from sandbox.cluster.node_agent.small_disk import fill, small_disk_of
 from sandbox.cluster.workloads import NAMESPACE
+from sandbox.credentials import ACCOUNT_ID, REGION
 from sandbox.drills.drill import DrillFailed
 from sandbox.drills.function_data import Data, changed_data
 from sandbox.drills.people import People
 from sandbox.journal import Journal
 from sandbox.runs import RUN_VARIABLE
-from sandbox.seed_data import ACCOUNT_ID, REGION
 from sandbox.service import ServiceFailed
 from sandbox.stack import Sandbox
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sandbox.credentials import REGION
 from sandbox.functions.process import FunctionFailed, FunctionProcess, current_process
 from sandbox.journal import Journal, Kind
-from sandbox.seed_data import REGION
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
-from sandbox.seed_data import REGION
+from sandbox.credentials import REGION
 
 CALLS = ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction")
 """The actions that a policy has to allow since October 2025, both of them."""

@@ -23,10 +23,9 @@ from sandbox import loopback
 from sandbox.cluster.control_plane import ControlPlane
 from sandbox.cluster.kubectl import Manifest, apply, kubectl
 from sandbox.cluster.workloads import NAMESPACE, PodSummary, Workloads
-from sandbox.credentials import Credentials
+from sandbox.credentials import ACCOUNT_ID, REGION, Credentials
 from sandbox.journal import JOURNAL_VARIABLE, Journal
 from sandbox.ports import free_port
-from sandbox.seed_data import ACCOUNT_ID, REGION
 from sandbox.service import ProcessService, wait_until_ready
 from tests.alerting_data import fixture_catalog
 from tests.lambda_events import ROOT, create_documents, create_state_table, function_data, function_repairs

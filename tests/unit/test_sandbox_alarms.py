@@ -16,9 +16,8 @@ from sandbox.clock import Clock
 from sandbox.clouds.aws.alarms import Alarm, Alarms, Sources
 from sandbox.clouds.aws.clients import Clients
 from sandbox.clouds.aws.server import AwsServer, function_errors, oldest_message, waiting_messages
-from sandbox.credentials import Credentials
+from sandbox.credentials import ACCOUNT_ID, REGION, Credentials
 from sandbox.journal import Journal, Kind
-from sandbox.seed_data import ACCOUNT_ID, REGION
 
 DESCRIBED: dict[str, Any] = {
     "AlarmName": "silent",

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from sandbox.clouds.aws.server import AwsServer
 from sandbox.clouds.serving import clock_from_environment
-from sandbox.credentials import Credentials
+from sandbox.credentials import ACCOUNT_ID, ACCOUNT_VARIABLE, REGION, Credentials
 from sandbox.garbage import search_rarely
 from sandbox.journal import Journal
-from sandbox.seed_data import ACCOUNT_ID, ACCOUNT_VARIABLE, REGION
 from tools.paths import tool
 
 

@@ -21,11 +21,10 @@ from sandbox.clouds.aws.event_rules import keep_events_from_schedules
 from sandbox.clouds.aws.identity import ClusterIdentities
 from sandbox.clouds.aws.moto_middleware import Front
 from sandbox.clouds.aws.network import make_network
-from sandbox.credentials import Credentials
+from sandbox.credentials import ACCOUNT_ID, REGION, Credentials
 from sandbox.guard import WsgiGuard
 from sandbox.journal import Journal, Kind
 from sandbox.ports import LOOPBACK, free_port
-from sandbox.seed_data import ACCOUNT_ID, REGION
 
 STOP_SECONDS = 10.0
 ALARMS_STORY_SECONDS = 15.0
