@@ -40,18 +40,22 @@ class _Shares:
         self._rules = rules
         self._following: set[str] = set()
         self._known: dict[tuple[Question, str], bool] = {}
+        self._read: dict[int, tuple[promql_parser.Expr, bool]] = {}
         self._went_in_a_circle = False
 
     def has_minimum(self, expression: promql_parser.Expr) -> bool:
         """Say whether an expression reads no share, or each of its alternatives also has a minimum of events."""
-        if not self._reads_share(expression):
-            return True
+        return not self._reads_share(expression) or self._limits_share(expression)
+
+    def _limits_share(self, expression: promql_parser.Expr) -> bool:
+        """Say whether each alternative of an expression that reads a share has a minimum of events."""
         match expression:
             case promql_parser.BinaryExpr():
                 left, right = expression.lhs, expression.rhs
                 match _operation(expression):
                     case "and":
-                        return any(self._is_minimum(side) or self._limits_share(side) for side in (left, right))
+                        sides = (left, right)
+                        return any(map(self._is_minimum, sides)) or any(map(self._reads_limited_share, sides))
                     case "unless":
                         return self.has_minimum(left)
                     case "/" if self._counts(left) and self._counts(right):
@@ -68,8 +72,8 @@ class _Shares:
     def _lacks_minimum(self, expression: promql_parser.Expr) -> bool:
         return not self.has_minimum(expression)
 
-    def _limits_share(self, expression: promql_parser.Expr) -> bool:
-        return self._reads_share(expression) and self.has_minimum(expression)
+    def _reads_limited_share(self, expression: promql_parser.Expr) -> bool:
+        return self._reads_share(expression) and self._limits_share(expression)
 
     def _is_minimum(self, expression: promql_parser.Expr) -> bool:
         match expression:
@@ -85,6 +89,16 @@ class _Shares:
                 return False
 
     def _reads_share(self, expression: promql_parser.Expr) -> bool:
+        """Say whether an expression reads a share. Each part of an alert is asked for again by what it is a part of."""
+        _, known = self._read.get(id(expression), (None, None))
+        if known is not None:
+            return known
+        answer = self._is_share(expression)
+        if not self._following:
+            self._read[id(expression)] = expression, answer  # with it, so that nothing else gets its id
+        return answer
+
+    def _is_share(self, expression: promql_parser.Expr) -> bool:
         match expression:
             case promql_parser.Call() if expression.func.name in _SHARES:
                 return True
