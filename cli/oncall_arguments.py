@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from alerting.catalog import Catalog
 from alerting.errors import AlertingError
 from alerting.source.fields import YEARS
-from alerting.source.time_zones import time_zone_names
+from alerting.source.time_zones import is_time_zone
 
 
 class QuestionUnclear(AlertingError):
@@ -43,7 +43,7 @@ def ask(at: str | None, zone: str | None, team: str | None, weeks: int) -> Quest
 
     Raises `QuestionUnclear`.
     """
-    if zone is not None and zone not in time_zone_names():
+    if zone is not None and not is_time_zone(zone):
         raise QuestionUnclear(f'--zone: found "{zone}"; allowed: an IANA name such as Europe/London')
     readers = ZoneInfo(zone) if zone else None
     return Question(at=_moment(at, readers), zone=readers, team=team, weeks=weeks)

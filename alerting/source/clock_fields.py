@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from alerting.source.time_zones import time_zone_names
+from alerting.source.time_zones import is_time_zone
 
 
 class Weekday(StrEnum):
@@ -24,7 +24,7 @@ class Weekday(StrEnum):
 
 
 def _a_time_zone(text: str) -> str:
-    if text not in time_zone_names():
+    if not is_time_zone(text):
         raise ValueError("an IANA name such as America/New_York is allowed")
     return text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -28,10 +29,10 @@ class _Folder:
         files = [*sorted(self.names), *([f"NAME{self.suffix}"] if self.suffix else [])]
         return listed([*files, *(f"{name}/" for name in sorted(self.folders))])
 
-    def allows(self, entry: Path) -> bool:
+    def allows(self, entry: os.DirEntry[str]) -> bool:
         if entry.is_dir():
             return entry.name in self.folders
-        named = entry.name in self.names or (self.suffix is not None and entry.suffix == self.suffix)
+        named = entry.name in self.names or (self.suffix is not None and entry.name.endswith(self.suffix))
         return named and entry.is_file()
 
 
@@ -57,10 +58,11 @@ def folder_problems(root: Path) -> Iterator[Problem]:
                 continue
             yield Problem(Place(file=folder.path), "the folder is not there. Make it")
             continue
-        for entry in sorted((root / folder.path).iterdir()):
-            if not entry.name.startswith(".") and not folder.allows(entry):
-                message = f"nothing reads it; allowed in {folder.path}/: {folder.allowed()}. Rename, move or remove it"
-                yield Problem(Place(file=f"{folder.path}/{entry.name}"), message)
+        with os.scandir(root / folder.path) as entries:
+            unread = sorted(one.name for one in entries if not one.name.startswith(".") and not folder.allows(one))
+        for name in unread:
+            message = f"nothing reads it; allowed in {folder.path}/: {folder.allowed()}. Rename, move or remove it"
+            yield Problem(Place(file=f"{folder.path}/{name}"), message)
 
 
 def domain_problems(file: str, generated: Collection[str]) -> Iterator[Problem]:

@@ -1,17 +1,24 @@
-"""The names of time zones, as this machine's database of them has them."""
+"""Names of time zones, held against this machine's database of them."""
 
 from __future__ import annotations
 
-import zoneinfo
 from functools import cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+_NO_PLACE = ("Etc/", "posix/", "right/")
 
 
 @cache
-def time_zone_names() -> frozenset[str]:
-    """Return the IANA names of the time zones of places, and `UTC`. Each is a file to be looked for, hence once.
+def is_time_zone(name: str) -> bool:
+    """Say whether a name is the IANA name of a place's time zone, or `UTC`. It is a file to be read, hence once.
 
     Left out is what keeps no place's clock: `EST` has no summer time, `Etc/GMT+5` lies west of Greenwich, and
     `localtime` is another zone on each machine.
     """
-    names = zoneinfo.available_timezones()
-    return frozenset(name for name in names if name == "UTC" or ("/" in name and not name.startswith("Etc/")))
+    if name != "UTC" and ("/" not in name or name.startswith(_NO_PLACE)):
+        return False
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # no such zone; no path below the database; a folder of it
+        return False
+    return True

@@ -12,7 +12,7 @@ from alerting.oncall.checks.coverage import HORIZON, cover_problems, moment
 from alerting.oncall.pagerduty import escalation_chain, escalation_policy
 from alerting.oncall.teams import OverrideEntry, RotationEntry, ScheduleEntry, Team
 from alerting.source.problems import Problem, not_allowed
-from alerting.source.time_zones import time_zone_names
+from alerting.source.time_zones import is_time_zone
 from alerting.source.yaml_source import Document, FieldPath
 
 FURTHEST_START = timedelta(days=365)
@@ -79,7 +79,7 @@ def _schedule_problems(
 
 @cache
 def _zone(name: str) -> ZoneInfo | None:
-    return ZoneInfo(name) if name in time_zone_names() else None
+    return ZoneInfo(name) if is_time_zone(name) else None
 
 
 def _people_of_rotation_problems(
