@@ -22,7 +22,7 @@ BACK_ENDS: Mapping[str, str] = {
     "alertmanager": "/-/ready",
     "pagerduty": "/sandbox/ready",
     "slack": "/sandbox/ready",
-    "aws": "/",
+    "aws": "/sandbox/health",
     "metrics": "/faults",
 }
 """How the names of those begin, among a run's addresses, that are asked whether they answer, and for which page."""

@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.clouds.aws.server import AwsServer
+from sandbox.console.backends import BACK_ENDS
 from sandbox.credentials import Credentials
 from sandbox.journal import Journal, Kind
 
@@ -115,6 +116,14 @@ def test_a_signature_is_good_for_its_own_request_only(account: Account) -> None:
 def test_nothing_is_read_without_a_key_but_that_it_answers(account: Account, path: str) -> None:
     assert httpx.get(f"{account.server.address}{path}").status_code == 403
     assert httpx.get(f"{account.server.address}/sandbox/health").json() == {"status": "ok"}
+
+
+def test_the_console_that_asks_whether_it_answers_is_not_refused(account: Account) -> None:
+    """It asks each second as long as its page is open, and shows what is refused."""
+    before = len(account.journal.find(Kind.REQUEST_REFUSED))
+
+    assert httpx.get(f"{account.server.address}{BACK_ENDS['aws']}").status_code == 200
+    assert len(account.journal.find(Kind.REQUEST_REFUSED)) == before
 
 
 def test_moto_is_not_reset_by_whoever_has_no_key(account: Account) -> None:
