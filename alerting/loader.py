@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar, assert_never, cast
@@ -155,7 +154,7 @@ def _sources(
 
 
 def _page(text: str) -> Page:
-    above, *parts = re.split(r"^## ", text, flags=re.MULTILINE)
+    above, *parts = f"\n{text}".split("\n## ")
     sections: dict[str, str] = {}
     for part in parts:
         heading, _, below = part.partition("\n")

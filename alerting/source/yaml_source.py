@@ -55,7 +55,8 @@ def read_document(root: Path, file: str) -> Document:
 def read_text(root: Path, file: str) -> str:
     """Return the text of `file`, relative to `root`. Raises `CatalogError` if it cannot be read, or is not UTF-8."""
     try:
-        return (root / file).read_text(encoding="utf-8")
+        with open(f"{root}/{file}", encoding="utf-8") as opened:  # noqa: PTH123  (half of pathlib's time, of each page)
+            return opened.read()
     except FileNotFoundError:
         raise CatalogError([Problem(Place(file=file), "the file is not there. Write it")]) from None
     except OSError as error:
