@@ -12,8 +12,8 @@ from alerting.oncall.teams import Team
 from alerting.repairs.model import (
     ActionFile,
     ActionLimit,
-    ApprovalCeiling,
     Approvers,
+    CeilingEntry,
     HandOverEntry,
     HoursEntry,
     ModeRule,
@@ -214,7 +214,7 @@ class Catalog:
     cooldown_seconds: Mapping[str, int]
     hours: Mapping[str, HoursEntry]
     modes: tuple[ModeRule, ...]
-    approval_above: tuple[ApprovalCeiling, ...]
+    approval_above: tuple[CeilingEntry, ...]
     approvers: Approvers
     actions: Mapping[str, ActionFile]
     rules: RuleSet

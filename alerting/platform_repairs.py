@@ -32,10 +32,10 @@ class RepairParameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hours:
-    """Hours of a week in an IANA time zone: they begin on each of `days`. Times are such as 09:30."""
+    """Hours of a week in an IANA time zone: they begin on each of `days` (0 is Monday). Times are such as 09:30."""
 
     time_zone: str
-    days: tuple[str, ...]
+    days: tuple[int, ...]
     begins: str
     ends: str
 

@@ -127,16 +127,14 @@ def _answer(
     commit, before = in_force
     differing = changed_alerts(rule_files(before.catalog, before.settings), rule_files(here.catalog, here.settings))
     asked = _known(question.alerts, own | frozenset(before.catalog.rules.alerts))
-    changed = Side(
-        name="these rules", deployment=here, alerts=own & asked & (differing if question.changes_only else own)
-    )
-    unchanged = Side(
+    ours = Side(name="these rules", deployment=here, alerts=own & asked & (differing if question.changes_only else own))
+    theirs = Side(
         name=f"rules of {commit}",
         deployment=before,
         alerts=frozenset(before.catalog.rules.alerts) & asked & differing,
     )
-    new = changed.evaluated(errors, question.history)
-    old = unchanged.evaluated(errors, question.history if new is None else _same_window(question.history, new))
+    new = ours.evaluated(errors, question.history)
+    old = theirs.evaluated(errors, question.history if new is None else _same_window(question.history, new))
     report = new
     if report is None and old is not None:  # the change takes alerts away and leaves none of those that are asked for
         report = old.model_copy(update={"alerts": ()})
@@ -204,8 +202,9 @@ def _show(console: Console, answer: Answer, *, changes_only: bool) -> None:
     report = answer.report
     console.print(f"From {_moment(report.start)} to {_moment(report.end)}, {(report.weeks * 7):.1f} days:")
     if not changes_only:
-        _print(console, "What each alert would have done", _SUMMARY, map(_summary_row, _notable(answer.summaries)))
-        quiet = sum(not summary.firings for summary in answer.summaries)
+        fired = [summary for summary in answer.summaries if summary.firings]
+        _print(console, "What each alert would have done", _SUMMARY, map(_summary_row, fired))
+        quiet = len(answer.summaries) - len(fired)
         pages = sum(summary.pages for summary in answer.summaries)
         console.print(f"{pages} pages, {pages / report.weeks:.1f} a week. {quiet} alerts never fired.")
     if answer.commit is not None and not answer.changes:
@@ -223,10 +222,6 @@ def _show(console: Console, answer: Answer, *, changes_only: bool) -> None:
 
 _SUMMARY = ("alert", "fired", "in all", "longest", "pages", "a week", "at the end")
 _CHANGE = ("alert", "fired", "pages", "added", "removed")
-
-
-def _notable(summaries: Iterable[AlertSummary]) -> Iterable[AlertSummary]:
-    return (summary for summary in summaries if summary.firings)
 
 
 def _summary_row(summary: AlertSummary) -> tuple[str, ...]:

@@ -18,10 +18,10 @@ from alerting.errors import AlertingError
 from alerting.platform import RuleFile
 from alerting.rules.render import rules_text
 from sandbox.interrupts import ended_as_interrupted
+from sandbox.service import end_process_group
 from tools.paths import tool
 
 PROGRAM = "orion-backtest"
-STOP_SECONDS = 20
 
 
 class BacktestFailed(AlertingError):
@@ -84,15 +84,14 @@ def backtest(
 def _run(console: Console, command: Sequence[str], title: str) -> str:
     with (
         tempfile.TemporaryFile("w+") as output,
-        subprocess.Popen(command, stdout=output, stderr=subprocess.PIPE, text=True) as process,
+        subprocess.Popen(command, stdout=output, stderr=subprocess.PIPE, text=True, start_new_session=True) as process,
     ):
         try:
             error = _follow(console, process.stderr or (), title)
-        except BaseException:
-            process.terminate()
-            process.wait(STOP_SECONDS)
-            raise
-        if process.wait() != 0:
+            process.wait()
+        finally:
+            end_process_group(process)
+        if process.returncode != 0:
             raise BacktestFailed(error or f"{PROGRAM} ended with code {process.returncode} and said nothing")
         output.seek(0)
         return output.read()

@@ -217,7 +217,7 @@ class ProcessService:
         self.pid_path.unlink(missing_ok=True)
 
 
-def end_process_group(process: subprocess.Popen[bytes]) -> None:
+def end_process_group(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
     """End a process that leads its own session, and what it started; first politely."""
     if process.poll() is None:
         _signal_group(process.pid, signal.SIGTERM)

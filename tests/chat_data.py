@@ -27,8 +27,9 @@ from chatops.outbox import DeadLetter, Entry, Outbox
 from chatops.pace import Pace, Rank, Waiting
 from chatops.record import NewestEpisode, Record, RepairHolder, SeenSilence, SeenSilences
 from chatops.repair import Command, Outcome, Proposal, Repair, Status
-from chatops.stops import Scope, SeenStop, SeenStops, Stop
+from chatops.stops import SeenStop, SeenStops, Stop
 from chatops.timeline import Kind, TimelineEntry
+from orion_common.stop_scopes import Scope
 
 NOW = 1_795_516_811.0
 GROUP = Group(

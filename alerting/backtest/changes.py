@@ -14,11 +14,11 @@ from alerting.backtest.summary import Interval, pages_of, total, union
 from alerting.platform import RuleFile
 from alerting.routing.orphaned_incidents import Deployment
 from alerting.rules import promql
+from alerting.rules.series import ALERTNAME, ALERTS
 
 _NOT_STATE = frozenset({"annotations"})
 """Fields of a rule that decide neither whether it fires nor with which labels."""
-_WRITTEN_BY_ALERTS = frozenset({"ALERTS", "ALERTS_FOR_STATE"})
-
+_WRITTEN_BY_ALERTS = frozenset({ALERTS, "ALERTS_FOR_STATE"})
 
 Series = tuple[tuple[str, str], ...]
 """The labels of one series of an alert, sorted."""
@@ -77,7 +77,7 @@ def _firing(report: BacktestReport) -> Mapping[str, Mapping[Series, list[Interva
     """Return when each series of each alert fired."""
     firing: dict[str, dict[Series, list[Interval]]] = defaultdict(lambda: defaultdict(list))
     for episode in report.firing():
-        firing[episode.labels["alertname"]][episode.identity].append((episode.start, episode.end))
+        firing[episode.labels[ALERTNAME]][episode.identity].append((episode.start, episode.end))
     return firing
 
 

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from alerting.backtest.report import SECONDS_A_DAY, BacktestReport
 from alerting.backtest.summary import Interval, union
+from alerting.rules.series import ALERTNAME
 
 WIDTH, LABELS, ROW, HEADING = 1200, 300, 22, 48
 """In pixels: the picture, the column of names in it, a row, and the heading."""
@@ -43,7 +44,7 @@ def picture(after: BacktestReport, names: Sequence[str], before: BacktestReport 
 
 
 def _fired(report: BacktestReport, name: str) -> list[Interval]:
-    return union((one.start, one.end) for one in report.firing() if one.labels["alertname"] == name)
+    return union((one.start, one.end) for one in report.firing() if one.labels[ALERTNAME] == name)
 
 
 def _heading(root: ElementTree.Element, report: BacktestReport, height: float, *, compared: bool) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from alerting.backtest.report import BacktestReport, Episode
 from alerting.routing.group_key import group_key
 from alerting.routing.orphaned_incidents import Deployment, incident_of
-from alerting.rules.series import CLUSTER
+from alerting.rules.series import ALERTNAME, CLUSTER
 
 Interval = tuple[float, float]
 """From when to when, in Unix seconds."""
@@ -38,7 +38,7 @@ def summarize(report: BacktestReport, deployment: Deployment) -> tuple[AlertSumm
     """Return each alert's summary, what pages most first. Alerts of one name are one."""
     episodes: dict[str, list[Episode]] = {alert.alert: [] for alert in report.alerts}
     for episode in report.firing():
-        episodes[episode.labels["alertname"]].append(episode)
+        episodes[episode.labels[ALERTNAME]].append(episode)
     pages = pages_of(report, deployment)
     summaries = (_summary(name, own, report, pages.get(name, 0)) for name, own in episodes.items())
     return tuple(sorted(summaries, key=lambda one: (-one.pages, -one.firings, one.alert)))
@@ -71,7 +71,7 @@ def pages_of(report: BacktestReport, deployment: Deployment) -> Mapping[str, int
     pages: dict[str, int] = defaultdict(int)
     for episodes in groups.values():
         for opened_by in _openers(episodes):
-            pages[opened_by.labels["alertname"]] += 1
+            pages[opened_by.labels[ALERTNAME]] += 1
     return pages
 
 

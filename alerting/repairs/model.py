@@ -50,7 +50,7 @@ class ActionLimit(ClosedModel):
     platform: int = Field(ge=1, le=200)
 
 
-class ApprovalCeiling(ClosedModel):
+class CeilingEntry(ClosedModel):
     """The repairs that may begin within an hour without an approval, in a service and in all, in an environment.
 
     Those of all actions that change anything count. Every one beyond waits for an approval.
@@ -143,7 +143,7 @@ class RemediationsFile(ClosedModel):
     cooldown_seconds: Mapping[ActionName, Annotated[int, Field(ge=60, le=DAY_SECONDS)]] = Field(default_factory=dict)
     hours: Mapping[Name, HoursEntry] = Field(default_factory=dict)
     modes: tuple[ModeRule, ...] = ()
-    approval_above: tuple[ApprovalCeiling, ...] = ()
+    approval_above: tuple[CeilingEntry, ...] = ()
     approvers: Approvers = Approvers()
 
 
@@ -170,7 +170,7 @@ class Right(ClosedModel):
     verbs: tuple[Verb, ...]
 
 
-class AccountRight(ClosedModel):
+class AccountRightEntry(ClosedModel):
     """A script's rights in the AWS account: a service, its actions, and the ends of the ARNs they are allowed on."""
 
     service: str = Field(pattern=r"^[a-z0-9-]+$")
@@ -210,7 +210,7 @@ class ActionFile(ClosedModel):
     bounds: tuple[ActionName, ...] = ()
     rights: tuple[Right, ...]
     cluster_rights: tuple[Right, ...] = ()
-    account_rights: tuple[AccountRight, ...] = ()
+    account_rights: tuple[AccountRightEntry, ...] = ()
     approval_only: bool = False
     document: SsmDocument
 

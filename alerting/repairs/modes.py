@@ -8,6 +8,7 @@ from alerting.catalog import Catalog
 from alerting.platform_repairs import ApprovalCeiling, Hours, TimedMode
 from alerting.repairs.model import ActionMode, ModeRule, RemediationEntry
 from alerting.settings import ChatMode, Environment, RepairMode, Settings
+from alerting.source.clock_fields import Weekday
 from alerting.source.problems import CatalogError, Problem, not_allowed
 
 REMEDIATIONS = "catalog/remediations.yaml"
@@ -49,7 +50,7 @@ def timed_modes(catalog: Catalog, action: str, environment: Environment) -> Iter
             service=rule.service,
             hours=Hours(
                 time_zone=hours.time_zone,
-                days=tuple(day.value for day in hours.days),
+                days=tuple(map(list(Weekday).index, hours.days)),
                 begins=hours.begins,
                 ends=hours.ends,
             ),

@@ -13,6 +13,17 @@ from pydantic import AfterValidator, Field, model_validator
 
 from alerting.rules.burn_rates import PAGE_PAIRS, PERIOD, STAGE, TICK, TICKET_PAIRS, WindowPair, scaled_pairs
 from alerting.rules.promql.selector import read_selector
+from alerting.rules.series import (
+    ALERTNAME,
+    BUCKET_LIMIT,
+    JOB,
+    OBJECTIVE,
+    PAIR,
+    SERVICE,
+    SEVERITY,
+    TEAM,
+    URGENCY,
+)
 from alerting.source.durations import DurationOverZero, milliseconds
 from alerting.source.fields import ClosedModel, LabelName, Name, each_once
 
@@ -22,8 +33,10 @@ STANDARD = "standard"
 """The tier of every service of the catalog, and of an objective that names none."""
 OWN_OBJECTIVE = "requests"
 """The name of the objective that a service's `objective:` in the catalog stands for."""
+LONGEST_DAYS = 90
+"""The longest period of an objective: about what Prometheus is given a volume for."""
 RESERVED_LABELS = frozenset(
-    {"alertname", "job", "le", "objective", "pair", "service", "severity", "team", "urgency", "__name__"}
+    {ALERTNAME, JOB, BUCKET_LIMIT, OBJECTIVE, PAIR, SERVICE, SEVERITY, TEAM, URGENCY, "__name__"}
 )
 """The labels that the program gives to what it generates."""
 SHARE = "a share of more than 0 and less than 1, such as 0.999, is allowed: at 1 there is no budget to spend"
@@ -42,8 +55,8 @@ def _selector(text: str) -> str:
 
 def _period(text: str) -> str:
     day, length = milliseconds("1d"), milliseconds(text)
-    if length % day or not 1 <= length // day <= 90:  # noqa: PLR2004  (the longest quarter has 92 days; nobody keeps more)
-        raise ValueError("whole days, from 1d to 90d, such as 7d, 28d or 30d, are allowed")
+    if length % day or not 1 <= length // day <= LONGEST_DAYS:
+        raise ValueError(f"whole days, from 1d to {LONGEST_DAYS}d, such as 7d, 28d or 30d, are allowed")
     return text
 
 
@@ -60,17 +73,21 @@ class RatioSli(ClosedModel):
     bad: SelectorText | None = None
     good: SelectorText | None = None
 
+    @property
+    def part(self) -> str:
+        """The selector of the bad or of the good events: the one that is written."""
+        return self.bad or self.good or ""
+
     @model_validator(mode="after")
     def _part_of_total(self) -> Self:
-        part = self.bad or self.good
-        if part is None or (self.bad is not None and self.good is not None):
+        if (self.bad is None) == (self.good is None):
             raise ValueError("one of `bad:` and `good:` is allowed")
-        total = read_selector(self.total)
-        if read_selector(part).name != total.name:
+        total, part = read_selector(self.total), read_selector(self.part)
+        if part.name != total.name:
             raise ValueError(
                 f"a part of `total:` is allowed, another selector of {total.name}: half a pair counts nothing"
             )
-        if read_selector(part) == total:
+        if part == total:
             raise ValueError("a part of `total:` is allowed, with a matcher that not every event has")
         return self
 

@@ -49,6 +49,7 @@ ALERTS = "ALERTS"
 
 ALERTNAME = "alertname"
 CLUSTER = "cluster"
+BUCKET_LIMIT = "le"
 EXPORTER = "exporter"
 INSTANCE = "instance"
 JOB = "job"

@@ -17,7 +17,8 @@ from typing import Protocol
 from chatops.episode import Details, Group, Incident, RootMessage
 from chatops.looks import Look
 from chatops.repair import Command
-from chatops.stops import Scope, Stop
+from chatops.stops import Stop
+from orion_common.stop_scopes import Scope
 
 
 class Unavailable(RuntimeError):

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from chatops.refusals import Refusals
 from chatops.repair import Repair, Status
-from chatops.stops import NO_STOPS, Scope, SeenStops, Stop
+from chatops.stops import NO_STOPS, SeenStops, Stop
 from chatops.timeline import TimelineEntry
+from orion_common.stop_scopes import Scope
 
 EPISODE_PREFIX = "episode#"
 

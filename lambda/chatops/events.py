@@ -13,7 +13,8 @@ from chatops.effects import Effect
 from chatops.episode import Details, Incident
 from chatops.looks import Look
 from chatops.repair import Outcome, Proposal
-from chatops.stops import Scope, Stop
+from chatops.stops import Stop
+from orion_common.stop_scopes import Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

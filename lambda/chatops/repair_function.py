@@ -16,7 +16,7 @@ from chatops.episode import Group
 from chatops.events import RepairProposed, RepairReported
 from chatops.repair import Command, Outcome, Proposal
 from chatops.stop_items import StopItems
-from chatops.stops import Scope, Stop
+from chatops.stops import Stop
 from orion_common.repair_messages import (
     DiagnosticsRequest,
     RepairDecision,
@@ -26,6 +26,7 @@ from orion_common.repair_messages import (
     RepairStop,
     StopLift,
 )
+from orion_common.stop_scopes import Scope
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chatops.clients import Unavailable
-from chatops.stops import Scope, Stop
+from chatops.stops import Stop
 from orion_common.names import KEY
-from orion_common.repair_messages import stop_id
+from orion_common.stop_scopes import Scope
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -28,11 +28,10 @@ class StopItems:
         return tuple(stop for stop in map(self._find, scopes) if stop is not None)
 
     def _find(self, scope: Scope) -> Stop | None:
-        id_ = stop_id(scope.action, scope.service)
         try:
-            item = self.table.get_item(Key={KEY: id_}, ConsistentRead=True).get("Item")
+            item = self.table.get_item(Key={KEY: scope.stop_id}, ConsistentRead=True).get("Item")
         except (BotoCoreError, ClientError) as error:
-            raise Unavailable(f"{id_}: the state table: {error}") from error
+            raise Unavailable(f"{scope.stop_id}: the state table: {error}") from error
         if item is None:
             return None
         return Stop(scope=scope, since=str(item["since"]), by=str(item["by"]), why=str(item["why"]))

@@ -9,29 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from orion_common.stop_scopes import Scope
+
 READ_SECONDS = 300
 """How often a thread that shows a stop is compared with the table: anybody may have lifted it elsewhere."""
 AWAITED_SECONDS = 60
 """How long after a click its effect is waited for."""
 AGAIN_SECONDS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The repairs of an action or of a service, or all of them where both are empty."""
-
-    action: str = ""
-    service: str = ""
-
-    @property
-    def name(self) -> str:
-        """Return the action or the service, or nothing where it is all repairs."""
-        return self.action or self.service
-
-    @property
-    def repairs(self) -> str:
-        """Return which repairs it is, as people read it."""
-        return f"Repairs of {self.name}" if self.name else "All repairs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +43,6 @@ class SeenStops:
     held: tuple[SeenStop, ...] = ()
     read_at: float | None = None
     awaited_until: float = 0.0
-
-    def find(self, scope: Scope) -> SeenStop | None:
-        """Return the stop of a scope, or None."""
-        return next((seen for seen in self.held if seen.stop.scope == scope), None)
 
 
 NO_STOPS = SeenStops()

@@ -14,14 +14,11 @@ from typing import Any
 
 from orion_common.envelope import Unreadable, field_of, texts_of
 from orion_common.names import (
-    ACTION_STOP,
     DIAGNOSTICS_SOURCE,
     REPAIR_DECIDED_SOURCE,
     REPAIR_ENDED_SOURCE,
     REPAIR_PROPOSED_SOURCE,
     REPAIRS_STOPPED_SOURCE,
-    SERVICE_STOP,
-    STOP_ID,
     STOP_LIFTED_SOURCE,
 )
 
@@ -136,13 +133,6 @@ class DiagnosticsRequest:
     def as_text(self) -> str:
         """Return the message."""
         return json.dumps({"source": DIAGNOSTICS_SOURCE, **asdict(self)})
-
-
-def stop_id(action: str, service: str) -> str:
-    """Return the id of the item that stops the repairs of an action or of a service, or all where both are empty."""
-    if action:
-        return f"{ACTION_STOP}{action}"
-    return f"{SERVICE_STOP}{service}" if service else STOP_ID
 
 
 def read_stop(content: Mapping[str, Any]) -> RepairStop:

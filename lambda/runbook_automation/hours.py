@@ -9,8 +9,6 @@ from typing import Any, Self
 
 from dateutil import tz
 
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hours:
@@ -41,7 +39,7 @@ class Hours:
             raise ValueError(f"time_zone: found {data['time_zone']!r}, which is in no database of time zones here")
         return cls(
             zone=zone,
-            days=frozenset(WEEKDAYS.index(day) for day in data["days"]),
+            days=frozenset(data["days"]),
             begins=time.fromisoformat(data["begins"]),
             ends=time.fromisoformat(data["ends"]),
         )

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from orion_common.names import ACTION_STOP, SERVICE_STOP, STOP_ID
+from orion_common.stop_scopes import Scope
 from runbook_automation.repair import Repair
 
 
-def stop_ids(repair: Repair) -> tuple[str, ...]:
-    """Return the ids of the items that stop a repair: all repairs, those of its action, and those of its service."""
+def stop_scopes(repair: Repair) -> tuple[Scope, ...]:
+    """Return the scopes whose stop holds a repair: all repairs, those of its action, and those of its service."""
     service = repair.labels.get("service", "")
-    of_service = (f"{SERVICE_STOP}{service}",) if service else ()
-    return (STOP_ID, f"{ACTION_STOP}{repair.action}", *of_service)
+    of_service = (Scope(service=service),) if service else ()
+    return (Scope(), Scope(action=repair.action), *of_service)
 
 
-def stopped_text(id_: str) -> str:
-    """Return which repairs an item stops, as people read it."""
-    name = id_.removeprefix(ACTION_STOP).removeprefix(SERVICE_STOP)
-    return "All repairs" if id_ == STOP_ID else f"Repairs of {name}"
+def stop_ids(repair: Repair) -> tuple[str, ...]:
+    """Return the ids of the items that stop a repair."""
+    return tuple(scope.stop_id for scope in stop_scopes(repair))
 
 
 def clicked_stop_id(click: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from orion_common.names import KEY
 from runbook_automation.guardrails import Guardrails
-from runbook_automation.item_ids import stop_ids, stopped_text
+from runbook_automation.item_ids import stop_scopes
 from runbook_automation.lifecycle import State, Stop
 from runbook_automation.limits import Ledger, Limit
 from runbook_automation.repair import Repair
@@ -35,20 +35,23 @@ def state_of(
     """Return the state of a repair as the items of `Guardrails.ids`, of its alert and of the stops have it."""
     hold = guardrails.hold
     resolves = alert.resolve_ids if alert is not None else ()
-    stop = next((items[id_] for id_ in stop_ids(repair) if id_ in items), None)
     known = items.get(repair.id) or (items.get(alert.previous_id) if alert is not None else None)
     return State(
         repair=None if known is None else Repair.from_item(known),
         resolved_at=max((int(items[id_][RESOLVED_AT]) for id_ in resolves if id_ in items), default=0),
-        stop=None
-        if stop is None
-        else Stop(
-            what=stopped_text(str(stop[KEY])), since=str(stop["since"]), by=str(stop["by"]), why=str(stop["why"])
-        ),
+        stop=_stop_in(items, repair),
         ledgers=tuple((limit, Ledger.from_item(limit, items.get(limit.id))) for limit in guardrails.limits),
         ceilings=tuple((limit, Ledger.from_item(limit, items.get(limit.id))) for limit in guardrails.ceilings),
         lock=None if hold is None else (hold, TargetLock.from_item(hold.id, items.get(hold.id))),
     )
+
+
+def _stop_in(items: Mapping[str, Mapping[str, Any]], repair: Repair) -> Stop | None:
+    scope = next((scope for scope in stop_scopes(repair) if scope.stop_id in items), None)
+    if scope is None:
+        return None
+    stop = items[scope.stop_id]
+    return Stop(what=scope.repairs, since=str(stop["since"]), by=str(stop["by"]), why=str(stop["why"]))
 
 
 def unchanged(repair: Repair, known: Repair | None) -> tuple[str, dict[str, Any]]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orion_common.names import EXPIRES_AT
-from orion_common.repair_messages import RepairStop, StopLift, stop_id
+from orion_common.repair_messages import RepairStop, StopLift
+from orion_common.stop_scopes import Scope
 from runbook_automation.commands import Commands
 from runbook_automation.configuration import MAXIMUM_AGE_SECONDS
 from runbook_automation.counts import Count
-from runbook_automation.item_ids import stop_ids, stopped_text
+from runbook_automation.item_ids import stop_scopes
 from runbook_automation.outcomes import Outcomes
 from runbook_automation.repair import KEEP_SECONDS, Ending, Repair, Status, time_text
 from runbook_automation.store import RepairStore
@@ -33,7 +34,8 @@ class Stops:
         now = self.outcomes.now()
         if now - stop.at > MAXIMUM_AGE_SECONDS:
             return  # whoever clicked has been told by now, and may have had repairs begin again
-        id_ = stop_id(stop.action, stop.service)
+        scope = Scope(stop.action, stop.service)
+        id_ = scope.stop_id
         since = time_text(int(stop.at))
         click, expires_at = f"{id_}#{stop.by}#{stop.at}", int(stop.at) + 2 * MAXIMUM_AGE_SECONDS
         if self.store.stops.stop(id_, click=click, expires_at=expires_at, since=since, by=stop.by, why=stop.why):
@@ -42,15 +44,15 @@ class Stops:
         elif not self.store.stops.is_stopped(id_):
             return  # it was lifted since the click
         for repair in self.store.open_repairs():
-            if id_ in stop_ids(repair) and repair.finished_at is None:
-                self._end(repair, f"{stopped_text(id_)} are stopped since {since} by {stop.by}: nothing was done")
+            if scope in stop_scopes(repair) and repair.finished_at is None:
+                self._end(repair, f"{scope.repairs} are stopped since {since} by {stop.by}: nothing was done")
 
     def lift(self, lift: StopLift) -> None:
         """Lift exactly the stop that was shown to the person, and keep who lifted it and when."""
         now = self.outcomes.now()
         if now - lift.at > MAXIMUM_AGE_SECONDS:
             return
-        id_ = stop_id(lift.action, lift.service)
+        id_ = Scope(lift.action, lift.service).stop_id
         ended = {"until": time_text(int(now)), "started_by": lift.by, EXPIRES_AT: int(now) + KEEP_SECONDS}
         if self.store.stops.lift(id_, since=lift.since, stopped_by=lift.stopped_by, ended=ended):
             self.outcomes.observer.count(Count.LIFTS)

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sandbox.cluster.kubectl import apply
 from sandbox.cluster.workloads import NAMESPACE, service_manifests
-from tests.integration.repair_harness import Stage
+from sandbox.journal import Journal
+from tests.integration.repair_harness import Stage, running_aws, running_cluster
 from tests.waiting import until
 
 REVISION = "deployment.kubernetes.io/revision"
+
+
+@contextmanager
+def repairs_stage(directory: Path) -> Generator[Stage]:
+    """Run a cluster and AWS with the bastion that the repairs' documents run on."""
+    journal = Journal(directory / "journal.jsonl")
+    with running_cluster(directory / "cluster") as plane, running_aws(plane, directory, journal) as address:
+        stage = Stage(address, plane)
+        stage.deploy_bastion()
+        yield stage
 
 
 def deployment_of(stage: Stage, name: str) -> dict[str, Any]:

@@ -16,23 +16,13 @@ from chat_ingress.ingress import Ingress
 from chatops.slack_api import SlackApi
 from orion_common.names import SLACK_PATH
 from sandbox.clouds.slack.workspace import TEAM
-from tests.browser import WAIT_SECONDS, chromium, open_page
-from tests.browser_package import NoBrowser
+from tests.browser import WAIT_SECONDS, open_page
 from tests.chat_harness import ChatWorld, chat_world
 from tests.chat_repairs import decisions, propose
 from tests.slack_workspace import SlackWorkspace, served_workspace
 from tests.waiting import until
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        with chromium() as running:
-            yield running
-    except NoBrowser as reason:
-        pytest.skip(f"no chromium or google-chrome on PATH to show the pages in, and {reason}")
 
 
 @dataclass

@@ -9,8 +9,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import PageProblems, accessible_parts, chromium, open_page, wait_for
-from tests.browser_package import NoBrowser
+from tests.browser import PageProblems, accessible_parts, open_page, wait_for
 from tests.console_harness import ConsoleStage, console_stage, on_call, tell_a_story, tell_of_long_names
 
 pytestmark = pytest.mark.integration
@@ -78,15 +77,6 @@ HOSTILE = (
     "]]><!--",
     "W" * 3000,
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        with chromium() as running:
-            yield running
-    except NoBrowser as reason:
-        pytest.skip(f"no chromium or google-chrome on PATH to show the page in, and {reason}")
 
 
 @pytest.fixture

@@ -11,10 +11,16 @@ import pytest
 
 from sandbox.cluster.kubectl import apply
 from sandbox.cluster.workloads import NAMESPACE
-from sandbox.journal import Journal
 from sandbox.service import ServiceFailed
-from tests.integration.deployment_harness import deployment_of, is_settled, made_deployment, revision_of, rolled_out
-from tests.integration.repair_harness import Stage, running_aws, running_cluster
+from tests.integration.deployment_harness import (
+    deployment_of,
+    is_settled,
+    made_deployment,
+    repairs_stage,
+    revision_of,
+    rolled_out,
+)
+from tests.integration.repair_harness import Stage
 from tests.waiting import until
 
 pytestmark = pytest.mark.integration
@@ -30,11 +36,7 @@ RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    directory = tmp_path_factory.mktemp("stage")
-    journal = Journal(directory / "journal.jsonl")
-    with running_cluster(directory / "cluster") as plane, running_aws(plane, directory, journal) as address:
-        stage = Stage(address, plane)
-        stage.deploy_bastion()
+    with repairs_stage(tmp_path_factory.mktemp("stage")) as stage:
         yield stage
 
 

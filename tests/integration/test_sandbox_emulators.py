@@ -4,7 +4,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
 import httpx
 import psutil
@@ -14,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from sandbox import ports
 from sandbox.ports import LOOPBACK
 from sandbox.runs import NoSandbox, Run, end_stale_runs, running_sandbox
 from sandbox.service import HttpService, ProcessService, ServiceFailed, record_process, wait_until_ready, with_children
@@ -114,26 +112,3 @@ def test_a_recycled_pid_is_left_alone(tmp_path: Path, sleeper: subprocess.Popen[
 
     assert end_stale_runs(tmp_path) == []
     assert sleeper.poll() is None
-
-
-def test_ports_that_are_taken_together_are_each_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a kernel may, this one gives a port again as soon as it is free."""
-    held: set[int] = set()
-
-    class Listener:
-        def __init__(self) -> None:
-            self.port = next(port for port in range(41_000, 42_000) if port not in held)
-
-        def __enter__(self) -> Self:
-            held.add(self.port)
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            held.remove(self.port)
-
-        def getsockname(self) -> tuple[str, int]:
-            return "127.0.0.1", self.port
-
-    monkeypatch.setattr(ports, "listening_socket", Listener)
-
-    assert ports.free_ports(3) == [41_000, 41_001, 41_002]

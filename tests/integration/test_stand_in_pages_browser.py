@@ -14,8 +14,7 @@ from sandbox.clock import Clock
 from sandbox.clouds.pagerduty import create_application
 from sandbox.journal import Journal
 from sandbox.service import HttpService, wait_until_ready
-from tests.browser import WAIT_SECONDS, chromium, open_page
-from tests.browser_package import NoBrowser
+from tests.browser import WAIT_SECONDS, open_page
 from tests.pagerduty_account import TOKEN, routing_key
 from tests.slack_workspace import SlackWorkspace, served_workspace
 from tests.waiting import until
@@ -33,15 +32,6 @@ BLOCKS: list[dict[str, Any]] = [
         ],
     },
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        with chromium() as running:
-            yield running
-    except NoBrowser as reason:
-        pytest.skip(f"no chromium or google-chrome on PATH to show the pages in, and {reason}")
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from runbook_automation.configuration import APPROVAL_GRACE_SECONDS
 from runbook_automation.lifecycle import Decided, Due, Effect, Fired, Propose, Resolved, Send, State, Stop, step
 from runbook_automation.limits import Ledger, Limit
 from runbook_automation.repair import Repair, Status
+from tests.simulation.exploration import reached
 from tests.simulation.world import Violation
 
 FINGERPRINT = "a" * 16
@@ -97,13 +98,7 @@ class World:
 
 def explore() -> int:
     """Try every sequence of happenings, however long. Returns how many worlds were reached. Raises `Violation`."""
-    frontier = {World().key(): World()}
-    reached = set(frontier)
-    while frontier:
-        found = {after.key(): after for world in frontier.values() for after in happenings(world)}
-        frontier = {key: world for key, world in found.items() if key not in reached}
-        reached |= frontier.keys()
-    return len(reached)
+    return reached(World(), happenings)
 
 
 def happenings(world: World) -> Iterator[World]:

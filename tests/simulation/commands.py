@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from chatops.episode import Group
 from chatops.repair import Command, Outcome
-from chatops.stops import Scope, Stop
+from chatops.stops import Stop
+from orion_common.stop_scopes import Scope
 from tests.simulation.world import World
 
 

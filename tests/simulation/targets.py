@@ -13,6 +13,7 @@ from runbook_automation.lifecycle import Fired, Send, State, step
 from runbook_automation.limits import Ledger, Limit
 from runbook_automation.repair import Repair, Status
 from runbook_automation.target_locks import Hold, TargetLock
+from tests.simulation.exploration import reached
 from tests.simulation.world import Violation
 
 COOLDOWN_SECONDS, HELD_SECONDS = 100, 50
@@ -54,13 +55,7 @@ class World:
 
 def explore() -> int:
     """Try every sequence of happenings. Returns how many worlds were reached. Raises `Violation`."""
-    frontier = {World().key(): World()}
-    reached = set(frontier)
-    while frontier:
-        found = {after.key(): after for world in frontier.values() for after in happenings(world)}
-        frontier = {key: world for key, world in found.items() if key not in reached}
-        reached |= frontier.keys()
-    return len(reached)
+    return reached(World(), happenings)
 
 
 def happenings(world: World) -> Iterator[World]:

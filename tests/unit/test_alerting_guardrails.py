@@ -9,7 +9,7 @@ import pytest
 
 from alerting.build import build_platform, load_catalog
 from alerting.repairs.compile import repairs
-from alerting.repairs.model import ApprovalCeiling
+from alerting.repairs.model import CeilingEntry
 from alerting.settings import Environment, RepairMode
 from alerting.source.problems import CatalogError
 from tests.alerting_data import DATA, changed, fixture_catalog, line_of, problems, settings
@@ -153,7 +153,7 @@ def test_rules_that_depend_on_the_time_are_apart_from_those_that_always_apply(tm
 
     action = repairs(load_catalog(root)).as_function_data()["actions"]["restart_pod"]
 
-    hours = {"time_zone": "America/New_York", "days": ("monday", "friday"), "begins": "09:00", "ends": "17:00"}
+    hours = {"time_zone": "America/New_York", "days": (0, 4), "begins": "09:00", "ends": "17:00"}
     assert action["mode"] == "on"
     assert action["timed_modes"] == [
         {"mode": "approve", "service": None, "hours": hours, "is_within": False},
@@ -162,8 +162,8 @@ def test_rules_that_depend_on_the_time_are_apart_from_those_that_always_apply(tm
 
 
 def test_the_lowest_ceilings_of_an_environment_apply() -> None:
-    everywhere = ApprovalCeiling(service=5, platform=6)
-    of_dev = ApprovalCeiling(service=2, platform=20, environment=Environment.DEV)
+    everywhere = CeilingEntry(service=5, platform=6)
+    of_dev = CeilingEntry(service=2, platform=20, environment=Environment.DEV)
     catalog = replace(fixture_catalog(), approval_above=(everywhere, of_dev))
 
     def above(environment: Environment) -> dict[str, int]:

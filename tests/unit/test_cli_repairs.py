@@ -24,7 +24,7 @@ from cli.repairs import (
     start_repairs,
 )
 from orion_common.names import STOP_ID
-from orion_common.repair_messages import stop_id
+from orion_common.stop_scopes import Scope as FunctionScope
 from tests.alerting_data import DATA
 from tests.lambda_events import create_state_table
 from tests.lambda_harness import NOW, SESSION, clients
@@ -164,8 +164,8 @@ def test_a_stop_of_an_action_or_a_service_is_the_item_that_the_function_looks_fo
     for action, service in (("restart_pod", None), (None, "orders"), (None, None)):
         assert known.stop("a drill", known.scope(action, service))
 
-    ids = [stop_id("", ""), stop_id("restart_pod", ""), stop_id("", "orders")]
-    assert [stop["id"] for stop in known.stops()] == ids
+    scopes = (FunctionScope(), FunctionScope(action="restart_pod"), FunctionScope(service="orders"))
+    assert [stop["id"] for stop in known.stops()] == [scope.stop_id for scope in scopes]
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,11 @@ from tests.lambda_harness import REPAIRS, moto_world
 NEW_YORK = "America/New_York"
 WORKING: dict[str, Any] = {
     "time_zone": NEW_YORK,
-    "days": ["monday", "tuesday", "wednesday", "thursday", "friday"],
+    "days": [0, 1, 2, 3, 4],
     "begins": "09:00",
     "ends": "17:00",
 }
-NIGHT = WORKING | {"days": ["friday"], "begins": "22:00", "ends": "06:00"}
+NIGHT = WORKING | {"days": [4], "begins": "22:00", "ends": "06:00"}
 
 
 def at(text: str, zone: str = NEW_YORK) -> float:

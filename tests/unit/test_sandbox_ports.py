@@ -18,8 +18,12 @@ def test_no_connection_takes_the_port_of_a_program_that_starts() -> None:
     assert all(port < first_of_connections for port in free_ports(20))
 
 
-def test_several_ports_are_each_another_one() -> None:
-    assert len(set(free_ports(200))) == 200
+def test_several_ports_are_each_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = free_ports(3)
+    monkeypatch.setattr(ports, "DRAWN_PORTS", few)
+    monkeypatch.setattr(ports, "DRAWS", 3)
+
+    assert [sorted(free_ports(3)) for _ in range(10)] == [sorted(few)] * 10
 
 
 def test_a_port_that_somebody_listens_on_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

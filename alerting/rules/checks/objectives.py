@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from alerting.catalog import Catalog
 from alerting.rules.burn_rates import STAGE, TICK, WindowPair
@@ -15,11 +16,14 @@ from alerting.rules.objectives import (
     GaugeSli,
     LatencySli,
     Objective,
+    Objectives,
     RatioSli,
     Sli,
+    Tier,
     burn_windows,
 )
 from alerting.rules.promql.selector import Selector, read_selector
+from alerting.rules.series import BUCKET_LIMIT, SERVICE
 from alerting.rules.sources.objective_events import indicator, sli_selector
 from alerting.settings import Settings
 from alerting.source.durations import milliseconds, scaled_milliseconds, written
@@ -28,28 +32,48 @@ from alerting.source.yaml_source import Document, FieldPath
 
 LEAST_SCRAPES = 4
 """The least number of scrapes in a window: with fewer, a scrape that is late or missed empties it."""
-_TYPES = {RatioSli: "counter", LatencySli: "histogram", GaugeSli: "gauge"}
-_KINDS = {RatioSli: "ratio", LatencySli: "latency", GaugeSli: "threshold"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A kind of indicator: its name and the field of its selector in a file, and the type of series that it counts."""
+
+    name: str
+    field: str
+    series_type: str
+
+
+_KINDS = {
+    RatioSli: _Kind("ratio", "total", "counter"),
+    LatencySli: _Kind("latency", "histogram", "histogram"),
+    GaugeSli: _Kind("threshold", "gauge", "gauge"),
+}
 
 
 def objective_problems(catalog: Catalog) -> Iterator[Problem]:
     """Yield what is wrong with objectives, each valid by itself: what they name, count and compare."""
-    objectives = catalog.objectives
-    if objectives is None:
+    if catalog.objectives is None:
         return
-    tiers = objectives.tiers.tiers
-    document = catalog.documents[TIERS]
+    tiers = catalog.objectives.tiers.tiers
     for name, tier in tiers.items():
-        path: FieldPath = ("tiers", name)
-        lowest = min((service.objective for service in catalog.services.values()), default=None)
-        target = lowest if name == STANDARD else None
-        yield from _window_problems(document, path, burn_windows(tier), target)
-        if tier.default is not None:
-            yield from _sli_problems(catalog, document, (*path, "default", "sli"), tier.default.sli, ("service",))
+        yield from _tier_problems(catalog, name, tier)
+    yield from _name_problems(catalog, catalog.objectives)
+    for file, name, objective in catalog.objectives.named():
+        yield from _written_problems(catalog, tiers, catalog.documents[file], ("objectives", name), objective)
+
+
+def _tier_problems(catalog: Catalog, name: str, tier: Tier) -> Iterator[Problem]:
+    document, path = catalog.documents[TIERS], ("tiers", name)
+    lowest = min((service.objective for service in catalog.services.values()), default=None)
+    yield from _window_problems(document, path, burn_windows(tier), lowest if name == STANDARD else None)
+    if tier.default is not None:
+        yield from _sli_problems(catalog, document, (*path, "default", "sli"), tier.default.sli, (SERVICE,))
+
+
+def _name_problems(catalog: Catalog, objectives: Objectives) -> Iterator[Problem]:
     first: dict[str, Place] = {}
-    for file, name, objective in objectives.named():
-        document, path = catalog.documents[file], ("objectives", name)
-        place = document.place(path)
+    for file, name, _ in objectives.named():
+        place = catalog.documents[file].place(("objectives", name))
         if name == OWN_OBJECTIVE:
             message = f"is the name of the services' own objective, of {TIERS}; allowed: other names. Rename it"
             yield Problem(place, message, comes_first=True)
@@ -57,17 +81,20 @@ def objective_problems(catalog: Catalog) -> Iterator[Problem]:
             message = f"found twice, first in {first[name].file}:{first[name].line}; allowed: once. Rename one of them"
             yield Problem(place, message, comes_first=True)
         first.setdefault(name, place)
-        if objective.service not in catalog.services:
-            yield not_allowed(
-                document.place((*path, "service")), objective.service, catalog.services, "Name a service of the catalog"
-            )
-        if objective.tier not in tiers:
-            yield not_allowed(document.place((*path, "tier")), objective.tier, tiers, f"Name a tier of {TIERS}")
-            continue
-        windows = burn_windows(tiers[objective.tier], objective)
-        yield from _window_problems(document, path, windows, objective.objective)
-        yield from _sli_problems(catalog, document, (*path, "sli"), objective.sli, objective.group_by)
-        yield from _label_problems(document, path, objective)
+
+
+def _written_problems(
+    catalog: Catalog, tiers: Mapping[str, Tier], document: Document, path: FieldPath, objective: Objective
+) -> Iterator[Problem]:
+    if objective.service not in catalog.services:
+        advice = "Name a service of the catalog"
+        yield not_allowed(document.place((*path, "service")), objective.service, catalog.services, advice)
+    if objective.tier not in tiers:
+        yield not_allowed(document.place((*path, "tier")), objective.tier, tiers, f"Name a tier of {TIERS}")
+        return
+    yield from _window_problems(document, path, burn_windows(tiers[objective.tier], objective), objective.objective)
+    yield from _sli_problems(catalog, document, (*path, "sli"), objective.sli, objective.group_by)
+    yield from _label_problems(document, path, objective)
 
 
 def require_measurable(catalog: Catalog, settings: Settings) -> None:
@@ -147,8 +174,7 @@ def _sli_problems(
 ) -> Iterator[Problem]:
     one, selector = indicator(sli), sli_selector(sli)
     kind = _KINDS[type(one)]
-    fields = {"total": ("total",), "latency": ("histogram",), "threshold": ("gauge",)}
-    place = document.place((*path, kind, *fields.get(kind, ("total",))))
+    place = document.place((*path, kind.name, kind.field))
     known = catalog.rules.series.get(selector.name)
     if known is None:
         message = (
@@ -160,20 +186,20 @@ def _sli_problems(
         for label in sorted(each.labels() - known):
             yield _not_a_label(place, label, known, f"Name a label of {selector.name}")
     scraped = catalog.series.series.get(selector.name)
-    wanted = _TYPES[type(one)]
-    if scraped is not None and scraped.type != wanted:
-        message = f"{selector.name} is a {scraped.type}; allowed: a {wanted}. Name one, or count it by another kind"
-        yield Problem(place, message)
+    if scraped is not None and scraped.type != kind.series_type:
+        found = f"{selector.name} is a {scraped.type}; allowed: a {kind.series_type}"
+        yield Problem(place, f"{found}. Name one, or count it by another kind")
         return
     if isinstance(one, LatencySli):
         buckets = () if scraped is None else scraped.buckets
         if one.seconds not in buckets:
             advice = f"Name a bucket that {selector.name} has, or add it to `buckets:` in rules/scraped_series.yaml"
-            yield not_allowed(document.place((*path, kind, "seconds")), one.seconds, buckets, advice)
+            yield not_allowed(document.place((*path, kind.name, "seconds")), one.seconds, buckets, advice)
+    kept = known - {BUCKET_LIMIT}
     for label in group_by:
-        if label not in known - {"le"}:
+        if label not in kept:
             advice = f"Group by a label that {selector.name} keeps"
-            yield _not_a_label(document.place((*path[:-1], "group_by")), label, known - {"le"}, advice)
+            yield _not_a_label(document.place((*path[:-1], "group_by")), label, kept, advice)
 
 
 def _not_a_label(place: Place, label: str, known: frozenset[str], advice: str) -> Problem:
@@ -185,7 +211,7 @@ def _selectors(one: RatioSli | LatencySli | GaugeSli) -> Iterator[Selector]:
     match one:
         case RatioSli():
             yield read_selector(one.total)
-            yield read_selector(one.bad or one.good or "")
+            yield read_selector(one.part)
         case LatencySli():
             yield read_selector(one.histogram)
         case GaugeSli():

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import promql_parser as promql
 
 from alerting.rules.promql.expression import ValueKind, selectors, series_name, value_kind
+from alerting.rules.series import BUCKET_LIMIT
 
 _KEEPS_LABELS = {"topk", "bottomk", "limitk", "limit_ratio"}
 _VECTORS = (ValueKind.VECTOR, ValueKind.MATRIX)
@@ -68,7 +69,7 @@ def _called(expression: promql.Call, series: Mapping[str, frozenset[str]]) -> fr
             )
         )
     if name in {"histogram_quantile", "histogram_fraction"}:
-        return vector - {"le"}
+        return vector - {BUCKET_LIMIT}
     if name in {"label_replace", "label_join"}:
         destination = arguments[1]
         return vector | {destination.val} if isinstance(destination, promql.StringLiteral) else vector

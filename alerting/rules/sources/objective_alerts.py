@@ -41,30 +41,25 @@ _LEFT = (
 )
 
 
-def page_alert(period: str) -> Rule:
-    """Return the alert on the pairs of windows that page. `period` is how texts call it."""
-    return _alert(
-        "HighErrorBudgetBurn",
-        Severity.CRITICAL,
-        _burning(PAGE),
-        waits="2m",
-        holds="15m",
-        summary=f"{_SUBJECT} spends its error budget too fast",
-        description=f"{_BAD} fail ({_pairs(PAGE)}). Left of {period} budget: {_LEFT}",
-    )
+def burn_alerts(period: str) -> Iterator[Rule]:
+    """Yield the alerts on the pairs of windows that burn: those of a page, then those of a ticket.
 
-
-def ticket_alert(period: str) -> Rule:
-    """Return the alert on the pairs of a ticket. Its windows are long: it needs hardly any `for`."""
-    return _alert(
-        "SlowErrorBudgetBurn",
-        Severity.WARNING,
-        _burning(TICKET),
-        waits="5m",
-        holds="30m",
-        summary=f"{_SUBJECT} spends its error budget faster than it comes in",
-        description=f"{_BAD} fail ({_pairs(TICKET)}). Left of {period} budget: {_LEFT}",
+    `period` is how texts call it. A ticket's windows are long: it needs hardly any `for`.
+    """
+    parts = (
+        ("HighErrorBudgetBurn", Severity.CRITICAL, PAGE, "2m", "15m", "too fast"),
+        ("SlowErrorBudgetBurn", Severity.WARNING, TICKET, "5m", "30m", "faster than it comes in"),
     )
+    for name, severity, urgency, waits, holds, how in parts:
+        yield _alert(
+            name,
+            severity,
+            _burning(urgency),
+            waits=waits,
+            holds=holds,
+            summary=f"{_SUBJECT} spends its error budget {how}",
+            description=f"{_BAD} fail ({_pairs(urgency)}). Left of {period} budget: {_LEFT}",
+        )
 
 
 def budget_alerts(labels: Sequence[str], bad_events: Sequence[str]) -> Iterator[Rule]:

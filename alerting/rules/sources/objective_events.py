@@ -14,6 +14,7 @@ from typing import assert_never
 from alerting.rules.burn_rates import TICK
 from alerting.rules.objectives import GaugeSli, LatencySli, RatioSli, Sli
 from alerting.rules.promql.selector import Selector, read_selector
+from alerting.rules.series import BUCKET_LIMIT
 
 REMEMBERED = "2m"
 """How old a counter's value may be: a gap of Prometheus, or of scrapes, up to this long loses no event."""
@@ -57,12 +58,14 @@ def event_expressions(sli: Sli, by: tuple[str, ...], matchers: Mapping[str, str]
     match one:
         case RatioSli():
             total = _limited(read_selector(one.total), matchers)
-            part = _limited(read_selector(one.bad or one.good or ""), matchers)
+            part = _limited(read_selector(one.part), matchers)
             return _of_counters(total, part, by, is_good=one.good is not None)
         case LatencySli():
             buckets = _limited(read_selector(one.histogram), matchers)
             return _of_buckets(
-                buckets.and_label("le", HIGHEST_BUCKET), buckets.and_label("le", bucket(one.seconds), pattern=True), by
+                buckets.and_label(BUCKET_LIMIT, HIGHEST_BUCKET),
+                buckets.and_label(BUCKET_LIMIT, bucket(one.seconds), pattern=True),
+                by,
             )
         case GaugeSli():
             labels = ", ".join(by)

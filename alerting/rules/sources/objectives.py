@@ -30,10 +30,9 @@ from alerting.rules.objectives import (
 from alerting.rules.series import OBJECTIVE, OBJECTIVE_ERROR_BUDGET, SERVICE, SERVICE_ERROR_BUDGET, TEAM
 from alerting.rules.sources.objective_alerts import (
     budget_alerts,
-    page_alert,
+    burn_alerts,
     running_out_alert,
     series_alert,
-    ticket_alert,
 )
 from alerting.rules.sources.objective_events import event_expressions, sli_selector
 from alerting.rules.sources.objective_windows import (
@@ -112,8 +111,7 @@ def _shared_groups(standard: Tier, every: tuple[ObjectiveSeries, ...], labels: l
         *own,
         *(one for series in every for one in tick_rules(series, labels)),
         no_series_rule(every),
-        page_alert(period),
-        ticket_alert(period),
+        *burn_alerts(period),
         *budget_alerts(labels, bad_events),
         running_out_alert(labels, bad_events),
         series_alert(),
