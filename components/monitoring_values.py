@@ -122,6 +122,9 @@ def chart_values(spec: MonitoringSpec) -> dict[str, Any]:
                 **_prometheus(spec),
                 "image": {"registry": REGISTRY, "repository": PROMETHEUS_REPOSITORY, "tag": f"v{PROMETHEUS_VERSION}"},
                 **_chart_affinity(monitoring),
+                # A service may change its histogram of durations to a native one. Objectives name buckets: these are kept.
+                "scrapeNativeHistograms": True,
+                "scrapeClassicHistograms": True,
                 "storageSpec": _claim(monitoring.prometheus_storage, monitoring),
                 "additionalScrapeConfigs": scrape_configurations(monitoring),
             },

@@ -22,7 +22,7 @@ from alerting.platform import Dashboard, RuleFile
 from alerting.rules.model import CompiledRule
 from alerting.rules.parts import domain_parts
 from alerting.rules.promql import Expression, compiled
-from alerting.rules.series import ALERTS, SERVICE, SERVICE_OWNER
+from alerting.rules.series import ALERTS, HTTP_LATENCIES, SERVICE, SERVICE_OWNER
 
 JOINS = frozenset({"and", "unless", "or", "*"})
 """What puts several conditions together, or a condition and the labels of its owner."""
@@ -31,6 +31,8 @@ SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 WHOLE_WIDTH = 24
 HALF_WIDTH = 12
 HEIGHT = 8
+DRAWN: Mapping[str, tuple[str, ...]] = {"How long requests take": HTTP_LATENCIES}
+"""Panels by title, each with the recordings that it draws: those, too, that no alert reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,9 @@ def dashboards(catalog: Catalog, files: tuple[RuleFile, ...]) -> tuple[Dashboard
             if rule.rule.alert is not None
         ]
         if alerts:
-            built = _dashboard(part.name, part.title, alerts)
+            recorded = {rule.rule.record for rule in rules}
+            drawn = {title: names for title, names in DRAWN.items() if recorded.issuperset(names)}
+            built = _dashboard(part.name, part.title, alerts, drawn)
             result.append(Dashboard(name=part.name, text=JSONEncoder(sort_keys=True).encode(built)))
     return tuple(result)
 
@@ -109,7 +113,9 @@ def _compared(expression: promql.Expr) -> Comparison | None:
     )
 
 
-def _dashboard(uid: str, title: str, alerts: list[_Alert]) -> models.Dashboard:
+def _dashboard(
+    uid: str, title: str, alerts: list[_Alert], drawn: Mapping[str, tuple[str, ...]]
+) -> models.Dashboard:
     built = (
         dashboard.Dashboard(f"Orion: {title}")
         .uid(uid)
@@ -132,6 +138,8 @@ def _dashboard(uid: str, title: str, alerts: list[_Alert]) -> models.Dashboard:
     )
     for alert in alerts:
         built = built.with_panel(_panel(alert))
+    for name, recordings in drawn.items():
+        built = built.with_panel(_drawn(name, recordings))
     for name, query in _told(alerts).items():
         built = built.with_panel(_plain_panel(name).with_target(_query("A", query, "__auto")))
     return built.build()
@@ -180,6 +188,15 @@ def _panel(alert: _Alert) -> timeseries.Panel:
     return panel.thresholds(
         dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps)
     ).thresholds_style(common.GraphThresholdsStyleConfig().mode(common_models.GraphTresholdsStyleMode.LINE))
+
+
+def _drawn(title: str, recordings: tuple[str, ...]) -> timeseries.Panel:
+    """Return a panel with several recordings that have the label `service`."""
+    panel = _plain_panel(title)
+    for number, name in enumerate(recordings):
+        legend = f"{name.rpartition(':')[2]} {{{{service}}}}"
+        panel = panel.with_target(_query(chr(ord("A") + number), f'{name}{{service=~"$service"}}', legend))
+    return panel
 
 
 def _plain_panel(title: str) -> timeseries.Panel:

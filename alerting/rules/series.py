@@ -37,6 +37,9 @@ MARKET_OPEN = "orion:market:open"
 MARKET_CALENDAR_END = "orion:market:calendar_end"
 """The Unix second after which no holidays are listed; no labels."""
 
+HTTP_LATENCIES = tuple(f"orion:http_latency:{name}" for name in ("p50", "p90", "p95", "p99", "p99_9"))
+"""The seconds that 50, 90, 95, 99 and 99.9 per cent of a service's requests take no longer than; `service`."""
+
 SERIES_MISSING = "orion:series:missing"
 """1 for each scraped series that no exporter serves, with its `exporter` and `series`."""
 SERIES_PART_MISSING = "orion:series:part_missing"

@@ -95,6 +95,16 @@ def test_an_alert_that_compares_nothing_is_drawn_by_what_its_recording_compares(
     assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"][-1] == {"color": "red", "value": 14.4}
 
 
+def test_how_long_requests_take_is_drawn_from_p50_to_p99_9() -> None:
+    (panel,) = [one for one in DASHBOARDS["orion-latency"]["panels"] if one["title"] == "How long requests take"]
+
+    names = ("p50", "p90", "p95", "p99", "p99_9")
+    assert [one["expr"] for one in panel["targets"]] == [
+        f'orion:http_latency:{name}{{service=~"$service"}}' for name in names
+    ]
+    assert [one["legendFormat"] for one in panel["targets"]] == [f"{name} {{{{service}}}}" for name in names]
+
+
 def test_what_the_texts_of_alerts_tell_is_drawn_once_for_the_chosen_service() -> None:
     name = "orion:service:error_budget_remaining"
     (panel,) = [one for one in DASHBOARDS["orion-slo"]["panels"] if one["title"] == name]
