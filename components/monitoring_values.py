@@ -122,7 +122,7 @@ def chart_values(spec: MonitoringSpec) -> dict[str, Any]:
                 **_prometheus(spec),
                 "image": {"registry": REGISTRY, "repository": PROMETHEUS_REPOSITORY, "tag": f"v{PROMETHEUS_VERSION}"},
                 **_chart_affinity(monitoring),
-                # A service may change its histogram of durations to a native one. Objectives name buckets: these are kept.
+                # A service may serve its durations as a native histogram. Objectives name buckets: those are kept.
                 "scrapeNativeHistograms": True,
                 "scrapeClassicHistograms": True,
                 "storageSpec": _claim(monitoring.prometheus_storage, monitoring),

@@ -113,9 +113,7 @@ def _compared(expression: promql.Expr) -> Comparison | None:
     )
 
 
-def _dashboard(
-    uid: str, title: str, alerts: list[_Alert], drawn: Mapping[str, tuple[str, ...]]
-) -> models.Dashboard:
+def _dashboard(uid: str, title: str, alerts: list[_Alert], drawn: Mapping[str, tuple[str, ...]]) -> models.Dashboard:
     built = (
         dashboard.Dashboard(f"Orion: {title}")
         .uid(uid)

@@ -280,7 +280,7 @@ def test_each_mistake_is_told_where_it_was_made(
             "rules/latency.yaml",
             "      - record: orion:http_latency:p99",
             "      - {record: 'orion:extra', expr: vector(1)}\n      - record: orion:http_latency:p99",
-            "groups.0.rules.1.record: no rule reads orion:extra. Read it, or remove the recording",
+            "groups.0.rules.5.record: no rule reads orion:extra. Read it, or remove the recording",
         ),
         (
             "rules/scraped_series.yaml",

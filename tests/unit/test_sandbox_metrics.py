@@ -21,7 +21,6 @@ from sandbox.metrics.faults import FAULTS, Faults, UnknownFault, fault, fault_of
 from sandbox.metrics.targets import scrape_targets
 from tests.alerting_data import DATA, fixture_catalog
 
-
 NATIVE_HISTOGRAM = "http_request_duration_seconds"
 
 
