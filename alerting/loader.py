@@ -5,32 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar, assert_never, cast
-
-from pydantic import BaseModel, ValidationError
+from typing import cast
 
 from alerting.catalog import Catalog, Page, RoutingFile, Service, ServicesFile
 from alerting.oncall.teams import TeamsFile
 from alerting.repairs.model import ActionFile, RemediationsFile
 from alerting.routing.silences import SILENCES, SilencesFile
 from alerting.rules.compile import compile_rules
+from alerting.rules.formats.read import ReadObjectives, read_objectives
 from alerting.rules.market_calendar import MARKET_FILE, MarketFile
 from alerting.rules.model import SCRAPED_SERIES, RulesFile, RuleSource, ScrapedSeriesFile
 from alerting.rules.objectives import FOLDER as OBJECTIVES
-from alerting.rules.objectives import TIERS, Objectives, ObjectivesFile, TiersFile
+from alerting.rules.objectives import TIERS, Objectives, TiersFile
 from alerting.rules.sources import files, market_hours, missing_series
 from alerting.rules.sources import objectives as objective_rules
 from alerting.rules.sources import services as service_rules
 from alerting.source.folders import domain_problems, folder_problems
-from alerting.source.model_errors import Fault, FieldError, field_errors
 from alerting.source.problems import CatalogError, Problem
+from alerting.source.validated import ModelType, validated
 from alerting.source.yaml_source import Document, read_document, read_text
 
 SERVICES = "catalog/services.yaml"
 GENERATED_DOMAINS = (service_rules.DOMAIN, market_hours.DOMAIN, missing_series.DOMAIN)
 """The rules that are generated: no file of rules/ may have their names."""
-
-ModelType = TypeVar("ModelType", bound=BaseModel)
 
 
 class _Collector:
@@ -51,6 +48,16 @@ class _Collector:
             return None
         self.documents[file] = document
         return value
+
+    def objectives(self, file: str) -> ReadObjectives | None:
+        """Read one file of objectives, or keep its problems and return None."""
+        try:
+            read = read_objectives(self.root, file)
+        except CatalogError as error:
+            self.problems += error.problems
+            return None
+        self.documents[file] = read.document
+        return read
 
     def page(self, file: str) -> Page | None:
         """Read one runbook page, or keep its problem and return None."""
@@ -88,9 +95,7 @@ def read_catalog(root: Path) -> Catalog:
     # Nor has it objectives: its rules/slo.yaml is a file like others.
     has_objectives = (root / OBJECTIVES).is_dir()
     tiers = collector.read(TIERS, TiersFile) if has_objectives else None
-    written = {
-        file: collector.read(file, ObjectivesFile) for file in collector.files(OBJECTIVES, ".yaml") if file != TIERS
-    }
+    written = {file: collector.objectives(file) for file in collector.files(OBJECTIVES, ".yaml") if file != TIERS}
     rules_files = [file for file in collector.files("rules", ".yaml") if file != SCRAPED_SERIES]
     generated = (*GENERATED_DOMAINS, objective_rules.DOMAIN) if has_objectives else GENERATED_DOMAINS
     collector.problems += [problem for file in rules_files for problem in domain_problems(file, generated)]
@@ -101,7 +106,12 @@ def read_catalog(root: Path) -> Catalog:
         raise CatalogError(collector.problems)
     objectives = None
     if tiers is not None:
-        objectives = Objectives(tiers=tiers, written={file: one for file, one in written.items() if one is not None})
+        read = {file: one for file, one in written.items() if one is not None}
+        objectives = Objectives(
+            tiers=tiers,
+            written={file: one.objectives for file, one in read.items()},
+            not_carried_over=tuple(notice for one in read.values() for notice in one.notices),
+        )
     sources = _sources(
         collector.documents,
         cast(ServicesFile, services).services,
@@ -160,28 +170,3 @@ def _page(text: str) -> Page:
         heading, _, below = part.partition("\n")
         sections[heading.strip()] = below.strip()
     return Page(title=above.strip().removeprefix("# "), sections=sections)
-
-
-def validated(document: Document, model: type[ModelType]) -> ModelType:
-    """Return a document as a model.
-
-    Raises `CatalogError` with everything that the model does not allow.
-    """
-    try:
-        return model.model_validate(document.data)
-    except ValidationError as error:
-        raise CatalogError(_problem(document, each) for each in field_errors(error, model)) from None
-
-
-def _problem(document: Document, error: FieldError) -> Problem:
-    field = str(error.path[-1]) if error.path else "the file"
-    match error.fault:
-        case Fault.MISSING:
-            message = f"found nothing; {error.expected}. Add `{field}:`"
-        case Fault.UNKNOWN:
-            message = f"found an unknown field; {error.expected}. Remove or rename it"
-        case Fault.VALUE:
-            message = f"found {error.found}; {error.expected}. {'Add one' if error.add else 'Change it'}"
-        case _:
-            assert_never(error.fault)
-    return Problem(document.place(error.path), message)

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,8 +81,8 @@ def run_check(root: Path, console: Console, today: date) -> int:
         console.print(f"[green]✓[/] {stack}: {alerts} alerts, {paged}, {repairs} automatic repairs")
         for notice in burst_notices(catalog, platform.settings):
             console.print(f"[yellow]![/] {stack}: {escape(notice)}", soft_wrap=True)
-    if (notice := catalog.market.notice(today)) is not None:
-        console.print(f"[yellow]![/] {MARKET_FILE}: {notice}")
+    for notice in catalog_notices(catalog, today):
+        console.print(f"[yellow]![/] {escape(notice)}", soft_wrap=True)
     failed = not silences_hold(catalog, platforms, console, datetime.combine(today, time.min, UTC))
     if untested := untested_alerts(root, catalog):
         failed = True
@@ -102,6 +102,14 @@ def run_check(root: Path, console: Console, today: date) -> int:
         for stack, linter, run in linted:
             failed |= not _passed(linter, run.result(), stack, console, told)
     return 1 if failed else 0
+
+
+def catalog_notices(catalog: Catalog, today: date) -> Iterator[str]:
+    """Yield what is not wrong, and ought to be known: a calendar that ends, and fields that nothing reads."""
+    if (notice := catalog.market.notice(today)) is not None:
+        yield f"{MARKET_FILE}: {notice}"
+    if catalog.objectives is not None:
+        yield from map(str, catalog.objectives.not_carried_over)
 
 
 def silences_hold(catalog: Catalog, platforms: Mapping[str, Platform], console: Console, now: datetime) -> bool:

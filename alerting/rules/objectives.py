@@ -26,6 +26,7 @@ from alerting.rules.series import (
 )
 from alerting.source.durations import DurationOverZero, milliseconds
 from alerting.source.fields import ClosedModel, LabelName, Name, each_once
+from alerting.source.problems import Problem
 
 FOLDER = "rules/objectives"
 TIERS = f"{FOLDER}/tiers.yaml"
@@ -197,10 +198,14 @@ class ObjectivesFile(ClosedModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objectives:
-    """All objectives, as read: `tiers`, and `written` by file."""
+    """All objectives, as read: `tiers`, and `written` by file.
+
+    `not_carried_over` is what files of other generators say and what has no meaning here.
+    """
 
     tiers: TiersFile
     written: Mapping[str, ObjectivesFile]
+    not_carried_over: tuple[Problem, ...] = ()
 
     def named(self) -> Iterator[tuple[str, str, Objective]]:
         """Yield the file, the name and the objective of each that is written out."""

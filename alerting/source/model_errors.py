@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Annotated, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -144,8 +144,13 @@ def _shape(annotation: object) -> str:
 
 
 def field_names(model: type[BaseModel]) -> list[str]:
-    """Return the names of a model's fields as they are written."""
-    return [field.alias or name for name, field in model.model_fields.items()]
+    """Return the names of a model's fields as they are written, of several spellings the first."""
+    return [_spellings(name, field)[0] for name, field in model.model_fields.items()]
+
+
+def _spellings(name: str, field: FieldInfo) -> list[str]:
+    alias = field.validation_alias
+    return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [field.alias or name]
 
 
 def annotation_at(model: type[BaseModel], path: FieldPath) -> tuple[object, str | None]:
@@ -160,7 +165,7 @@ def annotation_at(model: type[BaseModel], path: FieldPath) -> tuple[object, str 
 def _step(annotation: object, part: int | str) -> tuple[object, str | None]:
     inner = model_of(annotation)
     if inner is not None:
-        fields = {field.alias or name: field for name, field in inner.model_fields.items()}
+        fields = {spelling: field for name, field in inner.model_fields.items() for spelling in _spellings(name, field)}
         field = fields.get(str(part))
         if field is None:
             return None, None

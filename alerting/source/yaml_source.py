@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -66,17 +67,59 @@ def read_text(root: Path, file: str) -> str:
         raise CatalogError([Problem(Place(file=file), message)]) from None
 
 
+def read_documents(root: Path, file: str) -> tuple[Document, ...]:
+    """Read `file`, which may hold several documents of YAML, or lists of them. Each keeps its lines in the file.
+
+    Raises `CatalogError` as `read_document` does.
+    """
+    return _parsed_documents(file, read_text(root, file))
+
+
 def parse_document(file: str, text: str) -> Document:
     """Parse the text of `file`, with the errors of `read_document`."""
     plain = plain_document(file, text)
     if plain is not None:
         return plain
-    lines: dict[FieldPath, int] = {}
     problems: list[Problem] = []
-    try:
+    with _told_as_problems(file, text):
         loader, node = _composed(text)
-        reading = _Reading(file, loader, lines, problems)
-        data = {} if node is None else reading.value(node, ())
+        read = _read_node(file, loader, node, problems)
+    if problems:
+        raise CatalogError(problems)
+    return read
+
+
+def parse_documents(file: str, text: str) -> tuple[Document, ...]:
+    """Parse the text of `file`, with the errors of `read_document`: each document, or each entry of a list of them."""
+    plain = plain_document(file, text)
+    if plain is not None:
+        return (plain,)
+    problems: list[Problem] = []
+    read: list[Document] = []
+    with _told_as_problems(file, text):
+        loader, nodes = _composed_all(text)
+        for node in nodes or [None]:
+            entries = node.value if isinstance(node, yaml.SequenceNode) else [node]
+            read += [_read_node(file, loader, entry, problems) for entry in entries]
+    if problems:
+        raise CatalogError(problems)
+    return tuple(read)
+
+
+def _read_node(file: str, loader: yaml.SafeLoader, node: yaml.Node | None, problems: list[Problem]) -> Document:
+    lines: dict[FieldPath, int] = {}
+    data = {} if node is None else _Reading(file, loader, lines, problems).value(node, ())
+    if not isinstance(data, dict) and not problems:
+        place = Place(file=file, line=1 if node is None else node.start_mark.line + 1)
+        problems.append(Problem(place, "found no mapping at the top. Write `key: value` lines"))
+    return Document(file=file, data=data, lines=lines)
+
+
+@contextmanager
+def _told_as_problems(file: str, text: str) -> Generator[None]:
+    """Raise `CatalogError` for what PyYAML raises while it reads `text`."""
+    try:
+        yield
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = error.problem or error.context or "unknown error"
@@ -91,17 +134,18 @@ def parse_document(file: str, text: str) -> Document:
         raise CatalogError([Problem(Place(file=file), f"is not YAML: {error}. Put the YAML right")]) from None
     except RecursionError:
         raise CatalogError([Problem(Place(file=file), "is nested too deeply. Flatten it")]) from None
-    if not isinstance(data, dict) and not problems:
-        problems.append(Problem(Place(file=file), "found no mapping at the top. Write `key: value` lines"))
-    if problems:
-        raise CatalogError(problems)
-    return Document(file=file, data=data, lines=lines)
 
 
 @lru_cache(maxsize=KEPT_DOCUMENTS)
 def _parsed(file: str, text: str) -> Document:
     """Return what `parse_document` does, parsed once for all catalogs that have this file with this text."""
     return parse_document(file, text)
+
+
+@lru_cache(maxsize=KEPT_DOCUMENTS)
+def _parsed_documents(file: str, text: str) -> tuple[Document, ...]:
+    """Return what `parse_documents` does, parsed once for all catalogs that have this file with this text."""
+    return parse_documents(file, text)
 
 
 def plain_document(file: str, text: str) -> Document | None:
@@ -148,6 +192,26 @@ def _composed(text: str) -> tuple[yaml.SafeLoader, yaml.Node | None]:
             pass
     loader = yaml.SafeLoader(text)
     return loader, loader.get_single_node()
+
+
+def _composed_all(text: str) -> tuple[yaml.SafeLoader, list[yaml.Node]]:
+    """Return the nodes of all documents of a text. What libyaml refuses is read again in Python."""
+    fast = _fast_loader()
+    if fast is not None:
+        loader = fast(text)
+        try:
+            return loader, _all_nodes(loader)
+        except (yaml.YAMLError, ValueError):
+            pass
+    loader = yaml.SafeLoader(text)
+    return loader, _all_nodes(loader)
+
+
+def _all_nodes(loader: yaml.SafeLoader) -> list[yaml.Node]:
+    nodes: list[yaml.Node] = []
+    while loader.check_node():
+        nodes.append(cast("yaml.Node", loader.get_node()))
+    return nodes
 
 
 class _Reading:

@@ -19,13 +19,13 @@ from pydantic.fields import FieldInfo
 
 from alerting import checks
 from alerting.catalog import RoutingFile, ServicesFile
-from alerting.loader import validated
 from alerting.oncall.teams import TeamsFile
 from alerting.repairs.model import ActionFile, RemediationsFile
 from alerting.routing.silences import SilencesFile
 from alerting.rules.market_calendar import MarketFile
 from alerting.rules.model import SCRAPED_SERIES, RulesFile, ScrapedSeriesFile
 from alerting.source.problems import CatalogError, Problem
+from alerting.source.validated import validated
 from alerting.source.yaml_source import Document, FieldPath, parse_document
 from tests.alerting_data import DATA, fixture_catalog
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerting.loader import validated
 from alerting.oncall.checks.coverage import level_gaps
 from alerting.oncall.checks.rotations import on_call_problems
 from alerting.oncall.teams import RotationEntry, ScheduleEntry, TeamsFile, Turn
 from alerting.source.problems import CatalogError
+from alerting.source.validated import validated
 from alerting.source.yaml_source import parse_document
 from tests.rota_strategies import CHANGES, MINUTES, schedules
 

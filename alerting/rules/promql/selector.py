@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import promql_parser as promql
@@ -30,6 +31,15 @@ class Selector:
         """Return the labels that it matches."""
         return frozenset(label for label, _ in self.matchers)
 
+    def value_of(self, label: str) -> str | None:
+        """Return the value that a label has to be equal to, or None where the selector names no single one."""
+        equal = [text for name, text in self.matchers if name == label and text.startswith(f'{label}="')]
+        return json.loads(equal[0].removeprefix(f"{label}=")) if len(equal) == 1 else None
+
+    def without_label(self, label: str) -> Selector:
+        """Return the selector without the matchers of a label."""
+        return Selector(name=self.name, matchers=tuple(each for each in self.matchers if each[0] != label))
+
     def and_label(self, label: str, value: str, *, pattern: bool = False) -> Selector:
         """Return the selector with one matcher more. A `pattern` is a regular expression."""
         return Selector(
@@ -43,7 +53,11 @@ class Selector:
 
 def read_selector(text: str) -> Selector:
     """Read a selector. Raises `ValueError` with what is allowed if it is anything else, or has no name of its own."""
-    tree = compiled(text).tree
+    return selector_of(compiled(text).tree)
+
+
+def selector_of(tree: promql.Expr | None) -> Selector:
+    """Return the selector that an expression is. Raises `ValueError` as `read_selector` does."""
     if (
         not isinstance(tree, promql.VectorSelector)
         or tree.name is None

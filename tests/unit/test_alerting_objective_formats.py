@@ -1,0 +1,385 @@
+"""Objectives of Sloth, OpenSLO and Pyrra: what they become, what is named as not carried over, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from alerting.build import load_catalog
+from alerting.catalog import Catalog
+from alerting.rules.formats.read import MOST_BYTES
+from alerting.rules.promql.event_query import indicator_of, read_count, read_part, read_ratio
+from tests.alerting_data import copied_root, line_of, problems
+
+FILE = "rules/objectives/read.yaml"
+OWN = """\
+objectives:
+  orders-availability:
+    description: Orders are answered.
+    service: orders
+    objective: 0.995
+    sli: {ratio: {total: http_requests_total, bad: 'http_requests_total{code=~"5..|429"}'}}
+    labels: {grade: gold}
+  orders-latency:
+    description: Orders are answered within half a second.
+    service: orders
+    objective: 0.99
+    sli: {latency: {histogram: http_request_duration_seconds_bucket, seconds: 0.5}}
+    labels: {grade: gold}
+"""
+SLOTH = """\
+version: prometheus/v1
+service: orders
+labels: {grade: gold}
+slos:
+  - name: availability
+    description: Orders are answered.
+    objective: 99.5
+    sli:
+      events:
+        error_query: sum(rate(http_requests_total{code=~"5..|429"}[{{.window}}])) or vector(0)
+        total_query: sum(rate(http_requests_total[{{ .window }}]))
+    alerting:
+      name: OrdersUnavailable
+      page_alert: {labels: {severity: page}}
+  - name: latency
+    description: Orders are answered within half a second.
+    objective: 99
+    sli:
+      events:
+        error_query: |
+          (sum(increase(http_request_duration_seconds_count[{{.window}}]))
+           - sum(increase(http_request_duration_seconds_bucket{le="0.5"}[{{.window}}])))
+        total_query: sum(increase(http_request_duration_seconds_count[{{.window}}]))
+    alerting:
+      annotations: {runbook: https://example.com/orders}
+"""
+RESOURCE = """\
+apiVersion: sloth.slok.dev/v1
+kind: PrometheusServiceLevel
+metadata: {name: orders, namespace: monitoring}
+spec:
+  service: orders
+  labels: {grade: gold}
+  slos:
+    - name: availability
+      description: Orders are answered.
+      objective: 99.5
+      sli:
+        raw:
+          errorRatioQuery: |
+            sum(rate(http_requests_total{code=~"5..|429"}[{{.window}}])) / sum(rate(http_requests_total[{{.window}}]))
+      alerting: {}
+    - name: latency
+      description: Orders are answered within half a second.
+      objective: 99
+      sli:
+        events:
+          errorQuery: |
+            sum(rate(http_request_duration_seconds_bucket{le="+Inf"}[{{.window}}]))
+            - sum(rate(http_request_duration_seconds_bucket{le="0.5"}[{{.window}}]))
+          totalQuery: sum(rate(http_request_duration_seconds_bucket{le="+Inf"}[{{.window}}]))
+      alerting: {}
+"""
+PYRRA = """\
+apiVersion: pyrra.dev/v1alpha1
+kind: ServiceLevelObjective
+metadata:
+  name: orders-availability
+  labels: {role: alert-rules, pyrra.dev/service: orders, pyrra.dev/grade: gold}
+spec:
+  description: Orders are answered.
+  target: "99.5"
+  window: 30d
+  indicator:
+    ratio:
+      errors: {metric: 'http_requests_total{code=~"5..|429"}'}
+      total: {metric: http_requests_total}
+---
+apiVersion: pyrra.dev/v1alpha1
+kind: ServiceLevelObjective
+metadata:
+  name: orders-latency
+  namespace: monitoring
+  labels: {pyrra.dev/service: orders, pyrra.dev/grade: gold}
+spec:
+  description: Orders are answered within half a second.
+  target: "99"
+  window: 30d
+  indicator:
+    latency:
+      success: {metric: 'http_request_duration_seconds_bucket{le="0.5"}'}
+      total: {metric: http_request_duration_seconds_count}
+  alerting: {name: OrdersSlow, absent: false}
+"""
+OPENSLO = """\
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: orders-availability, displayName: Orders}
+spec:
+  description: Orders are answered.
+  service: orders
+  indicatorRef: answered
+  budgetingMethod: Occurrences
+  timeWindow: [{duration: 30d, isRolling: true}]
+  objectives: [{displayName: Most of them, target: 0.995}]
+  alertPolicies: [fast]
+---
+apiVersion: openslo/v1
+kind: SLI
+metadata: {name: answered}
+spec:
+  ratioMetric:
+    counter: true
+    bad: {metricSource: {metricSourceRef: main, spec: {query: 'sum(http_requests_total{code=~"5..|429"})'}}}
+    total: {metricSource: {metricSourceRef: main, spec: {query: http_requests_total}}}
+---
+apiVersion: openslo/v1
+kind: DataSource
+metadata: {name: main}
+spec: {type: Prometheus, connectionDetails: {url: http://prometheus}}
+---
+apiVersion: openslo/v1
+kind: AlertPolicy
+metadata: {name: fast}
+spec: {conditions: [{conditionRef: fast}]}
+---
+- apiVersion: openslo/v1
+  kind: Service
+  metadata: {name: orders}
+- apiVersion: openslo/v1
+  kind: SLO
+  metadata: {name: orders-latency}
+  spec:
+    description: Orders are answered within half a second.
+    service: orders
+    budgetingMethod: Occurrences
+    indicator:
+      spec:
+        ratioMetric:
+          good:
+            metricSource:
+              type: Prometheus
+              spec: {query: 'sum(rate(http_request_duration_seconds_bucket{le="0.5"}[{{.window}}]))'}
+          total:
+            metricSource:
+              type: Prometheus
+              spec: {query: 'sum(rate(http_request_duration_seconds_count[{{.window}}]))'}
+    objectives: [{targetPercent: 99}]
+"""
+FILES = {"sloth": SLOTH, "resource": RESOURCE, "pyrra": PYRRA, "openslo": OPENSLO}
+NAMED = {
+    "sloth": ["slos.0.alerting.name", "slos.0.alerting.page_alert.labels", "slos.1.alerting.annotations"],
+    "resource": ["metadata.namespace"],
+    "pyrra": [
+        "metadata.labels.role",
+        "metadata.namespace",
+        "spec.alerting.absent",
+        "spec.alerting.name",
+    ],
+    "openslo": [
+        "kind",
+        "kind",
+        "metadata.displayName",
+        "spec.alertPolicies",
+        "spec.connectionDetails",
+        "spec.objectives.0.displayName",
+    ],
+}
+"""What is not carried over, by field."""
+
+
+def written(folder: Path, text: str) -> Path:
+    root = copied_root(folder / "root")
+    (root / FILE).write_text(text)
+    return root
+
+
+def read(folder: Path, text: str) -> Catalog:
+    return load_catalog(written(folder, text))
+
+
+def counted(catalog: Catalog) -> list[tuple[str, str, dict[str, str]]]:
+    """Return what the objectives of the file are made of, without labels that only the project's own format has."""
+    return [
+        (
+            str(rule.rule.record),
+            rule.rule.expr,
+            {key: value for key, value in rule.rule.labels.items() if key != "grade"},
+        )
+        for rule in catalog.rules.rules
+        if rule.document.file == FILE
+    ]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_counts_what_the_same_objectives_in_the_own_format_count(tmp_path: Path, name: str) -> None:
+    own, other = read(tmp_path / "own", OWN), read(tmp_path / "other", FILES[name])
+
+    assert counted(other) == counted(own)
+    assert len(counted(own)) == 6
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_not_carried_over_is_named(tmp_path: Path, name: str) -> None:
+    objectives = read(tmp_path, FILES[name]).objectives
+    assert objectives is not None
+
+    assert sorted(notice.place.field for notice in objectives.not_carried_over) == NAMED[name]
+    for notice in objectives.not_carried_over:
+        field = notice.place.field.rsplit(".", 1)[-1]
+        assert notice.place.file == FILE
+        assert field in FILES[name].splitlines()[notice.place.line - 1]
+        assert "is not carried over: " in notice.message
+
+
+def test_labels_of_alerts_are_carried_over(tmp_path: Path) -> None:
+    for name in ("sloth", "resource", "pyrra"):
+        rules = read(tmp_path / name, FILES[name]).rules
+
+        assert rules.recordings["orion:objective:error_budget"][-1].rule.labels["grade"] == "gold"
+
+
+EVENTS = "        total_query: sum(rate(http_requests_total[{{ .window }}]))\n"
+WITH_PLUGIN = "    sli:\n      plugin: {id: x}\n      events:"
+PART = 'metric: \'http_requests_total{code=~"5..|429"'
+OTHER_SERVICE = 'metric: \'http_requests_total{service="positions", code=~"5..|429"'
+REFUSED = [
+    ("sloth", "objective: 99.5", "objective: 100", "slos.0.objective: found 1.0; a share of more than 0"),
+    ("sloth", "objective: 99.5", "objective: 99.5\n    plugins: {chain: []}", "slos.0.plugins: is a plugin of Sloth"),
+    ("sloth", "service: orders", "service: orders\nslo_plugins: {chain: []}", "slo_plugins: is a plugin of Sloth"),
+    ("sloth", "service: orders", "service: nobody", 'service: found "nobody"; allowed: orders, positions'),
+    ("sloth", "grade: gold", "severity: gold", 'labels.severity: label "severity" is given by the program'),
+    ("sloth", "name: availability", "title: availability", "slos.0.title: found an unknown field; allowed: name,"),
+    ("sloth", "name: latency", "name: availability", "slos.1.name: found orders-availability twice, first in line 5"),
+    ("sloth", "{labels: {severity: page}}", "{disable: true}", "slos.0.alerting.page_alert.disable: turns an alert"),
+    ("sloth", EVENTS, "", "slos.0.sli.events.total_query: found nothing; allowed: a text. Add `total_query:`"),
+    ("sloth", "    sli:\n      events:", WITH_PLUGIN, "slos.0.sli.plugin: is a plugin of Sloth"),
+    (
+        "resource",
+        "alerting: {}",
+        "alerting: {pageAlert: {foo: 1}}",
+        "foo: found an unknown field; allowed: disable, labels",
+    ),
+    ("resource", "/ sum", "+ sum", "spec.slos.0.sli.raw.errorRatioQuery: found"),
+    ("resource", "kind: PrometheusServiceLevel", "kind: Other", "apiVersion: found apiVersion: "),
+    ("pyrra", "window: 30d", "window: 36h", 'spec.window: found "36h"; whole days, from 1d to 90d'),
+    ("pyrra", ", pyrra.dev/service: orders", "", "metadata.labels: names no service of the catalog"),
+    ("pyrra", "absent: false", "disabled: true", "spec.alerting.disabled: turns alerts off"),
+    ("pyrra", "spec:\n", "spec:\n  latency: '1'\n", "spec.latency: found an unknown field; allowed: description,"),
+    ("pyrra", "metric: http_requests_total}", "metric: 'rate(http_requests_total[5m])'}", "a selector of one series"),
+    ("pyrra", '{le="0.5"}', '{le="0.3"}', "found 0.3; allowed: 0.05, 0.1, 0.25, 0.5"),
+    ("pyrra", PART, OTHER_SERVICE, 'service "orders", whose objective this is'),
+    ("openslo", "kind: SLI\n", "kind: Panel\n", 'kind: found "Panel"; allowed: SLO, SLI, DataSource, Service,'),
+    ("openslo", "openslo/v1\nkind: SLI", "openslo/v2alpha1\nkind: SLI", 'apiVersion: found "openslo/v2alpha1"'),
+    ("openslo", "indicatorRef: answered", "indicatorRef: other", 'spec.indicatorRef: found "other"; allowed: answered'),
+    ("openslo", "type: Prometheus, ", "type: Datadog, ", 'found "Datadog" as the type of its source; allowed: Prometh'),
+    ("openslo", "30d, isRolling: true", "1M, calendar: {}", "spec.timeWindow.0: is a calendar's period; allowed:"),
+    ("openslo", "targetPercent: 99", "targetPercent: 99, target: 0.9", "one of `target:` and `targetPercent:` is"),
+    ("openslo", "query: http_requests_total}", "query: 'sum(rate(http_requests_total[5m]))'}", "with the placeholder"),
+]
+"""A file, what is changed in it, and what is said of it."""
+
+
+@pytest.mark.parametrize(("name", "old", "new", "message"), REFUSED, ids=[message for *_, message in REFUSED])
+def test_what_cannot_be_carried_over_is_refused(tmp_path: Path, name: str, old: str, new: str, message: str) -> None:
+    assert old in FILES[name]
+    found = problems(written(tmp_path, FILES[name].replace(old, new, 1)))
+
+    assert any(message in problem for problem in found), found
+    assert all(problem.startswith(f"{FILE}:") for problem in found), found
+
+
+def test_a_refused_field_is_told_with_its_line(tmp_path: Path) -> None:
+    root = written(
+        tmp_path, OPENSLO.replace("- kind: SLO", "- kind: SLO").replace("targetPercent: 99", "targetPercent: 100")
+    )
+    (problem,) = problems(root)
+
+    assert problem.startswith(
+        f"{FILE}:{line_of(root, FILE, 'targetPercent')}: spec.objectives.0.targetPercent: found 1.0"
+    )
+
+
+def test_objectives_of_two_formats_in_a_file_are_refused(tmp_path: Path) -> None:
+    (problem,) = problems(written(tmp_path, f"{SLOTH}---\n{OWN}"))
+
+    assert "found `objectives:` beside others; allowed: version prometheus/v1," in problem
+
+
+def test_a_file_without_end_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    root = copied_root(tmp_path / "root")
+    (root / FILE).write_bytes(b"#" * 10_000_000)
+
+    assert problems(root) == [
+        f"{FILE}:1: found 10000000 bytes; allowed: at most {MOST_BYTES}, which is 20,000 objectives. Split the file"
+    ]
+
+
+def test_targets_of_one_slo_are_objectives_of_their_own(tmp_path: Path) -> None:
+    two = OPENSLO.replace("[{displayName: Most of them, target: 0.995}]", "[{target: 0.995}, {target: 0.9995}]")
+    objectives = read(tmp_path, two).objectives
+    assert objectives is not None
+    targets = {name: one.objective for _, name, one in objectives.named()}
+
+    assert targets == {"orders-availability": 0.995, "orders-availability-2": 0.9995, "orders-latency": 0.99}
+
+
+WINDOW = "[{{.window}}]"
+NOT_COUNTED = [
+    ("sum(rate(a[5m]))", "with the placeholder {{.window}}"),
+    ("sum(rate(a[{{.window}}])) + sum(rate(b[5m]))", "a sum of one counter's rate or increase"),
+    ("sum(rate(a[5m])) or sum(rate(b[{{.window}}]))", "a sum of one counter's rate or increase"),
+    ("sum(rate({{.metric}}[{{.window}}]))", "no template but {{.window}} is allowed"),
+    ("rate(a[{{.window}}])", "a sum of one counter's rate or increase"),
+    ("avg(rate(a[{{.window}}]))", "and this is avg(...)"),
+    ("sum without (code) (rate(a[{{.window}}]))", "and not `without`"),
+    ("sum(irate(a[{{.window}}]))", "a sum of one counter's rate or increase"),
+    ("sum(rate(a[{{.window}}] offset 5m))", "without range, offset or function"),
+    ("sum(rate(a[5m]) + rate(a[{{.window}}]))", "a sum of one counter's rate or increase"),
+    ("sum(rate((a > 1)[{{.window}}:]))", "a subquery counts no events"),
+    ("sum(rate(a[{{.window}}])", "PromQL is allowed, and this is none"),
+]
+
+
+@pytest.mark.parametrize(("query", "message"), NOT_COUNTED, ids=[query for query, _ in NOT_COUNTED])
+def test_a_query_that_is_no_sum_of_one_counter_is_refused(query: str, message: str) -> None:
+    with pytest.raises(ValueError, match="allowed") as raised:
+        read_count(query)
+
+    assert message in str(raised.value)
+
+
+def test_a_counter_needs_no_window_where_the_file_says_that_it_is_one() -> None:
+    assert read_count("sum by (plan) (a)", counter=True) == read_count(f"sum by (plan) (rate(a{WINDOW}))")
+    with pytest.raises(ValueError, match="with the placeholder"):
+        read_count("sum(a)")
+
+
+def test_all_minus_the_good_ones_are_the_bad_ones_and_the_other_way_round() -> None:
+    total = read_count(f"sum(rate(a{WINDOW}))")
+    bad = read_part(f'sum(rate(a{WINDOW})) - sum(rate(a{{b="c"}}{WINDOW}))', total, is_good=False)
+
+    assert indicator_of(total, bad) == {"ratio": {"total": "a", "good": 'a{b="c"}'}}
+    with pytest.raises(ValueError, match="what is subtracted from is not the total"):
+        read_part(f'sum(rate(d{WINDOW})) - sum(rate(a{{b="c"}}{WINDOW}))', total, is_good=False)
+
+
+def test_a_ratio_that_is_subtracted_from_one_is_of_the_others() -> None:
+    total, part = read_ratio(f'1 - sum(rate(a{{b="c"}}{WINDOW})) / sum(rate(a{WINDOW}))', is_good=False)
+
+    assert indicator_of(total, part) == {"ratio": {"total": "a", "good": 'a{b="c"}'}}
+
+
+def test_a_bucket_of_another_histogram_or_with_other_matchers_is_refused() -> None:
+    good = read_part(
+        f'sum(rate(a_bucket{{le="1", b="c"}}{WINDOW}))', read_count(f"sum(rate(a_count{WINDOW}))"), is_good=True
+    )
+
+    for total in (f"sum(rate(a_count{WINDOW}))", f'sum(rate(d_count{{b="c"}}{WINDOW}))'):
+        with pytest.raises(ValueError, match="a bucket of the total's histogram is allowed"):
+            indicator_of(read_count(total), good)
+    assert indicator_of(read_count(f'sum(rate(a_count{{b="c"}}{WINDOW}))'), good) == {
+        "latency": {"histogram": 'a_bucket{b="c"}', "seconds": 1.0}
+    }
