@@ -23,7 +23,7 @@ from alerting.routing.silences import SilenceEntry
 from alerting.rules.burn_rates import LEAST_OBJECTIVE
 from alerting.rules.market_calendar import MarketFile
 from alerting.rules.model import RuleSet, ScrapedSeriesFile
-from alerting.rules.objectives import Objectives
+from alerting.rules.objectives import STANDARD, Objectives
 from alerting.rules.series import ALERTNAME, SERVICE, SEVERITY
 from alerting.source.durations import Duration, DurationOverZero
 from alerting.source.fields import (
@@ -38,16 +38,20 @@ from alerting.source.fields import (
 )
 from alerting.source.yaml_source import Document
 
-# Services
+SERVICES = "catalog/services.yaml"
 
 
 class Service(ClosedModel):
-    """A service that people are paged for. `objective` is the share of requests that must not fail in 30 days."""
+    """A service that people are paged for.
+
+    `objective` is the share of requests that must not fail, over the period of its `tier` of rules/objectives.
+    """
 
     description: str = Field(min_length=1)
     team: str
     namespace: Name
     objective: float = Field(gt=LEAST_OBJECTIVE, lt=1)
+    tier: str = STANDARD
 
 
 class ServicesFile(ClosedModel):

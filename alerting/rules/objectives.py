@@ -22,7 +22,9 @@ from alerting.rules.series import (
     SERVICE,
     SEVERITY,
     TEAM,
+    TIER,
     URGENCY,
+    WINDOWS,
 )
 from alerting.source.durations import DurationOverZero, milliseconds
 from alerting.source.fields import ClosedModel, LabelName, Name, each_once
@@ -31,13 +33,13 @@ from alerting.source.problems import Problem
 FOLDER = "rules/objectives"
 TIERS = f"{FOLDER}/tiers.yaml"
 STANDARD = "standard"
-"""The tier of every service of the catalog, and of an objective that names none."""
+"""The tier of a service of the catalog, or of an objective, that names none."""
 OWN_OBJECTIVE = "requests"
 """The name of the objective that a service's `objective:` in the catalog stands for."""
 LONGEST_DAYS = 90
 """The longest period of an objective: about what Prometheus is given a volume for."""
 RESERVED_LABELS = frozenset(
-    {ALERTNAME, JOB, BUCKET_LIMIT, OBJECTIVE, PAIR, SERVICE, SEVERITY, TEAM, URGENCY, "__name__"}
+    {ALERTNAME, JOB, BUCKET_LIMIT, OBJECTIVE, PAIR, SERVICE, SEVERITY, TEAM, TIER, URGENCY, WINDOWS, "__name__"}
 )
 """The labels that the program gives to what it generates."""
 SHARE = "a share of more than 0 and less than 1, such as 0.999, is allowed: at 1 there is no budget to spend"
@@ -151,7 +153,10 @@ class DefaultObjective(ClosedModel):
 
 
 class Tier(ClosedModel):
-    """An importance that objectives share: a period and windows, by default those of the SRE workbook."""
+    """An importance that objectives share: a period and windows, by default those of the SRE workbook.
+
+    `default` is what `objective:` of its services counts; a tier without it takes that of the standard tier.
+    """
 
     description: Text
     period: Period = PERIOD
@@ -166,10 +171,16 @@ class TiersFile(ClosedModel):
 
     @model_validator(mode="after")
     def _own_objective(self) -> Self:
-        defaults = [name for name, tier in self.tiers.items() if tier.default is not None]
-        if defaults != [STANDARD]:
-            raise ValueError(f"`default:` is allowed in tier {STANDARD}, and only there")
+        if STANDARD not in self.tiers or self.tiers[STANDARD].default is None:
+            raise ValueError(f"a tier {STANDARD} with `default:` is allowed, which services of no other tier have")
         return self
+
+    def default(self, tier: str) -> DefaultObjective:
+        """Return what the services of a tier count: its own default, else that of the standard tier."""
+        found = self.tiers[tier].default or self.tiers[STANDARD].default
+        if found is None:  # which the model refuses
+            raise ValueError(f"tier {STANDARD} has no default")
+        return found
 
 
 class Objective(ClosedModel):
@@ -216,7 +227,7 @@ class Objectives:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BurnWindows:
-    """The period of an objective and its pairs of windows. Objectives with equal ones share their rules."""
+    """The period of an objective and its pairs of windows. Objectives with equal ones share their alerts' rules."""
 
     period: str
     page: tuple[WindowPair, ...]
@@ -226,6 +237,17 @@ class BurnWindows:
         """Return all pairs, those of the page first."""
         return (*self.page, *self.ticket)
 
+    def name(self) -> str:
+        """Return a name that is the same for equal windows, and no other, whatever other objectives there are.
+
+        It is the period, and the pairs with their percentage of the budget where they are not the workbook's.
+        """
+        if (self.page, self.ticket) == _workbook_pairs(self.period):
+            return self.period
+        pairs = (f"{one.long}/{one.short}:{one.budget_share * 100:.10g}" for one in self.page)
+        tickets = (f"{one.long}/{one.short}:{one.budget_share * 100:.10g}" for one in self.ticket)
+        return " ".join((self.period, "page", *pairs, "ticket", *tickets))
+
 
 def burn_windows(tier: Tier, objective: Objective | None = None) -> BurnWindows:
     """Return the windows of an objective: its own, else its tier's, else the workbook's for its period."""
@@ -233,11 +255,12 @@ def burn_windows(tier: Tier, objective: Objective | None = None) -> BurnWindows:
     windows = (objective and objective.windows) or (tier.windows if period == tier.period else None)
     if windows is not None:
         return BurnWindows(period=period, page=_pairs(windows.page, period), ticket=_pairs(windows.ticket, period))
-    return BurnWindows(
-        period=period,
-        page=scaled_pairs(PAGE_PAIRS, period, TICK),
-        ticket=scaled_pairs(TICKET_PAIRS, period, STAGE),
-    )
+    page, ticket = _workbook_pairs(period)
+    return BurnWindows(period=period, page=page, ticket=ticket)
+
+
+def _workbook_pairs(period: str) -> tuple[tuple[WindowPair, ...], tuple[WindowPair, ...]]:
+    return scaled_pairs(PAGE_PAIRS, period, TICK), scaled_pairs(TICKET_PAIRS, period, STAGE)
 
 
 def _pairs(entries: tuple[WindowEntry, ...], period: str) -> tuple[WindowPair, ...]:

@@ -5,15 +5,20 @@ What rules/ records for itself has its name there. Everything that Python spells
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 SERVICE_OWNER = "orion:service:owner"
 """1 for each service of the catalog, with the labels `service` and `team`."""
 SERVICE_ERROR_BUDGET = "orion:service:error_budget"
-"""The share of requests that may fail: 1 minus the objective; labels as `SERVICE_OWNER`."""
+"""The share of requests that may fail: 1 minus the objective; labels as `SERVICE_OWNER`, and `tier` of another tier."""
 SERVICE_EXPECTED = "orion:service:expected"
 """1 for each service that ought to run, with `namespace` besides."""
 
 OBJECTIVE_ERROR_BUDGET = "orion:objective:error_budget"
-"""The share of events that may be bad: 1 minus the objective; `service`, `objective`, `team` and the alerts' labels."""
+"""The share of events that may be bad: 1 minus the objective; `service`, `objective`, `team` and the alerts' labels.
+
+An objective whose windows are not the standard tier's has `windows` too, and one of another tier `tier`.
+"""
 OBJECTIVE_REMAINING = "orion:service:error_budget_remaining"
 """The share of a period's error budget that is left: 1 is all of it, below 0 it is overspent."""
 OBJECTIVE_COVERAGE = "orion:objective:coverage"
@@ -28,7 +33,7 @@ OBJECTIVE_NO_SERIES = "orion:objective:no_series"
 """1 for an objective whose series has not been there for ten minutes."""
 OBJECTIVE_BAD = "orion:objective_bad"
 OBJECTIVE_TOTAL = "orion:objective_total"
-"""What counts of bad and of all events begin with. An objective whose windows are not the standard ones has others."""
+"""What counts of bad and of all events begin with."""
 
 MARKET_CLOCK = "orion:market:clock"
 """Seconds since 1970-01-01 00:00 as the exchange's clock shows them; no labels."""
@@ -64,4 +69,12 @@ SERIES = "series"
 SERVICE = "service"
 SEVERITY = "severity"
 TEAM = "team"
+TIER = "tier"
 URGENCY = "urgency"
+WINDOWS = "windows"
+
+OPTIONAL_LABELS: Mapping[str, frozenset[str]] = {
+    SERVICE_ERROR_BUDGET: frozenset({TIER}),
+    OBJECTIVE_ERROR_BUDGET: frozenset({TIER, WINDOWS}),
+}
+"""Labels of generated series that only some of them carry, and that expressions may match all the same."""

@@ -36,7 +36,7 @@ ONE_PROBLEM = [
         "    objectiv: 0.999\n    objective: 0.999",
         "objectiv: 0.999",
         "services.orders.objectiv: found an unknown field; "
-        "allowed: description, team, namespace, objective. Remove or rename it",
+        "allowed: description, team, namespace, objective, tier. Remove or rename it",
         id="an unknown field",
     ),
     pytest.param(

@@ -19,6 +19,7 @@ from alerting.rules.burn_rates import LEAST_OBJECTIVE, PAIRS
 from alerting.rules.checks.alerts import PAGE_HEADINGS
 from alerting.rules.compile import compile_rules
 from alerting.rules.model import Rule, RuleSource, SourceGroup, SourceRule
+from alerting.rules.objectives import burn_windows
 from cli.check import untested_alerts
 from tests.alerting_data import DATA, fixture_catalog, settings
 
@@ -160,14 +161,16 @@ def test_no_expression_is_parsed_more_often_than_it_is_written(monkeypatch: pyte
 
 def test_burn_factors_of_the_rules_follow_from_windows_and_budgets(catalog: Catalog) -> None:
     pattern = re.compile(r"burn_rate(\w+)(?:\[\w+\]\))? > ([\d.]+)")
-    compared = [
+    compared = {
         (window, float(factor))
         for recording in catalog.rules.recordings["orion:objective:burning"]
         for window, factor in pattern.findall(recording.rule.expr)
-    ]
+    }
 
-    derived = [(window, round(pair.factor, 9)) for pair in PAIRS for window in (pair.long, pair.short)]
-    assert compared == derived
+    assert catalog.objectives is not None
+    critical = burn_windows(catalog.objectives.tiers.tiers["critical"])
+    pairs = (*PAIRS, *critical.pairs())
+    assert compared == {(window, round(pair.factor, 9)) for pair in pairs for window in (pair.long, pair.short)}
 
 
 def test_the_least_objective_is_the_least_that_the_fastest_burn_can_reach() -> None:

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
-from alerting.catalog import Catalog
+from alerting.catalog import SERVICES, Catalog
 from alerting.oncall.checks.rotations import on_call_problems
 from alerting.source.problems import Problem, not_allowed
 
-SERVICES = "catalog/services.yaml"
 TEAMS = "catalog/teams.yaml"
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from alerting.catalog import Catalog
+from alerting.catalog import SERVICES, Catalog
 from alerting.rules.burn_rates import STAGE, TICK, WindowPair
 from alerting.rules.objectives import (
     OWN_OBJECTIVE,
     RESERVED_LABELS,
-    STANDARD,
     TIERS,
     BurnWindows,
     GaugeSli,
@@ -57,6 +56,10 @@ def objective_problems(catalog: Catalog) -> Iterator[Problem]:
     tiers = catalog.objectives.tiers.tiers
     for name, tier in tiers.items():
         yield from _tier_problems(catalog, name, tier)
+    for name, service in catalog.services.items():
+        if service.tier not in tiers:
+            place = catalog.documents[SERVICES].place(("services", name, "tier"))
+            yield not_allowed(place, service.tier, tiers, f"Name a tier of {TIERS}")
     yield from _name_problems(catalog, catalog.objectives)
     for file, name, objective in catalog.objectives.named():
         yield from _written_problems(catalog, tiers, catalog.documents[file], ("objectives", name), objective)
@@ -64,8 +67,8 @@ def objective_problems(catalog: Catalog) -> Iterator[Problem]:
 
 def _tier_problems(catalog: Catalog, name: str, tier: Tier) -> Iterator[Problem]:
     document, path = catalog.documents[TIERS], ("tiers", name)
-    lowest = min((service.objective for service in catalog.services.values()), default=None)
-    yield from _window_problems(document, path, burn_windows(tier), lowest if name == STANDARD else None)
+    lowest = min((service.objective for service in catalog.services.values() if service.tier == name), default=None)
+    yield from _window_problems(document, path, burn_windows(tier), lowest)
     if tier.default is not None:
         yield from _sli_problems(catalog, document, (*path, "default", "sli"), tier.default.sli, (SERVICE,))
 

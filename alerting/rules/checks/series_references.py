@@ -12,7 +12,7 @@ from alerting.rules.dashboards import DRAWN
 from alerting.rules.model import SCRAPED_SERIES, AnnotationQuery, CompiledRule
 from alerting.rules.promql import Expression
 from alerting.rules.promql.annotation_queries import sample_labels
-from alerting.rules.series import SERIES_MISSING
+from alerting.rules.series import OPTIONAL_LABELS, SERIES_MISSING
 from alerting.source.problems import Problem, listed, not_allowed, shown
 
 
@@ -82,8 +82,9 @@ def _selector_messages(selector: promql_parser.VectorSelector, known: Mapping[st
 
 
 def _label_messages(name: str, selector: promql_parser.VectorSelector, labels: frozenset[str]) -> Iterator[str]:
+    matched = labels | OPTIONAL_LABELS.get(name, frozenset[str]()) | {"__name__"}
     for one in selector.matchers.matchers:
-        if one.name != "__name__" and one.name not in labels:
+        if one.name not in matched:
             allowed = listed(sorted(labels))
             message = f"label {one.name} of {name} is not there; allowed: {allowed}. Change it, or {SCRAPED_SERIES}"
             yield message

@@ -18,7 +18,15 @@ from alerting.rules.series import (
     SEVERITY,
     URGENCY,
 )
-from alerting.rules.sources.objective_windows import KEPT, LEAST_BAD_EVENTS, PAGE, TICKET, owned
+from alerting.rules.sources.objective_windows import (
+    KEPT,
+    LEAST_BAD_EVENTS,
+    PAGE,
+    TICKET,
+    WindowSets,
+    bad_events,
+    owned,
+)
 from alerting.source.fields import Severity
 
 HALF, A_TENTH = 0.5, 0.1
@@ -62,10 +70,10 @@ def burn_alerts(period: str) -> Iterator[Rule]:
         )
 
 
-def budget_alerts(labels: Sequence[str], bad_events: Sequence[str]) -> Iterator[Rule]:
+def budget_alerts(every: WindowSets, labels: Sequence[str]) -> Iterator[Rule]:
     """Yield the alerts on what is left of a budget: one at a time, the less is left the more urgent.
 
-    `labels` are those that objectives add to alerts, `bad_events` the series of the bad events of a period.
+    `labels` are those that objectives add to alerts.
     """
     parts = (
         ("ErrorBudgetHalfSpent", Severity.INFO, f"<= {HALF} > {A_TENTH}", "has spent half of its error budget"),
@@ -73,7 +81,7 @@ def budget_alerts(labels: Sequence[str], bad_events: Sequence[str]) -> Iterator[
         ("ErrorBudgetExhausted", Severity.WARNING, "<= 0", "has spent its error budget"),
     )
     for name, severity, limits, summary in parts:
-        expression = f"{OBJECTIVE_REMAINING} {limits} and {_trusted(bad_events)}"
+        expression = _trusted(every, f"{OBJECTIVE_REMAINING} {limits}")
         yield _alert(
             name,
             severity,
@@ -85,9 +93,9 @@ def budget_alerts(labels: Sequence[str], bad_events: Sequence[str]) -> Iterator[
         )
 
 
-def running_out_alert(labels: Sequence[str], bad_events: Sequence[str]) -> Rule:
+def running_out_alert(every: WindowSets, labels: Sequence[str]) -> Rule:
     """Return the alert on a budget that will be gone soon at the present rate."""
-    expression = f"{OBJECTIVE_EXHAUSTED_IN} < {HORIZON_SECONDS} and {_trusted(bad_events)}"
+    expression = _trusted(every, f"{OBJECTIVE_EXHAUSTED_IN} < {HORIZON_SECONDS}")
     return _alert(
         "ErrorBudgetRunningOut",
         Severity.INFO,
@@ -143,7 +151,12 @@ def _own_unnamed(expression: str) -> str:
     return f'label_replace(\n{expression},\n"{OBJECTIVE}", "", "{OBJECTIVE}", "{OWN_OBJECTIVE}"\n)'
 
 
-def _trusted(bad_events: Sequence[str]) -> str:
-    """Return the conditions under which a budget is told: enough of the period is known, and enough events were bad."""
-    few = " or ".join(f"last_over_time({name}[{KEPT}]) >= {LEAST_BAD_EVENTS}" for name in bad_events)
-    return f"last_over_time({OBJECTIVE_COVERAGE}[{KEPT}]) >= {TRUSTED_COVERAGE} and ({few})"
+def _trusted(every: WindowSets, expression: str) -> str:
+    """Return a condition on a budget, told if enough of the period is known and enough of its events were bad."""
+    known = f"last_over_time({OBJECTIVE_COVERAGE}[{KEPT}]) >= {TRUSTED_COVERAGE}"
+    return every.each_period(
+        lambda period: (
+            f"{expression} and {known}"
+            f" and last_over_time({bad_events(f'increase{period}')}[{KEPT}]) >= {LEAST_BAD_EVENTS}"
+        )
+    )

@@ -1,8 +1,12 @@
-"""Rules over the counted events of objectives: sums of windows, burn rates, burning pairs, what is left of a budget."""
+"""Rules over the counted events of objectives: sums of windows, burn rates, burning pairs, what is left of a budget.
+
+Events and their sums are counted alike for all objectives: one whose windows change keeps what was counted. Only
+what compares them with a budget differs by windows: the series of a budget has a label that says which are its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -23,7 +27,9 @@ from alerting.rules.series import (
     PAIR,
     SERVICE,
     TEAM,
+    TIER,
     URGENCY,
+    WINDOWS,
 )
 from alerting.source.durations import milliseconds, written_long
 
@@ -35,44 +41,78 @@ KEPT = "10m"
 ON_OBJECTIVE = f"on ({SERVICE}, {OBJECTIVE})"
 
 
+def bad_events(operation: str) -> str:
+    """Return the series of bad events, such as those of `increase1h`."""
+    return f"{OBJECTIVE_BAD}:{operation}"
+
+
+def all_events(operation: str) -> str:
+    """Return the series of all events."""
+    return f"{OBJECTIVE_TOTAL}:{operation}"
+
+
+def ratio(window: str) -> str:
+    """Return the series of the share of bad events in a window."""
+    return f"orion:objective:error_ratio{window}"
+
+
+def burn(window: str) -> str:
+    """Return the series of a window's burn rate: the share of bad events, in multiples of the error budget."""
+    return f"orion:objective:burn_rate{window}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectiveSeries:
-    """The names of the series of objectives with equal windows. Those with the standard ones have no suffix."""
+class WindowSets:
+    """The windows of all objectives, those of the standard tier first. Each is there once."""
 
-    windows: BurnWindows
-    suffix: str
+    sets: tuple[BurnWindows, ...]
 
-    def bad(self, operation: str) -> str:
-        """Return the series of bad events, such as those of `increase1h`."""
-        return f"{OBJECTIVE_BAD}{self.suffix}:{operation}"
+    @classmethod
+    def of(cls, standard: BurnWindows, others: Iterable[BurnWindows]) -> WindowSets:
+        """Return each of the windows once."""
+        return cls(sets=tuple(dict.fromkeys((standard, *others))))
 
-    def total(self, operation: str) -> str:
-        """Return the series of all events."""
-        return f"{OBJECTIVE_TOTAL}{self.suffix}:{operation}"
+    def label(self, windows: BurnWindows) -> str:
+        """Return the label that budgets of objectives with some windows have: none for the standard tier's."""
+        return "" if windows == self.sets[0] else windows.name()
 
-    def ratio(self, window: str) -> str:
-        """Return the series of the share of bad events in a window."""
-        return f"orion:objective{self.suffix}:error_ratio{window}"
+    def budgets(self, some: Collection[BurnWindows]) -> str:
+        """Return a selector of the budgets of objectives with any of these windows."""
+        if len(some) == len(self.sets):
+            return OBJECTIVE_ERROR_BUDGET
+        labels = [self.label(windows) for windows in some]
+        if len(labels) == 1:
+            return f'{OBJECTIVE_ERROR_BUDGET}{{{WINDOWS}="{labels[0]}"}}'
+        pattern = "|".join(label.replace(".", "\\\\.") for label in labels)
+        return f'{OBJECTIVE_ERROR_BUDGET}{{{WINDOWS}=~"{pattern}"}}'
 
-    def burn(self, window: str) -> str:
-        """Return the series of a window's burn rate: the share of bad events, in multiples of the error budget."""
-        return f"orion:objective{self.suffix}:burn_rate{window}"
+    def each_period(self, expression: Callable[[str], str]) -> str:
+        """Return an expression over all objectives, made for each period and limited to the objectives that have it."""
+        periods = self.periods()
+        if len(periods) == 1:
+            return expression(periods[0])
+        parts: list[str] = []
+        for period in periods:
+            some = [windows for windows in self.sets if windows.period == period]
+            parts.append(f"({expression(period)}) and {ON_OBJECTIVE} {self.budgets(some)}")
+        return "\nor ".join(parts)
 
-    def bad_increase(self, window: str) -> str:
-        """Return the series of bad events in a window."""
-        return self.bad(f"increase{window}")
+    def of_ticks(self) -> tuple[str, ...]:
+        """Return the windows that are summed every tick, the shortest first: those of a page."""
+        return _windows(pair for windows in self.sets for pair in windows.page)
+
+    def of_stages(self) -> tuple[str, ...]:
+        """Return the windows that are summed every five minutes: those that only a ticket has."""
+        ticket = _windows(pair for windows in self.sets for pair in windows.ticket)
+        return tuple(one for one in ticket if one not in self.of_ticks())
+
+    def periods(self) -> tuple[str, ...]:
+        """Return the periods of all objectives."""
+        return tuple(dict.fromkeys(windows.period for windows in self.sets))
 
     def latest(self, name: Callable[[str], str], window: str) -> str:
         """Return the latest value of a series of a window, which may be recorded every five minutes only."""
         return name(window) if window in self.of_ticks() else f"last_over_time({name(window)}[{KEPT}])"
-
-    def of_ticks(self) -> tuple[str, ...]:
-        """Return the windows that are summed every tick, the shortest first: those of a page."""
-        return _windows(self.windows.page)
-
-    def of_stages(self) -> tuple[str, ...]:
-        """Return the windows that are summed every five minutes: those that only a ticket has."""
-        return tuple(one for one in _windows(self.windows.ticket) if one not in self.of_ticks())
 
 
 def _windows(pairs: Iterable[WindowPair]) -> tuple[str, ...]:
@@ -84,105 +124,161 @@ def rule(record: str, expression: str, labels: Mapping[str, str] | None = None) 
     return Rule(record=record, expr=expression, labels=labels or {})
 
 
-def tick_rules(series: ObjectiveSeries, labels: Sequence[str]) -> Iterator[Rule]:
+def tick_rules(every: WindowSets, labels: Sequence[str]) -> Iterator[Rule]:
     """Yield what is recorded every tick: the windows of a page, what is left of the budget, and the pairs that burn."""
     ticks = f"increase{TICK}"
-    for window in series.of_ticks():
-        yield rule(series.bad(f"increase{window}"), f"sum_over_time({series.bad(ticks)}[{window}])")
-        yield rule(series.total(f"increase{window}"), f"sum_over_time({series.total(ticks)}[{window}])")
-        yield _ratio_rule(series, window)
-        yield _burn_rule(series, window)
-    for window in series.of_stages():
-        yield _burn_rule(series, window)
-    period = f"increase{series.windows.period}"
+    for window in every.of_ticks():
+        yield rule(bad_events(f"increase{window}"), f"sum_over_time({bad_events(ticks)}[{window}])")
+        yield rule(all_events(f"increase{window}"), f"sum_over_time({all_events(ticks)}[{window}])")
+        yield _ratio_rule(window)
+        yield _burn_rule(every, window)
+    for window in every.of_stages():
+        yield _burn_rule(every, window)
+    yield from _budget_rules(every)
+    yield rule(OBJECTIVE_NO_TRAFFIC, f"{all_events(f'increase{every.sets[0].page[0].long}')} == bool 0")
+    for name, compared in _compared(every).items():
+        yield _pair_rule(every, name, compared, labels)
+    yield _exhausted_rule(every)
+
+
+def _budget_rules(every: WindowSets) -> Iterator[Rule]:
+    """Yield how much of a period is known, and what is left of its budget."""
+    yield rule(
+        OBJECTIVE_COVERAGE,
+        every.each_period(lambda period: f"last_over_time({all_events(f'covered{period}')}[{KEPT}])"),
+    )
     # Time of which nothing is known counts as free of bad events, at the mean traffic of the rest: by the ratio alone,
     # ten minutes of failures on a service's first day would be a month's.
     yield rule(
         OBJECTIVE_REMAINING,
-        f"1 - last_over_time({series.bad(period)}[{KEPT}])\n"
-        f"/ (last_over_time({series.total(period)}[{KEPT}]) / last_over_time({OBJECTIVE_COVERAGE}[{KEPT}]) > 0)\n"
-        f"/ {ON_OBJECTIVE} group_left () {OBJECTIVE_ERROR_BUDGET}",
+        every.each_period(
+            lambda period: (
+                f"1 - last_over_time({_bad_increase(period)}[{KEPT}])\n"
+                f"/ (last_over_time({all_events(f'increase{period}')}[{KEPT}])"
+                f" / last_over_time({OBJECTIVE_COVERAGE}[{KEPT}]) > 0)\n"
+                f"/ {ON_OBJECTIVE} group_left () {OBJECTIVE_ERROR_BUDGET}"
+            )
+        ),
     )
-    yield rule(OBJECTIVE_NO_TRAFFIC, f"{series.total(f'increase{series.windows.page[0].long}')} == bool 0")
-    pairs = series.windows.page
-    # Errors that come and go are one incident: the first pair's short window counts as over its factor until the
-    # second's is clean.
-    holds = {first: _longer(second.short, first.short) for first, second in pairwise(pairs)}
-    for pair in pairs:
-        yield _pair_rule(series, pair, PAGE, labels, holds.get(pair))
-    for pair in series.windows.ticket:
-        yield _pair_rule(series, pair, TICKET, labels)
-    first = series.windows.ticket[0]
-    long, short = series.burn(first.long), series.burn(first.short)
+
+
+def _exhausted_rule(every: WindowSets) -> Rule:
+    """Return the recording of the seconds until nothing is left, by the first pair of a ticket."""
+    parts: dict[tuple[str, str, str], list[BurnWindows]] = {}
+    for windows in every.sets:
+        first = windows.ticket[0]
+        parts.setdefault((windows.period, first.long, first.short), []).append(windows)
+    return rule(OBJECTIVE_EXHAUSTED_IN, "\nor ".join(_exhausted(every, some) for some in parts.values()))
+
+
+def _exhausted(every: WindowSets, some: Sequence[BurnWindows]) -> str:
+    first = some[0].ticket[0]
+    long, short = burn(first.long), burn(first.short)
+    left = f"{OBJECTIVE_REMAINING} > 0"
+    if len(some) < len(every.sets):
+        left = f"{left} and {ON_OBJECTIVE} {every.budgets(some)}"
     # What burns slower than it comes back is never gone, and few bad events foretell nothing.
-    yield rule(
-        OBJECTIVE_EXHAUSTED_IN,
-        f"({OBJECTIVE_REMAINING} > 0) * {milliseconds(series.windows.period) // 1000}\n"
+    return (
+        f"({left}) * {milliseconds(some[0].period) // 1000}\n"
         f"/ ({long} > 1 and {short} > 1\n"
-        f"  and {series.latest(series.bad_increase, first.long)} >= {LEAST_BAD_EVENTS})",
+        f"  and {every.latest(_bad_increase, first.long)} >= {LEAST_BAD_EVENTS})"
     )
 
 
-def stage_rules(series: ObjectiveSeries) -> Iterator[Rule]:
+def stage_rules(every: WindowSets) -> Iterator[Rule]:
     """Yield what is recorded every five minutes: the windows of a ticket, the period, and how much of it is known.
 
     A stage ends one tick ago: the last tick may not be recorded yet when a stage is evaluated.
     """
-    ticks, stage, period = f"increase{TICK}", f"stage{STAGE}", series.windows.period
-    covered = series.total(f"covered{STAGE}")
+    ticks, stage = f"increase{TICK}", f"stage{STAGE}"
+    covered = all_events(f"covered{STAGE}")
     ticks_of_a_stage = milliseconds(STAGE) // milliseconds(TICK)
-    stages_of_a_period = milliseconds(period) // milliseconds(STAGE)
     last = f"[{STAGE}] offset {TICK}"
-    yield rule(series.bad(stage), f"sum_over_time({series.bad(ticks)}{last})")
-    yield rule(series.total(stage), f"sum_over_time({series.total(ticks)}{last})")
-    yield rule(covered, f"count_over_time({series.total(ticks)}{last}) / {ticks_of_a_stage}")
-    for window in (*series.of_stages(), period):
-        yield rule(series.bad(f"increase{window}"), f"sum_over_time({series.bad(stage)}[{window}])")
-        yield rule(series.total(f"increase{window}"), f"sum_over_time({series.total(stage)}[{window}])")
-        if window != period:
-            yield _ratio_rule(series, window)
-    yield rule(OBJECTIVE_COVERAGE, f"clamp_max(sum_over_time({covered}[{period}]) / {stages_of_a_period}, 1)")
+    yield rule(bad_events(stage), f"sum_over_time({bad_events(ticks)}{last})")
+    yield rule(all_events(stage), f"sum_over_time({all_events(ticks)}{last})")
+    yield rule(covered, f"count_over_time({all_events(ticks)}{last}) / {ticks_of_a_stage}")
+    for window in (*every.of_stages(), *every.periods()):
+        yield rule(bad_events(f"increase{window}"), f"sum_over_time({bad_events(stage)}[{window}])")
+        yield rule(all_events(f"increase{window}"), f"sum_over_time({all_events(stage)}[{window}])")
+    for window in every.of_stages():
+        yield _ratio_rule(window)
+    for period in every.periods():
+        stages = milliseconds(period) // milliseconds(STAGE)
+        yield rule(all_events(f"covered{period}"), f"clamp_max(sum_over_time({covered}[{period}]) / {stages}, 1)")
 
 
-def no_series_rule(every: Iterable[ObjectiveSeries]) -> Rule:
+def no_series_rule(every: WindowSets) -> Rule:
     """Return the recording of objectives that have a budget and no series to count."""
-    counted = (series.total(f"increase{series.windows.page[0].short}") for series in every)
+    counted = all_events(f"increase{every.sets[0].page[0].short}")
     return rule(
         OBJECTIVE_NO_SERIES,
-        f"({OBJECTIVE_ERROR_BUDGET} > bool 0)" + "".join(f"\nunless {ON_OBJECTIVE} {name}" for name in counted),
+        f"sum without ({TIER}, {WINDOWS}) ({OBJECTIVE_ERROR_BUDGET} > bool 0)\nunless {ON_OBJECTIVE} {counted}",
     )
 
 
-def owned(expression: str, labels: Iterable[str]) -> str:
+def owned(expression: str, labels: Iterable[str], budget: str = OBJECTIVE_ERROR_BUDGET) -> str:
     """Return an expression over objectives, with the team and the labels for alerts that the budget has."""
     carried = ", ".join((TEAM, *labels))
-    return f"({expression})\n* {ON_OBJECTIVE} group_left ({carried}) ({OBJECTIVE_ERROR_BUDGET} > bool 0)"
+    return f"({expression})\n* {ON_OBJECTIVE} group_left ({carried}) ({budget} > bool 0)"
 
 
-def _ratio_rule(series: ObjectiveSeries, window: str) -> Rule:
+def _bad_increase(window: str) -> str:
+    return bad_events(f"increase{window}")
+
+
+def _ratio_rule(window: str) -> Rule:
     increase = f"increase{window}"
-    return rule(series.ratio(window), f"{series.bad(increase)} / ({series.total(increase)} > 0)")
+    return rule(ratio(window), f"{bad_events(increase)} / ({all_events(increase)} > 0)")
 
 
-def _burn_rule(series: ObjectiveSeries, window: str) -> Rule:
-    share = series.latest(series.ratio, window)
-    return rule(series.burn(window), f"{share} / {ON_OBJECTIVE} group_left () {OBJECTIVE_ERROR_BUDGET}")
+def _burn_rule(every: WindowSets, window: str) -> Rule:
+    share = every.latest(ratio, window)
+    return rule(burn(window), f"{share} / {ON_OBJECTIVE} group_left () {OBJECTIVE_ERROR_BUDGET}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Comparison:
+    """Two windows that are compared with a factor. The short one counts as over it for `hold` longer."""
+
+    pair: WindowPair
+    hold: str | None
+
+
+def _compared(every: WindowSets) -> Mapping[tuple[str, str], Mapping[_Comparison, Sequence[BurnWindows]]]:
+    """Return the comparisons by urgency and pair of windows, each with the windows of the objectives that have it."""
+    found: dict[tuple[str, str], dict[_Comparison, list[BurnWindows]]] = {}
+    for windows in every.sets:
+        # Errors that come and go are one incident: the first pair's short window counts as over its factor until the
+        # second's is clean.
+        holds = {first: _longer(second.short, first.short) for first, second in pairwise(windows.page)}
+        for urgency, pairs in ((PAGE, windows.page), (TICKET, windows.ticket)):
+            for pair in pairs:
+                comparison = _Comparison(pair=pair, hold=holds.get(pair) if urgency == PAGE else None)
+                same = found.setdefault((urgency, f"{pair.long}/{pair.short}"), {})
+                same.setdefault(comparison, []).append(windows)
+    return found
 
 
 def _pair_rule(
-    series: ObjectiveSeries, pair: WindowPair, urgency: str, labels: Sequence[str], hold: str | None = None
+    every: WindowSets,
+    name: tuple[str, str],
+    compared: Mapping[_Comparison, Sequence[BurnWindows]],
+    labels: Sequence[str],
 ) -> Rule:
-    factor = f"{pair.factor:.10g}"
-    short = series.burn(pair.short)
-    if hold is not None:
-        short = f"max_over_time({series.burn(pair.short)}[{hold}])"
-    burning = (
-        f"{series.latest(series.ratio, pair.long)}\n"
-        f"and {series.burn(pair.long)} > {factor}\n"
+    urgency, pair = name
+    parts = [owned(_burning(every, one), labels, every.budgets(some)) for one, some in compared.items()]
+    return rule(OBJECTIVE_BURNING, "\nor ".join(parts), {PAIR: pair, URGENCY: urgency})
+
+
+def _burning(every: WindowSets, one: _Comparison) -> str:
+    pair, factor = one.pair, f"{one.pair.factor:.10g}"
+    short = burn(pair.short) if one.hold is None else f"max_over_time({burn(pair.short)}[{one.hold}])"
+    return (
+        f"{every.latest(ratio, pair.long)}\n"
+        f"and {burn(pair.long)} > {factor}\n"
         f"and {short} > {factor}\n"
-        f"and {series.latest(series.bad_increase, pair.long)} >= {LEAST_BAD_EVENTS}"
+        f"and {every.latest(_bad_increase, pair.long)} >= {LEAST_BAD_EVENTS}"
     )
-    return rule(OBJECTIVE_BURNING, owned(burning, labels), {PAIR: f"{pair.long}/{pair.short}", URGENCY: urgency})
 
 
 def _longer(window: str, other: str) -> str | None:

@@ -1,7 +1,7 @@
 """Generates the rules of all objectives: counted events, burn rates, what is left of the budget, alerts.
 
 Only the events of an objective are rules of its own. Windows, burn rates and alerts are the same expressions for all
-objectives with equal windows, over their series: the number of rules hardly grows with the number of objectives.
+objectives, over their series: the number of rules grows with that of different windows, hardly with that of objectives.
 
 Ticks of 30 seconds are summed for the windows of a page, every 30 seconds. They are summed to stages of five minutes,
 and the stages to the windows of a ticket and to the period, every five minutes. Sums of exact counts are exact, and a
@@ -25,9 +25,18 @@ from alerting.rules.objectives import (
     Objectives,
     Sli,
     Tier,
+    TiersFile,
     burn_windows,
 )
-from alerting.rules.series import OBJECTIVE, OBJECTIVE_ERROR_BUDGET, SERVICE, SERVICE_ERROR_BUDGET, TEAM
+from alerting.rules.series import (
+    OBJECTIVE,
+    OBJECTIVE_ERROR_BUDGET,
+    SERVICE,
+    SERVICE_ERROR_BUDGET,
+    TEAM,
+    TIER,
+    WINDOWS,
+)
 from alerting.rules.sources.objective_alerts import (
     budget_alerts,
     burn_alerts,
@@ -36,7 +45,9 @@ from alerting.rules.sources.objective_alerts import (
 )
 from alerting.rules.sources.objective_events import event_expressions, sli_selector
 from alerting.rules.sources.objective_windows import (
-    ObjectiveSeries,
+    WindowSets,
+    all_events,
+    bad_events,
     no_series_rule,
     rule,
     stage_rules,
@@ -66,12 +77,16 @@ def objectives_sources(
         for file, name, one in objectives.named()
         if one.service in services and one.tier in tiers
     ]
-    series = _series(burn_windows(tiers[STANDARD]), written)
+    used = {service.tier for service in services.values()} | {STANDARD}
+    own = {name: tier for name, tier in tiers.items() if name in used}
+    every = WindowSets.of(
+        burn_windows(tiers[STANDARD]), (*map(burn_windows, own.values()), *(each.windows for each in written))
+    )
     labels = sorted({label for each in written for label in each.objective.labels})
-    groups = tuple(_shared_groups(tiers[STANDARD], tuple(series.values()), labels))
+    groups = tuple(_shared_groups(objectives.tiers, own, every, labels))
     yield RuleSource(domain=DOMAIN, document=documents[TIERS], groups=groups, generated=True)
     for file in objectives.written:
-        groups = tuple(_event_groups([each for each in written if each.file == file], series, scraped))
+        groups = tuple(_event_groups([each for each in written if each.file == file], every, scraped))
         if groups:
             yield RuleSource(domain=DOMAIN, document=documents[file], groups=groups, generated=True)
 
@@ -91,76 +106,88 @@ class _Written:
         return burn_windows(self.tier, self.objective)
 
 
-def _series(standard: BurnWindows, written: list[_Written]) -> dict[BurnWindows, ObjectiveSeries]:
-    """Return the names of series by windows. The standard ones come first, and have no suffix."""
-    found = {standard: ObjectiveSeries(windows=standard, suffix="")}
-    for each in written:
-        suffix = f"_{each.windows.period}_{len(found)}"
-        found.setdefault(each.windows, ObjectiveSeries(windows=each.windows, suffix=suffix))
-    return found
-
-
-def _shared_groups(standard: Tier, every: tuple[ObjectiveSeries, ...], labels: list[str]) -> Iterator[SourceGroup]:
+def _shared_groups(
+    file: TiersFile, own: Mapping[str, Tier], every: WindowSets, labels: list[str]
+) -> Iterator[SourceGroup]:
     path: FieldPath = ("tiers", STANDARD)
-    period = _period_in_texts(every)
-    bad_events = tuple(series.bad(f"increase{series.windows.period}") for series in every)
-    own = [rule(OBJECTIVE_ERROR_BUDGET, SERVICE_ERROR_BUDGET, {OBJECTIVE: OWN_OBJECTIVE})]
-    if standard.default is not None:
-        own += _events(standard.default.sli, (SERVICE,), {}, every[0], {OBJECTIVE: OWN_OBJECTIVE})
     ticks = [
-        *own,
-        *(one for series in every for one in tick_rules(series, labels)),
+        *_own_budgets(own, every),
+        *_own_events(file, own),
+        *tick_rules(every, labels),
         no_series_rule(every),
-        *burn_alerts(period),
-        *budget_alerts(labels, bad_events),
-        running_out_alert(labels, bad_events),
+        *burn_alerts(_period_in_texts(every)),
+        *budget_alerts(every, labels),
+        running_out_alert(every, labels),
         series_alert(),
     ]
     # No alert is here: Alertmanager's start counts on alerts that are sent again with every evaluation.
-    stages = [one for series in every for one in stage_rules(series)]
+    stages = list(stage_rules(every))
     yield _group("orion.slo.alerts", path, TICK, [(one, path) for one in ticks])
     yield _group("orion.slo.budget", path, STAGE, [(one, path) for one in stages])
 
 
-def _period_in_texts(every: tuple[ObjectiveSeries, ...]) -> str:
-    periods = {series.windows.period for series in every}
-    if len(periods) > 1:
-        return "the period's"
-    return f"the last {milliseconds(periods.pop()) // milliseconds('1d')} days'"
+def _own_budgets(own: Mapping[str, Tier], every: WindowSets) -> Iterator[Rule]:
+    """Yield the budgets of the services' own objectives: a rule for the tiers with equal windows."""
+    by_label: dict[str, list[str]] = {}
+    for name, tier in own.items():
+        by_label.setdefault(every.label(burn_windows(tier)), []).append(name)
+    for label, names in by_label.items():
+        labels = {OBJECTIVE: OWN_OBJECTIVE} | ({WINDOWS: label} if label else {})
+        yield rule(OBJECTIVE_ERROR_BUDGET, _budgets_of(names, own), labels)
 
 
-def _event_groups(
-    written: list[_Written], series: Mapping[BurnWindows, ObjectiveSeries], scraped: ScrapedSeriesFile
-) -> Iterator[SourceGroup]:
+def _own_events(file: TiersFile, own: Mapping[str, Tier]) -> Iterator[Rule]:
+    """Yield the counted events of the services' own objectives: of each service what its tier counts."""
+    by_sli: dict[Sli, list[str]] = {}
+    for name in own:
+        by_sli.setdefault(file.default(name).sli, []).append(name)
+    parts = [
+        [(one, _budgets_of(names, own)) for one in _events(sli, (SERVICE,), {}, {OBJECTIVE: OWN_OBJECTIVE})]
+        for sli, names in by_sli.items()
+    ]
+    for alike in zip(*parts, strict=True):
+        first = alike[0][0]
+        limited = "\nor ".join(f"({one.expr})\nand on ({SERVICE}) {budgets}" for one, budgets in alike)
+        yield rule(str(first.record), first.expr if len(alike) == 1 else limited, first.labels)
+
+
+def _budgets_of(names: Sequence[str], own: Mapping[str, Tier]) -> str:
+    """Return a selector of the budgets of the services of some tiers. Those of the standard tier name none."""
+    if len(names) == len(own):
+        return SERVICE_ERROR_BUDGET
+    values = "|".join("" if name == STANDARD else name for name in names)
+    return f'{SERVICE_ERROR_BUDGET}{{{TIER}{"=~" if len(names) > 1 else "="}"{values}"}}'
+
+
+def _period_in_texts(every: WindowSets) -> str:
+    first, *others = every.periods()
+    return "the period's" if others else f"the last {milliseconds(first) // milliseconds('1d')} days'"
+
+
+def _event_groups(written: list[_Written], every: WindowSets, scraped: ScrapedSeriesFile) -> Iterator[SourceGroup]:
     for start in range(0, len(written), OBJECTIVES_OF_A_GROUP):
         some = written[start : start + OBJECTIVES_OF_A_GROUP]
-        rules = [
-            (one, ("objectives", each.name))
-            for each in some
-            for one in _written_rules(each, series[each.windows], scraped)
-        ]
+        rules = [(one, ("objectives", each.name)) for each in some for one in _written_rules(each, every, scraped)]
         yield _group(f"orion.slo.events.{some[0].name}", ("objectives",), TICK, rules)
 
 
-def _written_rules(each: _Written, series: ObjectiveSeries, scraped: ScrapedSeriesFile) -> Iterator[Rule]:
+def _written_rules(each: _Written, every: WindowSets, scraped: ScrapedSeriesFile) -> Iterator[Rule]:
     objective = each.objective
     labels = {SERVICE: objective.service, OBJECTIVE: each.name}
+    tier = {} if objective.tier == STANDARD else {TIER: objective.tier}
+    windows = {WINDOWS: label} if (label := every.label(each.windows)) else {}
     budget = f"vector({1 - objective.objective:.10g})"
-    yield rule(OBJECTIVE_ERROR_BUDGET, budget, labels | {TEAM: each.team} | dict(objective.labels))
+    yield rule(OBJECTIVE_ERROR_BUDGET, budget, {**labels, TEAM: each.team, **tier, **windows, **objective.labels})
     known = scraped.series.get(sli_selector(objective.sli).name)
     of_service = {SERVICE: objective.service} if known is not None and SERVICE in known.labels else {}
-    yield from _events(objective.sli, (SERVICE, *objective.group_by), of_service, series, labels)
+    yield from _events(objective.sli, (SERVICE, *objective.group_by), of_service, labels)
 
 
-def _events(
-    sli: Sli, by: tuple[str, ...], matchers: Mapping[str, str], series: ObjectiveSeries, labels: Mapping[str, str]
-) -> list[Rule]:
+def _events(sli: Sli, by: tuple[str, ...], matchers: Mapping[str, str], labels: Mapping[str, str]) -> Iterator[Rule]:
     events = event_expressions(sli, by, matchers)
     name = f"increase{TICK}"
-    return [
-        rule(series.total(name), events.total, labels),
-        rule(series.bad(name), f"{events.bad}\nor {events.present}", labels),
-    ]
+    yield rule(all_events(name), events.total, labels)
+    yield rule(bad_events(name), f"{events.bad}\nor {events.present}", labels)
 
 
 def _group(name: str, path: FieldPath, interval: str, rules: Sequence[tuple[Rule, FieldPath]]) -> SourceGroup:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from alerting.catalog import Service
 from alerting.rules.model import Rule, RuleSource, SourceGroup, SourceRule
-from alerting.rules.series import NAMESPACE, SERVICE, SERVICE_ERROR_BUDGET, SERVICE_EXPECTED, SERVICE_OWNER, TEAM
+from alerting.rules.objectives import STANDARD
+from alerting.rules.series import NAMESPACE, SERVICE, SERVICE_ERROR_BUDGET, SERVICE_EXPECTED, SERVICE_OWNER, TEAM, TIER
 from alerting.source.yaml_source import Document
 
 DOMAIN = "services"
@@ -37,5 +38,6 @@ def _rules(name: str, service: Service) -> Iterator[Rule]:
     labels = {SERVICE: name, TEAM: service.team}
     budget = f"{1 - service.objective:.10g}"
     yield Rule(record=SERVICE_OWNER, expr="vector(1)", labels=labels)
-    yield Rule(record=SERVICE_ERROR_BUDGET, expr=f"vector({budget})", labels=labels)
+    tier = {} if service.tier == STANDARD else {TIER: service.tier}
+    yield Rule(record=SERVICE_ERROR_BUDGET, expr=f"vector({budget})", labels=labels | tier)
     yield Rule(record=SERVICE_EXPECTED, expr="vector(1)", labels={NAMESPACE: service.namespace, **labels})
