@@ -94,7 +94,6 @@ def chart_values(spec: MonitoringSpec) -> dict[str, Any]:
         "kubeEtcd": hidden_by_eks,
         # kube-proxy of EKS tells its metrics to its own node only.
         "kubeProxy": hidden_by_eks,
-        "kubelet": {"serviceMonitor": {"cAdvisorMetricRelabelings": container_relabelings()}},
         "kube-state-metrics": {
             "metricLabelsAllowlist": [f"{kind}=[{SERVICE_LABEL}]" for kind in ("pods", "deployments", "jobs")],
             "metricAnnotationsAllowList": [f"deployments=[{REVISION_ANNOTATION}]"],
@@ -142,33 +141,6 @@ def chart_values(spec: MonitoringSpec) -> dict[str, Any]:
             },
         },
     }
-
-
-def container_relabelings() -> list[dict[str, Any]]:
-    """Return which of the kubelet's series about containers are dropped: the chart's own list, but for the limits.
-
-    The chart drops every `container_spec_*`, since kube-state-metrics knows limits too. The rules read these: they are
-    what the kernel holds the container to.
-    """
-    by_name = (
-        "container_cpu_(cfs_throttled_seconds_total|load_average_10s|system_seconds_total|user_seconds_total)",
-        "container_fs_(io_current|io_time_seconds_total|io_time_weighted_seconds_total)",
-        "container_fs_(reads_merged_total|sector_reads_total|sector_writes_total|writes_merged_total)",
-        "container_memory_(mapped_file|swap)",
-        "container_(file_descriptors|tasks_state|threads_max)",
-        "container_spec_(cpu_shares|memory_reservation_limit_bytes|memory_swap_limit_bytes)",
-    )
-    return [
-        *({"action": "drop", "sourceLabels": ["__name__"], "regex": regex} for regex in by_name),
-        {"action": "drop", "sourceLabels": ["__name__", "scope"], "regex": "container_memory_failures_total;hierarchy"},
-        {
-            "action": "drop",
-            "sourceLabels": ["__name__", "interface"],
-            "regex": "container_network_.*;(cali|cilium|cni|lxc|nodelocaldns|tunl).*",
-        },
-        # Groups of processes that belong to no pod.
-        {"action": "drop", "sourceLabels": ["id", "pod"], "regex": ".+;"},
-    ]
 
 
 def alertmanager_resource(spec: MonitoringSpec) -> dict[str, Any]:

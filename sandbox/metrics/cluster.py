@@ -109,15 +109,21 @@ def _pod(pod: JsonObject) -> Pod:
         uid=metadata["uid"],
         created=datetime.fromisoformat(metadata["creationTimestamp"]).timestamp(),
         service=_service(metadata),
+        node=pod["spec"].get("nodeName", ""),
         phase=status.get("phase", "Unknown"),
         ready=next((condition["status"] == "True" for condition in conditions if condition["type"] == "Ready"), None),
-        memory_limit_bytes={container["name"]: _memory_bytes(_limit(container, "memory")) for container in containers},
-        cpu_limit_cores={container["name"]: _cpu_cores(_limit(container, "cpu")) for container in containers},
+        memory_limit_bytes=_amounts(containers, "limits", "memory", _memory_bytes),
+        cpu_limit_cores=_amounts(containers, "limits", "cpu", _cpu_cores),
+        memory_request_bytes=_amounts(containers, "requests", "memory", _memory_bytes),
+        cpu_request_cores=_amounts(containers, "requests", "cpu", _cpu_cores),
     )
 
 
-def _limit(container: JsonObject, resource: str) -> str | None:
-    return container.get("resources", {}).get("limits", {}).get(resource)
+def _amounts(
+    containers: Sequence[JsonObject], kind: str, resource: str, read: Callable[[str | None], float]
+) -> dict[str, float]:
+    """Return what the containers request or are limited to of a resource, by container."""
+    return {one["name"]: read(one.get("resources", {}).get(kind, {}).get(resource)) for one in containers}
 
 
 def _memory_bytes(quantity: str | None) -> float:

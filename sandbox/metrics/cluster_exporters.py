@@ -18,14 +18,13 @@ CPU_SHARE = 0.2
 BUSY_CPU_SHARE = 0.97
 UNLIMITED_CORES = 0.1
 """What a container without a limit uses when it is not busy."""
-CPU_PERIOD_MICROSECONDS = 100_000.0
 PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
 MAINTENANCE = ("monitoring", "cluster-maintenance")
 ANOTHER_CONFIG_MAP = ("orion", "kube-root-ca.crt")
 
 
 class ContainerAdvisor(Collector):
-    """Says how much memory and CPU each container uses and may use, as the kubelet's cAdvisor does."""
+    """Says how much memory and CPU each container uses, as the kubelet's cAdvisor does."""
 
     def __init__(self, cluster: ClusterView, faults: Faults) -> None:
         self._cluster = cluster
@@ -36,7 +35,7 @@ class ContainerAdvisor(Collector):
         self._cpu_seconds: dict[tuple[str, str], float] = {}
 
     def collect(self) -> Iterator[Metric]:
-        """Yield usage and limits of every container."""
+        """Yield the usage of every container."""
         pods = self._cluster.pods()
         with self._lock:
             yield from self._memory(pods)
@@ -44,21 +43,17 @@ class ContainerAdvisor(Collector):
 
     def _memory(self, pods: Sequence[Pod]) -> Iterator[Metric]:
         used = _container_gauge("container_memory_working_set_bytes", "Memory in use.")
-        limit = _container_gauge("container_spec_memory_limit_bytes", "Memory limit.")
         leaking = self._leaking_uids(pods)
         for pod in pods:
             share = LEAKING_MEMORY_SHARE if pod.uid in leaking else MEMORY_SHARE
             for container, limit_bytes in pod.memory_limit_bytes.items():
                 where = [pod.namespace, pod.name, container]
                 used.add_metric(where, share * (limit_bytes or 2**28))
-                limit.add_metric(where, limit_bytes)
-        yield from (used, limit)
+        yield used
 
     def _cpu(self, pods: Sequence[Pod]) -> Iterator[Metric]:
         labels = ["namespace", "pod", "container"]
         used = CounterMetricFamily("container_cpu_usage_seconds", "CPU used.", labels=labels)
-        quota = _container_gauge("container_spec_cpu_quota", "CPU quota.")
-        period = _container_gauge("container_spec_cpu_period", "CPU period.")
         now = time.monotonic()
         seconds = now - self._last
         self._last = now
@@ -70,10 +65,7 @@ class ContainerAdvisor(Collector):
                 share = BUSY_CPU_SHARE if busy else CPU_SHARE
                 self._cpu_seconds[pod.uid, container] = before + seconds * (share * cores or UNLIMITED_CORES)
                 used.add_metric(where, self._cpu_seconds[pod.uid, container])
-                if cores:  # without a limit there is no quota
-                    quota.add_metric(where, cores * CPU_PERIOD_MICROSECONDS)
-                    period.add_metric(where, CPU_PERIOD_MICROSECONDS)
-        yield from (used, quota, period)
+        yield used
 
     def _leaking_uids(self, pods: Sequence[Pod]) -> set[str]:
         """Return the pods that leak: each fault picks one when it starts, and the pod's successor is sound."""
@@ -106,6 +98,7 @@ class KubeState(Collector):
         """Yield the series that the rules read."""
         pods = self._cluster.pods()
         yield from self._pods(pods)
+        yield from self._resources(pods)
         with self._lock:
             yield from self._containers(pods)
             yield from self._config_maps()
@@ -151,6 +144,17 @@ class KubeState(Collector):
                 if crashes:
                     waiting.add_metric([*where, "CrashLoopBackOff"], 1)
         yield from (restarts, waiting)
+
+    def _resources(self, pods: Sequence[Pod]) -> Iterator[Metric]:
+        """Yield the containers' limits: none of a container that has none."""
+        limits = _pod_gauge("kube_pod_container_resource_limits", "Limits.", "container", "node", "resource", "unit")
+        for pod in pods:
+            of_pod = {("memory", "byte"): pod.memory_limit_bytes, ("cpu", "core"): pod.cpu_limit_cores}
+            for resource, by_container in of_pod.items():
+                for container, amount in by_container.items():
+                    if amount:
+                        limits.add_metric([pod.namespace, pod.name, pod.uid, container, pod.node, *resource], amount)
+        yield limits
 
     def _config_maps(self) -> Iterator[Metric]:
         created = GaugeMetricFamily("kube_configmap_created", "When it was made.", labels=["namespace", "configmap"])

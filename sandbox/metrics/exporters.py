@@ -44,9 +44,9 @@ FULL_POOL_SHARE = 0.95
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
-    """A pod as the exporters see it. `created` is in Unix seconds; the limits are by container, 0 without one.
+    """A pod as the exporters see it. `created` is in Unix seconds; limits and requests are by container, 0 without one.
 
-    `ready` is None for a pod without the condition, as one that no node has taken.
+    `ready` is None for a pod without the condition, as one that no node has taken: its `node` is empty.
     """
 
     namespace: str
@@ -54,10 +54,13 @@ class Pod:
     uid: str
     created: float
     service: str
+    node: str
     phase: str
     ready: bool | None
     memory_limit_bytes: Mapping[str, float]
     cpu_limit_cores: Mapping[str, float]
+    memory_request_bytes: Mapping[str, float]
+    cpu_request_cores: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,10 +88,13 @@ class Cluster:
                 uid=service,
                 created=1000.0,
                 service=service,
+                node="orion-0",
                 phase="Running",
                 ready=True,
                 memory_limit_bytes={"app": 1000.0},
                 cpu_limit_cores={"app": 0.5},
+                memory_request_bytes={"app": 800.0},
+                cpu_request_cores={"app": 0.25},
             )
             for service in self.services
         ]

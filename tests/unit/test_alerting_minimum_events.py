@@ -44,7 +44,7 @@ WITH = [
     f"{SHARE} and on () sum(orion:http_over_5s:increase30m) > 4.5",
     "(orion:http_errors:rate5m and on (service) orion:http_failures:increase30m > 4.5) * 2 > 0.1",
     # Neither is a share of events: a rate beside a limit, a count alone, and what only excludes.
-    "sum(rate(container_cpu_usage_seconds_total[5m])) / sum(container_spec_cpu_quota) > 0.9",
+    "sum(rate(container_cpu_usage_seconds_total[5m])) / sum(kube_pod_container_resource_limits) > 0.9",
     f"{FAILURES} > 0",
     f"sum(http_requests_total) > 0 unless {SHARE}",
 ]

@@ -31,10 +31,13 @@ def pod(name: str, service: str, uid: str) -> Pod:
         uid=uid,
         created=1000.0,
         service=service,
+        node="orion-0",
         phase="Running",
         ready=True,
         memory_limit_bytes={"app": 1000.0},
         cpu_limit_cores={"app": 0.5},
+        memory_request_bytes={"app": 800.0},
+        cpu_request_cores={"app": 0.25},
     )
 
 
@@ -173,6 +176,17 @@ def test_memory_leaks_in_one_pod_until_it_is_replaced(source: Source) -> None:
     used = {dict(labels)["pod"]: value for labels, value in source.samples("cadvisor", name).items()}
 
     assert used == {"gateway-0": 400, "gateway-1": 400, "orders-2": 950, "orders-1": 400}
+
+
+def test_a_container_without_a_limit_has_no_series_of_one(source: Source) -> None:
+    source.cluster.listed[0] = replace(source.cluster.listed[0], memory_limit_bytes={"app": 0.0})
+    limits = source.samples("kube-state-metrics", "kube_pod_container_resource_limits")
+    pods = {
+        resource: {labels["pod"] for labels in map(dict, limits) if labels["resource"] == resource}
+        for resource in ("memory", "cpu")
+    }
+
+    assert pods == {"memory": {"gateway-1", "orders-0", "orders-1"}, "cpu": {one.name for one in source.cluster.listed}}
 
 
 def test_a_pod_without_the_condition_has_a_phase_and_no_readiness(source: Source) -> None:
