@@ -17,6 +17,8 @@ from alerting.errors import AlertingError
 from alerting.routing.orphaned_incidents import Deployment
 from cli.backtest import Question, run_backtest
 from cli.backtest_run import History
+from cli.budget import Question as BudgetQuestion
+from cli.budget import run_budget
 from cli.drift import drift_text, read_drift
 from cli.oncall import print_on_call
 from cli.oncall_arguments import ask
@@ -149,6 +151,30 @@ def backtest_command(
         picture=picture,
     )
     raise typer.Exit(run_backtest(ROOT, console, errors, stack, question))
+
+
+@application.command("budget")
+def budget_command(
+    prometheus: Annotated[str, typer.Argument(help="A Prometheus' URL.")],
+    service: Annotated[list[str] | None, typer.Option(help="One service only; may be repeated.")] = None,
+    objective: Annotated[list[str] | None, typer.Option(help="One objective only; may be repeated.")] = None,
+    fail_under: Annotated[
+        float | None, typer.Option(min=0, max=100, help="Exit with 1 if less of a budget is left, in percent.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print what is left of each error budget, how much of its period is known, and what is at risk.
+
+    With --fail-under it is a gate for deployments: 1 if too little is left, 2 if too little is known to decide.
+    """
+    question = BudgetQuestion(
+        address=prometheus,
+        services=tuple(service or ()),
+        objectives=tuple(objective or ()),
+        fail_under=fail_under,
+        as_json=as_json,
+    )
+    raise typer.Exit(run_budget(ROOT, console, errors, question))
 
 
 @application.command("drift")

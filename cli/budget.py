@@ -1,0 +1,180 @@
+"""`orion budget`: what is left of each error budget, as a Prometheus has recorded it, and a gate for deployments."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from alerting.build import load_catalog
+from alerting.errors import AlertingError
+from alerting.rules.budget_report import QUERIES, Budget, Sample, budgets, decide, expected
+from alerting.source.problems import listed
+
+FAILED, NOT_DECIDED = 1, 2
+"""The exit codes of a gate: a budget with too little left, and one of which too little is known."""
+REQUEST_SECONDS = 30.0
+RETRIES = 3
+NOT_KNOWN = "not known"
+WIDEST = 1000
+"""The width that tables may have, in characters: more than a line needs."""
+
+
+class NoBudgets(AlertingError):
+    """The Prometheus gave no answer that can be used, or has recorded nothing. The message says what to do."""
+
+
+class BudgetUnclear(AlertingError):
+    """A question about an objective or a service that is not there. The message says what is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A request for budgets: of all objectives unless named. `fail_under` is the percentage that has to be left."""
+
+    address: str
+    services: tuple[str, ...] = ()
+    objectives: tuple[str, ...] = ()
+    fail_under: float | None = None
+    as_json: bool = False
+
+
+def run_budget(root: Path, console: Console, errors: Console, question: Question) -> int:
+    """Print the budgets and return the exit code.
+
+    Whatever keeps it from deciding is printed, and has an exit code of its own: 1 says that too little is left.
+    """
+    try:
+        wanted = _wanted(expected(load_catalog(root)), question)
+        found = budgets(ask(question.address), wanted)
+    except AlertingError as error:
+        errors.print(str(error), markup=False)
+        return NOT_DECIDED
+    code = 0 if question.fail_under is None else _gate(errors, found, question.fail_under)
+    if question.as_json:
+        print(json.dumps([_plain(budget) for budget in found], indent=2))
+    else:
+        show(console, found)
+    return code
+
+
+def _wanted(known: frozenset[tuple[str, str]], question: Question) -> list[tuple[str, str]]:
+    for option, asked, names in (
+        ("--service", question.services, {service for service, _ in known}),
+        ("--objective", question.objectives, {objective for _, objective in known}),
+    ):
+        for name in asked:
+            if name not in names:
+                raise BudgetUnclear(f'{option}: found "{name}"; allowed: {listed(sorted(names))}')
+    wanted = [
+        (service, objective)
+        for service, objective in known
+        if service in (question.services or (service,)) and objective in (question.objectives or (objective,))
+    ]
+    if not wanted:
+        raise BudgetUnclear(
+            f"{listed(question.services)} has no objective {listed(question.objectives)}. Name another of them"
+        )
+    return wanted
+
+
+def ask(address: str) -> Mapping[str, Sequence[Sample]]:
+    """Return what a Prometheus answers to all queries.
+
+    Raises `NoBudgets` if it gives no answer, or has recorded no objective. No message holds a password of the address.
+    """
+    try:
+        with httpx.Client(timeout=REQUEST_SECONDS, transport=httpx.HTTPTransport(retries=RETRIES)) as client:
+            answers = {about: _samples(client, address, query) for about, query in QUERIES.items()}
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        advice = "Name the URL of a Prometheus that can be reached from here, with its path prefix if it has one"
+        raise NoBudgets(f"{_redacted(address)}: no answer ({type(error).__name__}). {advice}") from None
+    if not answers["budget"]:
+        raise NoBudgets(
+            f"{_redacted(address)}: no objective is recorded there. Name the Prometheus that the stack's rules are in"
+        )
+    return answers
+
+
+def _samples(client: httpx.Client, address: str, query: str) -> list[Sample]:
+    answer = client.get(f"{address.rstrip('/')}/api/v1/query", params={"query": query})
+    try:
+        content: Any = answer.json()
+        if answer.is_success and content["status"] == "success":
+            return [Sample(labels=one["metric"], value=float(one["value"][1])) for one in content["data"]["result"]]
+        told = str(content["error"])
+    except (ValueError, KeyError, TypeError, IndexError):
+        told = "no answer of a Prometheus"
+    message = f"{_redacted(address)}: answered {answer.status_code}: {told}"
+    raise NoBudgets(f"{message}. Name the URL of a Prometheus, with its path prefix if it has one")
+
+
+def _redacted(address: str) -> str:
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        return "the address"
+    return str(url.copy_with(username=None, password=None))
+
+
+def _gate(errors: Console, found: Sequence[Budget], percent: float) -> int:
+    decision = decide(found, percent / 100)
+    for budget in decision.under:
+        errors.print(f"{budget.name}: {_percent(budget.remaining)} is left; wanted: {percent:g} %", markup=False)
+    for budget in decision.not_known:
+        coverage = "nothing" if budget.coverage is None else _percent(budget.coverage)
+        errors.print(f"{budget.name}: {coverage} of its period is known, too little to decide", markup=False)
+    if decision.under:
+        return FAILED
+    return NOT_DECIDED if decision.not_known else 0
+
+
+def _plain(budget: Budget) -> Mapping[str, object]:
+    return {**asdict(budget), "trusted": budget.is_trusted, "idle": budget.is_idle, "at_risk": budget.is_at_risk}
+
+
+def show(console: Console, found: Iterable[Budget]) -> None:
+    """Print budgets as a table. A line is never broken or cut: it is read in logs too."""
+    table = Table(title="Error budgets", title_justify="left", box=None)
+    for heading in ("service", "objective", "target", "left", "known", "burn rate", "at risk"):
+        table.add_column(heading, justify="left" if heading in {"service", "objective", "at risk"} else "right")
+        table.columns[-1].no_wrap = True
+    for budget in found:
+        labels = "".join(f" {name}={value}" for name, value in budget.labels.items())
+        table.add_row(
+            budget.service,
+            f"{budget.objective}{labels}",
+            NOT_KNOWN if budget.target is None else f"{budget.target * 100:.10g} %",
+            _left(budget),
+            NOT_KNOWN if budget.coverage is None else _percent(budget.coverage),
+            "" if budget.burn_rate is None else f"{budget.burn_rate:.2f} in {budget.burn_window}",
+            _risk(budget),
+        )
+    Console(file=console.file, width=WIDEST, highlight=False).print(table)
+
+
+def _left(budget: Budget) -> str:
+    if budget.is_idle:
+        return "all, no events"
+    if budget.remaining is None or not budget.is_trusted:
+        return NOT_KNOWN
+    return _percent(budget.remaining)
+
+
+def _risk(budget: Budget) -> str:
+    if not budget.is_at_risk:
+        return ""
+    parts = [f"burns in {pair}" for pair in budget.burning]
+    if budget.exhausted_in_seconds is not None:
+        parts.append(f"gone in {budget.exhausted_in_seconds / 86400:.1f} days")
+    return "; ".join(parts) or "nearly spent"
+
+
+def _percent(share: float | None) -> str:
+    return NOT_KNOWN if share is None else f"{share * 100:.1f} %"
