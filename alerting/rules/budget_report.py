@@ -74,17 +74,17 @@ class Budget:
 
     @property
     def is_idle(self) -> bool:
-        """Whether there were no events in what is known of the period: nothing is spent then."""
+        """True if there were no events in what is known of the period: nothing is spent then."""
         return self.remaining is None and self.is_trusted
 
     @property
     def is_trusted(self) -> bool:
-        """Whether enough of the period is known to say what is left."""
+        """True if enough of the period is known to say what is left."""
         return self.coverage is not None and self.coverage >= TRUSTED_COVERAGE
 
     @property
     def is_at_risk(self) -> bool:
-        """Whether it burns, is nearly spent, or will be gone soon."""
+        """True if it burns, is nearly spent, or will be gone soon."""
         soon = self.exhausted_in_seconds is not None and self.exhausted_in_seconds < HORIZON_SECONDS
         nearly_spent = self.remaining is not None and self.is_trusted and self.remaining <= A_TENTH
         return bool(self.burning) or soon or nearly_spent
