@@ -32,6 +32,7 @@ from rich.status import Status  # rich imports it late otherwise, where an inter
 
 from tools.paths import cache_folder, tools_folder
 from tools.recipes import (
+    BENCH_RECIPES,
     EMBEDDED_JSON,
     HELM,
     KUBECTL,
@@ -56,12 +57,13 @@ class BuildFailed(RuntimeError):
 def build_all(console: Console, names: Sequence[str] = ()) -> Path:
     """Make programs available and return the folder that holds them: the named ones, or every one.
 
-    The name "sandbox" means all that the sandbox runs. Raises `BuildFailed` with the output of the build that failed;
-    what was compiled until then is kept, so that the next run continues. Two runs at once wait for each other.
+    The name "sandbox" means all that the sandbox runs. What only the benchmark needs is made if it is named. Raises
+    `BuildFailed` with the output of the build that failed; what was compiled until then is kept, so that the next run
+    continues. Two runs at once wait for each other.
     """
     folder = tools_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    recipes = [recipe for recipe in RECIPES if not names or recipe.name in names]
+    recipes = [recipe for recipe in (*RECIPES, *BENCH_RECIPES) if recipe.name in names] if names else list(RECIPES)
     if "sandbox" in names:
         recipes += SANDBOX_RECIPES
     with_definitions = any(recipe.name == OPERATOR for recipe in recipes)

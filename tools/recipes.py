@@ -176,6 +176,14 @@ RECIPES: tuple[Recipe, ...] = (
     ),
 )
 
+BENCH_RECIPES: tuple[Recipe, ...] = (
+    # Prometheus' engine over made-up series: what rules read and take. In the module of promtool, as orion-backtest is.
+    Recipe(name="orion-rule-bench", module="prometheus", package="./rulebench", tags=_PROMETHEUS_TAGS),
+    # A peer of the generator of objectives.
+    Recipe(name="sloth", module="sloth", package="github.com/slok/sloth/cmd/sloth"),
+)
+"""The programs that `make bench` builds once a figure needs them. No other command builds or needs them."""
+
 NEEDED_BY_CHECKS_ONLY = frozenset({"helm", "promtool", "orion-backtest", "amtool", "pint", "actionlint"})
 SANDBOX_RECIPES = tuple(recipe for recipe in RECIPES if recipe.name not in NEEDED_BY_CHECKS_ONLY)
 """The programs that the sandbox itself runs; the checks and tests need all of `RECIPES`."""

@@ -25,9 +25,11 @@ from tests.bench.hops import HopMissing
 from tests.bench.limits_storm import LIMITS_FIGURES
 from tests.bench.preview import SIZES, previews
 from tests.bench.reload import RELOAD, reloads
+from tests.bench.samples import SAMPLES_FIGURES, samples
 from tests.bench.sandbox import SANDBOX_FIGURES, real_time_figures, sandbox_figures
 from tests.bench.simulated import SIMULATION_FIGURES, simulation_figures
 from tests.bench.sizes import SIZE_FIGURES, sizes
+from tools.build import BuildFailed
 from tools.paths import ToolMissing
 
 RESULT = ROOT / "build" / "bench.json"
@@ -35,6 +37,7 @@ NAMES = (
     *(f"preview_{size}" for size in SIZES),
     *GROWTH_FIGURES,
     *SIZE_FIGURES,
+    *SAMPLES_FIGURES,
     RELOAD,
     *APPLY_FIGURES,
     "function_import",
@@ -71,7 +74,7 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         console.print("stopped; nothing is left running")
         code = INTERRUPTED
-    except (DeploymentFailed, HopMissing, ServiceFailed, ToolMissing) as problem:
+    except (BuildFailed, DeploymentFailed, HopMissing, ServiceFailed, ToolMissing) as problem:
         console.print(str(problem), markup=False)
         code = FAILED
     finally:
@@ -86,6 +89,7 @@ def _measured(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     yield from previews(wanted)
     yield from growth(wanted)
     yield from sizes(wanted)
+    yield from samples(wanted)
     yield from reloads(wanted)
     yield from applied(wanted, _tell)
     yield from function_import(wanted)

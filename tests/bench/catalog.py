@@ -30,7 +30,7 @@ def write_catalog(folder: Path, alerts: int, *, services: int | None = None) -> 
     teams = max(1, services // SERVICES_OF_A_TEAM)
     _add_teams(folder / "catalog" / "teams.yaml", teams)
     _add_services(folder / "catalog" / "services.yaml", services, teams)
-    _group_by_severity(folder / "catalog" / "routing.yaml")
+    group_by_severity(folder / "catalog" / "routing.yaml")
     _add_alerts(folder, alerts, services)
 
 
@@ -69,7 +69,7 @@ def _add_services(path: Path, count: int, teams: int) -> None:
     _save(path, document)
 
 
-def _group_by_severity(path: Path) -> None:
+def group_by_severity(path: Path) -> None:
     """Have Slack get a message per severity: with a group for each alert and service no channel could keep up.
 
     What pages has a group for each, and goes to PagerDuty alone.
