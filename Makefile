@@ -17,7 +17,7 @@ ATTACKED := $(addprefix tests/unit/test_,chat_attacks.py chat_blocks.py chat_ing
 HOSTILE := whatever or hostile or mentions or signature or could_not_have
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools sandbox test simulate attacks check bench lock clean
+.PHONY: help setup tools sandbox test simulate attacks matrix check bench lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,9 @@ simulate: setup ## Simulate incidents with faults. SEEDS=1000000: how many runs;
 
 attacks: setup ## Attack chat and repairs with hostile alerts and signatures. EXAMPLES=100000: how many of each
 	@EXAMPLES=$(or $(EXAMPLES),100000) $(RUN) -m pytest --timeout 0 -k "$(HOSTILE)" $(ATTACKED)
+
+matrix: tools ## Run every scenario of rules/scenarios/: who is notified, how soon; a table and build/matrix.json
+	@$(ORION) matrix
 
 bench: tools ## Measure, beside peers: a table and build/bench.json. ONLY=preview: what begins so
 	@$(RUN) -m tests.bench $(ONLY)

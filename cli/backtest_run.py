@@ -70,15 +70,26 @@ def backtest(
     and `ToolMissing`; after an interrupt the program has ended and removed its files.
     """
     with tempfile.TemporaryDirectory(prefix="orion-rules-") as folder:
-        command = [str(tool(PROGRAM)), *history.arguments(), "--interval", f"{interval_seconds:g}s"]
-        for file in rules:
-            path = Path(folder) / f"{file.name}.yaml"
-            path.write_text(rules_text(file))
-            command += ["--rules", str(path)]
+        command = [*program(write_rules(rules, Path(folder)), interval_seconds), *history.arguments()]
         for alert in sorted(alerts):
             command += ["--alert", alert]
         with ended_as_interrupted():
             return read_report(_run(console, command, title))
+
+
+def write_rules(rules: Sequence[RuleFile], folder: Path) -> list[Path]:
+    """Write the rule files to a folder, as Prometheus reads them, and return their paths."""
+    paths: list[Path] = []
+    for file in rules:
+        paths.append(folder / f"{file.name}.yaml")
+        paths[-1].write_text(rules_text(file))
+    return paths
+
+
+def program(rules: Sequence[Path], interval_seconds: float) -> list[str]:
+    """Return the command that evaluates rule files, to be followed by the arguments of a history."""
+    named = [argument for path in rules for argument in ("--rules", str(path))]
+    return [str(tool(PROGRAM)), "--interval", f"{interval_seconds:g}s", *named]
 
 
 def _run(console: Console, command: Sequence[str], title: str) -> str:

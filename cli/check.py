@@ -21,6 +21,8 @@ from rich.markup import escape
 
 from alerting.build import build_platform, load_catalog
 from alerting.catalog import Catalog
+from alerting.detection.scenarios import FOLDER as SCENARIOS
+from alerting.detection.scenarios import read_scenarios
 from alerting.platform import Platform
 from alerting.routing.checks.silences import ended_silences, silence_lines, silence_notices
 from alerting.routing.checks.slack_groups import burst_notices
@@ -34,6 +36,7 @@ from cli.stack_config import NOT_PAGED, read_settings, stack_names
 from cli.versions import differing_versions
 from sandbox.kubernetes_limits import limit_refusals
 from sandbox.mocked_checks import checkers, refusals, resources_of
+from sandbox.scenarios.simulation import KNOWN_STEPS
 from tools.paths import tool
 
 MOUNTED = "/etc/alertmanager"
@@ -73,6 +76,7 @@ def run_check(root: Path, console: Console, today: date) -> int:
     Raises `CatalogError`, `SettingsRefused` and `RefusedOption` with what is wrong before any tool is asked.
     """
     catalog = load_catalog(root)
+    scenarios = read_scenarios(root, catalog, KNOWN_STEPS)
     platforms = {stack: build_platform(catalog, read_settings(root, stack)) for stack in stack_names(root)}
     for stack, platform in platforms.items():
         alerts = sum("alert" in rule for file in platform.rules for group in file.groups for rule in group["rules"])
@@ -83,6 +87,7 @@ def run_check(root: Path, console: Console, today: date) -> int:
             console.print(f"[yellow]![/] {stack}: {escape(notice)}", soft_wrap=True)
     for notice in catalog_notices(catalog, today):
         console.print(f"[yellow]![/] {escape(notice)}", soft_wrap=True)
+    console.print(f"[green]✓[/] {SCENARIOS}: {len(scenarios)} scenarios; `orion matrix` runs them")
     failed = not silences_hold(catalog, platforms, console, datetime.combine(today, time.min, UTC))
     if untested := untested_alerts(root, catalog):
         failed = True

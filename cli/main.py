@@ -20,6 +20,7 @@ from cli.backtest_run import History
 from cli.budget import Question as BudgetQuestion
 from cli.budget import run_budget
 from cli.drift import drift_text, read_drift
+from cli.matrix import run_matrix
 from cli.oncall import print_on_call
 from cli.oncall_arguments import ask
 from cli.oncall_comparison import compare
@@ -175,6 +176,18 @@ def budget_command(
         as_json=as_json,
     )
     raise typer.Exit(run_budget(ROOT, console, errors, question))
+
+
+@application.command("matrix")
+def matrix_command(
+    scenario: Annotated[list[str] | None, typer.Option(help="One scenario only; may be repeated.")] = None,
+    stack: StackOption = "prod",
+) -> None:
+    """Print what the alerts make of every scenario of rules/scenarios/: who is notified of what, and how soon.
+
+    Prometheus' own rule engine and Alertmanager decide. The result is in build/matrix.json.
+    """
+    raise typer.Exit(run_matrix(ROOT, console, errors, stack, scenario or ()))
 
 
 @application.command("drift")

@@ -41,9 +41,10 @@ _CATALOG = frozenset(
 )
 _FOLDERS = (
     _Folder(path="catalog", names=_CATALOG),
-    _Folder(path="rules", suffix=".yaml", folders=frozenset({"objectives", "tests"})),
+    _Folder(path="rules", suffix=".yaml", folders=frozenset({"objectives", "scenarios", "tests"})),
     # A commit of an earlier release, which `orion orphans` compares with, has none.
     _Folder(path="rules/objectives", suffix=".yaml", optional=True),
+    _Folder(path="rules/scenarios", suffix=".yaml", optional=True),
     _Folder(path="rules/tests", suffix=".yaml"),
     _Folder(path="runbooks", suffix=".md", folders=frozenset({"actions"})),
     _Folder(path="runbooks/actions", suffix=".yaml"),

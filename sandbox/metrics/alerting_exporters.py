@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -71,10 +71,11 @@ class Alerting(Collector):
 
 
 class KubeletVolumes(Collector):
-    """Serves what the kubelet knows of the volumes of Prometheus and Alertmanager."""
+    """Serves what the kubelet knows of the volumes of Prometheus and Alertmanager. `now` is a clock in seconds."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, now: Callable[[], float] = time.monotonic) -> None:
         self._faults = faults
+        self._now = now
         self._lock = threading.Lock()
         self._filling_since: float | None = None
 
@@ -94,12 +95,12 @@ class KubeletVolumes(Collector):
         if not self._faults.active("alerting's volume fills up"):
             self._filling_since = None
         elif self._filling_since is None:
-            self._filling_since = time.monotonic()
+            self._filling_since = self._now()
         if self._faults.active("alerting's volume is full"):
             return FULL_FREE_SHARE
         if self._filling_since is None:
             return FREE_SHARE
-        taken = FILLING_PER_SECOND * (time.monotonic() - self._filling_since)
+        taken = FILLING_PER_SECOND * (self._now() - self._filling_since)
         return max(FILLING_LEAST_FREE_SHARE, FILLING_FREE_SHARE - taken)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -24,14 +24,18 @@ ANOTHER_CONFIG_MAP = ("orion", "kube-root-ca.crt")
 
 
 class ContainerAdvisor(Collector):
-    """Says how much memory and CPU each container uses, as the kubelet's cAdvisor does."""
+    """Says how much memory and CPU each container uses, as the kubelet's cAdvisor does.
 
-    def __init__(self, cluster: ClusterView, faults: Faults) -> None:
+    `now` is a clock in seconds.
+    """
+
+    def __init__(self, cluster: ClusterView, faults: Faults, now: Callable[[], float] = time.monotonic) -> None:
         self._cluster = cluster
         self._faults = faults
+        self._now = now
         self._lock = threading.Lock()
         self._leaking: dict[int, str] = {}
-        self._last = time.monotonic()
+        self._last = now()
         self._cpu_seconds: dict[tuple[str, str], float] = {}
 
     def collect(self) -> Iterator[Metric]:
@@ -54,7 +58,7 @@ class ContainerAdvisor(Collector):
     def _cpu(self, pods: Sequence[Pod]) -> Iterator[Metric]:
         labels = ["namespace", "pod", "container"]
         used = CounterMetricFamily("container_cpu_usage_seconds", "CPU used.", labels=labels)
-        now = time.monotonic()
+        now = self._now()
         seconds = now - self._last
         self._last = now
         for pod in pods:
@@ -84,14 +88,15 @@ def _container_gauge(name: str, documentation: str) -> GaugeMetricFamily:
 
 
 class KubeState(Collector):
-    """Says what kube-state-metrics says of the services' pods and deployments."""
+    """Says what kube-state-metrics says of the services' pods and deployments. `now` is a clock in Unix seconds."""
 
-    def __init__(self, cluster: ClusterView, faults: Faults) -> None:
+    def __init__(self, cluster: ClusterView, faults: Faults, now: Callable[[], float] = time.time) -> None:
         self._cluster = cluster
         self._faults = faults
+        self._now = now
         self._lock = threading.Lock()
         self._restarts: dict[tuple[str, str], int] = {}
-        self._started = time.time()
+        self._started = now()
         self._maintenance_since: float | None = None
 
     def collect(self) -> Iterator[Metric]:
@@ -160,7 +165,7 @@ class KubeState(Collector):
         created = GaugeMetricFamily("kube_configmap_created", "When it was made.", labels=["namespace", "configmap"])
         created.add_metric(ANOTHER_CONFIG_MAP, self._started)
         if self._faults.active("cluster is under maintenance"):
-            self._maintenance_since = self._maintenance_since or time.time()
+            self._maintenance_since = self._maintenance_since or self._now()
             created.add_metric(MAINTENANCE, self._maintenance_since)
         else:
             self._maintenance_since = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -52,10 +52,11 @@ class CloudWatch(Collector):
 
 
 class Redis(Collector):
-    """Says what redis_exporter says of one Redis."""
+    """Says what redis_exporter says of one Redis. `now` is a clock in seconds."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, now: Callable[[], float] = time.monotonic) -> None:
         self._faults = faults
+        self._now = now
         self._lock = threading.Lock()
         self._filling_since: float | None = None
 
@@ -82,12 +83,12 @@ class Redis(Collector):
         if not self._faults.active("redis fills up"):
             self._filling_since = None
         elif self._filling_since is None:
-            self._filling_since = time.monotonic()
+            self._filling_since = self._now()
         if self._faults.active("redis is full"):
             return FULL_REDIS_SHARE
         if self._filling_since is None:
             return REDIS_SHARE
-        grown = FILLING_REDIS_PER_SECOND * (time.monotonic() - self._filling_since)
+        grown = FILLING_REDIS_PER_SECOND * (self._now() - self._filling_since)
         return min(FILLING_REDIS_MOST, FILLING_REDIS_SHARE + grown)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from sandbox.metrics.faults import Faults
 REQUESTS_PER_SECOND = 40.0
 FAILING_SHARES: Mapping[str, float] = {
     "requests fail": 1.0,
+    "half of requests fail": 0.5,
     "a tenth of requests fail": 0.1,
     "few requests fail": 0.005,
 }
@@ -112,6 +113,14 @@ def service_names(cluster: ClusterView) -> list[str]:
     return sorted({deployment.service for deployment in cluster.deployments()} - {""})
 
 
+@dataclass(slots=True, kw_only=True)
+class Traffic:
+    """The load of each service. It may change while the metrics source runs."""
+
+    requests_per_second: float = REQUESTS_PER_SECOND
+    orders_per_second: float = ORDERS_PER_SECOND
+
+
 class ServiceMetrics(Collector):
     """Serves the metrics of one service only, as its own pods would."""
 
@@ -125,13 +134,24 @@ class ServiceMetrics(Collector):
 
 
 class Services(Collector):
-    """Counts requests and orders of each service, as its own /metrics would, summed over its pods."""
+    """Counts requests and orders of each service, as its own /metrics would, summed over its pods.
 
-    def __init__(self, cluster: ClusterView, faults: Faults) -> None:
+    `now` is a clock in seconds.
+    """
+
+    def __init__(
+        self,
+        cluster: ClusterView,
+        faults: Faults,
+        now: Callable[[], float] = time.monotonic,
+        traffic: Traffic | None = None,
+    ) -> None:
+        self.traffic = traffic or Traffic()
         self._cluster = cluster
         self._faults = faults
+        self._now = now
         self._lock = threading.Lock()
-        self._last = time.monotonic()
+        self._last = now()
         self._answered: dict[tuple[str, str], float] = {}
         self._buckets: dict[str, list[float]] = {}
         self._seconds: dict[str, float] = {}
@@ -151,6 +171,21 @@ class Services(Collector):
             yield from self._requests(served)
             yield from self._orders(served)
         yield from self._pools(served)
+
+    def restart(self, service: str) -> None:
+        """Begin the counters of a service anew, as its processes do when they are started."""
+        with self._lock:
+            self._advance(service_names(self._cluster))
+            for code in ("200", "500"):
+                self._answered.pop((service, code), None)
+            for counts in (self._buckets, self._seconds, self._submitted, self._rejected):
+                counts.pop(service, None)
+
+    def fail(self, service: str, count: int) -> None:
+        """Count some more requests to a service that were answered with 500."""
+        with self._lock:
+            self._advance(service_names(self._cluster))
+            self._answered[service, "500"] += count
 
     def serves(self, service: str) -> bool:
         """Say whether a service answers when its metrics are scraped."""
@@ -188,17 +223,18 @@ class Services(Collector):
 
     def _advance(self, services: Sequence[str]) -> None:
         """Count what was answered since the last look."""
-        now = time.monotonic()
+        now = self._now()
         seconds = now - self._last
         self._last = now
         for service in services:
-            self._answer(service, seconds * REQUESTS_PER_SECOND)
+            self._answer(service, seconds * self.traffic.requests_per_second)
             if service in ORDER_SERVICES:
-                self._take_orders(service, seconds * ORDERS_PER_SECOND)
+                self._take_orders(service, seconds * self.traffic.orders_per_second)
 
     def _answer(self, service: str, count: float) -> None:
         failing = max(
             self._failing_revisions(service),
+            self._failing_replica(service),
             *(share * self._faults.hits(kind, service=service) for kind, share in FAILING_SHARES.items()),
         )
         for code, share in (("200", 1 - failing), ("500", failing)):  # both from the start: no increase is missed
@@ -223,6 +259,12 @@ class Services(Collector):
                 for number, of_it in ((revision, deployment.replicas_updated), (revision - 1, before)):
                     failing += of_it * self._faults.hits("a revision fails", service=service, revision=str(number))
         return failing / pods if pods else 0.0
+
+    def _failing_replica(self, service: str) -> float:
+        """Return the share of a service's requests that one of its pods answers, if one fails."""
+        if not self._faults.hits("one replica fails", service=service):
+            return 0.0
+        return 1 / max(1, sum(pod.service == service for pod in self._cluster.pods()))
 
     def _take_orders(self, service: str, count: float) -> None:
         taken = 0.0 if self._faults.hits("orders stop", service=service) else count

@@ -36,6 +36,18 @@ _KINDS = (
         effect="every request is answered with 500",
     ),
     FaultKind(
+        name="half of requests fail",
+        alert="HighErrorBudgetBurn",
+        required=frozenset({"service"}),
+        effect="one request in two is answered with 500",
+    ),
+    FaultKind(
+        name="one replica fails",
+        alert="HighErrorBudgetBurn",
+        required=frozenset({"service"}),
+        effect="every request to one of the service's pods is answered with 500",
+    ),
+    FaultKind(
         name="a tenth of requests fail",
         alert="HighErrorRate",
         required=frozenset({"service"}),
@@ -239,7 +251,8 @@ _KINDS = (
 )
 
 FAULTS: Mapping[str, FaultKind] = {kind.name: kind for kind in _KINDS}
-FAULT_OF_ALERT: Mapping[str, FaultKind] = {kind.alert: kind for kind in _KINDS}
+FAULT_OF_ALERT: Mapping[str, FaultKind] = {kind.alert: kind for kind in reversed(_KINDS)}
+"""The fault that sets each alert off: the first of those that do."""
 WITHOUT_A_FAULT: Mapping[str, str] = {
     "Watchdog": "it fires as long as alerting works",
     "TargetDown": "it hears of what does not answer Prometheus: hold one down for a quarter of an hour",

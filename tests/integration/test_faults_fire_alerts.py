@@ -31,6 +31,8 @@ PATIENCE_SECONDS = 90.0
 
 SIDE_BY_SIDE: Mapping[str, Mapping[str, str]] = {
     "requests fail": {"service": "gateway"},
+    "half of requests fail": {"service": "gateway"},
+    "one replica fails": {"service": "gateway"},
     "a tenth of requests fail": {"service": "orders"},
     "few requests fail": {"service": "positions"},
     "a revision fails": {"service": "market-data", "revision": "2"},

@@ -122,11 +122,11 @@ def test_aliases_are_followed() -> None:
         ("catalog/more/services.yaml", "nothing reads it; allowed in catalog/: "),
         (
             "rules/extra.yml",
-            "nothing reads it; allowed in rules/: NAME.yaml, objectives/, tests/. Rename, move or remove it",
+            "nothing reads it; allowed in rules/: NAME.yaml, objectives/, scenarios/, tests/. Rename, ",
         ),
         (
             "rules/sub/x.yaml",
-            "nothing reads it; allowed in rules/: NAME.yaml, objectives/, tests/. Rename, move or remove it",
+            "nothing reads it; allowed in rules/: NAME.yaml, objectives/, scenarios/, tests/. Rename, ",
         ),
         ("rules/tests/x_test.yml", "nothing reads it; allowed in rules/tests/: NAME.yaml. Rename, move or remove it"),
         ("runbooks/ServiceDown.txt", "nothing reads it; allowed in runbooks/: NAME.md, actions/. Rename, "),

@@ -41,15 +41,10 @@ type backtest struct {
 }
 
 func newBacktest(scratch string, past *history, plan *plan, interval time.Duration, expressions parser.Parser) (*backtest, error) {
-	options := tsdb.DefaultOptions()
-	options.WALSegmentSize = -1 // no write-ahead log: nobody reads the database after this process
-	options.MinBlockDuration, options.MaxBlockDuration = scratchBlock.Milliseconds(), scratchBlock.Milliseconds()
-	options.RetentionDuration = 0
-	recorded, err := tsdb.Open(filepath.Join(scratch, "recorded"), promslog.NewNopLogger(), nil, options, nil)
+	recorded, err := openScratch(filepath.Join(scratch, "recorded"))
 	if err != nil {
 		return nil, err
 	}
-	recorded.DisableCompactions()
 	engine := func(samples int, timeout time.Duration) *promql.Engine {
 		return promql.NewEngine(promql.EngineOpts{
 			Logger:                   promslog.NewNopLogger(),

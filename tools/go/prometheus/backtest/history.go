@@ -49,6 +49,9 @@ func openHistory(ctx context.Context, source, httpConfig, scratch string) (*hist
 	if strings.HasPrefix(source, "http://") || strings.HasPrefix(source, "https://") {
 		return openURL(ctx, source, httpConfig)
 	}
+	if isFile(source) {
+		return openSeriesFile(ctx, source, scratch)
+	}
 	return openFolder(source, scratch)
 }
 

@@ -103,7 +103,7 @@ func endWithParent(ctx context.Context) context.Context {
 
 func parseArguments() arguments {
 	var given arguments
-	flag.StringVar(&given.history, "history", "", "A data folder of Prometheus, or its URL.")
+	flag.StringVar(&given.history, "history", "", "A data folder of Prometheus, its URL, or a file of series.")
 	flag.StringVar(&given.httpConfig, "http-config", "", "A file with Prometheus' HTTP client configuration, for a URL.")
 	flag.Var(&given.rules, "rules", "A rule file of Prometheus; may be repeated.")
 	flag.Var(&given.alerts, "alert", "The name of an alert to evaluate; may be repeated. Every alert if there is none.")

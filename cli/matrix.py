@@ -1,0 +1,135 @@
+"""`orion matrix`: what the alerts make of every scenario of rules/scenarios/, as a table and as build/matrix.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from alerting.build import load_catalog
+from alerting.detection.notifications import Notification
+from alerting.detection.scenarios import FOLDER, Run, read_scenarios, runs
+from alerting.detection.verdicts import RIGHT, Totals, Verdict, totals
+from alerting.errors import AlertingError
+from alerting.source.problems import listed
+from cli.matrix_run import verdicts
+from cli.stack_config import read_settings
+from sandbox.scenarios.simulation import KNOWN_STEPS
+
+RESULT = Path("build", "matrix.json")
+INTERRUPTED = 130
+HEADINGS = ("scenario", "runs", "notified by", "as", "within", "after", "right")
+
+
+class MatrixRefused(AlertingError):
+    """A matrix that cannot be made. The message says what was found and what is allowed."""
+
+
+def run_matrix(root: Path, console: Console, errors: Console, stack: str, names: Sequence[str]) -> int:
+    """Run scenarios, all without `names`, print the table, write the result, and return the exit code.
+
+    It is 0 if each fault had exactly the notification that it should have, and nothing else notified.
+    Raises `MatrixRefused`, `CatalogError`, `BacktestFailed`, `ServiceFailed` and `ToolMissing`.
+    """
+    catalog = load_catalog(root)
+    scenarios = read_scenarios(root, catalog, KNOWN_STEPS)
+    for name in names:
+        if name not in scenarios:
+            raise MatrixRefused(f'scenario: found "{name}"; allowed: {listed(sorted(scenarios))}')
+    if not scenarios:
+        raise MatrixRefused(f"{FOLDER}: found no scenario. docs/detection.md says how one is written")
+    wanted = [run for run in runs(scenarios, catalog) if not names or run.name in names]
+    try:
+        found = _with_progress(errors, wanted, root, stack)
+    except KeyboardInterrupt:
+        errors.print("stopped; nothing is left running")
+        return INTERRUPTED
+    counted = totals(found)
+    _show(console, found, counted)
+    (root / RESULT).parent.mkdir(exist_ok=True)
+    (root / RESULT).write_text(result_text(found, counted), encoding="utf-8")
+    console.print(f"Written to {RESULT}.")
+    return 0 if counted.right == len(found) else 1
+
+
+def result_text(found: Sequence[Verdict], counted: Totals) -> str:
+    """Return the verdicts and the figures as JSON."""
+    return json.dumps({"totals": asdict(counted), "runs": [_as_json(one) for one in found]}, indent=2) + "\n"
+
+
+def _with_progress(errors: Console, wanted: Sequence[Run], root: Path, stack: str) -> list[Verdict]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        task = progress.add_task("scenarios", total=len(wanted))
+
+        def on_progress(run: Run) -> None:
+            progress.update(task, advance=1, description=run.name)
+
+        return verdicts(load_catalog(root), read_settings(root, stack), wanted, on_progress)
+
+
+def _show(console: Console, found: Sequence[Verdict], counted: Totals) -> None:
+    table = Table(box=None)
+    for number, heading in enumerate(HEADINGS):
+        table.add_column(heading, justify="left" if number in (0, 2, 3) else "right", no_wrap=True)
+    for row in table_rows(found):
+        table.add_row(*row)
+    console.print(table)
+    for one in found:
+        if one.outcome not in RIGHT:
+            of = f" of {one.run.service}" if one.run.service is not None else ""
+            console.print(f"{one.run.name}{of}: {one.outcome}: {one.reason}", markup=False)
+    console.print(
+        f"{counted.right} of {len(found)} runs are right: {counted.faults} of faults, {counted.benign} benign. "
+        f"Precision {counted.precision:.3f}, recall {counted.recall:.3f}; a fault is notified after "
+        f"{_length(counted.median_seconds)} in the median, {_length(counted.longest_seconds)} at most."
+    )
+
+
+def table_rows(found: Sequence[Verdict]) -> Iterator[tuple[str, ...]]:
+    """Yield a row of the table for each scenario: times are the longest of its runs."""
+    for name, group in groupby(found, key=lambda one: one.run.name):
+        of_it = list(group)
+        expect = of_it[0].run.scenario.expect
+        after = max((one.seconds for one in of_it if one.seconds is not None), default=None)
+        yield (
+            name,
+            str(len(of_it)),
+            expect.alert if expect is not None else "nobody",
+            expect.urgency if expect is not None else "",
+            expect.within if expect is not None else "",
+            _length(after) if after is not None else "",
+            f"{sum(one.outcome in RIGHT for one in of_it)} of {len(of_it)}",
+        )
+
+
+def _as_json(one: Verdict) -> dict[str, Any]:
+    expect = one.run.scenario.expect
+    return {
+        "scenario": one.run.name,
+        "service": one.run.service,
+        "outcome": one.outcome,
+        "reason": one.reason,
+        "alert": expect.alert if expect is not None else None,
+        "seconds": one.seconds,
+        "expected": _notification(one.expected) if one.expected is not None else None,
+        "excess": [_notification(other) for other in one.excess],
+        "known": [_notification(other) for other in one.known],
+    }
+
+
+def _notification(one: Notification) -> Mapping[str, Any]:
+    return asdict(one)
+
+
+def _length(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    parts = [(hours, "h"), (rest // 60, "m"), (rest % 60, "s")]
+    return " ".join(f"{number}{unit}" for number, unit in parts if number) or "0s"

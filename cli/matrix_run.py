@@ -1,0 +1,123 @@
+"""Runs scenarios: simulates each, has Prometheus' rule engine evaluate it and Alertmanager route what fires."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from alerting.backtest.report import BacktestReport, Episode, read_report
+from alerting.build import build_platform
+from alerting.catalog import Catalog
+from alerting.detection.notifications import notifications, sets_of_alerts, with_cluster
+from alerting.detection.scenarios import Run
+from alerting.detection.verdicts import Verdict, judge
+from alerting.rules.series import ALERTNAME, CLUSTER
+from alerting.settings import Settings
+from cli.backtest_run import BacktestFailed, program, write_rules
+from sandbox.interrupts import ended_as_interrupted
+from sandbox.scenarios.alertmanager import answers
+from sandbox.scenarios.simulation import Simulated, Simulation
+from sandbox.service import end_process_group
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """A run with what its alerts did: all of them, pending ones too."""
+
+    run: Run
+    report: BacktestReport
+    firing: tuple[Episode, ...]
+
+
+def verdicts(
+    catalog: Catalog, settings: Settings, runs: Sequence[Run], on_progress: Callable[[Run], None]
+) -> list[Verdict]:
+    """Return the verdict on each run. `on_progress` is told of each that is simulated.
+
+    Raises `BacktestFailed`, `ServiceFailed` and `ToolMissing`. After an interrupt nothing is left running, and no file.
+    """
+    platform = build_platform(catalog, settings)
+    with ended_as_interrupted(), TemporaryDirectory(prefix="orion-matrix-") as name:
+        folder = Path(name)
+        rules = folder / "rules"
+        rules.mkdir()
+        interval = settings.monitoring.evaluation_interval_seconds / settings.time_scale
+        command = program(write_rules(platform.rules, rules), interval)
+        evaluated = list(_evaluated(catalog, settings, runs, command, folder, on_progress))
+        sets = {alerts for one in evaluated for _, alerts in sets_of_alerts(one.firing)}
+        answered = answers(platform.alertmanager.configuration, sets, folder)
+    return [judge(one.run, notifications(one.firing, answered, catalog), _states(one), catalog) for one in evaluated]
+
+
+def _evaluated(
+    catalog: Catalog,
+    settings: Settings,
+    runs: Sequence[Run],
+    command: Sequence[str],
+    folder: Path,
+    on_progress: Callable[[Run], None],
+) -> Iterator[Evaluated]:
+    """Yield each run, evaluated while the next one is simulated."""
+    under_way: _Evaluation | None = None
+    try:
+        for number, run in enumerate(runs):
+            own = folder / str(number)
+            own.mkdir()
+            simulated = Simulation(run, tuple(catalog.services), (*catalog.series.series, "up"), own).run()
+            if under_way is not None:
+                yield under_way.result(settings)
+            under_way = _Evaluation(run, command, simulated)
+            on_progress(run)
+        if under_way is not None:
+            yield under_way.result(settings)
+    finally:
+        if under_way is not None:
+            under_way.end()
+
+
+class _Evaluation:
+    """A run that the rule engine evaluates at present."""
+
+    def __init__(self, run: Run, command: Sequence[str], simulated: Simulated) -> None:
+        self._run = run
+        self._path = simulated.path
+        self._output, self._error = (simulated.path.with_name(name) for name in ("report.json", "error.txt"))
+        window = f"{round((simulated.end - simulated.start) * 1000)}ms"
+        arguments = ["--history", str(simulated.path), "--end", f"{simulated.end:.3f}", "--duration", window]
+        with self._output.open("w") as output, self._error.open("w") as error:
+            self._process = subprocess.Popen(
+                [*command, *arguments], stdout=output, stderr=error, start_new_session=True
+            )
+
+    def result(self, settings: Settings) -> Evaluated:
+        """Return what the alerts did, once it is known. Raises `BacktestFailed`."""
+        if self._process.wait() != 0:
+            raise BacktestFailed(f"{self._run.name}: {self._error.read_text()[-2000:]}")
+        report = read_report(self._output.read_text())
+        if report.failures:
+            first = report.failures[0]
+            raise BacktestFailed(f"{self._run.name}: {first.rule} of group {first.group} fails: {first.error}")
+        self._path.unlink()
+        return Evaluated(
+            run=self._run, report=report, firing=tuple(with_cluster(report.firing(), CLUSTER, settings.cluster.name))
+        )
+
+    def end(self) -> None:
+        """End the evaluation, whether it is over or not."""
+        end_process_group(self._process)
+
+
+def _states(evaluated: Evaluated) -> Mapping[str, str]:
+    """Return how far each alert came that was pending or fired."""
+    states: dict[str, str] = {}
+    for alert in evaluated.report.alerts:
+        for episode in alert.episodes:
+            name = episode.labels[ALERTNAME]
+            if states.get(name) != "firing":
+                states[name] = episode.state
+    return {
+        name: "it fired, inhibited or late" if state == "firing" else "pending only" for name, state in states.items()
+    }
