@@ -17,7 +17,7 @@ ATTACKED := $(addprefix tests/unit/test_,chat_attacks.py chat_blocks.py chat_ing
 HOSTILE := whatever or hostile or mentions or signature or could_not_have
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools sandbox test simulate attacks matrix check bench lock clean
+.PHONY: help setup tools sandbox site test simulate attacks matrix check bench lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ tools: setup ## Find or build the external programs (Pulumi, Prometheus, Alertma
 sandbox: setup ## Run everything on this machine and watch the drills. ONCE=1: stop after them; REALTIME=1: unscaled
 	@$(RUN) -m tools sandbox
 	@$(ORION) sandbox $(if $(filter-out 0 no false,$(ONCE)),--once) $(if $(filter-out 0 no false,$(REALTIME)),--realtime)
+
+site: setup ## Build the runbooks as a site, into build/site. STACK=prod: whose dashboards they link to
+	@$(ORION) site --stack $(or $(STACK),prod)
 
 check: setup ## Format, lint, types, import rules, workflows, spelling and prose
 	@$(RUN) -m tools actionlint

@@ -193,10 +193,11 @@ class RoutingFile(ClosedModel):
 
 
 class Page(ClosedModel):
-    """A runbook page: what its first line calls it, and the text below each heading of the second level."""
+    """A runbook page: what its first line calls it, the text below each heading of the second level, and all of it."""
 
     title: str
     sections: Mapping[str, str]
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -169,4 +169,4 @@ def _page(text: str) -> Page:
     for part in parts:
         heading, _, below = part.partition("\n")
         sections[heading.strip()] = below.strip()
-    return Page(title=above.strip().removeprefix("# "), sections=sections)
+    return Page(title=above.strip().removeprefix("# "), sections=sections, text=text)

@@ -30,6 +30,7 @@ from cli.render import Part, render
 from cli.repairs import show_repairs, start_repairs, stop_repairs
 from cli.report import print_report
 from cli.sandbox import drill_by_hand, run_sandbox
+from cli.site import SITE, build_site
 from cli.stack_config import read_settings, setting
 from tools.build import BuildFailed
 from tools.paths import ToolMissing
@@ -67,6 +68,17 @@ def render_command(
     """Print what would be deployed, exactly as it would be; no secret is in it."""
     platform = load_platform(ROOT, read_settings(ROOT, stack))
     print(render(platform, part), end="")
+
+
+@application.command("site")
+def site_command(
+    stack: StackOption = "prod",
+    output: Annotated[Path, typer.Option(help="The folder to write; what is in it is replaced.")] = SITE,
+) -> None:
+    """Build the site of the runbooks: static files, to be published at the stack's setting addresses.runbooks."""
+    settings = read_settings(ROOT, stack)
+    count = build_site(load_catalog(ROOT), settings, ROOT / output)
+    console.print(f"{count} pages in {output}, to be published at {settings.addresses.runbooks}")
 
 
 @application.command("setting")

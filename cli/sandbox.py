@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +17,8 @@ from rich.table import Column, Table
 
 from alerting.build import load_catalog
 from cli.chart import choose_chart
+from cli.site import build_site
+from cli.stack_config import read_settings
 from sandbox.clock import Clock
 from sandbox.cluster.node_agent.small_disk import why_no_small_disk
 from sandbox.drills.approvals import APPROVALS
@@ -70,12 +73,12 @@ def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str |
         console.print(f"ended what a killed run had left: {', '.join(left)}")
     console.print(_pace(scale))
     console.print(notice)
-    plan = Plan(project=root, seed_data=seed_data, clock=Clock(scale), chart=setting)
-    with (
-        Steps(console, began) as progress,
-        Run(root / RUNS) as run,
-        Sandbox.started(plan, run, progress.tell, progress.tell_progress) as sandbox,
-    ):
+    with Steps(console, began) as progress, Run(root / RUNS) as run, ExitStack() as running:
+        progress.tell("building the runbooks' site")
+        site = run.directory / "site"
+        build_site(catalog, read_settings(root, "sandbox"), site)
+        plan = Plan(project=root, seed_data=seed_data, clock=Clock(scale), chart=setting, site=site)
+        sandbox = running.enter_context(Sandbox.started(plan, run, progress.tell, progress.tell_progress))
         audit = Audit(sandbox, console) if once else None
         if audit is not None:
             audit.preview()
@@ -203,6 +206,8 @@ def _say_what_to_try(console: Console, sandbox: Sandbox) -> None:
     console.print(table)
     console.print(f"\nOpen {sandbox.console.address} in a browser: what fires, who is told, what is repaired.")
     console.print(f"Open {sandbox.slack.address} for its threads: choose a person, and click.")
+    if sandbox.runbooks is not None:
+        console.print(f"Open {sandbox.runbooks.address} for the runbooks, where the links of alerts lead.")
     console.print("\nTry, in another terminal:")
     console.print("  .venv/bin/orion drill HighMemoryUsage --label service=orders")
     console.print("  .venv/bin/orion drill ServiceDown --label service=gateway")

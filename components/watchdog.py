@@ -74,7 +74,7 @@ class Watchdog(pulumi.ComponentResource):
             name=names.SILENCE_ALARM,
             alarm_description=(
                 "Nothing is heard of Alertmanager: no alert would reach anybody. "
-                f"{self._settings.addresses.runbooks}/Watchdog"
+                f"{self._settings.addresses.runbook('Watchdog')}"
             ),
             namespace="AWS/SNS",
             metric_name="NumberOfMessagesPublished",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -19,28 +18,22 @@ from sandbox import loopback
 from sandbox.chat_connection import ChatConnection
 from sandbox.clock import Clock
 from sandbox.clouds.aws.function_urls import function_url
-from sandbox.cluster.control_plane import ControlPlane
 from sandbox.cluster.load_balancer import create_application as create_load_balancer
-from sandbox.cluster.node_agent import NodeAgent
-from sandbox.cluster.operator import Operator
-from sandbox.cluster.workloads import NAMESPACE, SERVICES, Workloads
+from sandbox.cluster.workloads import NAMESPACE, SERVICES
 from sandbox.console.application import create_application as create_console
-from sandbox.credentials import Credentials
-from sandbox.emulators import PodIdentity, StandIns, metrics_source
 from sandbox.engine import Engine, Progress, Result
 from sandbox.functions.process import FunctionFailed
 from sandbox.functions.runtime import FunctionRuntime
 from sandbox.inventory import Inventory, inventory
-from sandbox.journal import Journal
 from sandbox.metrics.targets import scrape_targets
 from sandbox.observer import AlertObserver, PodObserver
-from sandbox.ports import address_of, listening_socket
+from sandbox.ports import address_of
+from sandbox.program_services import CLUSTER_NAME, START_SECONDS, Services, start_services
+from sandbox.runbooks import create_application as create_runbooks
 from sandbox.runs import Run
 from sandbox.seed_data import SeedData, add_channels, add_people, add_slack_users, add_webhooks, find_network
 from sandbox.service import HttpService, Service, ServiceFailed, start_all
 
-CLUSTER_NAME = "orion-sandbox"
-START_SECONDS = 120.0
 READY_SECONDS = 180.0
 POLL_SECONDS = 0.1
 REQUEST_SECONDS = 5.0
@@ -49,79 +42,16 @@ ALERTMANAGERS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The plan of one sandbox. `chart` is the program's own setting of where its chart comes from."""
+    """The plan of one sandbox. `chart` is the program's own setting of where its chart comes from.
+
+    `site` is the folder of the runbooks' built site. Without one, links of alerts lead where the stack's file says.
+    """
 
     project: Path
     seed_data: SeedData
     clock: Clock
     chart: Mapping[str, Any]
-
-
-def _chart_file(setting: Mapping[str, Any]) -> Path | None:
-    """Return the archive that a setting of the chart names, if it names one."""
-    return Path(setting["path"]) if setting["source"] == "file" else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
-    """Everything that the program stands on, running: the cluster, and the stand-ins for the clouds."""
-
-    journal: Journal
-    credentials: Credentials
-    plane: ControlPlane
-    pagerduty: Service
-    slack: Service
-    aws: Service
-    workloads: Workloads
-    metrics: Service
-    agent: NodeAgent
-    function_listener: socket.socket
-    others: tuple[Service, ...]
-
-    def all(self) -> list[Service]:
-        """Return every service that was started."""
-        return [self.plane, self.pagerduty, self.slack, self.aws, self.metrics, self.agent, *self.others]
-
-
-def _start_services(plan: Plan, run: Run, undo: ExitStack, tell: Callable[[str], None]) -> Services:
-    """Start them in the order in which they stand on one another. `undo` will stop them."""
-    directory = run.directory
-    journal, credentials = Journal(directory / "journal.jsonl"), Credentials.new()
-    stand_ins = StandIns(journal=journal, clock=plan.clock, directory=directory, credentials=credentials)
-    plane = ControlPlane(f"orion-{directory.name.removeprefix('run-')}", directory / "control-plane")
-    pagerduty, slack = stand_ins.pagerduty(), stand_ins.slack()
-    tell("starting a Kubernetes control plane, PagerDuty and Slack")
-    start_all((plane, pagerduty, slack), undo, timeout_seconds=START_SECONDS)
-    workloads = Workloads(plane.kubeconfig, directory / "workloads")
-    workloads.install()
-    operator = Operator(plane.kubeconfig, directory)
-    operator.install_definitions(_chart_file(plan.chart))
-    tell("starting AWS, the operator, the node agent and the metrics source")
-    function_listener = listening_socket()
-    undo.callback(function_listener.close)
-    aws = stand_ins.aws(plane, CLUSTER_NAME, function_runtime=address_of(function_listener))
-    metrics = metrics_source(plane.kubeconfig, NAMESPACE, journal)
-    agent = NodeAgent(
-        plane.kubeconfig,
-        directory / "agent",
-        journal,
-        plan.clock,
-        PodIdentity(aws.address, CLUSTER_NAME, credentials).environment_for,
-    )
-    start_all((aws, operator, metrics, agent), undo, timeout_seconds=START_SECONDS)
-    return Services(
-        journal=journal,
-        credentials=credentials,
-        plane=plane,
-        pagerduty=pagerduty,
-        slack=slack,
-        aws=aws,
-        workloads=workloads,
-        metrics=metrics,
-        agent=agent,
-        function_listener=function_listener,
-        others=(operator,),
-    )
+    site: Path | None = None
 
 
 class Sandbox:
@@ -161,6 +91,9 @@ class Sandbox:
         balancer = create_load_balancer(lambda: list(self.alertmanagers().values()))
         self.load_balancer = HttpService("Alertmanager's load balancer", balancer)
         self._start(self.console, self.load_balancer)
+        self.runbooks = None if plan.site is None else HttpService("runbooks", create_runbooks(plan.site))
+        if self.runbooks is not None:
+            self._start(self.runbooks)
         self.engine = self._configured_engine(tell_progress)
 
     @classmethod
@@ -174,7 +107,7 @@ class Sandbox:
         Raises `ServiceFailed` naming what did not come up, and its log.
         """
         with ExitStack() as undo:
-            sandbox = cls(plan, run, _start_services(plan, run, undo, tell), undo, tell, tell_progress)
+            sandbox = cls(plan, run, start_services(plan.clock, plan.chart, run, undo, tell), undo, tell, tell_progress)
             try:
                 yield sandbox
             finally:
@@ -237,6 +170,7 @@ class Sandbox:
                 },
                 **chat.settings(self.plan.seed_data.people[0]),
                 "alertmanager_api": self.load_balancer.address,
+                **({} if self.runbooks is None else {"addresses": {"runbooks": self.runbooks.address}}),
                 "time_scale": self.clock.scale,
             },
             secret={"pagerdutyToken": self.credentials.pagerduty_token, "slackWebhooks": webhooks, **chat.connect()},
@@ -332,6 +266,8 @@ class Sandbox:
             "journal": str(self.journal.path),
             "scale": str(self.clock.scale),
         }
+        if self.runbooks is not None:
+            found["runbooks"] = self.runbooks.address
         if self.prometheuses():
             found["prometheus"] = self.prometheus()
         return found | {f"alertmanager {index}": one for index, one in enumerate(self.alertmanagers().values())}

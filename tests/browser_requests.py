@@ -9,6 +9,13 @@ from dataclasses import dataclass, field
 EVIL = "https://evil.example"
 SIMPLE = {"Content-Type": "text/plain;charset=UTF-8"}
 """What a page may send to anybody without asking first."""
+CLICKED = {
+    "Sec-Fetch-Site": "same-site",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Dest": "document",
+    "Sec-Fetch-User": "?1",
+}
+"""What a browser sends when a person follows a link on a page of another port of this machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +42,12 @@ def foreign_requests(port: int) -> dict[str, BrowserRequest]:
         "a sandboxed frame": BrowserRequest(method="POST", headers={**SIMPLE, "Origin": "null"}, body=b"{}"),
         "an image": BrowserRequest(headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"}),
         "another port's page": BrowserRequest(headers={"Sec-Fetch-Site": "same-site"}),
+        "another port's script that navigates": BrowserRequest(
+            headers={name: value for name, value in CLICKED.items() if name != "Sec-Fetch-User"}
+        ),
+        "another port's frame": BrowserRequest(headers={**CLICKED, "Sec-Fetch-Dest": "iframe"}),
+        "another port's form": BrowserRequest(method="POST", headers={**CLICKED, **SIMPLE}, body=b"{}"),
+        "another site's link": BrowserRequest(headers={**CLICKED, "Sec-Fetch-Site": "cross-site"}),
         "another port's fetch": BrowserRequest(method="POST", headers={"Origin": "http://127.0.0.1:1"}, body=b"{}"),
         "a rebound name": BrowserRequest(host=rebound),
         "a rebound name's fetch": BrowserRequest(

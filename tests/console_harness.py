@@ -110,13 +110,15 @@ class ConsoleStage:
         for name in names:
             self.addresses[name] = "http://127.0.0.1:9"
 
-    def fire(self, alertname: str, service: str, severity: str = "critical", **labels: str) -> dict[str, str]:
+    def fire(
+        self, alertname: str, service: str, severity: str = "critical", runbook_url: str = "", **labels: str
+    ) -> dict[str, str]:
         """Journal an alert that fires, and return its labels."""
         found = {"alertname": alertname, "service": service, "severity": severity, "team": "trading", **labels}
         annotations = {
             "summary": f"{alertname} of {service}",
             "description": f"What {alertname} says of {service}.",
-            "runbook_url": f"https://runbooks.example.com/{alertname}",
+            "runbook_url": runbook_url or f"https://runbooks.example.com/{alertname}",
         }
         self.journal.append("prometheus", Kind.ALERT_FIRING, found, annotations=annotations)
         return found

@@ -79,7 +79,7 @@ def _annotations(rule: Rule, part: str, settings: Settings) -> dict[str, str]:
     given = rule.labels.get(SERVICE, "{{")
     service = "{{ $labels.service | urlquery }}" if "{{" in given else given
     links = {
-        "runbook_url": f"{addresses.runbooks}/{rule.alert}",
+        "runbook_url": addresses.runbook(str(rule.alert)),
         "dashboard_url": f"{addresses.grafana}/d/{part}?var-service={service}",
     }
     return links | dict(rule.annotations)

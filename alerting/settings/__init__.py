@@ -7,6 +7,7 @@
 from alerting.settings.checked import Settings
 from alerting.settings.parts import (
     LOAD_BALANCER,
+    RUNBOOK_SECTION,
     AddOn,
     Addresses,
     AwsSettings,
@@ -31,6 +32,7 @@ from alerting.settings.parts import (
 
 __all__ = [
     "LOAD_BALANCER",
+    "RUNBOOK_SECTION",
     "AddOn",
     "Addresses",
     "AwsSettings",

@@ -275,13 +275,21 @@ class MonitoringSettings(_Model):
         return int(RETENTION_SHARE * bytes_of(self.prometheus_storage))
 
 
+RUNBOOK_SECTION = "diagnosis"
+"""The section of a runbook page that links lead to: the notification has said what is wrong, so this is what to do."""
+
+
 class Addresses(_Model):
-    """Base addresses of the links in notifications."""
+    """Base addresses of the links in notifications. `runbooks` is where the site of `orion site` is published."""
 
     alertmanager: Address
     prometheus: Address
     grafana: Address = "https://grafana.orion.example.com"
     runbooks: Address = "https://runbooks.orion.example.com"
+
+    def runbook(self, alert: str) -> str:
+        """Return the address of an alert's runbook page, at the section with the first thing to do."""
+        return f"{self.runbooks}/{alert}/#{RUNBOOK_SECTION}"
 
 
 class Endpoints(_Model):

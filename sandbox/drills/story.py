@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from alerting.names import ALERT_TOPIC, NOTIFICATION_TOPIC, REPAIR_QUEUE
 from alerting.routing.group_key import deduplication_key
+from sandbox import loopback
 from sandbox.drills.chapter import Chapter
 from sandbox.drills.drill import PEER_SECONDS, Drill, DrillFailed
 from sandbox.journal import Event, Kind
@@ -106,6 +107,9 @@ def critical_alert(drill: Drill) -> None:
     links = {link["text"]: str(link["href"]) for link in incident.details["links"]}
     annotations = firing.details["annotations"]
     drill.require("the link to the runbook", links["Runbook"], annotations["runbook_url"])
+    section = urlsplit(links["Runbook"]).fragment
+    page = loopback.get(links["Runbook"]).text
+    drill.require("the link leads to a section of the runbook's page", f'id="{section}"' in page, expected=True)
     drill.require("the link to the dashboard", links["Dashboard"], annotations["dashboard_url"])
     silenced = parse_qs(urlsplit(links["Silence"]).fragment.partition("?")[2])["filter"][0]
     for name, value in alert.items():

@@ -43,7 +43,7 @@ def alerts(platform: Platform) -> dict[str, dict[str, dict[str, str]]]:
 
 def test_every_alert_links_to_its_page_and_dashboard(platform: Platform) -> None:
     for name, rule in alerts(platform).items():
-        assert rule["annotations"]["runbook_url"] == f"https://runbooks.orion.example.com/{name}"
+        assert rule["annotations"]["runbook_url"] == f"https://runbooks.orion.example.com/{name}/#diagnosis"
         assert rule["annotations"]["dashboard_url"].startswith("https://grafana.orion.example.com/d/orion-")
         service = rule["labels"].get("service", "{{ $labels.service | urlquery }}")
         assert rule["annotations"]["dashboard_url"].endswith(f"?var-service={service}")

@@ -50,7 +50,7 @@ def with_alert(
     )
     source = RuleSource(domain=DOMAIN, document=catalog.documents[SERVICES], groups=(group,), generated=True)
     sections = {heading: f"`{heading}`" for heading in PAGE_HEADINGS}
-    pages = {ALERT: Page(title=ALERT, sections=sections)} if page else {}
+    pages = {ALERT: Page(title=ALERT, sections=sections, text="")} if page else {}
     return dataclasses.replace(
         catalog,
         rules=compile_rules((*catalog.rules.sources, source), catalog.series),

@@ -20,7 +20,7 @@ from sandbox.credentials import Credentials
 from sandbox.journal import Journal
 from sandbox.service import HttpService, wait_until_ready
 from tests.alerting_data import ROOT
-from tests.browser_requests import BrowserRequest, foreign_requests, send, taken
+from tests.browser_requests import CLICKED, BrowserRequest, foreign_requests, send, taken
 from tests.http_stub import POLL_SECONDS
 
 SERVING = {
@@ -76,6 +76,7 @@ def test_what_a_page_elsewhere_sends_is_refused(server: str, what: str, request:
         {"Origin": "http://127.0.0.1:PORT", "Sec-Fetch-Site": "same-origin"},
         {"Origin": "http://localhost:PORT"},
         {"Sec-Fetch-Site": "none"},
+        CLICKED,
     ],
 )
 @pytest.mark.parametrize("host", ["127.0.0.1:PORT", "localhost:PORT", "LOCALHOST:PORT"])

@@ -49,7 +49,8 @@ def steps() -> Iterator[tuple[str, Step]]:
 
 
 def test_there_are_workflows() -> None:
-    assert {path.name for path in FILES} == {"checks.yml", "preview.yml", "deploy.yml", "drift.yml", "action.yml"}
+    workflows = {"checks.yml", "preview.yml", "deploy.yml", "drift.yml", "runbooks.yml"}
+    assert {path.name for path in FILES} == {*workflows, "action.yml"}
     assert len(list(steps())) > 20
 
 
@@ -92,7 +93,7 @@ def test_a_token_that_can_write_or_sign_in_is_given_job_by_job_and_never_to_a_fo
         assert document.get("permissions", {}) in ({}, {"contents": "read"}), path.name
     for file, name, job in jobs():
         given = {key for key, value in job.get("permissions", {}).items() if value == "write"}
-        assert given <= {"id-token", "pull-requests", "issues"}, (file, name)
+        assert given <= {"id-token", "pull-requests", "issues", "pages"}, (file, name)
         # A role is an environment's; a comment or an issue is written without one.
         assert ("id-token" in given) == ("environment" in job), (file, name)
         triggered = str(read(FOLDER / "workflows" / file)["on"])
@@ -104,13 +105,13 @@ def test_code_under_review_shares_no_job_with_a_token_that_writes() -> None:
     """A job that signs in (id-token) gets a role that only reads."""
     writing: list[str] = []
     for file, name, job in jobs():
-        if {"pull-requests", "issues"} & set(job.get("permissions", {})):
+        if {"pull-requests", "issues", "pages"} & set(job.get("permissions", {})):
             writing.append(name)
             used = [step.get("uses", "").partition("@")[0] for step in job["steps"]]
             scripts = "\n".join(step.get("run", "") for step in job["steps"])
-            assert set(used) <= {"", "actions/download-artifact"}, (file, name)
+            assert set(used) <= {"", "actions/download-artifact", "actions/deploy-pages"}, (file, name)
             assert not re.search(r"\bgit\b|python|make |pulumi|\./|bash|source", scripts), (file, name)
-    assert sorted(writing) == ["comment", "issue"]
+    assert sorted(writing) == ["comment", "issue", "publish"]
 
 
 def test_a_secret_that_a_job_opens_is_masked_before_anything_else_can_print_it() -> None:
@@ -177,6 +178,18 @@ def test_drift_is_looked_for_by_reviewed_code_and_changes_nothing() -> None:
     # The engine's answer has values in it; what is uploaded are names.
     uploaded = [step["with"]["path"] for _, step in steps() if "upload-artifact" in step.get("uses", "")]
     assert not [path for path in uploaded if "refresh.json" in path]
+
+
+def test_runbooks_are_published_from_reviewed_code_and_only_where_somebody_has_said_so() -> None:
+    runbooks = read(FOLDER / "workflows" / "runbooks.yml")
+    build, publish = runbooks["jobs"]["build"], runbooks["jobs"]["publish"]
+
+    assert (set(runbooks["on"]), runbooks["on"]["push"]) == ({"push", "workflow_dispatch"}, {"branches": ["main"]})
+    assert build["if"] == "vars.ORION_PAGES != '' && github.ref == 'refs/heads/main'"
+    assert publish["needs"] == "build"
+    (uploaded,) = [step["with"] for step in build["steps"] if "upload-artifact" in step.get("uses", "")]
+    # What deploy-pages takes.
+    assert (uploaded["name"], uploaded["path"]) == ("github-pages", "artifact.tar")
 
 
 def test_prod_is_reached_only_after_a_merge_and_a_plan() -> None:
