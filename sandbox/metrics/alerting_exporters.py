@@ -16,6 +16,12 @@ RELOADS = (
     "alertmanager_config_last_reload_successful",
     "reloader_last_reload_successful",
 )
+RULE_GROUP = "rules.yaml;orion.latency.alerts"
+EVALUATION_SECONDS = 30.0
+FAST_SHARE = 0.02
+SLOW_SHARE = 0.8
+REMOTE = {"remote_name": "archive", "url": "https://archive.example.com/api/v1/write"}
+BEHIND_SECONDS = 300.0
 OPERATED = 2.0
 """Prometheus and Alertmanager."""
 RULE_FILES = 10.0
@@ -40,6 +46,8 @@ class Alerting(Collector):
         self._rules = 0
         self._notifications = 0
         self._stored = 0
+        self._left_out = 0
+        self._refused = 0
 
     def collect(self) -> Iterator[Metric]:
         """Yield the counters of failures, and the state of the configuration."""
@@ -47,14 +55,32 @@ class Alerting(Collector):
             self._rules += bool(self._faults.active("rules fail"))
             self._notifications += bool(self._faults.active("notifications fail"))
             self._stored += not self._faults.active("samples are not stored")
-            yield _counter(
-                "prometheus_rule_evaluation_failures", self._rules, rule_group="rules.yaml;orion.latency.alerts"
-            )
+            self._left_out += bool(self._faults.active("evaluations are left out"))
+            self._refused += bool(self._faults.active("remote write loses samples"))
+            yield _counter("prometheus_rule_evaluation_failures", self._rules, rule_group=RULE_GROUP)
+            yield _counter("prometheus_rule_group_iterations_missed", self._left_out, rule_group=RULE_GROUP)
+            yield _counter("prometheus_remote_storage_samples_failed", self._refused, **REMOTE)
+            yield _counter("prometheus_remote_storage_samples_dropped", 0, **REMOTE, reason="too_old")
             yield _counter(
                 "alertmanager_notifications_failed", self._notifications, integration="slack", reason="clientError"
             )
             yield _counter("prometheus_tsdb_head_samples_appended", self._stored, type="float")
+        yield from self._pace()
         yield from self._configuration()
+
+    def _pace(self) -> Iterator[Metric]:
+        """Yield whether rules, remote write and Alertmanager's cluster keep up."""
+        share = SLOW_SHARE if self._faults.active("rules are slow") else FAST_SHARE
+        yield _labelled(
+            "prometheus_rule_group_last_duration_seconds", share * EVALUATION_SECONDS, rule_group=RULE_GROUP
+        )
+        yield _labelled("prometheus_rule_group_interval_seconds", EVALUATION_SECONDS, rule_group=RULE_GROUP)
+        now = time.time()
+        behind = BEHIND_SECONDS if self._faults.active("remote write is behind") else 0
+        yield _gauge("prometheus_remote_storage_highest_timestamp_in_seconds", now)
+        yield _labelled("prometheus_remote_storage_queue_highest_sent_timestamp_seconds", now - behind, **REMOTE)
+        # This target stands for all Alertmanagers: each sees itself, and one that is split off is none of them.
+        yield _gauge("alertmanager_cluster_members", float(not self._faults.active("alertmanagers are split")))
 
     def _configuration(self) -> Iterator[Metric]:
         fails = bool(self._faults.active("configuration does not load"))
@@ -106,6 +132,12 @@ class KubeletVolumes(Collector):
 
 def _gauge(name: str, value: float) -> Metric:
     return GaugeMetricFamily(name, name, value=value)
+
+
+def _labelled(name: str, value: float, **labels: str) -> Metric:
+    gauge = GaugeMetricFamily(name, name, labels=list(labels))
+    gauge.add_metric(list(labels.values()), value)
+    return gauge
 
 
 def _counter(name: str, value: float, **labels: str) -> Metric:

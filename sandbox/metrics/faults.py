@@ -203,6 +203,31 @@ _KINDS = (
         effect="a group of rules fails at each evaluation",
     ),
     FaultKind(
+        name="rules are slow",
+        alert="RulesSlow",
+        effect="an evaluation of a group takes 80 % of the time until the next one",
+    ),
+    FaultKind(
+        name="evaluations are left out",
+        alert="RulesMissed",
+        effect="a group is evaluated less often than it should be",
+    ),
+    FaultKind(
+        name="alertmanagers are split",
+        alert="AlertmanagerClusterSplit",
+        effect="an Alertmanager sees no other",
+    ),
+    FaultKind(
+        name="remote write is behind",
+        alert="RemoteWriteBehind",
+        effect="what is written remotely is five minutes behind",
+    ),
+    FaultKind(
+        name="remote write loses samples",
+        alert="RemoteWriteFailing",
+        effect="samples are refused at the other side",
+    ),
+    FaultKind(
         name="notifications fail",
         alert="NotificationsFailing",
         effect="Alertmanager's messages to Slack are refused",
