@@ -68,7 +68,7 @@ class ScrapedSeries(ClosedModel):
     """
 
     exporter: str
-    type: Literal["counter", "gauge", "histogram"]
+    type: Literal["counter", "gauge", "histogram", "native histogram"]
     labels: tuple[LabelName, ...]
     description: str
     not_watched: str | None = Field(default=None, min_length=1)

@@ -38,6 +38,8 @@ OWN_OBJECTIVE = "requests"
 """The name of the objective that a service's `objective:` in the catalog stands for."""
 LONGEST_DAYS = 90
 """The longest period of an objective: about what Prometheus is given a volume for."""
+LONGEST_SLICE = "1h"
+"""The longest time slice: longer ones say too late that something is wrong."""
 RESERVED_LABELS = frozenset(
     {ALERTNAME, JOB, BUCKET_LIMIT, OBJECTIVE, PAIR, SERVICE, SEVERITY, TEAM, TIER, URGENCY, WINDOWS, "__name__"}
 )
@@ -96,10 +98,14 @@ class RatioSli(ClosedModel):
 
 
 class LatencySli(ClosedModel):
-    """The share of events that a classic histogram counts as slower than one of its buckets' limits, in seconds."""
+    """The share of events that a histogram counts as slower than a limit in seconds.
+
+    The limit is one of the buckets of a classic histogram. A `native` one has it interpolated within a bucket.
+    """
 
     histogram: SelectorText
     seconds: float = Field(gt=0)
+    native: bool = False
 
 
 class GaugeSli(ClosedModel):
@@ -116,18 +122,59 @@ class GaugeSli(ClosedModel):
         return self
 
 
-class Sli(ClosedModel):
-    """The indicator of an objective: one kind of those that there are."""
+class SliceSli(ClosedModel):
+    """The share of time slices that are bad: those in which less than `target` of what another kind counts is good.
 
+    A slice begins at a multiple of `length` since 1970. One without an event is good.
+    """
+
+    length: DurationOverZero
+    target: Share
     ratio: RatioSli | None = None
     latency: LatencySli | None = None
     threshold: GaugeSli | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if sum(one is not None for one in (self.ratio, self.latency, self.threshold)) != 1:
-            raise ValueError("one of `ratio:`, `latency:` and `threshold:` is allowed")
+        require_one_kind({"ratio": self.ratio, "latency": self.latency, "threshold": self.threshold})
+        length = milliseconds(self.length)
+        if length % milliseconds(TICK) or not milliseconds("1m") <= length <= milliseconds(LONGEST_SLICE):
+            raise ValueError(f"a `length:` of 1m to {LONGEST_SLICE}, a multiple of {TICK}, is allowed")
         return self
+
+
+class Sli(ClosedModel):
+    """The indicator of an objective: one kind of those that there are."""
+
+    ratio: RatioSli | None = None
+    latency: LatencySli | None = None
+    threshold: GaugeSli | None = None
+    slices: SliceSli | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        require_one_kind(
+            {"ratio": self.ratio, "latency": self.latency, "threshold": self.threshold, "slices": self.slices}
+        )
+        return self
+
+    def counted(self) -> RatioSli | LatencySli | GaugeSli:
+        """Return what is counted, of time slices within each of them."""
+        inner = self.slices or self
+        one = inner.ratio or inner.latency or inner.threshold
+        if one is None:  # which the model refuses
+            raise ValueError("an indicator without a kind")
+        return one
+
+
+def require_one_kind(kinds: Mapping[str, ClosedModel | None]) -> None:
+    """Do nothing if one of the kinds is there, by the names of their fields.
+
+    Raises `ValueError` with what is allowed otherwise.
+    """
+    if sum(one is not None for one in kinds.values()) != 1:
+        *first, last = (f"`{kind}:`" for kind in kinds)
+        raise ValueError(f"one of {', '.join(first)} and {last} is allowed")
 
 
 class WindowEntry(ClosedModel):

@@ -5,35 +5,36 @@ The tests of promtool are generated too, from the events and from what `tests.ob
 
 from __future__ import annotations
 
-import json
 import math
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alerting.build import load_platform
 from alerting.rules.burn_rates import PAGE_PAIRS, TICKET_PAIRS, WindowPair
-from cli.check import linter_environment
-from tests.alerting_data import copied_root, write_rules
-from tests.alerting_data import settings as stack_settings
 from tests.objective_counting import (
     LENGTH,
     TICKS_OF_A_STAGE,
     Traffic,
-    at,
     counter,
     first_firing,
     reset_counter,
     ticks,
     traces,
-    values,
 )
-from tools.paths import tool
+from tests.objective_promtool import (
+    LABELLED,
+    assert_holds,
+    counted,
+    expect,
+    firing,
+    owned,
+    requests,
+    run,
+    written_rules,
+)
 
 WRITTEN = """\
 objectives:
@@ -55,80 +56,13 @@ objectives:
     sli: {threshold: {gauge: db_pool_connections_used, above: 90}}
     group_by: [pool]
 """
-GROUPS = ["orion.slo.events.orders-latency", "orion.slo.budget", "orion.slo.alerts"]
 STEADY = 1000
 """Events of a tick."""
 
 
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = copied_root(tmp_path_factory.mktemp("objectives") / "root")
-    (root / "rules" / "objectives" / "more.yaml").write_text(WRITTEN)
-    folder = root.parent / "rules"
-    folder.mkdir()
-    write_rules(load_platform(root, stack_settings()), folder)
-    return folder
-
-
-def owned(service: str, budget: float = 0.001) -> dict[str, str]:
-    return {"series": f'orion:service:error_budget{{service="{service}", team="trading"}}', "values": f"{budget}x20000"}
-
-
-def requests(service: str, traffic: Traffic) -> list[dict[str, str]]:
-    """Return the counters of requests of a service, a sample each tick."""
-    good = [total - bad for total, bad in zip(traffic.total, traffic.bad, strict=True)]
-    return [
-        owned(service, traffic.budget),
-        {"series": f'http_requests_total{{service="{service}", code="200"}}', "values": counter(good)},
-        {"series": f'http_requests_total{{service="{service}", code="500"}}', "values": counter(traffic.bad)},
-    ]
-
-
-def counted(service: str, traffic: Traffic) -> list[dict[str, str]]:
-    """Return what is counted of a service in each tick: for days of events."""
-    labels = f'{{service="{service}", objective="requests"}}'
-    return [
-        owned(service, traffic.budget),
-        {"series": f"orion:objective_total:increase30s{labels}", "values": values([None, *traffic.total[1:]])},
-        {"series": f"orion:objective_bad:increase30s{labels}", "values": values([None, *traffic.bad[1:]])},
-    ]
-
-
-def expect(expression: str, tick: int, *samples: tuple[str, float]) -> dict[str, Any]:
-    return {
-        "expr": expression,
-        "eval_time": at(tick),
-        "exp_samples": [{"labels": labels, "value": value} for labels, value in samples],
-    }
-
-
-def run(
-    rules: Path,
-    series: Sequence[Mapping[str, str]],
-    expected: Sequence[Mapping[str, Any]],
-    *,
-    evaluation: str = "30s",
-) -> subprocess.CompletedProcess[str]:
-    """Have promtool evaluate the rules over series, and compare."""
-    test = {
-        "rule_files": [str(rules / "slo.yaml")],
-        "evaluation_interval": evaluation,
-        "group_eval_order": GROUPS,
-        "tests": [{"interval": "30s", "input_series": series, "promql_expr_test": expected}],
-    }
-    path = rules / "generated_test.yaml"
-    path.write_text(json.dumps(test))
-    command = [tool("promtool"), "test", "rules", path]
-    return subprocess.run(command, env=linter_environment(), capture_output=True, text=True, check=False)
-
-
-def assert_holds(done: subprocess.CompletedProcess[str]) -> None:
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def firing(alert: str, service: str, tick: int, *, fires: bool) -> dict[str, Any]:
-    expression = f'count(ALERTS{{alertname="{alert}", service="{service}", alertstate="firing"}})'
-    return expect(expression, tick, *([("{}", 1.0)] if fires else []))
+    return written_rules(tmp_path_factory.mktemp("objectives"), WRITTEN)
 
 
 def burning(healthy: int, burnt: int, share: float, *, busy: int = 0) -> Traffic:
@@ -264,9 +198,6 @@ def test_a_reset_of_a_counter_loses_and_adds_nothing(rules: Path) -> None:
             ],
         )
     )
-
-
-LABELLED = '{}{{service="{}", objective="{}"}}'
 
 
 @settings(

@@ -43,6 +43,10 @@ def page(pair: str) -> str:
     return f"objective: 0.99{WINDOWS.format(page=pair)}"
 
 
+def slices(length: str, target: str) -> str:
+    return f"sli: {{slices: {{length: {length}, target: {target}, {RATIO[6:-1]}}}}}"
+
+
 REFUSED = [
     (
         "objective: 0.99",
@@ -80,7 +84,14 @@ REFUSED = [
     (SLI, RATIO.replace("bad: 'http_requests", "bad: 'orders_rejected"), 6, "another selector of http_requests_total"),
     (SLI, "sli: {ratio: {total: http_requests_total, bad: http_requests_total}}", 6, "a part of `total:` is allowed"),
     (SLI, "sli: {threshold: {gauge: db_pool_connections_used}}", 6, "one of `above:` and `below:` is allowed"),
-    (SLI, "sli: {}", 6, "one of `ratio:`, `latency:` and `threshold:` is allowed"),
+    (SLI, "sli: {}", 6, "one of `ratio:`, `latency:`, `threshold:` and `slices:` is allowed"),
+    (SLI, slices("5m", f"0.9, {SLI[6:-1]}"), 6, "one of `ratio:`, `latency:` and `threshold:` is allowed"),
+    (SLI, slices("45s", "0.9"), 6, "a `length:` of 1m to 1h, a multiple of 30s, is allowed"),
+    (SLI, slices("5", "0.9"), 6, "found 5; a duration such as 30s"),
+    (SLI, slices("5m", "90"), 6, "found 90; a share of more than 0"),
+    (SLI, slices("30m", "0.9"), 6, "a slice of 30m is longer than the window"),
+    (SLI, slices("30m", "0.9"), 6, "the window 1h has fewer than 5 slices"),
+    (SLI, SLI.replace("0.5}", "0.5, native: true}"), 6, "is a histogram; allowed: a native histogram"),
     ("objective: 0.99", page("{long: 1h, short: 1h, budget_percent: 2}"), 7, "the short window is not below the long"),
     ("objective: 0.99", page("{long: 40d, short: 1h, budget_percent: 100}"), 7, "is longer than the period"),
     ("objective: 0.99", page("{long: 1h, short: 130s, budget_percent: 2}"), 7, "130s is no multiple of 30s"),

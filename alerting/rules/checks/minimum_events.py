@@ -105,7 +105,8 @@ class _Shares:
             case promql_parser.BinaryExpr():
                 return self._combines_to_share(expression)
             case promql_parser.VectorSelector() | promql_parser.MatrixSelector():
-                return self._any_recording(expression, _Shares._reads_share)
+                # Events are a number, however they are counted: by slices of a share, or by a fraction of a histogram.
+                return not _counts_objective(expression) and self._any_recording(expression, _Shares._reads_share)
             case _:
                 return any(self._reads_share(part) for part in promql.parts(expression))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from alerting.catalog import SERVICES, Catalog
 from alerting.rules.burn_rates import STAGE, TICK, WindowPair
@@ -23,7 +24,8 @@ from alerting.rules.objectives import (
 )
 from alerting.rules.promql.selector import Selector, read_selector
 from alerting.rules.series import BUCKET_LIMIT, SERVICE
-from alerting.rules.sources.objective_events import indicator, sli_selector
+from alerting.rules.sources.objective_events import sli_selector
+from alerting.rules.sources.objective_windows import LEAST_BAD_EVENTS
 from alerting.settings import Settings
 from alerting.source.durations import milliseconds, scaled_milliseconds, written
 from alerting.source.problems import CatalogError, Place, Problem, listed, not_allowed, shown
@@ -42,11 +44,16 @@ class _Kind:
     series_type: str
 
 
-_KINDS = {
-    RatioSli: _Kind("ratio", "total", "counter"),
-    LatencySli: _Kind("latency", "histogram", "histogram"),
-    GaugeSli: _Kind("threshold", "gauge", "gauge"),
-}
+def _kind(one: RatioSli | LatencySli | GaugeSli) -> _Kind:
+    match one:
+        case RatioSli():
+            return _Kind("ratio", "total", "counter")
+        case LatencySli():
+            return _Kind("latency", "histogram", "native histogram" if one.native else "histogram")
+        case GaugeSli():
+            return _Kind("threshold", "gauge", "gauge")
+        case _:
+            assert_never(one)
 
 
 def objective_problems(catalog: Catalog) -> Iterator[Problem]:
@@ -70,7 +77,9 @@ def _tier_problems(catalog: Catalog, name: str, tier: Tier) -> Iterator[Problem]
     lowest = min((service.objective for service in catalog.services.values() if service.tier == name), default=None)
     yield from _window_problems(document, path, burn_windows(tier), lowest)
     if tier.default is not None:
-        yield from _sli_problems(catalog, document, (*path, "default", "sli"), tier.default.sli, (SERVICE,))
+        sli_path = (*path, "default", "sli")
+        yield from _slice_problems(document, sli_path, tier.default.sli, burn_windows(tier))
+        yield from _sli_problems(catalog, document, sli_path, tier.default.sli, (SERVICE,))
 
 
 def _name_problems(catalog: Catalog, objectives: Objectives) -> Iterator[Problem]:
@@ -96,6 +105,7 @@ def _written_problems(
         yield not_allowed(document.place((*path, "tier")), objective.tier, tiers, f"Name a tier of {TIERS}")
         return
     yield from _window_problems(document, path, burn_windows(tiers[objective.tier], objective), objective.objective)
+    yield from _slice_problems(document, (*path, "sli"), objective.sli, burn_windows(tiers[objective.tier], objective))
     yield from _sli_problems(catalog, document, (*path, "sli"), objective.sli, objective.group_by)
     yield from _label_problems(document, path, objective)
 
@@ -172,11 +182,28 @@ def _pair_messages(pair: WindowPair, unit: str, period: str, target: float | Non
         )
 
 
+def _slice_problems(document: Document, path: FieldPath, sli: Sli, windows: BurnWindows) -> Iterator[Problem]:
+    """Yield the windows that hold too few time slices of an indicator."""
+    if sli.slices is None:
+        return
+    place, length = document.place((*path, "slices", "length")), milliseconds(sli.slices.length)
+    for pair in windows.pairs():
+        if milliseconds(pair.short) < length:
+            message = f"a slice of {sli.slices.length} is longer than the window {pair.short}"
+            yield Problem(place, f"{message}; allowed: at most as long as each window. Shorten it, or write `windows:`")
+        if milliseconds(pair.long) < LEAST_BAD_EVENTS * length:
+            message = f"the window {pair.long} has fewer than {LEAST_BAD_EVENTS} slices of {sli.slices.length}"
+            yield Problem(place, f"{message}, as many as have to be bad. Shorten it, or write `windows:`")
+
+
 def _sli_problems(
     catalog: Catalog, document: Document, path: FieldPath, sli: Sli, group_by: tuple[str, ...]
 ) -> Iterator[Problem]:
-    one, selector = indicator(sli), sli_selector(sli)
-    kind = _KINDS[type(one)]
+    one, selector = sli.counted(), sli_selector(sli)
+    kind = _kind(one)
+    group_by_path = (*path[:-1], "group_by")
+    if sli.slices is not None:
+        path = (*path, "slices")
     place = document.place((*path, kind.name, kind.field))
     known = catalog.rules.series.get(selector.name)
     if known is None:
@@ -193,7 +220,7 @@ def _sli_problems(
         found = f"{selector.name} is a {scraped.type}; allowed: a {kind.series_type}"
         yield Problem(place, f"{found}. Name one, or count it by another kind")
         return
-    if isinstance(one, LatencySli):
+    if isinstance(one, LatencySli) and not one.native:
         buckets = () if scraped is None else scraped.buckets
         if one.seconds not in buckets:
             advice = f"Name a bucket that {selector.name} has, or add it to `buckets:` in rules/scraped_series.yaml"
@@ -202,7 +229,7 @@ def _sli_problems(
     for label in group_by:
         if label not in kept:
             advice = f"Group by a label that {selector.name} keeps"
-            yield _not_a_label(document.place((*path[:-1], "group_by")), label, kept, advice)
+            yield _not_a_label(document.place(group_by_path), label, kept, advice)
 
 
 def _not_a_label(place: Place, label: str, known: frozenset[str], advice: str) -> Problem:

@@ -7,14 +7,21 @@ miss what lies between the windows of two evaluations.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
 from alerting.rules.burn_rates import TICK
-from alerting.rules.objectives import GaugeSli, LatencySli, RatioSli, Sli
+from alerting.rules.objectives import GaugeSli, LatencySli, RatioSli, Sli, SliceSli
 from alerting.rules.promql.selector import Selector, read_selector
-from alerting.rules.series import BUCKET_LIMIT
+from alerting.rules.series import (
+    BUCKET_LIMIT,
+    OBJECTIVE_BAD,
+    OBJECTIVE_SLICE_BAD,
+    OBJECTIVE_SLICE_TOTAL,
+    OBJECTIVE_TOTAL,
+)
+from alerting.source.durations import milliseconds
 
 REMEMBERED = "2m"
 """How old a counter's value may be: a gap of Prometheus, or of scrapes, up to this long loses no event."""
@@ -29,18 +36,14 @@ class EventExpressions:
     bad: str
     present: str
 
-
-def indicator(sli: Sli) -> RatioSli | LatencySli | GaugeSli:
-    """Return the one kind that an indicator is."""
-    found = sli.ratio or sli.latency or sli.threshold
-    if found is None:  # which the model refuses
-        raise ValueError("an indicator without a kind")
-    return found
+    def bad_or_none(self) -> str:
+        """Return the expression of the bad events: 0 for what is scraped and has none."""
+        return f"{self.bad}\nor {self.present}"
 
 
 def sli_selector(sli: Sli) -> Selector:
     """Return the selector of all events of an indicator."""
-    one = indicator(sli)
+    one = sli.counted()
     match one:
         case RatioSli():
             return read_selector(one.total)
@@ -52,14 +55,47 @@ def sli_selector(sli: Sli) -> Selector:
             assert_never(one)
 
 
+def event_rules(
+    sli: Sli, by: tuple[str, ...], matchers: Mapping[str, str], labels: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the recordings of an indicator's events, each with its expression.
+
+    The events are summed by labels, `matchers` are added to each selector, and `labels` are those of the recordings.
+    """
+    events = event_expressions(sli, by, matchers)
+    name = f":increase{TICK}"
+    if sli.slices is not None:
+        own = ", ".join(f'{label}="{value}"' for label, value in labels.items())
+        yield f"{OBJECTIVE_SLICE_TOTAL}{name}", events.total
+        yield f"{OBJECTIVE_SLICE_BAD}{name}", events.bad_or_none()
+        total, bad = (f"{one}{name}{{{own}}}" for one in (OBJECTIVE_SLICE_TOTAL, OBJECTIVE_SLICE_BAD))
+        events = _of_slices(sli.slices, total, bad)
+    yield f"{OBJECTIVE_TOTAL}{name}", events.total
+    yield f"{OBJECTIVE_BAD}{name}", events.bad_or_none()
+
+
+def _of_slices(slices: SliceSli, total: str, bad: str) -> EventExpressions:
+    """Return the slices that ended within the last tick: one, or none."""
+    length, tick = (milliseconds(each) // 1000 for each in (slices.length, TICK))
+    ended = f"(time() % {length} < bool {tick})"
+    every, spoilt = (f"sum_over_time({series}[{slices.length}])" for series in (total, bad))
+    return EventExpressions(
+        total=f"{ended} * ({every} >= bool 0)",
+        bad=f"{ended} * ({spoilt} / ({every} > 0) > bool {1 - slices.target:.10g})",
+        present=f"0 * {every}",
+    )
+
+
 def event_expressions(sli: Sli, by: tuple[str, ...], matchers: Mapping[str, str]) -> EventExpressions:
     """Return the expressions of an indicator, summed by labels; `matchers` are added to each selector."""
-    one = indicator(sli)
+    one = sli.counted()
     match one:
         case RatioSli():
             total = _limited(read_selector(one.total), matchers)
             part = _limited(read_selector(one.part), matchers)
             return _of_counters(total, part, by, is_good=one.good is not None)
+        case LatencySli() if one.native:
+            return _of_native(_limited(read_selector(one.histogram), matchers), one.seconds, by)
         case LatencySli():
             buckets = _limited(read_selector(one.histogram), matchers)
             return _of_buckets(
@@ -88,8 +124,12 @@ def bucket(seconds: float) -> str:
 
 def tick_increase(selector: Selector) -> str:
     """Return how often each counter was counted up within the last tick. One that was reset began at 0 again."""
-    now, before = f"last_over_time({selector}[{REMEMBERED}])", f"last_over_time({selector}[{REMEMBERED}] offset {TICK})"
+    now, before = _now_and_before(selector)
     return f"({now} - {before} >= 0) or ({now} < {before})"
+
+
+def _now_and_before(selector: Selector) -> tuple[str, str]:
+    return f"last_over_time({selector}[{REMEMBERED}])", f"last_over_time({selector}[{REMEMBERED}] offset {TICK})"
 
 
 def _of_counters(total: Selector, part: Selector, by: tuple[str, ...], *, is_good: bool) -> EventExpressions:
@@ -105,6 +145,31 @@ def _of_buckets(highest: Selector, good: Selector, by: tuple[str, ...]) -> Event
     present = _present(good, by)
     every, counted = _counted(highest, by), _counted(good, by)
     return EventExpressions(total=f"({every}) and {present}", bad=f"{every} - {counted}", present=present)
+
+
+def _of_native(histogram: Selector, seconds: float, by: tuple[str, ...]) -> EventExpressions:
+    """Return the events of a native histogram: what is counted up to the limit telescopes as the count itself does.
+
+    A reset is one of the count: the interpolated number may fall where buckets are merged, and is never below 0 then.
+    """
+    labels = ", ".join(by)
+    now, before = _now_and_before(histogram)
+    count, counted = f"histogram_count({now})", f"histogram_count({before})"
+    fast, were_fast = (_up_to(seconds, each) for each in (now, before))
+    total = f"sum by ({labels}) (({count} - {counted} >= 0) or ({count} < {counted}))"
+    since, afresh = f"clamp_min({fast} - {were_fast}, 0) and {count} >= {counted}", f"{fast} and {count} < {counted}"
+    good = f"sum by ({labels}) ({since} or {afresh})"
+    return EventExpressions(
+        total=total,
+        bad=f"clamp_min({total} - {good}, 0)",
+        present=f"0 * sum by ({labels}) ({count})",
+    )
+
+
+def _up_to(seconds: float, histogram: str) -> str:
+    """Return how many events of a histogram took no longer; of an empty one, whose fractions are NaN, none."""
+    count = f"histogram_count({histogram})"
+    return f"(histogram_fraction(-Inf, {seconds:.10g}, {histogram}) * {count} >= 0 or {count} == 0)"
 
 
 def _counted(selector: Selector, by: tuple[str, ...]) -> str:

@@ -43,11 +43,9 @@ from alerting.rules.sources.objective_alerts import (
     running_out_alert,
     series_alert,
 )
-from alerting.rules.sources.objective_events import event_expressions, sli_selector
+from alerting.rules.sources.objective_events import event_rules, sli_selector
 from alerting.rules.sources.objective_windows import (
     WindowSets,
-    all_events,
-    bad_events,
     no_series_rule,
     rule,
     stage_rules,
@@ -141,14 +139,14 @@ def _own_events(file: TiersFile, own: Mapping[str, Tier]) -> Iterator[Rule]:
     by_sli: dict[Sli, list[str]] = {}
     for name in own:
         by_sli.setdefault(file.default(name).sli, []).append(name)
-    parts = [
-        [(one, _budgets_of(names, own)) for one in _events(sli, (SERVICE,), {}, {OBJECTIVE: OWN_OBJECTIVE})]
-        for sli, names in by_sli.items()
-    ]
-    for alike in zip(*parts, strict=True):
-        first = alike[0][0]
-        limited = "\nor ".join(f"({one.expr})\nand on ({SERVICE}) {budgets}" for one, budgets in alike)
-        yield rule(str(first.record), first.expr if len(alike) == 1 else limited, first.labels)
+    labels = {OBJECTIVE: OWN_OBJECTIVE}
+    alternatives: dict[str, list[str]] = {}
+    for sli, names in by_sli.items():
+        for record, expression in event_rules(sli, (SERVICE,), {}, labels):
+            limited = f"({expression})\nand on ({SERVICE}) {_budgets_of(names, own)}"
+            alternatives.setdefault(record, []).append(expression if len(by_sli) == 1 else limited)
+    for record, expressions in alternatives.items():
+        yield rule(record, "\nor ".join(expressions), labels)
 
 
 def _budgets_of(names: Sequence[str], own: Mapping[str, Tier]) -> str:
@@ -180,14 +178,8 @@ def _written_rules(each: _Written, every: WindowSets, scraped: ScrapedSeriesFile
     yield rule(OBJECTIVE_ERROR_BUDGET, budget, {**labels, TEAM: each.team, **tier, **windows, **objective.labels})
     known = scraped.series.get(sli_selector(objective.sli).name)
     of_service = {SERVICE: objective.service} if known is not None and SERVICE in known.labels else {}
-    yield from _events(objective.sli, (SERVICE, *objective.group_by), of_service, labels)
-
-
-def _events(sli: Sli, by: tuple[str, ...], matchers: Mapping[str, str], labels: Mapping[str, str]) -> Iterator[Rule]:
-    events = event_expressions(sli, by, matchers)
-    name = f"increase{TICK}"
-    yield rule(all_events(name), events.total, labels)
-    yield rule(bad_events(name), f"{events.bad}\nor {events.present}", labels)
+    for record, expression in event_rules(objective.sli, (SERVICE, *objective.group_by), of_service, labels):
+        yield rule(record, expression, labels)
 
 
 def _group(name: str, path: FieldPath, interval: str, rules: Sequence[tuple[Rule, FieldPath]]) -> SourceGroup:
