@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alerting.build import load_catalog
-from alerting.rules.checks.alerts import PAGE_HEADINGS
+from alerting.rules.checks.pages import PAGE_HEADINGS
 from tests.alerting_data import DATA, ROOT, copied_root, line_of, problems
 
 SERVICE_DOWN = f"rules/infrastructure.yaml:{line_of(DATA, 'rules/infrastructure.yaml', 'alert: ServiceDown')}"

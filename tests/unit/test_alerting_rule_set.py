@@ -16,7 +16,7 @@ from alerting.build import build_platform
 from alerting.catalog import Catalog, Page
 from alerting.loader import read_catalog
 from alerting.rules.burn_rates import LEAST_OBJECTIVE, PAIRS
-from alerting.rules.checks.alerts import PAGE_HEADINGS
+from alerting.rules.checks.pages import PAGE_HEADINGS
 from alerting.rules.compile import compile_rules
 from alerting.rules.model import Rule, RuleSource, SourceGroup, SourceRule
 from alerting.rules.objectives import burn_windows

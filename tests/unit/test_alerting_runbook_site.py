@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from alerting.catalog import Page
-from alerting.rules.checks.alerts import PAGE_HEADINGS
+from alerting.rules.checks.pages import PAGE_HEADINGS
 from alerting.rules.runbook_site import Navigation, RunbookSite, runbook_site
 from alerting.settings import RUNBOOK_SECTION
 from alerting.source.markdown import anchors, links

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from alerting.catalog import Catalog
 from alerting.oncall.pagerduty import paged_services
 from alerting.rules.checks.annotation_addresses import address_problems
+from alerting.rules.checks.pages import missing_page_messages, page_problems
 from alerting.rules.checks.series_references import part_problems, reading_problems, series_problems
 from alerting.rules.compile import MADE_BY_PROMETHEUS
 from alerting.rules.model import SCRAPED_SERIES, AlertLabels, CompiledRule
 from alerting.rules.promql import ValueKind, value_kind
 from alerting.rules.series import SERVICE, SEVERITY, TEAM
 from alerting.source.fields import Severity
-from alerting.source.problems import Place, Problem, listed, not_allowed, shown
+from alerting.source.problems import Problem, listed, not_allowed, shown
 
-PAGE_HEADINGS = ("Meaning", "Impact", "Diagnosis", "Mitigation", "Escalation", "After the incident")
 _LABEL_OF_TEXT = re.compile(r"\$labels\.([A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -51,7 +51,7 @@ def rule_problems(catalog: Catalog) -> Iterator[Problem]:
         if not reading and rule.alert in labels:
             yield from _text_problems(located, labels[rule.alert])
     yield from _group_problems(catalog)
-    yield from _orphan_pages(catalog, seen)
+    yield from page_problems(catalog, seen)
     yield from series_problems(catalog)
     yield from part_problems(catalog, known)
 
@@ -147,7 +147,7 @@ def _alert_problems(
             yield Problem(place, f"alert {alert} has no {annotation}. Add `{annotation}:`")
     yield from address_problems(located)
     yield from _owner_problems(catalog, located, alert, labels)
-    for message in _page_messages(catalog, alert):
+    for message in missing_page_messages(catalog, alert):
         yield Problem(located.place("alert"), message)
 
 
@@ -159,31 +159,6 @@ def _text_problems(located: CompiledRule, labels: AlertLabels) -> Iterator[Probl
                 allowed = listed(labels.names())
                 message = f"found {shown(f'$labels.{label}')}; allowed: {allowed}. Name a label that the alert carries"
                 yield Problem(located.place("annotations", annotation), message)
-
-
-def _page_messages(catalog: Catalog, alert: str) -> Iterator[str]:
-    """Yield what is wrong with the runbook page of an alert."""
-    page = catalog.pages.get(alert)
-    file = f"runbooks/{alert}.md"
-    if page is None:
-        yield f"alert {alert} has no runbook page. Write {file}"
-        return
-    missing = [heading for heading in PAGE_HEADINGS if heading not in page.sections]
-    if missing:
-        yield f"{file} lacks {listed(missing)}. Add each as a `## ` heading"
-        return
-    if page.title != alert:
-        yield f'{file} begins with {shown(page.title)}; allowed: "# {alert}". Change its first line'
-    empty = [heading for heading in PAGE_HEADINGS if not page.sections[heading]]
-    if empty:
-        yield f"{file} says nothing under {listed(empty)}. Write what a person needs at night"
-    if "`" not in page.sections["Diagnosis"]:
-        yield f"{file} has nothing to paste under Diagnosis. Add a command or a query, in backticks"
-    answers = (remediations.get(alert) for remediations in (catalog.remediations, catalog.triggers()))
-    for action in sorted({entry.action for entry in answers if entry is not None}):
-        if f"`{action}`" not in page.sections["Mitigation"]:
-            message = f"{file} does not say under Mitigation what the action `{action}` will and will not do. Say it"
-            yield message
 
 
 def _owner_problems(
@@ -200,9 +175,3 @@ def _owner_problems(
             carried = f"the alert carries {listed(labels.names())}"
             message = f"alert {alert} has no label {label}; {carried}. Join it in `expr:` or set it in `labels:`"
             yield Problem(located.place("labels", label), message)
-
-
-def _orphan_pages(catalog: Catalog, alerts: Mapping[str, CompiledRule]) -> Iterator[Problem]:
-    for name in sorted(set(catalog.pages) - set(alerts)):
-        message = f"there is no alert {shown(name)}; allowed: {listed(sorted(alerts))}. Rename or remove the page"
-        yield Problem(Place(file=f"runbooks/{name}.md"), message)

@@ -8,6 +8,7 @@ import promql_parser
 
 from alerting.catalog import Catalog
 from alerting.rules import promql
+from alerting.rules.checks.pages import page_series
 from alerting.rules.dashboards import DRAWN
 from alerting.rules.model import SCRAPED_SERIES, AnnotationQuery, CompiledRule
 from alerting.rules.promql import Expression
@@ -125,6 +126,7 @@ def series_problems(catalog: Catalog) -> Iterator[Problem]:
     rules = [rule for rule in catalog.rules.rules if rule.rule.record != SERIES_MISSING]
     read = {name for rule in rules for name in rule.series_read()}
     read.update(name for drawn in DRAWN.values() for name in drawn)
+    read.update(page_series(catalog))
     for located in catalog.rules.rules:
         name = located.rule.record
         if name is not None and name not in read and not located.generated:
