@@ -20,14 +20,16 @@ SCRAPED = "rules/scraped_series.yaml"
 LABELLED = '{}{{service="{}", objective="{}"}}'
 
 
-def written_rules(folder: Path, objectives: str, scraped: str = "") -> Path:
+def written_rules(folder: Path, objectives: str, *, scraped: str = "", retention: str = "30d") -> Path:
     """Return a folder with the rules of the fixture and of more objectives. `scraped` are more series."""
     root = copied_root(folder / "root")
     (root / OBJECTIVES).write_text(objectives)
     (root / SCRAPED).write_text((root / SCRAPED).read_text() + scraped)
     rules = folder / "rules"
     rules.mkdir()
-    write_rules(load_platform(root, stack_settings()), rules)
+    stack = stack_settings()
+    monitoring = stack.monitoring.model_copy(update={"retention": retention})
+    write_rules(load_platform(root, stack.model_copy(update={"monitoring": monitoring})), rules)
     return rules
 
 
@@ -35,7 +37,7 @@ def evaluation_order(rules: Path) -> list[str]:
     """Return the groups in the order in which each reads what is new: events, their sums, alerts."""
     groups = [group["name"] for group in json.loads((rules / "slo.yaml").read_text())["groups"]]
     events = [name for name in groups if name.startswith("orion.slo.events.")]
-    return [*events, "orion.slo.budget", "orion.slo.alerts"]
+    return [*(name for name in groups if name == "orion.slo.calendar"), *events, "orion.slo.budget", "orion.slo.alerts"]
 
 
 def owned(service: str, budget: float = 0.001) -> dict[str, str]:

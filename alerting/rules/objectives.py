@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from alerting.rules.burn_rates import PAGE_PAIRS, PERIOD, STAGE, TICK, TICKET_PAIRS, WindowPair, scaled_pairs
 from alerting.rules.promql.selector import read_selector
@@ -17,16 +17,19 @@ from alerting.rules.series import (
     ALERTNAME,
     BUCKET_LIMIT,
     JOB,
+    MONTH,
     OBJECTIVE,
     PAIR,
     SERVICE,
     SEVERITY,
     TEAM,
     TIER,
+    TIME_ZONE,
     URGENCY,
     WINDOWS,
 )
-from alerting.source.durations import DurationOverZero, milliseconds
+from alerting.source.clock_fields import TimeZone
+from alerting.source.durations import DurationOverZero, milliseconds, with_a_unit
 from alerting.source.fields import ClosedModel, LabelName, Name, each_once
 from alerting.source.problems import Problem
 
@@ -36,12 +39,17 @@ STANDARD = "standard"
 """The tier of a service of the catalog, or of an objective, that names none."""
 OWN_OBJECTIVE = "requests"
 """The name of the objective that a service's `objective:` in the catalog stands for."""
+MONTH_PERIOD = "month"
+"""The period of an objective that begins anew with each calendar month, and whose windows are those of 30 days."""
+MONTH_RANGE = "31d2h"
+"""The range that a calendar month lies in: 31 days, an hour more where summer time ends, and an evaluation that is late."""
 LONGEST_DAYS = 90
 """The longest period of an objective: about what Prometheus is given a volume for."""
 LONGEST_SLICE = "1h"
 """The longest time slice: longer ones say too late that something is wrong."""
 RESERVED_LABELS = frozenset(
-    {ALERTNAME, JOB, BUCKET_LIMIT, OBJECTIVE, PAIR, SERVICE, SEVERITY, TEAM, TIER, URGENCY, WINDOWS, "__name__"}
+    {ALERTNAME, BUCKET_LIMIT, JOB, MONTH, OBJECTIVE, PAIR, SERVICE, SEVERITY, TEAM, TIER, TIME_ZONE, URGENCY, WINDOWS}
+    | {"__name__"}
 )
 """The labels that the program gives to what it generates."""
 SHARE = "a share of more than 0 and less than 1, such as 0.999, is allowed: at 1 there is no budget to spend"
@@ -59,13 +67,21 @@ def _selector(text: str) -> str:
 
 
 def _period(text: str) -> str:
-    day, length = milliseconds("1d"), milliseconds(text)
+    if text == MONTH_PERIOD:
+        return text
+    try:
+        day, length = milliseconds("1d"), milliseconds(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, or {MONTH_PERIOD}") from None
     if length % day or not 1 <= length // day <= LONGEST_DAYS:
-        raise ValueError(f"whole days, from 1d to {LONGEST_DAYS}d, such as 7d, 28d or 30d, are allowed")
+        raise ValueError(
+            f"whole days, from 1d to {LONGEST_DAYS}d, such as 7d, 28d or 30d, or {MONTH_PERIOD} are allowed"
+        )
     return text
 
 
-Period = Annotated[DurationOverZero, AfterValidator(_period)]
+Period = Annotated[str, BeforeValidator(with_a_unit), AfterValidator(_period)]
+"""Days, or the calendar month."""
 Share = Annotated[float, AfterValidator(_share)]
 Text = Annotated[str, Field(min_length=1)]
 SelectorText = Annotated[str, Field(min_length=1), AfterValidator(_selector)]
@@ -207,8 +223,14 @@ class Tier(ClosedModel):
 
     description: Text
     period: Period = PERIOD
+    time_zone: TimeZone | None = None
     windows: Windows | None = None
     default: DefaultObjective | None = None
+
+    @model_validator(mode="after")
+    def _place_of_month(self) -> Self:
+        _require_time_zone(self.period, self.time_zone)
+        return self
 
 
 class TiersFile(ClosedModel):
@@ -242,10 +264,21 @@ class Objective(ClosedModel):
     objective: Share
     tier: str = STANDARD
     period: Period | None = None
+    time_zone: TimeZone | None = None
     windows: Windows | None = None
     sli: Sli
     group_by: Annotated[tuple[LabelName, ...], AfterValidator(each_once)] = ()
     labels: Mapping[LabelName, Text] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _place_of_month(self) -> Self:
+        _require_time_zone(self.period, self.time_zone)
+        return self
+
+
+def _require_time_zone(period: str | None, time_zone: str | None) -> None:
+    if (period == MONTH_PERIOD) != (time_zone is not None):
+        raise ValueError(f"`period: {MONTH_PERIOD}` and `time_zone:` together, such as Europe/Berlin, are allowed")
 
 
 class ObjectivesFile(ClosedModel):
@@ -279,6 +312,12 @@ class BurnWindows:
     period: str
     page: tuple[WindowPair, ...]
     ticket: tuple[WindowPair, ...]
+    time_zone: str | None = None
+
+    @property
+    def period_range(self) -> str:
+        """The range of PromQL that a period lies in."""
+        return MONTH_RANGE if self.period == MONTH_PERIOD else self.period
 
     def pairs(self) -> tuple[WindowPair, ...]:
         """Return all pairs, those of the page first."""
@@ -289,29 +328,37 @@ class BurnWindows:
 
         It is the period, and the pairs with their percentage of the budget where they are not the workbook's.
         """
+        period = self.period if self.time_zone is None else f"{self.period} {self.time_zone}"
         if (self.page, self.ticket) == _workbook_pairs(self.period):
-            return self.period
+            return period
         pairs = (f"{one.long}/{one.short}:{one.budget_share * 100:.10g}" for one in self.page)
         tickets = (f"{one.long}/{one.short}:{one.budget_share * 100:.10g}" for one in self.ticket)
-        return " ".join((self.period, "page", *pairs, "ticket", *tickets))
+        return " ".join((period, "page", *pairs, "ticket", *tickets))
 
 
 def burn_windows(tier: Tier, objective: Objective | None = None) -> BurnWindows:
     """Return the windows of an objective: its own, else its tier's, else the workbook's for its period."""
-    period = (objective and objective.period) or tier.period
+    period, time_zone = tier.period, tier.time_zone
+    if objective is not None and objective.period is not None:
+        period, time_zone = objective.period, objective.time_zone
     windows = (objective and objective.windows) or (tier.windows if period == tier.period else None)
-    if windows is not None:
-        return BurnWindows(period=period, page=_pairs(windows.page, period), ticket=_pairs(windows.ticket, period))
     page, ticket = _workbook_pairs(period)
-    return BurnWindows(period=period, page=page, ticket=ticket)
+    if windows is not None:
+        page, ticket = _pairs(windows.page, period), _pairs(windows.ticket, period)
+    return BurnWindows(period=period, page=page, ticket=ticket, time_zone=time_zone)
+
+
+def _days(period: str) -> str:
+    return PERIOD if period == MONTH_PERIOD else period
 
 
 def _workbook_pairs(period: str) -> tuple[tuple[WindowPair, ...], tuple[WindowPair, ...]]:
-    return scaled_pairs(PAGE_PAIRS, period, TICK), scaled_pairs(TICKET_PAIRS, period, STAGE)
+    days = _days(period)
+    return scaled_pairs(PAGE_PAIRS, days, TICK), scaled_pairs(TICKET_PAIRS, days, STAGE)
 
 
 def _pairs(entries: tuple[WindowEntry, ...], period: str) -> tuple[WindowPair, ...]:
     return tuple(
-        WindowPair(long=one.long, short=one.short, budget_share=one.budget_percent / 100, period=period)
+        WindowPair(long=one.long, short=one.short, budget_share=one.budget_percent / 100, period=_days(period))
         for one in entries
     )

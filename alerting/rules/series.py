@@ -17,7 +17,8 @@ SERVICE_EXPECTED = "orion:service:expected"
 OBJECTIVE_ERROR_BUDGET = "orion:objective:error_budget"
 """The share of events that may be bad: 1 minus the objective; `service`, `objective`, `team` and the alerts' labels.
 
-An objective whose windows are not the standard tier's has `windows` too, and one of another tier `tier`.
+An objective whose windows are not the standard tier's has `windows` too, one of another tier `tier`, and one whose
+period is a calendar month its `time_zone`.
 """
 OBJECTIVE_REMAINING = "orion:service:error_budget_remaining"
 """The share of a period's error budget that is left: 1 is all of it, below 0 it is overspent."""
@@ -37,6 +38,18 @@ OBJECTIVE_TOTAL = "orion:objective_total"
 OBJECTIVE_SLICE_BAD = "orion:objective_slice_bad"
 OBJECTIVE_SLICE_TOTAL = "orion:objective_slice_total"
 """What counts of bad and of all events begin with where time slices are made of them."""
+
+OBJECTIVE_MONTH_SECONDS = "orion:objective:month_seconds"
+"""How long the present month of an objective is whose period is a calendar month."""
+OBJECTIVE_MONTH_LEFT = "orion:objective:month_left_seconds"
+"""How long that month still lasts."""
+
+MONTH_END = "orion:calendar:month_end"
+"""The Unix second at which the present month of a `time_zone` ends."""
+MONTH_SECONDS = "orion:calendar:month_seconds"
+"""How long the present month of a `time_zone` is: a change of its clock is an hour more or less."""
+PRESENT_MONTH = "orion:calendar:month"
+"""1 for the present `month` of a `time_zone`, such as 202610."""
 
 MARKET_CLOCK = "orion:market:clock"
 """Seconds since 1970-01-01 00:00 as the exchange's clock shows them; no labels."""
@@ -64,6 +77,7 @@ BUCKET_LIMIT = "le"
 EXPORTER = "exporter"
 INSTANCE = "instance"
 JOB = "job"
+MONTH = "month"
 NAMESPACE = "namespace"
 OBJECTIVE = "objective"
 PAIR = "pair"
@@ -73,11 +87,12 @@ SERVICE = "service"
 SEVERITY = "severity"
 TEAM = "team"
 TIER = "tier"
+TIME_ZONE = "time_zone"
 URGENCY = "urgency"
 WINDOWS = "windows"
 
 OPTIONAL_LABELS: Mapping[str, frozenset[str]] = {
     SERVICE_ERROR_BUDGET: frozenset({TIER}),
-    OBJECTIVE_ERROR_BUDGET: frozenset({TIER, WINDOWS}),
+    OBJECTIVE_ERROR_BUDGET: frozenset({TIER, TIME_ZONE, WINDOWS}),
 }
 """Labels of generated series that only some of them carry, and that expressions may match all the same."""

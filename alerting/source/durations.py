@@ -81,7 +81,8 @@ def _checked(text: str) -> str:
     return text
 
 
-def _with_a_unit(value: object) -> object:
+def with_a_unit(value: object) -> object:
+    """Return a value. Raises `ValueError` for a number, which lacks a unit."""
     # YAML reads 10 as a number: what it lacks is a unit, and not quotes.
     if isinstance(value, int | float):
         raise ValueError(SUCH_AS)  # noqa: TRY004 - pydantic makes a problem of a ValueError alone
@@ -94,7 +95,7 @@ def _over_zero(text: str) -> str:
     return text
 
 
-Duration = Annotated[str, BeforeValidator(_with_a_unit), AfterValidator(_checked)]
+Duration = Annotated[str, BeforeValidator(with_a_unit), AfterValidator(_checked)]
 """The text of a duration."""
 DurationOverZero = Annotated[Duration, AfterValidator(_over_zero)]
 """The text of a duration that is not nothing."""

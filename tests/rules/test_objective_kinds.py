@@ -52,7 +52,7 @@ TEN = "{{schema:0 count:10 sum:6 offset:-2 buckets:[4 4 1 1]}}"
 
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return written_rules(tmp_path_factory.mktemp("kinds"), WRITTEN, SCRAPED)
+    return written_rules(tmp_path_factory.mktemp("kinds"), WRITTEN, scraped=SCRAPED)
 
 
 def native(instance: str, samples: str) -> dict[str, str]:

@@ -59,6 +59,14 @@ REFUSED = [
     ("objective: 0.99", "objective: 0.99\n    period: 5", 6, "found 5; a duration such as 30s"),
     ("objective: 0.99", "objective: 0.99\n    period: 5x", 6, 'found "5x"; a duration such as 30s'),
     ("objective: 0.99", "objective: 0.99\n    period: 36h", 6, 'found "36h"; whole days, from 1d to 90d'),
+    ("objective: 0.99", "objective: 0.99\n    period: month", 2, "`period: month` and `time_zone:` together"),
+    ("objective: 0.99", "objective: 0.99\n    time_zone: UTC", 2, "`period: month` and `time_zone:` together"),
+    (
+        "objective: 0.99",
+        "objective: 0.99\n    period: month\n    time_zone: Berlin",
+        7,
+        'found "Berlin"; an IANA name such as America/New_York is allowed',
+    ),
     ("objective: 0.99", "objective: 0.99\n    target: 0.9", 6, "found an unknown field"),
     ("objective: 0.99", "objective: 0.99\n    tier: gold", 6, 'found "gold"; allowed: standard, critical'),
     ("service: orders", "service: order", 4, 'found "order"; allowed: orders, positions'),
@@ -156,6 +164,24 @@ def test_a_period_that_is_longer_than_what_is_kept_is_refused(tmp_path: Path) ->
     assert problem.startswith(
         f"{FILE}:2: objectives.orders-latency: its period 60d is longer than what stack prod keeps"
     )
+
+
+def test_a_month_needs_31_days_to_be_kept(tmp_path: Path) -> None:
+    month = "objective: 0.99\n    period: month\n    time_zone: Europe/Berlin"
+    root = written(tmp_path, OBJECTIVE.replace("objective: 0.99", month))
+
+    with pytest.raises(CatalogError) as raised:
+        load_platform(root, settings())
+
+    (problem,) = map(str, raised.value.problems)
+    assert "its period month, up to 31d2h, is longer than what stack prod keeps; allowed: 30d" in problem
+
+
+def test_a_month_has_the_windows_of_thirty_days_and_a_name_of_its_own() -> None:
+    month = burn_windows(Tier(description="Any", period="month", time_zone="Europe/Berlin"))
+
+    assert (month.page, month.ticket) == (PAGE_PAIRS, TICKET_PAIRS)
+    assert month.name() == "month Europe/Berlin"
 
 
 def test_windows_scale_with_the_period_and_factors_stay() -> None:

@@ -126,7 +126,7 @@ def require_measurable(catalog: Catalog, settings: Settings) -> None:
     for file, name, objective in catalog.objectives.named():
         place = catalog.documents[file].place(("objectives", name))
         windows = burn_windows(tiers[objective.tier], objective)
-        messages = (*_scrape_messages(windows, settings), *_period_messages(windows.period, settings))
+        messages = (*_scrape_messages(windows, settings), *_period_messages(windows, settings))
         found += [Problem(place, message) for message in messages]
     if found:
         raise CatalogError(found)
@@ -144,9 +144,11 @@ def _scrape_messages(windows: BurnWindows, settings: Settings) -> Iterator[str]:
             )
 
 
-def _period_messages(period: str, settings: Settings) -> Iterator[str]:
+def _period_messages(windows: BurnWindows, settings: Settings) -> Iterator[str]:
     stack, retention = settings.environment.value, settings.monitoring.retention
-    if scaled_milliseconds(milliseconds(period), settings.time_scale) > milliseconds(retention):
+    range_ = windows.period_range
+    if scaled_milliseconds(milliseconds(range_), settings.time_scale) > milliseconds(retention):
+        period = range_ if range_ == windows.period else f"{windows.period}, up to {range_},"
         yield (
             f"its period {period} is longer than what stack {stack} keeps; allowed: {retention}. Shorten it, or keep "
             "more (monitoring.retention, and monitoring.prometheus_storage for it)"
@@ -159,7 +161,7 @@ def _window_problems(
     for urgency, pairs, unit in (("page", windows.page, TICK), ("ticket", windows.ticket, STAGE)):
         for position, pair in enumerate(pairs):
             place = document.place((*path, "windows", urgency, position))
-            for message in _pair_messages(pair, unit, windows.period, target):
+            for message in _pair_messages(pair, unit, pair.period, target):
                 yield Problem(place, f"{pair.long} and {pair.short} at {pair.factor:.4g} times the budget: {message}")
 
 

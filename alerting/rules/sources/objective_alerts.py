@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from alerting.rules.model import Rule
 from alerting.rules.objectives import OWN_OBJECTIVE
@@ -11,6 +11,7 @@ from alerting.rules.series import (
     OBJECTIVE_BURNING,
     OBJECTIVE_COVERAGE,
     OBJECTIVE_EXHAUSTED_IN,
+    OBJECTIVE_MONTH_LEFT,
     OBJECTIVE_NO_SERIES,
     OBJECTIVE_REMAINING,
     PAIR,
@@ -21,6 +22,8 @@ from alerting.rules.series import (
 from alerting.rules.sources.objective_windows import (
     KEPT,
     LEAST_BAD_EVENTS,
+    MONTH_IN_NAMES,
+    ON_OBJECTIVE,
     PAGE,
     TICKET,
     WindowSets,
@@ -81,7 +84,7 @@ def budget_alerts(every: WindowSets, labels: Sequence[str]) -> Iterator[Rule]:
         ("ErrorBudgetExhausted", Severity.WARNING, "<= 0", "has spent its error budget"),
     )
     for name, severity, limits, summary in parts:
-        expression = _trusted(every, f"{OBJECTIVE_REMAINING} {limits}")
+        expression = _trusted(every, lambda _, limits=limits: f"{OBJECTIVE_REMAINING} {limits}")
         yield _alert(
             name,
             severity,
@@ -94,15 +97,20 @@ def budget_alerts(every: WindowSets, labels: Sequence[str]) -> Iterator[Rule]:
 
 
 def running_out_alert(every: WindowSets, labels: Sequence[str]) -> Rule:
-    """Return the alert on a budget that will be gone soon at the present rate."""
-    expression = _trusted(every, f"{OBJECTIVE_EXHAUSTED_IN} < {HORIZON_SECONDS}")
+    """Return the alert on a budget that will be gone soon at the present rate, or before the month ends."""
+    month = f"{ON_OBJECTIVE} group_left () {OBJECTIVE_MONTH_LEFT}"
+    expression = _trusted(
+        every,
+        lambda period: f"{OBJECTIVE_EXHAUSTED_IN} < {month if period == MONTH_IN_NAMES else HORIZON_SECONDS}",
+    )
+    before = "within three days, or before its month ends" if every.time_zones() else "within three days"
     return _alert(
         "ErrorBudgetRunningOut",
         Severity.INFO,
         _own_unnamed(owned(expression, labels)),
         waits="5m",
         holds="30m",
-        summary=f"{_SUBJECT} will have spent its error budget within three days",
+        summary=f"{_SUBJECT} will have spent its error budget {before}",
         description=f"At the rate of the last day, {_SUBJECT} has none left in {{{{ $value | humanizeDuration }}}}.",
     )
 
@@ -151,12 +159,12 @@ def _own_unnamed(expression: str) -> str:
     return f'label_replace(\n{expression},\n"{OBJECTIVE}", "", "{OBJECTIVE}", "{OWN_OBJECTIVE}"\n)'
 
 
-def _trusted(every: WindowSets, expression: str) -> str:
-    """Return a condition on a budget, told if enough of the period is known and enough of its events were bad."""
+def _trusted(every: WindowSets, condition: Callable[[str], str]) -> str:
+    """Return a condition on the budget of a period, told if enough of it is known and enough of its events were bad."""
     known = f"last_over_time({OBJECTIVE_COVERAGE}[{KEPT}]) >= {TRUSTED_COVERAGE}"
     return every.each_period(
         lambda period: (
-            f"{expression} and {known}"
+            f"{condition(period)} and {known}"
             f" and last_over_time({bad_events(f'increase{period}')}[{KEPT}]) >= {LEAST_BAD_EVENTS}"
         )
     )

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from alerting.rules.burn_rates import STAGE, TICK, WindowPair
 from alerting.rules.model import Rule
-from alerting.rules.objectives import BurnWindows
+from alerting.rules.objectives import MONTH_PERIOD, BurnWindows
 from alerting.rules.series import (
     OBJECTIVE,
     OBJECTIVE_BAD,
@@ -20,6 +20,7 @@ from alerting.rules.series import (
     OBJECTIVE_COVERAGE,
     OBJECTIVE_ERROR_BUDGET,
     OBJECTIVE_EXHAUSTED_IN,
+    OBJECTIVE_MONTH_SECONDS,
     OBJECTIVE_NO_SERIES,
     OBJECTIVE_NO_TRAFFIC,
     OBJECTIVE_REMAINING,
@@ -28,14 +29,18 @@ from alerting.rules.series import (
     SERVICE,
     TEAM,
     TIER,
+    TIME_ZONE,
     URGENCY,
     WINDOWS,
 )
+from alerting.rules.sources.objective_months import month_stage_rules, month_tick_rules
 from alerting.source.durations import milliseconds, written_long
 
 PAGE, TICKET = "page", "ticket"
 LEAST_BAD_EVENTS = 5
 """The least number of bad events in a long window that burns: one failed request of 20 an hour is no incident."""
+MONTH_IN_NAMES = f"_{MONTH_PERIOD}"
+"""What a calendar month is in the names of series, such as `increase_month`."""
 KEPT = "10m"
 """How long a count that is made every five minutes stands for the present: a late evaluation leaves no gap."""
 ON_OBJECTIVE = f"on ({SERVICE}, {OBJECTIVE})"
@@ -86,15 +91,23 @@ class WindowSets:
         pattern = "|".join(label.replace(".", "\\\\.") for label in labels)
         return f'{OBJECTIVE_ERROR_BUDGET}{{{WINDOWS}=~"{pattern}"}}'
 
+    def time_zones(self) -> tuple[str, ...]:
+        """Return the time zones of the objectives whose period is a calendar month."""
+        zones = (windows.time_zone for windows in self.sets)
+        return tuple(dict.fromkeys(zone for zone in zones if zone is not None))
+
     def each_period(self, expression: Callable[[str], str]) -> str:
-        """Return an expression over all objectives, made for each period and limited to the objectives that have it."""
+        """Return an expression over all objectives, made for each period and limited to the objectives that have it.
+
+        A calendar month is `_month`, as in the names of its series.
+        """
         periods = self.periods()
         if len(periods) == 1:
-            return expression(periods[0])
+            return expression(_in_names(periods[0]))
         parts: list[str] = []
         for period in periods:
             some = [windows for windows in self.sets if windows.period == period]
-            parts.append(f"({expression(period)}) and {ON_OBJECTIVE} {self.budgets(some)}")
+            parts.append(f"({expression(_in_names(period))}) and {ON_OBJECTIVE} {self.budgets(some)}")
         return "\nor ".join(parts)
 
     def of_ticks(self) -> tuple[str, ...]:
@@ -119,6 +132,10 @@ def _windows(pairs: Iterable[WindowPair]) -> tuple[str, ...]:
     return tuple(sorted({window for pair in pairs for window in (pair.long, pair.short)}, key=milliseconds))
 
 
+def _in_names(period: str) -> str:
+    return MONTH_IN_NAMES if period == MONTH_PERIOD else period
+
+
 def rule(record: str, expression: str, labels: Mapping[str, str] | None = None) -> Rule:
     """Return a recording."""
     return Rule(record=record, expr=expression, labels=labels or {})
@@ -134,6 +151,8 @@ def tick_rules(every: WindowSets, labels: Sequence[str]) -> Iterator[Rule]:
         yield _burn_rule(every, window)
     for window in every.of_stages():
         yield _burn_rule(every, window)
+    if every.time_zones():
+        yield from month_tick_rules()
     yield from _budget_rules(every)
     yield rule(OBJECTIVE_NO_TRAFFIC, f"{all_events(f'increase{every.sets[0].page[0].long}')} == bool 0")
     for name, compared in _compared(every).items():
@@ -178,8 +197,12 @@ def _exhausted(every: WindowSets, some: Sequence[BurnWindows]) -> str:
     if len(some) < len(every.sets):
         left = f"{left} and {ON_OBJECTIVE} {every.budgets(some)}"
     # What burns slower than it comes back is never gone, and few bad events foretell nothing.
+    if some[0].period == MONTH_PERIOD:
+        seconds = f"{ON_OBJECTIVE} group_left () {OBJECTIVE_MONTH_SECONDS}"
+    else:
+        seconds = str(milliseconds(some[0].period) // 1000)
     return (
-        f"({left}) * {milliseconds(some[0].period) // 1000}\n"
+        f"({left}) * {seconds}\n"
         f"/ ({long} > 1 and {short} > 1\n"
         f"  and {every.latest(_bad_increase, first.long)} >= {LEAST_BAD_EVENTS})"
     )
@@ -197,23 +220,24 @@ def stage_rules(every: WindowSets) -> Iterator[Rule]:
     yield rule(bad_events(stage), f"sum_over_time({bad_events(ticks)}{last})")
     yield rule(all_events(stage), f"sum_over_time({all_events(ticks)}{last})")
     yield rule(covered, f"count_over_time({all_events(ticks)}{last}) / {ticks_of_a_stage}")
-    for window in (*every.of_stages(), *every.periods()):
+    days = [period for period in every.periods() if period != MONTH_PERIOD]
+    for window in (*every.of_stages(), *days):
         yield rule(bad_events(f"increase{window}"), f"sum_over_time({bad_events(stage)}[{window}])")
         yield rule(all_events(f"increase{window}"), f"sum_over_time({all_events(stage)}[{window}])")
     for window in every.of_stages():
         yield _ratio_rule(window)
-    for period in every.periods():
+    for period in days:
         stages = milliseconds(period) // milliseconds(STAGE)
         yield rule(all_events(f"covered{period}"), f"clamp_max(sum_over_time({covered}[{period}]) / {stages}, 1)")
+    if every.time_zones():
+        yield from month_stage_rules()
 
 
 def no_series_rule(every: WindowSets) -> Rule:
     """Return the recording of objectives that have a budget and no series to count."""
     counted = all_events(f"increase{every.sets[0].page[0].short}")
-    return rule(
-        OBJECTIVE_NO_SERIES,
-        f"sum without ({TIER}, {WINDOWS}) ({OBJECTIVE_ERROR_BUDGET} > bool 0)\nunless {ON_OBJECTIVE} {counted}",
-    )
+    there = f"sum without ({TIER}, {TIME_ZONE}, {WINDOWS}) ({OBJECTIVE_ERROR_BUDGET} > bool 0)"
+    return rule(OBJECTIVE_NO_SERIES, f"{there}\nunless {ON_OBJECTIVE} {counted}")
 
 
 def owned(expression: str, labels: Iterable[str], budget: str = OBJECTIVE_ERROR_BUDGET) -> str:

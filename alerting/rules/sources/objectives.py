@@ -17,6 +17,7 @@ from alerting.catalog import Service
 from alerting.rules.burn_rates import STAGE, TICK
 from alerting.rules.model import Rule, RuleSource, ScrapedSeriesFile, SourceGroup, SourceRule
 from alerting.rules.objectives import (
+    MONTH_PERIOD,
     OWN_OBJECTIVE,
     STANDARD,
     TIERS,
@@ -35,6 +36,7 @@ from alerting.rules.series import (
     SERVICE_ERROR_BUDGET,
     TEAM,
     TIER,
+    TIME_ZONE,
     WINDOWS,
 )
 from alerting.rules.sources.objective_alerts import (
@@ -44,6 +46,7 @@ from alerting.rules.sources.objective_alerts import (
     series_alert,
 )
 from alerting.rules.sources.objective_events import event_rules, sli_selector
+from alerting.rules.sources.objective_months import calendar_rules
 from alerting.rules.sources.objective_windows import (
     WindowSets,
     no_series_rule,
@@ -118,6 +121,8 @@ def _shared_groups(
         running_out_alert(every, labels),
         series_alert(),
     ]
+    if zones := every.time_zones():
+        yield _group("orion.slo.calendar", path, TICK, [(one, path) for one in calendar_rules(zones)])
     # No alert is here: Alertmanager's start counts on alerts that are sent again with every evaluation.
     stages = list(stage_rules(every))
     yield _group("orion.slo.alerts", path, TICK, [(one, path) for one in ticks])
@@ -126,12 +131,18 @@ def _shared_groups(
 
 def _own_budgets(own: Mapping[str, Tier], every: WindowSets) -> Iterator[Rule]:
     """Yield the budgets of the services' own objectives: a rule for the tiers with equal windows."""
-    by_label: dict[str, list[str]] = {}
+    alike: dict[BurnWindows, list[str]] = {}
     for name, tier in own.items():
-        by_label.setdefault(every.label(burn_windows(tier)), []).append(name)
-    for label, names in by_label.items():
-        labels = {OBJECTIVE: OWN_OBJECTIVE} | ({WINDOWS: label} if label else {})
+        alike.setdefault(burn_windows(tier), []).append(name)
+    for windows, names in alike.items():
+        labels = {OBJECTIVE: OWN_OBJECTIVE} | _window_labels(every, windows)
         yield rule(OBJECTIVE_ERROR_BUDGET, _budgets_of(names, own), labels)
+
+
+def _window_labels(every: WindowSets, windows: BurnWindows) -> dict[str, str]:
+    """Return the labels of a budget that say what it is compared in."""
+    labels = {WINDOWS: label} if (label := every.label(windows)) else {}
+    return labels if windows.time_zone is None else labels | {TIME_ZONE: windows.time_zone}
 
 
 def _own_events(file: TiersFile, own: Mapping[str, Tier]) -> Iterator[Rule]:
@@ -159,6 +170,8 @@ def _budgets_of(names: Sequence[str], own: Mapping[str, Tier]) -> str:
 
 def _period_in_texts(every: WindowSets) -> str:
     first, *others = every.periods()
+    if not others and first == MONTH_PERIOD:
+        return "the month's"
     return "the period's" if others else f"the last {milliseconds(first) // milliseconds('1d')} days'"
 
 
@@ -173,7 +186,7 @@ def _written_rules(each: _Written, every: WindowSets, scraped: ScrapedSeriesFile
     objective = each.objective
     labels = {SERVICE: objective.service, OBJECTIVE: each.name}
     tier = {} if objective.tier == STANDARD else {TIER: objective.tier}
-    windows = {WINDOWS: label} if (label := every.label(each.windows)) else {}
+    windows = _window_labels(every, each.windows)
     budget = f"vector({1 - objective.objective:.10g})"
     yield rule(OBJECTIVE_ERROR_BUDGET, budget, {**labels, TEAM: each.team, **tier, **windows, **objective.labels})
     known = scraped.series.get(sli_selector(objective.sli).name)

@@ -1,0 +1,114 @@
+"""Rules for objectives whose period is a time zone's calendar month: which month it is, and what was counted in it.
+
+PromQL knows neither time zones nor a window that begins at a moment. So the first moments of all months are written
+out, and each tick of such an objective is counted under the month that it lies in: the sum of a month's series is that
+of the month, whatever it has of days and hours, and nothing of the month before is in it.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from functools import cache
+from itertools import pairwise
+
+from alerting.rules.burn_rates import STAGE, TICK
+from alerting.rules.model import Rule
+from alerting.rules.objectives import MONTH_RANGE
+from alerting.rules.series import (
+    MONTH,
+    MONTH_END,
+    MONTH_SECONDS,
+    OBJECTIVE,
+    OBJECTIVE_BAD,
+    OBJECTIVE_ERROR_BUDGET,
+    OBJECTIVE_MONTH_LEFT,
+    OBJECTIVE_MONTH_SECONDS,
+    OBJECTIVE_TOTAL,
+    PRESENT_MONTH,
+    SERVICE,
+    TIME_ZONE,
+)
+from alerting.source.durations import milliseconds
+
+YEARS = range(2024, 2044)
+"""The years whose months are written out. Before them and after them it is always the same month."""
+HALF_A_MONTH = 15 * 86_400
+_IN_MONTH = f"and on ({TIME_ZONE}, {MONTH}) {PRESENT_MONTH}"
+_BUDGETS = f'({OBJECTIVE_ERROR_BUDGET}{{{TIME_ZONE}!=""}} > bool 0)'
+
+
+def calendar_rules(time_zones: Iterable[str], years: range = YEARS) -> Iterator[Rule]:
+    """Yield the end and the length of the present month of each time zone, then its name, such as 202610."""
+    for zone in time_zones:
+        starts = month_starts(zone, years)
+        lengths = [end - start for start, end in pairwise(starts)]
+        labels = {TIME_ZONE: zone}
+        yield Rule(record=MONTH_END, expr=_by_month(starts, starts[1:]), labels=labels)
+        yield Rule(record=MONTH_SECONDS, expr=_by_month(starts, lengths), labels=labels)
+    middle = f"{MONTH_END} - {HALF_A_MONTH}"
+    yield Rule(
+        record=PRESENT_MONTH,
+        expr=f'count_values by ({TIME_ZONE}) ("{MONTH}", year({middle}) * 100 + month({middle}))',
+    )
+
+
+def month_tick_rules() -> Iterator[Rule]:
+    """Yield what is recorded every tick: the tick's events, by month, and how long the month is and lasts."""
+    for events in (OBJECTIVE_TOTAL, OBJECTIVE_BAD):
+        # The sum of a tick is the tick: one whose evaluation was missed is not counted twice.
+        yield Rule(
+            record=f"{events}:month{TICK}",
+            expr=f"sum_over_time({events}:increase{TICK}[{TICK}])\n"
+            f"* on ({SERVICE}, {OBJECTIVE}) group_left ({TIME_ZONE}) {_BUDGETS}\n"
+            f"* on ({TIME_ZONE}) group_left ({MONTH}) {PRESENT_MONTH}",
+        )
+    for record, calendar in (
+        (OBJECTIVE_MONTH_SECONDS, MONTH_SECONDS),
+        (OBJECTIVE_MONTH_LEFT, f"({MONTH_END} - time())"),
+    ):
+        yield Rule(
+            record=record,
+            expr=f"sum by ({SERVICE}, {OBJECTIVE}) ({_BUDGETS} * on ({TIME_ZONE}) group_left () {calendar})",
+        )
+
+
+def month_stage_rules() -> Iterator[Rule]:
+    """Yield what is recorded every five minutes: the events since the month began, and how much of it is known."""
+    last = f"[{STAGE}] offset {TICK}"
+    ticks_of_a_stage = milliseconds(STAGE) // milliseconds(TICK)
+    covered = f"{OBJECTIVE_TOTAL}:covered_month{STAGE}"
+    for events in (OBJECTIVE_BAD, OBJECTIVE_TOTAL):
+        stage = f"{events}:month{STAGE}"
+        yield Rule(record=stage, expr=f"sum_over_time({events}:month{TICK}{last})")
+        yield Rule(
+            record=f"{events}:increase_month",
+            expr=f"sum without ({TIME_ZONE}, {MONTH}) (sum_over_time({stage}[{MONTH_RANGE}]) {_IN_MONTH})",
+        )
+    yield Rule(record=covered, expr=f"count_over_time({OBJECTIVE_TOTAL}:month{TICK}{last}) / {ticks_of_a_stage}")
+    known = f"sum without ({MONTH}) (sum_over_time({covered}[{MONTH_RANGE}]) {_IN_MONTH})"
+    share = f"{known} * {milliseconds(STAGE) // 1000} / on ({TIME_ZONE}) group_left () {MONTH_SECONDS}"
+    yield Rule(
+        record=f"{OBJECTIVE_TOTAL}:covered_month",
+        expr=f"clamp_max(sum without ({TIME_ZONE}) ({share}), 1)",
+    )
+
+
+@cache
+def month_starts(time_zone: str, years: range = YEARS) -> tuple[int, ...]:
+    """Return the Unix second at which each month of some years begins in a time zone, and the one after the last."""
+    zone = zoneinfo.ZoneInfo(time_zone)
+    months = [(year, month) for year in years for month in range(1, 13)] + [(years.stop, 1)]
+    return tuple(int(datetime(year, month, 1, tzinfo=zone).timestamp()) for year, month in months)
+
+
+def _by_month(starts: Iterable[int], values: Iterable[int]) -> str:
+    """Return PromQL of the value of the present month. It changes at the second at which a month begins."""
+    pairs = list(zip(starts, values, strict=False))
+    terms = [str(pairs[0][1])]
+    for (_, before), (start, value) in pairwise(pairs):
+        if value != before:
+            sign, step = ("+", value - before) if value > before else ("-", before - value)
+            terms.append(f"{sign} {step} * (time() >= bool {start})")
+    return "vector(\n  " + "\n  ".join(terms) + "\n)"
