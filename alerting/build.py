@@ -23,6 +23,7 @@ from alerting.routing.checks.slack_groups import require_channels_keep_up
 from alerting.rules.checks.objectives import require_measurable
 from alerting.rules.checks.retention import require_kept
 from alerting.rules.dashboards import dashboards
+from alerting.rules.overviews import overviews
 from alerting.rules.pod_monitors import pod_monitors
 from alerting.rules.render import rule_files
 from alerting.settings import Environment, Settings
@@ -62,7 +63,7 @@ def build_platform(catalog: Catalog, settings: Settings) -> Platform:
     platform = Platform(
         settings=settings,
         rules=rules,
-        dashboards=dashboards(catalog, rules),
+        dashboards=(*dashboards(catalog, rules), *overviews(catalog)),
         pod_monitors=pod_monitors(catalog),
         alertmanager=alertmanager,
         on_call=on_call(catalog),

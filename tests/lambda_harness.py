@@ -69,9 +69,13 @@ class Seen:
 
     counts: Counter[StrEnum] = field(default_factory=Counter[StrEnum])
     texts: list[str] = field(default_factory=list[str])
+    seconds: list[tuple[StrEnum, float]] = field(default_factory=list[tuple[StrEnum, float]])
 
     def count(self, what: StrEnum, number: int = 1) -> None:
         self.counts[what] += number
+
+    def measure(self, what: StrEnum, seconds: float) -> None:
+        self.seconds.append((what, seconds))
 
     def say(self, text: str, **details: object) -> None:
         self.texts.append(f"{text} {details}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import promql_parser as promql
-from grafana_foundation_sdk.builders import common, dashboard, prometheus, statetimeline, timeseries
+from grafana_foundation_sdk.builders import common, dashboard, statetimeline, timeseries
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
@@ -20,6 +20,15 @@ from grafana_foundation_sdk.models import dashboard as models
 from alerting.catalog import Catalog
 from alerting.platform import Dashboard, RuleFile
 from alerting.rules.model import CompiledRule
+from alerting.rules.panels import (
+    HEIGHT,
+    SOURCE,
+    WHOLE_WIDTH,
+    new_dashboard,
+    plain_panel,
+    prometheus_query,
+    service_variable,
+)
 from alerting.rules.parts import domain_parts
 from alerting.rules.promql import Expression, compiled
 from alerting.rules.series import ALERTS, HTTP_LATENCIES, SERVICE, SERVICE_OWNER
@@ -27,10 +36,6 @@ from alerting.rules.series import ALERTS, HTTP_LATENCIES, SERVICE, SERVICE_OWNER
 JOINS = frozenset({"and", "unless", "or", "*"})
 """What puts several conditions together, or a condition and the labels of its owner."""
 COMPARISONS = frozenset({">", "<", ">=", "<=", "==", "!="})
-SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
-WHOLE_WIDTH = 24
-HALF_WIDTH = 12
-HEIGHT = 8
 DRAWN: Mapping[str, tuple[str, ...]] = {"How long requests take": HTTP_LATENCIES}
 """Panels by title, each with the recordings that it draws: those, too, that no alert reads."""
 
@@ -114,32 +119,13 @@ def _compared(expression: promql.Expr) -> Comparison | None:
 
 
 def _dashboard(uid: str, title: str, alerts: list[_Alert], drawn: Mapping[str, tuple[str, ...]]) -> models.Dashboard:
-    built = (
-        dashboard.Dashboard(f"Orion: {title}")
-        .uid(uid)
-        .tags(["orion"])
-        .readonly()
-        .time("now-3h", "now")
-        .refresh("1m")
-        .timezone("browser")
-        .with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
-        .with_variable(
-            dashboard.QueryVariable(SERVICE)
-            .label("Service")
-            .datasource(SOURCE)
-            .query(f"label_values({SERVICE_OWNER}, service)")
-            .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
-            .multi(True)  # noqa: FBT003  (the library's own way to switch on)
-            .include_all(True)  # noqa: FBT003  (as above)
-        )
-        .with_panel(_states(alerts))
-    )
+    built = new_dashboard(uid, title).with_variable(service_variable()).with_panel(_states(alerts))
     for alert in alerts:
         built = built.with_panel(_panel(alert))
     for name, recordings in drawn.items():
         built = built.with_panel(_drawn(name, recordings))
     for name, query in _told(alerts).items():
-        built = built.with_panel(_plain_panel(name).with_target(_query("A", query, "__auto")))
+        built = built.with_panel(plain_panel(name).with_target(prometheus_query("A", query, "__auto")))
     return built.build()
 
 
@@ -163,7 +149,7 @@ def _states(alerts: list[_Alert]) -> statetimeline.Panel:
         .datasource(SOURCE)
         .span(WHOLE_WIDTH)
         .height(HEIGHT)
-        .with_target(_query("A", f"max by (alertname, service) ({firing})", "{{alertname}} {{service}}"))
+        .with_target(prometheus_query("A", f"max by (alertname, service) ({firing})", "{{alertname}} {{service}}"))
     )
 
 
@@ -173,12 +159,12 @@ def _panel(alert: _Alert) -> timeseries.Panel:
         looked = looked_at(alert.behind)
     annotations = alert.deployed["annotations"]
     panel = (
-        _plain_panel(alert.name)
+        plain_panel(alert.name)
         .description(f"{annotations['summary']}\n\n[Runbook]({annotations['runbook_url']})")
-        .with_target(_query("A", _of_the_service(looked.value, alert), "__auto"))
+        .with_target(prometheus_query("A", _of_the_service(looked.value, alert), "__auto"))
     )
     if isinstance(looked.limit, str):
-        return panel.with_target(_query("B", _of_the_service(looked.limit, alert), "limit {{service}}"))
+        return panel.with_target(prometheus_query("B", _of_the_service(looked.limit, alert), "limit {{service}}"))
     if looked.limit is None:
         return panel
     # Only the line is drawn: which side of it is the wrong one is the alert's to say.
@@ -190,15 +176,11 @@ def _panel(alert: _Alert) -> timeseries.Panel:
 
 def _drawn(title: str, recordings: tuple[str, ...]) -> timeseries.Panel:
     """Return a panel with several recordings that have the label `service`."""
-    panel = _plain_panel(title)
+    panel = plain_panel(title)
     for number, name in enumerate(recordings):
         legend = f"{name.rpartition(':')[2]} {{{{service}}}}"
-        panel = panel.with_target(_query(chr(ord("A") + number), f'{name}{{service=~"$service"}}', legend))
+        panel = panel.with_target(prometheus_query(chr(ord("A") + number), f'{name}{{service=~"$service"}}', legend))
     return panel
-
-
-def _plain_panel(title: str) -> timeseries.Panel:
-    return timeseries.Panel().title(title).datasource(SOURCE).span(HALF_WIDTH).height(HEIGHT)
 
 
 def _of_the_service(expression: str, alert: _Alert) -> str:
@@ -206,7 +188,3 @@ def _of_the_service(expression: str, alert: _Alert) -> str:
     if SERVICE in alert.rule.rule.labels:
         return expression
     return f'({expression}) and on (service) {SERVICE_OWNER}{{service=~"$service"}}'
-
-
-def _query(reference: str, expression: str, legend: str) -> prometheus.Dataquery:
-    return prometheus.Dataquery().ref_id(reference).expr(expression).legend_format(legend)

@@ -37,6 +37,7 @@ REREAD_SECONDS = 30
 WEBHOOK_SECONDS = 3600
 """A webhook of an older event is taken and tells nothing: chat has asked PagerDuty since."""
 INCIDENT_EVENT = "incident."
+ACKNOWLEDGED_EVENT = "incident.acknowledged"
 
 
 class Count(StrEnum):
@@ -46,6 +47,8 @@ class Count(StrEnum):
     IGNORED = "IngressIgnored"
     REFUSED = "IngressRefused"
     FAILED = "IngressFailed"
+    SECONDS_TO_ACKNOWLEDGE = "SecondsToAcknowledge"
+    """The seconds from the beginning of an incident to its acknowledgement."""
 
 
 class _Refused(Exception):
@@ -114,6 +117,9 @@ class Ingress:
             return OK
         self._verify(lambda keys: is_pagerdutys(headers, body, keys.pagerduty))
         self._send(webhooks(body, self.now()))
+        seconds = seconds_to_acknowledge(body)
+        if seconds is not None:
+            self.observer.measure(Count.SECONDS_TO_ACKNOWLEDGE, seconds)
         return ACCEPTED
 
     def _verify(self, is_signed: Callable[[Keys], bool]) -> None:
@@ -182,11 +188,7 @@ def clicks(body: bytes) -> list[dict[str, Any]]:
 
 def webhooks(body: bytes, now: float) -> list[dict[str, Any]]:
     """Return the message for the incident of a webhook, or none for a webhook that says nothing of one."""
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        return []
-    event = _object(_object(content).get("event"))
+    event = _event(body)
     data = _object(event.get("data"))
     # An event of a note or a responder names its incident beside itself.
     incident = data.get("id") if data.get("type") == "incident" else _object(data.get("incident")).get("id")
@@ -195,6 +197,28 @@ def webhooks(body: bytes, now: float) -> list[dict[str, Any]]:
     if _is_old(_text(event.get("occurred_at")), now):
         return []
     return [{"source": PAGERDUTY_SOURCE, "incident": incident}]
+
+
+def seconds_to_acknowledge(body: bytes) -> float | None:
+    """Return the seconds from an incident's beginning to the acknowledgement that a webhook tells, or None."""
+    event = _event(body)
+    if event.get("event_type") != ACKNOWLEDGED_EVENT:
+        return None
+    began, acknowledged = _object(event.get("data")).get("created_at"), event.get("occurred_at")
+    try:
+        passed = datetime.fromisoformat(_text(acknowledged)) - datetime.fromisoformat(_text(began))
+    except (ValueError, TypeError):  # one of them is no time, or has no time zone
+        return None
+    return max(0.0, passed.total_seconds())
+
+
+def _event(body: bytes) -> Mapping[str, Any]:
+    """Return the event of a webhook, empty where it holds none."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return _object(_object(content).get("event"))
 
 
 def _is_old(occurred_at: str, now: float) -> bool:

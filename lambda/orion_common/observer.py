@@ -13,6 +13,10 @@ class Observer(Protocol):
         """Count something. Each function has a `StrEnum` of its counters."""
         ...
 
+    def measure(self, what: StrEnum, seconds: float) -> None:
+        """Report how long something took."""
+        ...
+
     def say(self, text: str, **details: object) -> None:
         """Write a line to the log."""
         ...

@@ -45,6 +45,7 @@ class Alerting(Collector):
         self._lock = threading.Lock()
         self._rules = 0
         self._notifications = 0
+        self._sent = 0
         self._stored = 0
         self._left_out = 0
         self._refused = 0
@@ -54,6 +55,7 @@ class Alerting(Collector):
         with self._lock:
             self._rules += bool(self._faults.active("rules fail"))
             self._notifications += bool(self._faults.active("notifications fail"))
+            self._sent += 1
             self._stored += not self._faults.active("samples are not stored")
             self._left_out += bool(self._faults.active("evaluations are left out"))
             self._refused += bool(self._faults.active("remote write loses samples"))
@@ -64,6 +66,7 @@ class Alerting(Collector):
             yield _counter(
                 "alertmanager_notifications_failed", self._notifications, integration="slack", reason="clientError"
             )
+            yield _counter("alertmanager_notifications", self._sent, integration="slack")
             yield _counter("prometheus_tsdb_head_samples_appended", self._stored, type="float")
         yield from self._pace()
         yield from self._configuration()

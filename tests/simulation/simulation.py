@@ -52,6 +52,9 @@ class Unobserved:
     def count(self, what: StrEnum, number: int = 1) -> None:
         """Count nothing."""
 
+    def measure(self, what: StrEnum, seconds: float) -> None:
+        """Measure nothing."""
+
     def say(self, text: str, **details: object) -> None:
         """Write nothing."""
 

@@ -149,6 +149,37 @@ def test_a_webhook_of_a_note_names_its_incident(world: _World) -> None:
     assert world.sent() == [Webhook("PGR0VU2")]
 
 
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        ({"data": EVENT["data"] | {"created_at": "2026-11-24T10:38:30Z"}}, [90.0]),
+        ({"data": EVENT["data"] | {"created_at": "2026-11-24T05:39:00-05:00"}}, [60.0]),
+        ({"data": EVENT["data"] | {"created_at": "2026-11-24T10:40:01Z"}}, [0.0]),  # PagerDuty's are whole seconds
+        ({"data": EVENT["data"] | {"created_at": "2026-11-24T10:38:30Z"}, "event_type": "incident.resolved"}, []),
+        ({"data": EVENT["data"] | {"created_at": "2026-11-24T10:38:30"}}, []),
+        ({"data": EVENT["data"] | {"created_at": 7}}, []),
+        ({"data": EVENT["data"] | {"created_at": "2026-11-24T10:38:30Z"}, "occurred_at": "soon"}, []),
+        ({}, []),
+    ],
+)
+def test_the_time_to_an_acknowledgement_is_measured(
+    world: _World, changes: dict[str, Any], seconds: list[float]
+) -> None:
+    body = _webhook(**changes)
+
+    assert world.post(PAGERDUTY_PATH, body, _pagerduty_headers(body)) == 202
+
+    assert world.seen.seconds == [(Count.SECONDS_TO_ACKNOWLEDGE, one) for one in seconds]
+
+
+def test_nothing_is_measured_of_a_webhook_that_pagerduty_did_not_sign(world: _World) -> None:
+    body = _webhook(data=EVENT["data"] | {"created_at": "2026-11-24T10:38:30Z"})
+
+    assert world.post(PAGERDUTY_PATH, body, _pagerduty_headers(body, "forged")) == 401
+
+    assert world.seen.seconds == []
+
+
 _BODY = _interaction()
 
 

@@ -11,6 +11,7 @@ from alerting.rules import promql
 from alerting.rules.checks.pages import page_series
 from alerting.rules.dashboards import DRAWN
 from alerting.rules.model import SCRAPED_SERIES, AnnotationQuery, CompiledRule
+from alerting.rules.overviews import read_series
 from alerting.rules.promql import Expression
 from alerting.rules.promql.annotation_queries import sample_labels
 from alerting.rules.series import OPTIONAL_LABELS, SERIES_MISSING
@@ -126,7 +127,7 @@ def series_problems(catalog: Catalog) -> Iterator[Problem]:
     rules = [rule for rule in catalog.rules.rules if rule.rule.record != SERIES_MISSING]
     read = {name for rule in rules for name in rule.series_read()}
     read.update(name for drawn in DRAWN.values() for name in drawn)
-    read.update(page_series(catalog))
+    read.update(page_series(catalog), read_series())
     for located in catalog.rules.rules:
         name = located.rule.record
         if name is not None and name not in read and not located.generated:

@@ -1,0 +1,51 @@
+"""Builds dashboards and their panels: what those of domains and the overviews have in common."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders import dashboard, prometheus, timeseries
+from grafana_foundation_sdk.models import dashboard as models
+
+from alerting.rules.series import SERVICE_OWNER
+
+SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
+WHOLE_WIDTH = 24
+HALF_WIDTH = 12
+HEIGHT = 8
+SERVICE_VARIABLE = "service"
+
+
+def new_dashboard(uid: str, title: str, *, since: str = "now-3h") -> dashboard.Dashboard:
+    """Return a dashboard without panels, of which a person chooses the Prometheus."""
+    return (
+        dashboard.Dashboard(f"Orion: {title}")
+        .uid(uid)
+        .tags(["orion"])
+        .readonly()
+        .time(since, "now")
+        .refresh("1m")
+        .timezone("browser")
+        .with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
+    )
+
+
+def service_variable() -> dashboard.QueryVariable:
+    """Return the choice of services of the catalog: some, or all."""
+    return (
+        dashboard.QueryVariable(SERVICE_VARIABLE)
+        .label("Service")
+        .datasource(SOURCE)
+        .query(f"label_values({SERVICE_OWNER}, service)")
+        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .multi(True)  # noqa: FBT003  (the library's own way to switch on)
+        .include_all(True)  # noqa: FBT003  (as above)
+    )
+
+
+def plain_panel(title: str) -> timeseries.Panel:
+    """Return a panel of half the width that draws lines."""
+    return timeseries.Panel().title(title).datasource(SOURCE).span(HALF_WIDTH).height(HEIGHT)
+
+
+def prometheus_query(reference: str, expression: str, legend: str) -> prometheus.Dataquery:
+    """Return a query of Prometheus. `reference` is its letter within the panel."""
+    return prometheus.Dataquery().ref_id(reference).expr(expression).legend_format(legend)
