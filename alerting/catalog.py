@@ -21,6 +21,7 @@ from alerting.repairs.model import (
 )
 from alerting.routing.silences import SilenceEntry
 from alerting.rules.burn_rates import LEAST_OBJECTIVE
+from alerting.rules.corrections import CorrectionEntry
 from alerting.rules.market_calendar import MarketFile
 from alerting.rules.model import RuleSet, ScrapedSeriesFile
 from alerting.rules.objectives import STANDARD, Objectives
@@ -227,6 +228,7 @@ class Catalog:
     series: ScrapedSeriesFile
     market: MarketFile
     silences: Mapping[str, SilenceEntry]
+    corrections: Mapping[str, CorrectionEntry]
     pages: Mapping[str, Page]
     documents: Mapping[str, Document]
 

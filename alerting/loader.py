@@ -12,6 +12,7 @@ from alerting.oncall.teams import TeamsFile
 from alerting.repairs.model import ActionFile, RemediationsFile
 from alerting.routing.silences import SILENCES, SilencesFile
 from alerting.rules.compile import compile_rules
+from alerting.rules.corrections import CORRECTIONS, CorrectionEntry, CorrectionsFile
 from alerting.rules.formats.read import ReadObjectives, read_objectives
 from alerting.rules.market_calendar import MARKET_FILE, MarketFile
 from alerting.rules.model import SCRAPED_SERIES, RulesFile, RuleSource, ScrapedSeriesFile
@@ -92,6 +93,9 @@ def read_catalog(root: Path) -> Catalog:
     market = collector.read(MARKET_FILE, MarketFile)
     # A commit of an earlier release, which `orion orphans` compares with, has no such file.
     silences = collector.read(SILENCES, SilencesFile) if (root / SILENCES).exists() else SilencesFile(silences={})
+    corrections = CorrectionsFile(corrections={})
+    if (root / CORRECTIONS).exists():
+        corrections = collector.read(CORRECTIONS, CorrectionsFile)
     # Nor has it objectives: its rules/slo.yaml is a file like others.
     has_objectives = (root / OBJECTIVES).is_dir()
     tiers = collector.read(TIERS, TiersFile) if has_objectives else None
@@ -102,7 +106,7 @@ def read_catalog(root: Path) -> Catalog:
     rules = {Path(file).stem: collector.read(file, RulesFile) for file in rules_files}
     actions = [collector.read(file, ActionFile) for file in collector.files("runbooks/actions", ".yaml")]
     pages = {Path(file).stem: collector.page(file) for file in collector.files("runbooks", ".md")}
-    if collector.problems or None in (services, teams, routing, remediations, series, market, silences):
+    if collector.problems or None in (services, teams, routing, remediations, series, market, silences, corrections):
         raise CatalogError(collector.problems)
     objectives = None
     if tiers is not None:
@@ -118,6 +122,7 @@ def read_catalog(root: Path) -> Catalog:
         cast(MarketFile, market),
         cast(ScrapedSeriesFile, series),
         objectives,
+        cast(CorrectionsFile, corrections).corrections,
         {domain: file for domain, file in rules.items() if file is not None},
     )
     return Catalog(
@@ -140,6 +145,7 @@ def read_catalog(root: Path) -> Catalog:
         series=cast(ScrapedSeriesFile, series),
         market=cast(MarketFile, market),
         silences=cast(SilencesFile, silences).silences,
+        corrections=cast(CorrectionsFile, corrections).corrections,
         pages={alert: page for alert, page in pages.items() if page is not None},
         documents=collector.documents,
     )
@@ -151,6 +157,7 @@ def _sources(
     market: MarketFile,
     series: ScrapedSeriesFile,
     objectives: Objectives | None,
+    corrections: Mapping[str, CorrectionEntry],
     rules: Mapping[str, RulesFile],
 ) -> Iterator[RuleSource]:
     """Yield the sources of all rules: first those that are generated, then the files by name."""
@@ -158,7 +165,7 @@ def _sources(
     yield market_hours.market_source(documents[MARKET_FILE], market)
     yield missing_series.missing_series_source(documents[SCRAPED_SERIES], series, services)
     if objectives is not None:
-        yield from objective_rules.objectives_sources(documents, objectives, services, series)
+        yield from objective_rules.objectives_sources(documents, objectives, services, series, corrections)
     for domain, file in rules.items():
         yield files.file_source(domain, documents[f"rules/{domain}.yaml"], file)
 

@@ -142,7 +142,7 @@ def _plain(budget: Budget) -> Mapping[str, object]:
 def show(console: Console, found: Iterable[Budget]) -> None:
     """Print budgets as a table. A line is never broken or cut: it is read in logs too."""
     table = Table(title="Error budgets", title_justify="left", box=None)
-    for heading in ("service", "objective", "target", "left", "known", "burn rate", "at risk"):
+    for heading in ("service", "objective", "target", "left", "known", "corrected", "burn rate", "at risk"):
         table.add_column(heading, justify="left" if heading in {"service", "objective", "at risk"} else "right")
         table.columns[-1].no_wrap = True
     for budget in found:
@@ -153,6 +153,7 @@ def show(console: Console, found: Iterable[Budget]) -> None:
             NOT_KNOWN if budget.target is None else f"{budget.target * 100:.10g} %",
             _left(budget),
             NOT_KNOWN if budget.coverage is None else _percent(budget.coverage),
+            ", ".join(f"{_percent(share)} ({name})" for name, share in budget.corrected.items()),
             "" if budget.burn_rate is None else f"{budget.burn_rate:.2f} in {budget.burn_window}",
             _risk(budget),
         )

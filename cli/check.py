@@ -26,6 +26,7 @@ from alerting.detection.scenarios import read_scenarios
 from alerting.platform import Platform
 from alerting.routing.checks.silences import ended_silences, silence_lines, silence_notices
 from alerting.routing.checks.slack_groups import burst_notices
+from alerting.rules.checks.corrections import correction_lines, ended_corrections
 from alerting.rules.market_calendar import MARKET_FILE
 from alerting.rules.render import rules_text
 from alerting.settings import Environment
@@ -85,8 +86,7 @@ def run_check(root: Path, console: Console, today: date) -> int:
         console.print(f"[green]✓[/] {stack}: {alerts} alerts, {paged}, {repairs} automatic repairs")
         for notice in burst_notices(catalog, platform.settings):
             console.print(f"[yellow]![/] {stack}: {escape(notice)}", soft_wrap=True)
-    for notice in catalog_notices(catalog, today):
-        console.print(f"[yellow]![/] {escape(notice)}", soft_wrap=True)
+    _tell(catalog, console, today)
     console.print(f"[green]✓[/] {SCENARIOS}: {len(scenarios)} scenarios; `orion matrix` runs them")
     failed = not silences_hold(catalog, platforms, console, datetime.combine(today, time.min, UTC))
     if untested := untested_alerts(root, catalog):
@@ -109,12 +109,20 @@ def run_check(root: Path, console: Console, today: date) -> int:
     return 1 if failed else 0
 
 
+def _tell(catalog: Catalog, console: Console, today: date) -> None:
+    for line in correction_lines(catalog, datetime.combine(today, time.min, UTC)):
+        console.print(f"[green]✓[/] {escape(line)}", soft_wrap=True)
+    for notice in catalog_notices(catalog, today):
+        console.print(f"[yellow]![/] {escape(notice)}", soft_wrap=True)
+
+
 def catalog_notices(catalog: Catalog, today: date) -> Iterator[str]:
     """Yield what is not wrong, and ought to be known: a calendar that ends, and fields that nothing reads."""
     if (notice := catalog.market.notice(today)) is not None:
         yield f"{MARKET_FILE}: {notice}"
     if catalog.objectives is not None:
         yield from map(str, catalog.objectives.not_carried_over)
+    yield from map(str, ended_corrections(catalog, datetime.combine(today, time.min, UTC)))
 
 
 def silences_hold(catalog: Catalog, platforms: Mapping[str, Platform], console: Console, now: datetime) -> bool:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from alerting.catalog import Catalog
 from alerting.rules.objectives import OWN_OBJECTIVE
 from alerting.rules.series import (
+    CORRECTION,
     OBJECTIVE,
     OBJECTIVE_BURNING,
+    OBJECTIVE_CORRECTED,
     OBJECTIVE_COVERAGE,
     OBJECTIVE_ERROR_BUDGET,
     OBJECTIVE_EXHAUSTED_IN,
@@ -28,6 +30,7 @@ QUERIES: Mapping[str, str] = {
     "budget": OBJECTIVE_ERROR_BUDGET,
     "remaining": OBJECTIVE_REMAINING,
     "coverage": f"last_over_time({OBJECTIVE_COVERAGE}[{KEPT}])",
+    "corrected": f"last_over_time({OBJECTIVE_CORRECTED}[{KEPT}])",
     "burn": f'last_over_time({{__name__=~"orion:objective[a-z0-9_]*:burn_rate.+"}}[{KEPT}])',
     "burning": OBJECTIVE_BURNING,
     "exhausted_in": OBJECTIVE_EXHAUSTED_IN,
@@ -51,6 +54,7 @@ class Sample:
 class Budget:
     """One error budget. `labels` are those that the objective is grouped by. What is None is not known.
 
+    `corrected` are the shares of the period that corrections leave out, by name.
     `remaining` and `coverage` are shares, `exhausted_in_seconds` the time until nothing is left at the rate of the last
     day. `is_idle` says that all that is known of the period is that there were no events. `burning` are the pairs of
     windows that burn, with their urgency.
@@ -66,6 +70,7 @@ class Budget:
     burn_window: str | None = None
     exhausted_in_seconds: float | None = None
     burning: tuple[str, ...] = ()
+    corrected: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -123,6 +128,7 @@ def budgets(answers: Mapping[str, Sequence[Sample]], wanted: Iterable[tuple[str,
     found: list[Budget] = []
     by_key = {about: _by_key(answers[about]) for about in ("remaining", "coverage", "exhausted_in")}
     burns, burning = _burn_rates(answers["burn"]), _burning_pairs(answers["burning"])
+    corrected = _corrected(answers["corrected"])
     keys = {key for values in by_key.values() for key in values}
     for service, objective in wanted:
         own = sorted(key for key in keys if _named(key) == (service, objective)) or [_key(service, objective)]
@@ -139,6 +145,7 @@ def budgets(answers: Mapping[str, Sequence[Sample]], wanted: Iterable[tuple[str,
                     burn_rate=burn,
                     burn_window=window,
                     exhausted_in_seconds=by_key["exhausted_in"].get(key),
+                    corrected=corrected.get(key, {}),
                     burning=tuple(pair for known, pair in burning if set(key) <= known),
                 )
             )
@@ -181,6 +188,14 @@ def _burn_rates(samples: Iterable[Sample]) -> dict[Key, tuple[str, float]]:
         if known is None or abs(milliseconds(window) - day) < abs(milliseconds(known[0]) - day):
             nearest[key] = (window, one.value)
     return nearest
+
+
+def _corrected(samples: Iterable[Sample]) -> Mapping[Key, Mapping[str, float]]:
+    found: dict[Key, dict[str, float]] = {}
+    for one in samples:
+        key = _key_of({name: value for name, value in one.labels.items() if name != CORRECTION})
+        found.setdefault(key, {})[one.labels.get(CORRECTION, "")] = one.value
+    return found
 
 
 def _burning_pairs(samples: Iterable[Sample]) -> list[tuple[frozenset[tuple[str, str]], str]]:

@@ -16,6 +16,7 @@ from alerting.rules.promql.selector import read_selector
 from alerting.rules.series import (
     ALERTNAME,
     BUCKET_LIMIT,
+    CORRECTION,
     JOB,
     MONTH,
     OBJECTIVE,
@@ -42,14 +43,14 @@ OWN_OBJECTIVE = "requests"
 MONTH_PERIOD = "month"
 """The period of an objective that begins anew with each calendar month, and whose windows are those of 30 days."""
 MONTH_RANGE = "31d2h"
-"""The range that a calendar month lies in: 31 days, an hour more where summer time ends, and an evaluation that is late."""
+"""The range that a calendar month lies in: 31 days, an hour where summer time ends, and a late evaluation."""
 LONGEST_DAYS = 90
 """The longest period of an objective: about what Prometheus is given a volume for."""
 LONGEST_SLICE = "1h"
 """The longest time slice: longer ones say too late that something is wrong."""
 RESERVED_LABELS = frozenset(
     {ALERTNAME, BUCKET_LIMIT, JOB, MONTH, OBJECTIVE, PAIR, SERVICE, SEVERITY, TEAM, TIER, TIME_ZONE, URGENCY, WINDOWS}
-    | {"__name__"}
+    | {CORRECTION, "__name__"}
 )
 """The labels that the program gives to what it generates."""
 SHARE = "a share of more than 0 and less than 1, such as 0.999, is allowed: at 1 there is no budget to spend"

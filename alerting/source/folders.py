@@ -37,7 +37,15 @@ class _Folder:
 
 
 _CATALOG = frozenset(
-    {"services.yaml", "teams.yaml", "routing.yaml", "remediations.yaml", "market.yaml", "silences.yaml"}
+    {
+        "services.yaml",
+        "teams.yaml",
+        "routing.yaml",
+        "remediations.yaml",
+        "market.yaml",
+        "silences.yaml",
+        "corrections.yaml",
+    }
 )
 _FOLDERS = (
     _Folder(path="catalog", names=_CATALOG),

@@ -19,6 +19,7 @@ HEALTHY: Mapping[str, Mapping[tuple[str, ...], float]] = {
     "remaining": {("orders",): 0.6, ("positions",): 0.05},
     "coverage": {("orders",): 1.0, ("positions",): 0.8},
     "burn": {("orders", "1h"): 9.0, ("orders", "1d"): 0.5, ("orders", "3d"): 0.4, ("positions", "22h25m"): 3.5},
+    "corrected": {("orders",): 0.005},
     "burning": {("positions",): 0.01},
     "exhausted_in": {("positions",): 43_200},
 }
@@ -29,6 +30,8 @@ def sample(about: str, key: tuple[str, ...], value: float) -> dict[str, object]:
     metric = {"service": key[0], "objective": "requests"}
     if about == "burn":
         metric["__name__"] = f"orion:objective:burn_rate{key[1]}"
+    if about == "corrected":
+        metric["correction"] = "upgrade"
     if about == "burning":
         metric |= {"pair": "1d/2h", "urgency": "ticket", "team": "trading"}
     return {"metric": metric, "value": [0, str(value)]}
@@ -66,7 +69,7 @@ def test_a_table_has_each_budget(budget: Command) -> None:
 
     assert code == 0
     assert [[cell.strip() for cell in row] for row in rows(printed)] == [
-        ["orders", "requests", "99.9 %", "60.0 %", "100.0 %", "0.50 in 1d"],
+        ["orders", "requests", "99.9 %", "60.0 %", "100.0 %", "0.5 % (upgrade)", "0.50 in 1d"],
         [
             "positions",
             "requests",

@@ -17,6 +17,7 @@ from alerting.rules.series import (
     OBJECTIVE,
     OBJECTIVE_BAD,
     OBJECTIVE_BURNING,
+    OBJECTIVE_CORRECTED,
     OBJECTIVE_COVERAGE,
     OBJECTIVE_ERROR_BUDGET,
     OBJECTIVE_EXHAUSTED_IN,
@@ -33,6 +34,7 @@ from alerting.rules.series import (
     URGENCY,
     WINDOWS,
 )
+from alerting.rules.sources.objective_corrections import Correction, corrected, left_out_rules
 from alerting.rules.sources.objective_months import month_stage_rules, month_tick_rules
 from alerting.source.durations import milliseconds, written_long
 
@@ -104,11 +106,12 @@ class WindowSets:
         periods = self.periods()
         if len(periods) == 1:
             return expression(_in_names(periods[0]))
-        parts: list[str] = []
-        for period in periods:
-            some = [windows for windows in self.sets if windows.period == period]
-            parts.append(f"({expression(_in_names(period))}) and {ON_OBJECTIVE} {self.budgets(some)}")
-        return "\nor ".join(parts)
+        return "\nor ".join(self.of_period(period, expression(_in_names(period))) for period in periods)
+
+    def of_period(self, period: str, expression: str) -> str:
+        """Return an expression, limited to the objectives that have a period."""
+        some = [windows for windows in self.sets if windows.period == period]
+        return f"({expression}) and {ON_OBJECTIVE} {self.budgets(some)}"
 
     def of_ticks(self) -> tuple[str, ...]:
         """Return the windows that are summed every tick, the shortest first: those of a page."""
@@ -208,29 +211,52 @@ def _exhausted(every: WindowSets, some: Sequence[BurnWindows]) -> str:
     )
 
 
-def stage_rules(every: WindowSets) -> Iterator[Rule]:
+def stage_rules(every: WindowSets, corrections: Sequence[Correction] = ()) -> Iterator[Rule]:
     """Yield what is recorded every five minutes: the windows of a ticket, the period, and how much of it is known.
 
     A stage ends one tick ago: the last tick may not be recorded yet when a stage is evaluated.
     """
     ticks, stage = f"increase{TICK}", f"stage{STAGE}"
-    covered = all_events(f"covered{STAGE}")
     ticks_of_a_stage = milliseconds(STAGE) // milliseconds(TICK)
     last = f"[{STAGE}] offset {TICK}"
     yield rule(bad_events(stage), f"sum_over_time({bad_events(ticks)}{last})")
     yield rule(all_events(stage), f"sum_over_time({all_events(ticks)}{last})")
-    yield rule(covered, f"count_over_time({all_events(ticks)}{last}) / {ticks_of_a_stage}")
+    yield rule(all_events(f"covered{STAGE}"), f"count_over_time({all_events(ticks)}{last}) / {ticks_of_a_stage}")
     days = [period for period in every.periods() if period != MONTH_PERIOD]
-    for window in (*every.of_stages(), *days):
-        yield rule(bad_events(f"increase{window}"), f"sum_over_time({bad_events(stage)}[{window}])")
-        yield rule(all_events(f"increase{window}"), f"sum_over_time({all_events(stage)}[{window}])")
+    for window in every.of_stages():
+        if window not in days:
+            yield rule(bad_events(f"increase{window}"), f"sum_over_time({bad_events(stage)}[{window}])")
+            yield rule(all_events(f"increase{window}"), f"sum_over_time({all_events(stage)}[{window}])")
+    for period in days:
+        yield from _period_rules(period, [one for one in corrections if one.period == period])
     for window in every.of_stages():
         yield _ratio_rule(window)
-    for period in days:
-        stages = milliseconds(period) // milliseconds(STAGE)
-        yield rule(all_events(f"covered{period}"), f"clamp_max(sum_over_time({covered}[{period}]) / {stages}, 1)")
     if every.time_zones():
         yield from month_stage_rules()
+    if corrections:
+        periods = dict.fromkeys(one.period for one in corrections)
+        shares = (every.of_period(period, all_events(f"corrected_share{period}")) for period in periods)
+        yield rule(OBJECTIVE_CORRECTED, "\nor ".join(shares))
+
+
+def _period_rules(period: str, corrections: Sequence[Correction]) -> Iterator[Rule]:
+    """Yield the sums of a period, without what corrections leave out, and the share of it that is known."""
+    stage, stages = f"stage{STAGE}", milliseconds(period) // milliseconds(STAGE)
+    covered = all_events(f"covered{STAGE}")
+    for events in (bad_events, all_events):
+        total, uncorrected, left_out = (events(f"{each}{period}") for each in ("increase", "uncorrected", "corrected"))
+        yield rule(uncorrected if corrections else total, f"sum_over_time({events(stage)}[{period}])")
+        if corrections:
+            yield from left_out_rules(left_out, events(stage), corrections)
+            yield rule(total, corrected(uncorrected, left_out))
+    share, uncorrected, left_out = (
+        all_events(f"{each}{period}") for each in ("covered", "uncorrected_share", "corrected_share")
+    )
+    known = f"clamp_max(sum_over_time({covered}[{period}]) / {stages}, 1)"
+    yield rule(uncorrected if corrections else share, known)
+    if corrections:
+        yield from left_out_rules(left_out, covered, corrections, share_of=stages)
+        yield rule(share, f"clamp_min({corrected(uncorrected, left_out)}, 0)")
 
 
 def no_series_rule(every: WindowSets) -> Rule:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from alerting.catalog import Service
 from alerting.rules.burn_rates import STAGE, TICK
+from alerting.rules.corrections import CorrectionEntry
 from alerting.rules.model import Rule, RuleSource, ScrapedSeriesFile, SourceGroup, SourceRule
 from alerting.rules.objectives import (
     MONTH_PERIOD,
@@ -45,6 +46,7 @@ from alerting.rules.sources.objective_alerts import (
     running_out_alert,
     series_alert,
 )
+from alerting.rules.sources.objective_corrections import Correction, corrections_of
 from alerting.rules.sources.objective_events import event_rules, sli_selector
 from alerting.rules.sources.objective_months import calendar_rules
 from alerting.rules.sources.objective_windows import (
@@ -67,6 +69,7 @@ def objectives_sources(
     objectives: Objectives,
     services: Mapping[str, Service],
     scraped: ScrapedSeriesFile,
+    corrections: Mapping[str, CorrectionEntry],
 ) -> Iterator[RuleSource]:
     """Yield the rules that all objectives share, then the counted events of those that each file writes out.
 
@@ -84,12 +87,28 @@ def objectives_sources(
         burn_windows(tiers[STANDARD]), (*map(burn_windows, own.values()), *(each.windows for each in written))
     )
     labels = sorted({label for each in written for label in each.objective.labels})
-    groups = tuple(_shared_groups(objectives.tiers, own, every, labels))
+    left_out = corrections_of(corrections, objective_periods(objectives, services))
+    groups = tuple(_shared_groups(objectives.tiers, own, every, labels, left_out))
     yield RuleSource(domain=DOMAIN, document=documents[TIERS], groups=groups, generated=True)
     for file in objectives.written:
         groups = tuple(_event_groups([each for each in written if each.file == file], every, scraped))
         if groups:
             yield RuleSource(domain=DOMAIN, document=documents[file], groups=groups, generated=True)
+
+
+def objective_periods(objectives: Objectives, services: Mapping[str, Service]) -> Mapping[tuple[str, str], str]:
+    """Return the period of each objective, by service and name."""
+    tiers = objectives.tiers.tiers
+    own = {
+        (name, OWN_OBJECTIVE): burn_windows(tiers[service.tier]).period
+        for name, service in services.items()
+        if service.tier in tiers
+    }
+    return own | {
+        (one.service, name): burn_windows(tiers[one.tier], one).period
+        for _, name, one in objectives.named()
+        if one.service in services and one.tier in tiers
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +127,11 @@ class _Written:
 
 
 def _shared_groups(
-    file: TiersFile, own: Mapping[str, Tier], every: WindowSets, labels: list[str]
+    file: TiersFile,
+    own: Mapping[str, Tier],
+    every: WindowSets,
+    labels: list[str],
+    corrections: Sequence[Correction],
 ) -> Iterator[SourceGroup]:
     path: FieldPath = ("tiers", STANDARD)
     ticks = [
@@ -124,7 +147,7 @@ def _shared_groups(
     if zones := every.time_zones():
         yield _group("orion.slo.calendar", path, TICK, [(one, path) for one in calendar_rules(zones)])
     # No alert is here: Alertmanager's start counts on alerts that are sent again with every evaluation.
-    stages = list(stage_rules(every))
+    stages = list(stage_rules(every, corrections))
     yield _group("orion.slo.alerts", path, TICK, [(one, path) for one in ticks])
     yield _group("orion.slo.budget", path, STAGE, [(one, path) for one in stages])
 

@@ -1,0 +1,169 @@
+"""Corrections of budgets, held by promtool to exact counting: before, while and after a span is in the period."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alerting.build import load_platform
+from cli.check import linter_environment
+from tests.alerting_data import copied_root, settings, write_rules
+from tests.objective_counting import TICK_SECONDS, TICKS_OF_A_STAGE, at, ticks, values
+from tools.paths import tool
+
+OBJECTIVE = """\
+objectives:
+  orders-day:
+    description: Orders are answered, of which a day is looked at.
+    service: orders
+    objective: 0.9
+    period: 1d
+    windows:
+      page: [{long: 1h, short: 5m, budget_percent: 20}]
+      ticket: [{long: 12h, short: 2h, budget_percent: 60}]
+    sli: {ratio: {total: http_requests_total, bad: 'http_requests_total{code="500"}'}}
+"""
+CORRECTIONS = """\
+corrections:
+  upgrade: {service: orders, since: "%s", until: "%s", reason: It is upgraded, owner: platform}
+  other: {objective: orders-day, since: "%s", until: "%s", reason: Nothing was sent, owner: platform}
+"""
+DAY = ticks("1d")
+LENGTH = 2 * DAY + ticks("8h")
+MIDNIGHT = 1_767_571_200
+"""A multiple of five minutes, at which steps of subqueries fall."""
+LABELS = '{service="orders", objective="orders-day"}'
+
+
+def moment(second: float) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat()
+
+
+def render(folder: Path, corrections: str) -> Path:
+    root = copied_root(folder / "root")
+    (root / "rules/objectives/day.yaml").write_text(OBJECTIVE)
+    (root / "catalog/corrections.yaml").write_text(corrections)
+    rules = folder / "rules"
+    rules.mkdir()
+    write_rules(load_platform(root, settings()), rules)
+    return rules
+
+
+def promtool(rules: Path, start: int, series: list[dict[str, str]], checks: list[dict[str, Any]]) -> None:
+    test = {
+        "rule_files": [str(rules / "slo.yaml")],
+        "evaluation_interval": "5m",
+        "group_eval_order": ["orion.slo.events.orders-day", "orion.slo.budget", "orion.slo.alerts"],
+        "tests": [
+            {"interval": "30s", "start_timestamp": start, "input_series": series, "promql_expr_test": checks},
+        ],
+    }
+    path = rules / "generated_test.yaml"
+    path.write_text(json.dumps(test))
+    command = [tool("promtool"), "test", "rules", path]
+    done = subprocess.run(command, env=linter_environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr)[:5000]
+
+
+def expect(expression: str, tick: int, *samples: tuple[str, float]) -> dict[str, Any]:
+    exact = [{"labels": labels, "value": value} for labels, value in samples]
+    return {"expr": expression, "eval_time": at(tick), "exp_samples": exact}
+
+
+class Counted:
+    """Events of each tick, and the sums that a period has without the stages of some spans, counted one by one."""
+
+    def __init__(self, seed: int, spans: list[tuple[float, float]]) -> None:
+        """Draw the events, of which some are missing. `spans` are seconds after the start."""
+        draw = random.Random(seed)  # noqa: S311  (made-up requests)
+        missing = {
+            tick for start in draw.sample(range(LENGTH), 40) for tick in range(start, start + draw.randint(1, 9))
+        }
+        self.total = [None if tick in missing else draw.randint(0, 50) for tick in range(LENGTH)]
+        self.bad = [None if total is None else draw.randint(0, total) for total in self.total]
+        self.spans = spans
+
+    def stages(self, now: int) -> list[range]:
+        """Return the ticks of each stage that is counted in the period that ends with a tick."""
+        ends = range(max(0, now - DAY + TICKS_OF_A_STAGE), now + 1, TICKS_OF_A_STAGE)
+        every = (range(end - TICKS_OF_A_STAGE, end) for end in ends if end > 0)
+        return [stage for stage in every if not any(self._holds_one_of(stage, *span) for span in self.spans)]
+
+    @staticmethod
+    def _holds_one_of(stage: range, since: float, until: float) -> bool:
+        """Say whether a stage holds an event after `since` and until `until`: its first tick begins 30 s before it."""
+        return (stage[0] - 1) * TICK_SECONDS < until and stage[-1] * TICK_SECONDS > since
+
+    def sums(self, now: int) -> dict[str, float]:
+        """Return bad events, all events and the share of the period that is known."""
+        counted = [tick for stage in self.stages(now) for tick in stage if tick >= 0 and self.total[tick] is not None]
+        return {
+            "orion:objective_bad:increase1d": sum(self.bad[tick] or 0 for tick in counted),
+            "orion:objective_total:increase1d": sum(self.total[tick] or 0 for tick in counted),
+            "orion:objective_total:covered1d": len(counted) / DAY,
+        }
+
+
+@pytest.mark.parametrize("phase", [0, 1, 70, 299])
+def test_what_is_left_out_is_exact_at_every_stage(tmp_path: Path, phase: int) -> None:
+    """The group is evaluated at any second of the five minutes, and the spans begin and end at any second."""
+    start = MIDNIGHT + phase
+    spans = [(ticks("3h") * 30 + 137.0, ticks("5h") * 30 + 11.5), (ticks("9h") * 30.0, ticks("9h") * 30 + 60.0)]
+    written = tuple(moment(start + second) for span in spans for second in span)
+    counted = Counted(phase, spans)
+    every = [
+        tick for begin in (2, 8, 26, 32) for tick in range(ticks(f"{begin}h"), ticks(f"{begin + 4}h"), TICKS_OF_A_STAGE)
+    ]
+    checks = [
+        expect(f"count(abs({name}{LABELS} - {value!r}) < 1e-9)", tick, ("{}", 1.0))
+        for tick in every
+        for name, value in counted.sums(tick).items()
+    ]
+    assert sum(counted.sums(tick)["orion:objective_bad:increase1d"] > 0 for tick in every) == len(every)
+    series = [
+        {"series": f"orion:objective_total:increase30s{LABELS}", "values": values(counted.total)},
+        {"series": f"orion:objective_bad:increase30s{LABELS}", "values": values(counted.bad)},
+    ]
+    promtool(render(tmp_path, CORRECTIONS % written), start, series, checks)
+
+
+def test_a_span_is_seen_and_gives_the_budget_back(tmp_path: Path) -> None:
+    """All events of an hour are bad: ten times the budget of a day, and none of it once the hour is corrected."""
+    hour = range(ticks("25h"), ticks("26h"))
+    total = [10] * ticks("30h")
+    bad = [10 if tick in hour else 0 for tick in range(ticks("30h"))]
+    budget = '{service="orders", objective="orders-day", team="trading", windows="%s"}'
+    windows = "1d page 1h/5m:20 ticket 12h/2h:60"
+    series = [
+        {"series": f"orion:objective:error_budget{budget % windows}", "values": "0.1x5000"},
+        {"series": f"orion:objective_total:increase30s{LABELS}", "values": values(total)},
+        {"series": f"orion:objective_bad:increase30s{LABELS}", "values": values(bad)},
+    ]
+    begin = MIDNIGHT + hour.start * TICK_SECONDS
+    span = (moment(begin), moment(begin + timedelta(hours=1).total_seconds()))
+    remaining = f"orion:service:error_budget_remaining{LABELS}"
+    last = ticks("29h")
+    left = f"count(abs({remaining} - %s) < 1e-9)"
+    corrected = 'orion:objective:corrected{service="orders", objective="orders-day", correction="%s"}'
+
+    spent = 1 - sum(bad) / DAY / 10 / 0.1
+    promtool(
+        render(tmp_path / "without", "corrections: {}"), MIDNIGHT, series, [expect(left % spent, last, ("{}", 1.0))]
+    )
+    both = CORRECTIONS % (*span, moment(begin - 86400 * 3), moment(begin - 86400 * 3 + 60))
+    # 13 stages hold an event of the hour.
+    promtool(
+        render(tmp_path / "with", both),
+        MIDNIGHT,
+        series,
+        [
+            expect(left % 1, last, ("{}", 1.0)),
+            expect("orion:objective:corrected", last, (corrected % "upgrade", 13 / 288)),
+        ],
+    )
