@@ -17,7 +17,7 @@ ATTACKED := $(addprefix tests/unit/test_,chat_attacks.py chat_blocks.py chat_ing
 HOSTILE := whatever or hostile or mentions or signature or could_not_have
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools sandbox site test simulate attacks matrix check bench lock clean
+.PHONY: help setup tools sandbox site test simulate attacks matrix mutants check bench lock clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,6 +61,9 @@ attacks: setup ## Attack chat and repairs with hostile alerts and signatures. EX
 
 matrix: tools ## Run every scenario of rules/scenarios/: who is notified, how soon; a table and build/matrix.json
 	@$(ORION) matrix
+
+mutants: tools ## Mutate rules, routes and their generator: do tests catch it? SAMPLE=50: of so many; ONLY="errors ": what is called so
+	@$(RUN) -m tests.mutants $(SAMPLE) "$(ONLY)"
 
 bench: tools ## Measure, beside peers: a table and build/bench.json. ONLY=preview: what begins so
 	@$(RUN) -m tests.bench $(ONLY)

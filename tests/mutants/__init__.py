@@ -1,0 +1,1 @@
+"""Mutation testing of rules, routes, inhibitions and the generator of objectives. `make mutants` runs it."""

@@ -1,0 +1,131 @@
+"""Mutation testing itself: a few mutants that tests must catch, and one that they must miss once a test is weaker."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import promql_parser as promql
+import pytest
+
+from tests.alerting_data import DATA, fixture_catalog, settings
+from tests.mutants.mutant import Kind, Mutant, Result, Verdict
+from tests.mutants.promql_mutations import mutated_expressions
+from tests.mutants.report import caught_share, explained
+from tests.mutants.rule_mutations import RuleMutant, rule_mutants
+from tests.mutants.rule_trials import Answers, RuleTrials, TestsDoNotHold
+
+LAG = "kafka KafkaConsumerLag"
+CAUGHT = (
+    "`10000` becomes `10500`",
+    "`> 10000`: `>` becomes `>=`",
+    "`for: 5m` is halved",
+    "label `severity: warning` becomes `info`",
+)
+
+
+def mutant(where: str, change: str) -> RuleMutant:
+    return next(one for one in rule_mutants(fixture_catalog()) if (one.where, one.change) == (where, change))
+
+
+def tried(root: Path, *mutants: RuleMutant) -> list[Verdict]:
+    trials = RuleTrials(root, fixture_catalog(), settings(), Answers(known={}))
+    return [trials.result(one).verdict for one in mutants]
+
+
+def test_mutants_of_an_alert_are_caught_or_refused() -> None:
+    caught = tried(DATA, *(mutant(LAG, change) for change in CAUGHT))
+
+    assert caught == [Verdict.CAUGHT] * len(CAUGHT)
+    assert tried(DATA, mutant(LAG, "it is removed")) == [Verdict.REFUSED]
+
+
+@pytest.fixture
+def weaker(tmp_path: Path) -> Path:
+    """Tests of which one expects the alert at its boundary no more."""
+    folder = tmp_path / "rules" / "tests"
+    shutil.copytree(DATA / "rules" / "tests", folder)
+    path = folder / "kafka_test.yaml"
+    text = path.read_text()
+    assert "4001" in text
+    path.write_text(text.replace("4001", "9001"))
+    return tmp_path
+
+
+def test_a_mutant_survives_tests_that_do_not_hold_the_boundary(weaker: Path) -> None:
+    assert tried(weaker, mutant(LAG, "`> 10000`: `>` becomes `>=`")) == [Verdict.CAUGHT]
+    assert tried(weaker, mutant(LAG, "`10000` becomes `10500`")) == [Verdict.SURVIVED]
+
+
+def test_tests_that_fail_without_a_mutation_say_nothing(weaker: Path) -> None:
+    path = weaker / "rules" / "tests" / "kafka_test.yaml"
+    path.write_text(path.read_text().replace("eval_time: 9m", "eval_time: 11m", 1))
+
+    with pytest.raises(TestsDoNotHold, match=r"kafka_test\.yaml: KafkaConsumerLag adds up"):
+        tried(weaker, mutant(LAG, "`10000` becomes `10500`"))
+
+
+def test_an_answer_is_not_asked_for_again() -> None:
+    one = mutant(LAG, "`10000` becomes `10500`")
+    first = RuleTrials(DATA, fixture_catalog(), settings(), Answers(known={})).result(one)
+    again = RuleTrials(DATA, fixture_catalog(), settings(), Answers(known=dict(first.answers))).result(one)
+
+    assert len(first.answers) > 1
+    assert (again.verdict, again.answers) == (first.verdict, ())
+
+
+EXPRESSION = (
+    'max by (pod, uid) (rate(a{code=~"5..", pod!=""}[5m] offset 2m)) > 0.05'
+    " and on (pod) last_over_time(b[1m]) * on (pod) group_left (team) c unless max_over_time(d[5m:1m]) == 3"
+)
+
+
+def test_each_part_of_an_expression_is_changed() -> None:
+    changes = [(one.change, one.text) for one in mutated_expressions(EXPRESSION)]
+    texts = [text for _, text in changes]
+
+    assert str(promql.parse(EXPRESSION)) not in texts
+    assert len(texts) == len(set(texts))
+    assert all(str(promql.parse(text)) for text in texts)
+    for part in (
+        'a{pod!=""}[5m] offset 2m',  # a matcher dropped
+        'code!~"5.."',
+        "[10m] offset 2m",
+        "[2m30s] offset 2m",
+        'pod!=""}[5m])',  # the offset dropped
+        "offset 4m",
+        "increase(a",
+        "min by (pod, uid)",
+        "max by (pod)",
+        ">= 0.05",
+        "< 0.05",
+        "0.0525",
+        "unless on (pod) last_over_time",
+        "and on () last_over_time",
+        "and on (pod) b{} *",  # the last value of a minute becomes that of now
+        "group_left () c",
+        "[10m:1m]",
+        "!= 3",
+        "== 4",
+    ):
+        assert any(part in text for text in texts), (part, texts)
+
+
+def test_a_join_and_a_zero_are_not_divided() -> None:
+    """Both would be the same: a join's other side is 1."""
+    texts = [one.text for one in mutated_expressions("0 * a or b * on (x) group_left (y) c or d * e")]
+
+    assert [text for text in texts if "/" in text] == ["0 * a{} or  b{} * on (x) group_left (y) c{} or  (d{} / e{})"]
+
+
+def test_the_share_leaves_out_what_changes_nothing() -> None:
+    one = Mutant(kind=Kind.RULE, where="a B", change="c")
+    verdicts = (Verdict.CAUGHT, Verdict.REFUSED, Verdict.EQUIVALENT, Verdict.SURVIVED)
+
+    assert caught_share([Result(mutant=one, verdict=verdict) for verdict in verdicts]) == 2 / 3
+
+
+def test_a_row_explains_several_changes_of_a_place() -> None:
+    table = "| place | survivor | why |\n|---|---|---|\n| a B | `c` &#124; d<br>`e` | They are the same. |\n"
+
+    assert {"a B: `c` | d", "a B: `e`"} <= explained(table)
