@@ -7,6 +7,7 @@ is and since when. What an alert's text asks for besides has a panel of its own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,8 @@ from alerting.rules.series import ALERTS, HTTP_LATENCIES, SERVICE, SERVICE_OWNER
 JOINS = frozenset({"and", "unless", "or", "*"})
 """What puts several conditions together, or a condition and the labels of its owner."""
 COMPARISONS = frozenset({">", "<", ">=", "<=", "==", "!="})
+_OR_ELSE = re.compile(r"\{\{ with .*?\}\}.*?\{\{ else \}\}(.*?)\{\{ end \}\}")
+"""A part of a link that depends on an alert's labels, and what it is without them."""
 DRAWN: Mapping[str, tuple[str, ...]] = {"How long requests take": HTTP_LATENCIES}
 """Panels by title, each with the recordings that it draws: those, too, that no alert reads."""
 
@@ -158,9 +161,10 @@ def _panel(alert: _Alert) -> timeseries.Panel:
     if looked.limit is None and alert.behind is not None:
         looked = looked_at(alert.behind)
     annotations = alert.deployed["annotations"]
+    runbook = _OR_ELSE.sub(r"\1", annotations["runbook_url"])
     panel = (
         plain_panel(alert.name)
-        .description(f"{annotations['summary']}\n\n[Runbook]({annotations['runbook_url']})")
+        .description(f"{annotations['summary']}\n\n[Runbook]({runbook})")
         .with_target(prometheus_query("A", _of_the_service(looked.value, alert), "__auto"))
     )
     if isinstance(looked.limit, str):

@@ -18,6 +18,10 @@ from alerting.source.yaml_source import Document, FieldPath
 SCRAPED_SERIES = "rules/scraped_series.yaml"
 
 
+RUNBOOK_PAGE = "runbook_page"
+"""An annotation of generated alerts that is not deployed: a template of the page that they link to."""
+
+
 class Rule(ClosedModel):
     """A rule in Prometheus' own words: either an alert or a recording."""
 

@@ -21,6 +21,7 @@ from alerting.rules.series import (
     MONTH,
     OBJECTIVE,
     PAIR,
+    RUNBOOK,
     SERVICE,
     SEVERITY,
     TEAM,
@@ -49,8 +50,8 @@ LONGEST_DAYS = 90
 LONGEST_SLICE = "1h"
 """The longest time slice: longer ones say too late that something is wrong."""
 RESERVED_LABELS = frozenset(
-    {ALERTNAME, BUCKET_LIMIT, JOB, MONTH, OBJECTIVE, PAIR, SERVICE, SEVERITY, TEAM, TIER, TIME_ZONE, URGENCY, WINDOWS}
-    | {CORRECTION, "__name__"}
+    {ALERTNAME, BUCKET_LIMIT, JOB, MONTH, OBJECTIVE, PAIR, RUNBOOK, SERVICE, SEVERITY, TEAM, TIER, TIME_ZONE, URGENCY}
+    | {CORRECTION, WINDOWS, "__name__"}
 )
 """The labels that the program gives to what it generates."""
 SHARE = "a share of more than 0 and less than 1, such as 0.999, is allowed: at 1 there is no budget to spend"
@@ -85,6 +86,7 @@ Period = Annotated[str, BeforeValidator(with_a_unit), AfterValidator(_period)]
 """Days, or the calendar month."""
 Share = Annotated[float, AfterValidator(_share)]
 Text = Annotated[str, Field(min_length=1)]
+PageName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z0-9]*$")]
 SelectorText = Annotated[str, Field(min_length=1), AfterValidator(_selector)]
 
 
@@ -257,7 +259,7 @@ class Objective(ClosedModel):
     """An objective of one service: which share of what it counts must be good over a period.
 
     Without `period` and `windows` they are the tier's. `group_by` are labels of the indicator that have a budget each.
-    `labels` are added to its alerts.
+    `labels` are added to its alerts, which link to the page `runbook` of runbooks/ in place of their own.
     """
 
     description: Text
@@ -270,6 +272,7 @@ class Objective(ClosedModel):
     sli: Sli
     group_by: Annotated[tuple[LabelName, ...], AfterValidator(each_once)] = ()
     labels: Mapping[LabelName, Text] = Field(default_factory=dict)
+    runbook: PageName | None = None
 
     @model_validator(mode="after")
     def _place_of_month(self) -> Self:
@@ -304,6 +307,10 @@ class Objectives:
         for file, content in self.written.items():
             for name, objective in content.objectives.items():
                 yield file, name, objective
+
+    def runbooks(self) -> frozenset[str]:
+        """Return the pages that objectives name in place of their alerts' own."""
+        return frozenset(objective.runbook for _, _, objective in self.named() if objective.runbook is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from alerting.catalog import Catalog
 from alerting.platform import RuleFile
-from alerting.rules.model import CompiledGroup, Rule
+from alerting.rules.model import RUNBOOK_PAGE, CompiledGroup, Rule
 from alerting.rules.parts import domain_parts
 from alerting.rules.promql.scaling import scaled_expression
 from alerting.rules.series import MARKET_OPEN, SERVICE
@@ -79,7 +79,7 @@ def _annotations(rule: Rule, part: str, settings: Settings) -> dict[str, str]:
     given = rule.labels.get(SERVICE, "{{")
     service = "{{ $labels.service | urlquery }}" if "{{" in given else given
     links = {
-        "runbook_url": addresses.runbook(str(rule.alert)),
+        "runbook_url": addresses.runbook(rule.annotations.get(RUNBOOK_PAGE, str(rule.alert))),
         "dashboard_url": f"{addresses.grafana}/d/{part}?var-service={service}",
     }
-    return links | dict(rule.annotations)
+    return links | {name: text for name, text in rule.annotations.items() if name != RUNBOOK_PAGE}

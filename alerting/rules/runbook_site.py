@@ -1,4 +1,4 @@
-"""Turns runbooks/ into the pages of a site: one for each alert and each action, indexes, and the navigation.
+"""Turns runbooks/ into a site: a page for each alert, action and objective with its own, indexes, the navigation.
 
 An alert's page is the file that its team wrote, with the alert's facts below its title: severity, team, what repairs
 it, its expression. Names of other alerts and of actions become links. `cli.site` has a generator make HTML of them.
@@ -81,21 +81,28 @@ def runbook_site(catalog: Catalog, settings: Settings) -> RunbookSite:
         for rule in group.rules
         if rule.rule.alert is not None
     ]
+    named = {one.name for one in alerts}
+    objectives = sorted(catalog.objectives.runbooks() - named) if catalog.objectives is not None else []
     actions = [catalog.actions[name] for name in sorted(catalog.actions)]
     pages = (
         SitePage(path=INDEX, text=_index(catalog, alerts)),
         SitePage(path=BY_SEVERITY, text=_by_severity(catalog, alerts)),
         *(SitePage(path=f"{one.name}.md", text=_alert_page(catalog, settings, one)) for one in alerts),
+        *(SitePage(path=f"{name}.md", text=_linked(catalog.pages[name].text, catalog, name)) for name in objectives),
         *(SitePage(path=f"{ACTIONS}/{one.name}.md", text=_action_page(catalog, one)) for one in actions),
     )
-    return RunbookSite(pages=pages, navigation=tuple(_navigation(alerts, actions)))
+    return RunbookSite(pages=pages, navigation=tuple(_navigation(alerts, objectives, actions)))
 
 
-def _navigation(alerts: Sequence[_Alert], actions: Sequence[ActionFile]) -> Iterator[Navigation]:
+def _navigation(
+    alerts: Sequence[_Alert], objectives: Sequence[str], actions: Sequence[ActionFile]
+) -> Iterator[Navigation]:
     yield {"Alerts": INDEX}
     yield {"By severity": BY_SEVERITY}
     for domain, members in _domains(alerts):
         yield {domain: [{one.name: f"{one.name}.md"} for one in members]}
+    if objectives:
+        yield {"Objectives": [{name: f"{name}.md"} for name in objectives]}
     if actions:
         yield {"Actions": [{one.name: f"{ACTIONS}/{one.name}.md"} for one in actions]}
 

@@ -18,7 +18,7 @@ OBJECTIVE_ERROR_BUDGET = "orion:objective:error_budget"
 """The share of events that may be bad: 1 minus the objective; `service`, `objective`, `team` and the alerts' labels.
 
 An objective whose windows are not the standard tier's has `windows` too, one of another tier `tier`, and one whose
-period is a calendar month its `time_zone`.
+period is a calendar month its `time_zone`. `runbook` is the page of its own, if it has one.
 """
 OBJECTIVE_REMAINING = "orion:service:error_budget_remaining"
 """The share of a period's error budget that is left: 1 is all of it, below 0 it is overspent."""
@@ -85,6 +85,7 @@ NAMESPACE = "namespace"
 OBJECTIVE = "objective"
 PAIR = "pair"
 PART = "part"
+RUNBOOK = "runbook"
 SERIES = "series"
 SERVICE = "service"
 SEVERITY = "severity"
@@ -96,6 +97,6 @@ WINDOWS = "windows"
 
 OPTIONAL_LABELS: Mapping[str, frozenset[str]] = {
     SERVICE_ERROR_BUDGET: frozenset({TIER}),
-    OBJECTIVE_ERROR_BUDGET: frozenset({TIER, TIME_ZONE, WINDOWS}),
+    OBJECTIVE_ERROR_BUDGET: frozenset({RUNBOOK, TIER, TIME_ZONE, WINDOWS}),
 }
 """Labels of generated series that only some of them carry, and that expressions may match all the same."""

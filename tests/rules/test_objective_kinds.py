@@ -37,6 +37,12 @@ objectives:
     objective: 0.95
     sli: {slices: {length: 1m, target: 0.5, threshold: {gauge: db_pool_connections_used, above: 90}}}
     group_by: [pool]
+  pool:
+    description: The pool has connections left.
+    service: positions
+    objective: 0.95
+    runbook: CriticalLatency
+    sli: {threshold: {gauge: db_pool_connections_used, above: 90}}
 """
 SCRAPED = """
   http_request_seconds:
@@ -179,3 +185,17 @@ def test_slices_of_a_gauge_that_is_not_there_are_none(rules: Path) -> None:
     ]
 
     assert_holds(run(rules, series, kinds))
+
+
+def test_an_alert_links_to_the_page_of_its_objective(rules: Path) -> None:
+    """Expecting no alert, promtool says which there are, and with which annotations."""
+    burns = [
+        {"series": 'db_pool_connections_used{service="positions", pool="main"}', "values": "95x20"},
+        {"series": 'http_requests_total{service="orders", code="500"}', "values": "0+1000x20"},
+        {"series": 'orion:service:error_budget{service="orders", team="trading"}', "values": "0.001x20"},
+    ]
+    alerts = [{"eval_time": "8m", "alertname": "HighErrorBudgetBurn", "exp_alerts": []}]
+    said = run(rules, burns, [], alert_rule_test=alerts).stderr
+
+    assert 'runbook_url="https://runbooks.orion.example.com/CriticalLatency/#' in said
+    assert 'runbook_url="https://runbooks.orion.example.com/HighErrorBudgetBurn/#' in said

@@ -13,6 +13,7 @@ from alerting.build import load_catalog, load_platform
 from alerting.rules.burn_rates import PAGE_PAIRS, TICKET_PAIRS
 from alerting.rules.objectives import ObjectivesFile, Tier, TiersFile, burn_windows
 from alerting.rules.promql.selector import read_selector
+from alerting.rules.runbook_site import runbook_site
 from alerting.rules.sources.objective_events import bucket, tick_increase
 from alerting.settings import Environment, Settings
 from alerting.source.problems import CatalogError
@@ -67,6 +68,7 @@ REFUSED = [
         7,
         'found "Berlin"; an IANA name such as America/New_York is allowed',
     ),
+    ("objective: 0.99", "objective: 0.99\n    runbook: Nothing", 6, "runbook Nothing has no runbook page. Write"),
     ("objective: 0.99", "objective: 0.99\n    target: 0.9", 6, "found an unknown field"),
     ("objective: 0.99", "objective: 0.99\n    tier: gold", 6, 'found "gold"; allowed: standard, critical'),
     ("service: orders", "service: order", 4, 'found "order"; allowed: orders, positions'),
@@ -306,6 +308,29 @@ def test_a_standard_tier_with_a_default_is_needed(tmp_path: Path) -> None:
     root = changed(tmp_path / "root", "rules/objectives/tiers.yaml", "  standard:", "  other:")
 
     assert any("a tier standard with `default:` is allowed" in problem for problem in problems(root))
+
+
+def test_an_objective_may_have_a_page_of_its_own(tmp_path: Path) -> None:
+    """The alert asks for it: no label more distinguishes it. Other objectives keep the alert's page."""
+    root = written(tmp_path, OBJECTIVE.replace("objective: 0.99", "objective: 0.99\n    runbook: OrdersAreSlow"))
+    page = (root / "runbooks/CriticalLatency.md").read_text()
+    (root / "runbooks/OrdersAreSlow.md").write_text(page.replace("# CriticalLatency", "# OrdersAreSlow", 1))
+    platform = load_platform(root, settings())
+    rules = [rule for file in platform.rules for group in file.groups for rule in group["rules"]]
+    (alert,) = (rule for rule in rules if rule.get("alert") == "HighErrorBudgetBurn")
+    (panel,) = (
+        panel
+        for dashboard in platform.dashboards
+        for panel in json.loads(dashboard.text)["panels"]
+        if panel["title"] == "HighErrorBudgetBurn"
+    )
+
+    assert (
+        '{{ . | first | label "runbook" }}{{ else }}HighErrorBudgetBurn{{ end }}' in alert["annotations"]["runbook_url"]
+    )
+    assert "runbook_page" not in alert["annotations"]
+    assert "[Runbook](https://runbooks.orion.example.com/HighErrorBudgetBurn/#" in panel["description"]
+    assert "OrdersAreSlow.md" in {one.path for one in runbook_site(load_catalog(root), settings()).pages}
 
 
 def test_a_release_without_objectives_is_still_read(tmp_path: Path) -> None:

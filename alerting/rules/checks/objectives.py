@@ -8,6 +8,7 @@ from typing import assert_never
 
 from alerting.catalog import SERVICES, Catalog
 from alerting.rules.burn_rates import STAGE, TICK, WindowPair
+from alerting.rules.checks.pages import missing_page_messages
 from alerting.rules.objectives import (
     OWN_OBJECTIVE,
     RESERVED_LABELS,
@@ -108,6 +109,9 @@ def _written_problems(
     yield from _slice_problems(document, (*path, "sli"), objective.sli, burn_windows(tiers[objective.tier], objective))
     yield from _sli_problems(catalog, document, (*path, "sli"), objective.sli, objective.group_by)
     yield from _label_problems(document, path, objective)
+    if objective.runbook is not None and objective.runbook not in catalog.rules.alerts:
+        for message in missing_page_messages(catalog, objective.runbook):
+            yield Problem(document.place((*path, "runbook")), message)
 
 
 def require_measurable(catalog: Catalog, settings: Settings) -> None:

@@ -23,11 +23,12 @@ _PROTOCOLS = ("https://", "http://")
 
 
 def missing_page_messages(catalog: Catalog, alert: str) -> Iterator[str]:
-    """Yield what is wrong with the runbook page of an alert."""
+    """Yield what is wrong with the runbook page of an alert, or with the one that an objective names."""
     page = catalog.pages.get(alert)
     file = f"runbooks/{alert}.md"
     if page is None:
-        yield f"alert {alert} has no runbook page. Write {file}"
+        what = f"alert {alert}" if alert in catalog.rules.alerts else f"runbook {alert}"
+        yield f"{what} has no runbook page. Write {file}"
         return
     missing = [heading for heading in PAGE_HEADINGS if heading not in page.sections]
     if missing:
@@ -48,9 +49,10 @@ def missing_page_messages(catalog: Catalog, alert: str) -> Iterator[str]:
 
 
 def page_problems(catalog: Catalog, alerts: Mapping[str, CompiledRule]) -> Iterator[Problem]:
-    """Yield the pages that no alert has, and the dead links and wrong queries of all pages."""
+    """Yield the pages that no alert has and no objective names, and the dead links and wrong queries of all pages."""
+    of_objectives = catalog.objectives.runbooks() if catalog.objectives is not None else frozenset[str]()
     for name, page in catalog.pages.items():
-        if name not in alerts:
+        if name not in alerts and name not in of_objectives:
             message = f"there is no alert {shown(name)}; allowed: {listed(sorted(alerts))}. Rename or remove the page"
             yield Problem(Place(file=_file(name)), message)
         yield from _link_problems(catalog, name, page)

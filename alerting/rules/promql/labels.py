@@ -38,8 +38,13 @@ def labels(expression: promql.Expr, series: Mapping[str, frozenset[str]]) -> fro
 
 def _selected(selector: promql.VectorSelector, series: Mapping[str, frozenset[str]]) -> frozenset[str]:
     known = series.get(series_name(selector) or "", frozenset[str]())
-    equal = {one.name for one in selector.matchers.matchers if one.op == promql.MatchOp.Equal and one.value}
-    return known | (equal - {"__name__"})
+    # `a="b"` and `a!=""` select only what has the label.
+    sure = {
+        one.name
+        for one in selector.matchers.matchers
+        if (one.op == promql.MatchOp.Equal and one.value) or (one.op == promql.MatchOp.NotEqual and not one.value)
+    }
+    return known | (sure - {"__name__"})
 
 
 def _aggregated(expression: promql.AggregateExpr, series: Mapping[str, frozenset[str]]) -> frozenset[str]:

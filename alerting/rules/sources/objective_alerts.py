@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from alerting.rules.model import Rule
+from alerting.rules.model import RUNBOOK_PAGE, Rule
 from alerting.rules.objectives import OWN_OBJECTIVE
 from alerting.rules.series import (
     OBJECTIVE,
     OBJECTIVE_BURNING,
     OBJECTIVE_COVERAGE,
+    OBJECTIVE_ERROR_BUDGET,
     OBJECTIVE_EXHAUSTED_IN,
     OBJECTIVE_MONTH_LEFT,
     OBJECTIVE_NO_SERIES,
     OBJECTIVE_REMAINING,
     PAIR,
+    RUNBOOK,
     SERVICE,
     SEVERITY,
     URGENCY,
@@ -126,6 +128,14 @@ def series_alert() -> Rule:
         summary=f"Objective {{{{ $labels.{OBJECTIVE} }}}} of {{{{ $labels.{SERVICE} }}}} has nothing to count",
         description="Prometheus has no series of its indicator: nothing that goes wrong with it would page.",
     )
+
+
+def with_objectives_page(alert: Rule) -> Rule:
+    """Return an alert that links to the page that its objective names, if it names one."""
+    has_page = f',{RUNBOOK}!=\\"\\"}}'
+    query = f'query (printf "{OBJECTIVE_ERROR_BUDGET}{_OF_OBJECTIVE.replace("}", has_page, 1)})'
+    page = f'{{{{ with {query} }}}}{{{{ . | first | label "{RUNBOOK}" }}}}{{{{ else }}}}{alert.alert}{{{{ end }}}}'
+    return alert.model_copy(update={"annotations": {**alert.annotations, RUNBOOK_PAGE: page}})
 
 
 def _alert(

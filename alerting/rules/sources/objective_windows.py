@@ -27,6 +27,7 @@ from alerting.rules.series import (
     OBJECTIVE_REMAINING,
     OBJECTIVE_TOTAL,
     PAIR,
+    RUNBOOK,
     SERVICE,
     TEAM,
     TIER,
@@ -262,7 +263,7 @@ def _period_rules(period: str, corrections: Sequence[Correction]) -> Iterator[Ru
 def no_series_rule(every: WindowSets) -> Rule:
     """Return the recording of objectives that have a budget and no series to count."""
     counted = all_events(f"increase{every.sets[0].page[0].short}")
-    there = f"sum without ({TIER}, {TIME_ZONE}, {WINDOWS}) ({OBJECTIVE_ERROR_BUDGET} > bool 0)"
+    there = f"sum without ({RUNBOOK}, {TIER}, {TIME_ZONE}, {WINDOWS}) ({OBJECTIVE_ERROR_BUDGET} > bool 0)"
     return rule(OBJECTIVE_NO_SERIES, f"{there}\nunless {ON_OBJECTIVE} {counted}")
 
 

@@ -33,6 +33,7 @@ from alerting.rules.objectives import (
 from alerting.rules.series import (
     OBJECTIVE,
     OBJECTIVE_ERROR_BUDGET,
+    RUNBOOK,
     SERVICE,
     SERVICE_ERROR_BUDGET,
     TEAM,
@@ -45,6 +46,7 @@ from alerting.rules.sources.objective_alerts import (
     burn_alerts,
     running_out_alert,
     series_alert,
+    with_objectives_page,
 )
 from alerting.rules.sources.objective_corrections import Correction, corrections_of
 from alerting.rules.sources.objective_events import event_rules, sli_selector
@@ -88,7 +90,8 @@ def objectives_sources(
     )
     labels = sorted({label for each in written for label in each.objective.labels})
     left_out = corrections_of(corrections, objective_periods(objectives, services))
-    groups = tuple(_shared_groups(objectives.tiers, own, every, labels, left_out))
+    pages = bool(objectives.runbooks())
+    groups = tuple(_shared_groups(objectives.tiers, own, every, labels, left_out, has_pages=pages))
     yield RuleSource(domain=DOMAIN, document=documents[TIERS], groups=groups, generated=True)
     for file in objectives.written:
         groups = tuple(_event_groups([each for each in written if each.file == file], every, scraped))
@@ -132,17 +135,22 @@ def _shared_groups(
     every: WindowSets,
     labels: list[str],
     corrections: Sequence[Correction],
+    *,
+    has_pages: bool,
 ) -> Iterator[SourceGroup]:
     path: FieldPath = ("tiers", STANDARD)
+    alerts = (
+        *burn_alerts(_period_in_texts(every)),
+        *budget_alerts(every, labels),
+        running_out_alert(every, labels),
+        series_alert(),
+    )
     ticks = [
         *_own_budgets(own, every),
         *_own_events(file, own),
         *tick_rules(every, labels),
         no_series_rule(every),
-        *burn_alerts(_period_in_texts(every)),
-        *budget_alerts(every, labels),
-        running_out_alert(every, labels),
-        series_alert(),
+        *(with_objectives_page(alert) if has_pages else alert for alert in alerts),
     ]
     if zones := every.time_zones():
         yield _group("orion.slo.calendar", path, TICK, [(one, path) for one in calendar_rules(zones)])
@@ -211,7 +219,9 @@ def _written_rules(each: _Written, every: WindowSets, scraped: ScrapedSeriesFile
     tier = {} if objective.tier == STANDARD else {TIER: objective.tier}
     windows = _window_labels(every, each.windows)
     budget = f"vector({1 - objective.objective:.10g})"
-    yield rule(OBJECTIVE_ERROR_BUDGET, budget, {**labels, TEAM: each.team, **tier, **windows, **objective.labels})
+    page = {} if objective.runbook is None else {RUNBOOK: objective.runbook}
+    given = {**labels, TEAM: each.team, **tier, **windows, **page, **objective.labels}
+    yield rule(OBJECTIVE_ERROR_BUDGET, budget, given)
     known = scraped.series.get(sli_selector(objective.sli).name)
     of_service = {SERVICE: objective.service} if known is not None and SERVICE in known.labels else {}
     for record, expression in event_rules(objective.sli, (SERVICE, *objective.group_by), of_service, labels):
