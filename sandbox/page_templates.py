@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 def page_templates(folder: Path) -> Environment:
     """Return the templates of a folder: each is compiled once in a process.
 
-    They may use the filters `clock` and `iso` for Unix seconds, and `day` for an ISO time.
+    They may use the filters `clock` and `iso` for Unix seconds, `day` for an ISO time, `age` for a length in seconds.
     """
     environment = Environment(
         loader=FileSystemLoader(folder),
@@ -22,8 +22,16 @@ def page_templates(folder: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"clock": _clock, "day": _day, "iso": _iso}
+    environment.filters |= {"age": _age, "clock": _clock, "day": _day, "iso": _iso}
     return environment
+
+
+def _age(seconds: float) -> str:
+    """Return a length of time in the largest unit of which there are two."""
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _clock(seconds: float) -> str:

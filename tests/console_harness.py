@@ -16,8 +16,10 @@ from starlette.routing import Route
 
 from alerting.names import ALERT_TOPIC, NOTIFICATION_TOPIC
 from alerting.routing.group_key import deduplication_key
+from alerting.rules.series import OBJECTIVE_REMAINING
 from sandbox import loopback
 from sandbox.console.application import create_application
+from sandbox.console.objectives import BURN_RATE
 from sandbox.journal import Journal, Kind
 from sandbox.service import HttpService, wait_until_ready
 
@@ -61,6 +63,10 @@ class BackEnds:
     configuration: str = CONFIGURATION
     alerts: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     on_call: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    series: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    asked: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    """What was asked of Prometheus."""
 
     def application(self) -> Starlette:
         """Return all of them as one application; each has addresses of its own."""
@@ -73,6 +79,9 @@ class BackEnds:
                     return JSONResponse(self.alerts)
                 case "/oncalls":
                     return JSONResponse({"oncalls": self.on_call})
+                case "/api/v1/query_range":
+                    self.asked.append(dict(request.query_params))
+                    return JSONResponse({"status": "success", "data": {"resultType": "matrix", "result": self.series}})
                 case _:
                     return Response("ok")
 
@@ -193,6 +202,19 @@ def alertmanager_alert(labels: dict[str, str], receiver: str, **status: Any) -> 
     }
 
 
+def objective_series(
+    service: str, left: float, burns: list[float], objective: str = "requests"
+) -> list[dict[str, Any]]:
+    """Return Prometheus' series of an objective: what is left now, and its burn rates, one each minute until now."""
+    labels = {"service": service, "objective": objective}
+    times = [1000.0 + 60 * number for number in range(len(burns))]
+    burning = [[time, str(rate)] for time, rate in zip(times, burns, strict=True)]
+    return [
+        {"metric": {"__name__": OBJECTIVE_REMAINING, **labels}, "values": [[times[-1], str(left)]]},
+        {"metric": {"__name__": BURN_RATE, **labels}, "values": burning},
+    ]
+
+
 def tell_a_story(stage: ConsoleStage) -> None:
     """Fill the page with some of everything."""
     critical = stage.fire("CriticalLatency", "orders")
@@ -209,6 +231,12 @@ def tell_a_story(stage: ConsoleStage) -> None:
         alertmanager_alert(critical, "pagerduty-critical-orders"),
         alertmanager_alert(told, "slack-warning"),
         alertmanager_alert(held, "slack-warning", state="suppressed", inhibitedBy=["x"]),
+    ]
+    stage.back_ends.series = [
+        *objective_series("gateway", 0.982, [0.2, 0.3, 0.1, 0.2, 0.2, 0.4, 0.3, 0.2]),
+        *objective_series("orders", -0.12, [0.1, 0.4, 2.0, 9.0, 18.0, 30.0, 31.0, 28.0]),
+        *objective_series("market-data", 0.43, [0.2, 0.6, 1.1, 1.4, 2.0, 2.5, 2.2, 2.4], "market-data-latency"),
+        *objective_series("positions", 0.07, [0.9, 1.4, 1.2, 0.8, 0.4, 0.2, 0.1, 0.0]),
     ]
     stage.back_ends.on_call = [
         on_call("trading", 1, "Ada", "2026-11-30T14:00:00Z"),
@@ -240,7 +268,7 @@ def console_stage(directory: Path) -> Generator[ConsoleStage]:
     journal = Journal(directory / "journal.jsonl")
     back_ends = BackEnds()
     others = HttpService("back ends", back_ends.application())
-    names = ("prometheus", "alertmanager 0", "alertmanager 1", "pagerduty", "slack", "aws", "metrics")
+    names = ("prometheus", "alertmanager 0", "alertmanager 1", "pagerduty", "slack", "aws", "metrics", "runbooks")
     addresses = dict.fromkeys(names, others.address) | {"scale": "20.0", "journal": str(journal.path)}
     console = HttpService("console", create_application(journal, lambda: dict(addresses), {}))
     try:

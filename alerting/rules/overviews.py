@@ -18,6 +18,7 @@ from alerting.rules.panels import HALF_WIDTH, WHOLE_WIDTH
 from alerting.rules.series import (
     ALERTS,
     HTTP_LATENCIES,
+    OBJECTIVE_BURN_RATE,
     OBJECTIVE_BURNING,
     OBJECTIVE_COVERAGE,
     OBJECTIVE_EXHAUSTED_IN,
@@ -48,7 +49,7 @@ def _burn_rates(selector: str) -> Iterator[Drawing]:
         yield Drawing(
             title=f"Burn rate, {window}",
             says="How many times faster than sustainable the budget is spent. 1 leaves nothing at the period's end.",
-            queries=(Query(f"orion:objective:burn_rate{window}{selector}", _OBJECTIVE),),
+            queries=(Query(f"{OBJECTIVE_BURN_RATE}{window}{selector}", _OBJECTIVE),),
             limits=((None, "transparent"), (1.0, "red")),
         )
 

@@ -35,13 +35,14 @@ TITLES = {
     "firing": "What fires, and where it went",
     "incidents": "Incidents",
     "repairs": "Repairs",
+    "objectives": "Objectives, and what is left of their budgets",
     "oncall": "On call",
     "messages": "Slack",
     "routes": "Routes",
     "refused": "Refused requests",
 }
 """The page's sections by the name of their template and element, in their order."""
-COLUMNS = (("firing", "incidents", "repairs"), ("oncall", "messages"), ("routes", "refused"))
+COLUMNS = (("firing", "incidents", "repairs"), ("objectives", "oncall", "messages"), ("routes", "refused"))
 """The first two stand side by side where there is room, the last is below them."""
 SECTIONS = ("status", *TITLES)
 """What changes; each has a template of its name and an element of its id."""

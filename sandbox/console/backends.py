@@ -1,4 +1,4 @@
-"""Asks the back ends for what the journal lacks: who is on call, Alertmanager's routes and suppressed alerts."""
+"""Asks the back ends for what the journal lacks: who is on call, routes, suppressed alerts and budgets."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, cast
+from urllib.parse import urlencode
 
 import httpx
 import yaml
 
+from sandbox.console.objectives import ObjectiveState, objective_states, range_parameters
 from sandbox.service import ServiceFailed
 
 REQUEST_SECONDS = 2.0
 LEAST_SECONDS_BETWEEN = 1.0
 """How long an answer is good for, so that a page open in many windows asks no more often than one."""
+LEAST_SECONDS_BETWEEN_OBJECTIVES = 3.0
+"""Budgets change slowly, and their course is a longer answer than others."""
 BACK_ENDS: Mapping[str, str] = {
     "prometheus": "/-/ready",
     "alertmanager": "/-/ready",
@@ -24,6 +28,7 @@ BACK_ENDS: Mapping[str, str] = {
     "slack": "/sandbox/ready",
     "aws": "/sandbox/health",
     "metrics": "/faults",
+    "runbooks": "/",
 }
 """How the names of those begin, among a run's addresses, that are asked whether they answer, and for which page."""
 
@@ -107,6 +112,7 @@ class BackendAnswers:
     routing: Routing | None = None
     active: Active | None = None
     on_call: Sequence[OnCall] | None = None
+    objectives: Sequence[ObjectiveState] | None = None
 
     def is_silent(self, kind: str) -> bool:
         """Say whether no back end of a kind answers: one Alertmanager of three is enough."""
@@ -123,6 +129,7 @@ class Asker:
         self._lock = asyncio.Lock()
         self._last = BackendAnswers()
         self._asked = float("-inf")
+        self._asked_objectives = float("-inf")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -151,11 +158,13 @@ class Asker:
         names = list(pages)
         managers = [addresses[name] for name in names if name.startswith("alertmanager")]
         pagerduty = [addresses[name] for name in names if name == "pagerduty"]
-        answering, status, alerts, on_call = await asyncio.gather(
+        prometheus = [addresses[name] for name in names if name.startswith("prometheus")]
+        answering, status, alerts, on_call, objectives = await asyncio.gather(
             asyncio.gather(*map(self._answers, pages.values())),
             self._first([f"{one}/api/v2/status" for one in managers]),
             self._first([f"{one}/api/v2/alerts" for one in managers]),
             self._first([f"{one}/oncalls?limit=100" for one in pagerduty], self._pagerduty_headers),
+            self._objectives(prometheus, float(addresses.get("scale", 1))),
         )
         back_ends = [
             BackEnd(name=name, address=addresses[name], answers=answers)
@@ -169,7 +178,20 @@ class Asker:
             routing=last.routing if status is None else _routing(status["config"]["original"]),
             active=last.active if alerts is None else _active(alerts),
             on_call=last.on_call if on_call is None else [_on_call(entry) for entry in on_call["oncalls"]],
+            objectives=last.objectives if objectives is None else objectives,
         )
+
+    async def _objectives(self, prometheus: Sequence[str], scale: float) -> list[ObjectiveState] | None:
+        """Return what Prometheus says of objectives, or None if none answers or it is soon enough to ask again."""
+        now = time.monotonic()
+        if now - self._asked_objectives < LEAST_SECONDS_BETWEEN_OBJECTIVES:
+            return None
+        query = urlencode(range_parameters(time.time(), scale))
+        answer = await self._first([f"{one}/api/v1/query_range?{query}" for one in prometheus])
+        if answer is None:
+            return None
+        self._asked_objectives = now
+        return objective_states(answer)
 
     async def _answers(self, page: str) -> bool:
         try:

@@ -9,6 +9,7 @@ from itertools import groupby
 from urllib.parse import urlsplit
 
 from sandbox.console.backends import Active, BackendAnswers, Held, OnCall
+from sandbox.console.objectives import BURN_WINDOW, DRAWN_STORY_SECONDS
 from sandbox.console.state import Alert, ConsoleState, Group, Incident, Message, Repair
 
 SHOWN_RESOLVED = 5
@@ -25,8 +26,9 @@ _NAMES = {
     "slack": "Slack",
     "aws": "AWS",
     "metrics": "The metrics source",
+    "runbooks": "Runbooks",
 }
-_LINKED = ("prometheus", "alertmanager", "pagerduty", "slack")
+_LINKED = ("prometheus", "alertmanager", "pagerduty", "slack", "runbooks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,16 @@ class View:
     answers: BackendAnswers
     console_state: ConsoleState
     links: Sequence[tuple[str, str]]
+
+    @property
+    def burn_window(self) -> str:
+        """The window of the burn rates that are drawn."""
+        return BURN_WINDOW
+
+    @property
+    def drawn_hours(self) -> int:
+        """The number of the story's hours that are drawn."""
+        return DRAWN_STORY_SECONDS // 3600
 
     @property
     def title(self) -> str:

@@ -10,7 +10,14 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser import PageProblems, accessible_parts, open_page, wait_for
-from tests.console_harness import ConsoleStage, console_stage, on_call, tell_a_story, tell_of_long_names
+from tests.console_harness import (
+    ConsoleStage,
+    console_stage,
+    objective_series,
+    on_call,
+    tell_a_story,
+    tell_of_long_names,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -133,6 +140,31 @@ def test_no_word_is_broken_or_leaves_its_place(page: Page, stage: ConsoleStage) 
         page.screenshot(path=PICTURES / f"long-names-{width}.png", full_page=True)
         assert (width, page.evaluate(MISPLACED)) == (width, [])
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [1400, 360])
+def test_budgets_and_burn_rates_are_drawn_to_scale_and_follow_what_prometheus_says(
+    page: Page, problems: PageProblems, stage: ConsoleStage, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 1000})
+    wait_for(page, "document.querySelectorAll('#objectives tbody tr').length === 4")
+    shares = """[...document.querySelectorAll('#objectives .bar')].map((bar) => {
+      const [left, track] = ['.left', '.track'].map((part) => bar.querySelector(part).getBoundingClientRect().width);
+      return left / track;
+    })"""
+    lines = """[...document.querySelectorAll('#objectives .course')].map((svg) => {
+      const [line, box] = [svg.querySelector('polyline').getBoundingClientRect(), svg.getBoundingClientRect()];
+      return line.width > 0.9 * box.width && line.top >= box.top - 1 && line.bottom <= box.bottom + 1;
+    })"""
+
+    assert page.evaluate(shares) == pytest.approx([0, 0.07, 0.43, 0.982], abs=0.01)
+    assert page.evaluate(lines) == [True] * 4
+    stage.back_ends.series = objective_series("gateway", 0.25, [0.2, 30.0])
+    wait_for(page, "document.querySelectorAll('#objectives tbody tr').length === 1")
+
+    assert page.evaluate(shares) == pytest.approx([0.25], abs=0.01)
+    page.locator("#objectives").screenshot(path=PICTURES / f"objectives-{width}.png")
+    assert problems.found == []
 
 
 def test_what_happens_is_shown_and_the_reader_keeps_the_place(

@@ -346,7 +346,7 @@ def test_the_pages_parts_are_marked_for_those_who_hear_them(stage: ConsoleStage)
     ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     labelled = [attributes["aria-labelledby"] for tag, attributes in tags if tag == "section"]
-    assert len(labelled) == 7
+    assert len(labelled) == 8
     assert set(labelled) <= set(ids)
     assert all(attributes.get("scope") for tag, attributes in tags if tag == "th")
     inner = {

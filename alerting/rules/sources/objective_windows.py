@@ -16,6 +16,7 @@ from alerting.rules.objectives import MONTH_PERIOD, BurnWindows
 from alerting.rules.series import (
     OBJECTIVE,
     OBJECTIVE_BAD,
+    OBJECTIVE_BURN_RATE,
     OBJECTIVE_BURNING,
     OBJECTIVE_CORRECTED,
     OBJECTIVE_COVERAGE,
@@ -66,7 +67,7 @@ def ratio(window: str) -> str:
 
 def burn(window: str) -> str:
     """Return the series of a window's burn rate: the share of bad events, in multiples of the error budget."""
-    return f"orion:objective:burn_rate{window}"
+    return f"{OBJECTIVE_BURN_RATE}{window}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
