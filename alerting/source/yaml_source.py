@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -20,6 +21,10 @@ from alerting.source.yaml_events import MOST_BITS, NULL, TEXT, TIMESTAMP, NotPla
 
 MOST_REPEATED = 10_000
 """How many values aliases may stand for, all together: aliases of aliases are quickly more than a machine can hold."""
+MOST_BYTES = 5_000_000
+"""The largest file that is read: ten thousand objectives are half of it."""
+MOST_VALUES = 1_000_000
+"""How many keys and values a file may hold. Each costs some hundred bytes of memory."""
 KEPT_DOCUMENTS = 256
 """How many files are kept parsed, for who compares a catalog with another one: most are the same in both."""
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
@@ -54,9 +59,16 @@ def read_document(root: Path, file: str) -> Document:
 
 
 def read_text(root: Path, file: str) -> str:
-    """Return the text of `file`, relative to `root`. Raises `CatalogError` if it cannot be read, or is not UTF-8."""
+    """Return the text of `file`, relative to `root`.
+
+    Raises `CatalogError` if it cannot be read, is larger than `MOST_BYTES`, or is not UTF-8.
+    """
     try:
         with open(f"{root}/{file}", encoding="utf-8") as opened:  # noqa: PTH123  (half of pathlib's time, of each page)
+            size = os.fstat(opened.fileno()).st_size
+            if size > MOST_BYTES:
+                message = f"found {size} bytes; allowed: at most {MOST_BYTES}. Split the file"
+                raise CatalogError([Problem(Place(file=file), message)])
             return opened.read()
     except FileNotFoundError:
         raise CatalogError([Problem(Place(file=file), "the file is not there. Write it")]) from None
@@ -77,6 +89,7 @@ def read_documents(root: Path, file: str) -> tuple[Document, ...]:
 
 def parse_document(file: str, text: str) -> Document:
     """Parse the text of `file`, with the errors of `read_document`."""
+    _require_few_values(file, text)
     plain = plain_document(file, text)
     if plain is not None:
         return plain
@@ -91,6 +104,7 @@ def parse_document(file: str, text: str) -> Document:
 
 def parse_documents(file: str, text: str) -> tuple[Document, ...]:
     """Parse the text of `file`, with the errors of `read_document`: each document, or each entry of a list of them."""
+    _require_few_values(file, text)
     plain = plain_document(file, text)
     if plain is not None:
         return (plain,)
@@ -104,6 +118,24 @@ def parse_documents(file: str, text: str) -> tuple[Document, ...]:
     if problems:
         raise CatalogError(problems)
     return tuple(read)
+
+
+def _require_few_values(file: str, text: str) -> None:
+    """Do nothing for a text of at most `MOST_VALUES` keys and values, or one that is no YAML, which is told elsewhere.
+
+    Raises `CatalogError` before anything is made of the others.
+    """
+    if len(text) <= MOST_VALUES:  # each is a character at least
+        return
+    loader = (_fast_loader() or yaml.SafeLoader)(text)
+    values = 0
+    with suppress(yaml.YAMLError, ValueError):
+        while loader.check_event():
+            event = loader.get_event()
+            values += isinstance(event, yaml.NodeEvent)
+            if values > MOST_VALUES:
+                message = f"found more than {MOST_VALUES} keys and values; allowed: as many. Split the file"
+                raise CatalogError([Problem(Place(file=file, line=event.start_mark.line + 1), message)])
 
 
 def _read_node(file: str, loader: yaml.SafeLoader, node: yaml.Node | None, problems: list[Problem]) -> Document:

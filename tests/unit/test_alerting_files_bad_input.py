@@ -108,6 +108,28 @@ def test_aliases_of_aliases_are_not_followed_without_end(tmp_path: Path) -> None
     assert problem.startswith("catalog/services.yaml:2: is not YAML: aliases stand for more than 10000 values")
 
 
+def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    root = copied_root(tmp_path / "root")
+    (root / "rules/objectives/more.yaml").write_text("# " + "x" * 10_000_000)
+
+    (problem,) = problems(root)
+
+    assert problem == ("rules/objectives/more.yaml:1: found 10000002 bytes; allowed: at most 5000000. Split the file")
+
+
+def test_a_file_of_too_many_values_is_refused(tmp_path: Path) -> None:
+    """Told at the line of the first that is too many, before anything is made of them."""
+    root = copied_root(tmp_path / "root")
+    (root / "rules/objectives/more.yaml").write_text("a:\n" + "- [b, c]\n" * 400_000)
+
+    (problem,) = problems(root)
+
+    # Three are the mapping, its key and its list; each line has three more.
+    assert problem == (
+        "rules/objectives/more.yaml:333334: found more than 1000000 keys and values; allowed: as many. Split the file"
+    )
+
+
 def test_aliases_are_followed() -> None:
     assert parse_document("file.yaml", "a: &a [x]\nb: [*a, *a]\n").data == {"a": ["x"], "b": [["x"], ["x"]]}
 
@@ -117,7 +139,7 @@ def test_aliases_are_followed() -> None:
     [
         (
             "catalog/service.yaml",
-            "nothing reads it; allowed in catalog/: market.yaml, remediations.yaml, routing.yaml, services.yaml, ",
+            "nothing reads it; allowed in catalog/: corrections.yaml, market.yaml, remediations.yaml, routing.yaml, ",
         ),
         ("catalog/more/services.yaml", "nothing reads it; allowed in catalog/: "),
         (

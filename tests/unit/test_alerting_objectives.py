@@ -44,6 +44,9 @@ def page(pair: str) -> str:
     return f"objective: 0.99{WINDOWS.format(page=pair)}"
 
 
+HISTOGRAM = "histogram: http_request_duration_seconds_bucket"
+
+
 def slices(length: str, target: str) -> str:
     return f"sli: {{slices: {{length: {length}, target: {target}, {RATIO[6:-1]}}}}}"
 
@@ -78,6 +81,30 @@ REFUSED = [
     ("histogram: http_request_duration_seconds_bucket", "histogram: 'x[5m]'", 6, "a selector of one series, without"),
     (
         "histogram: http_request_duration_seconds_bucket",
+        "histogram: 'x[$window]'",
+        6,
+        "a selector without a placeholder",
+    ),
+    (
+        "histogram: http_request_duration_seconds_bucket",
+        "histogram: 'rate(x[{{.window}}])'",
+        6,
+        "without a placeholder",
+    ),
+    (
+        "histogram: http_request_duration_seconds_bucket",
+        "histogram: 'rate(x[5m])'",
+        6,
+        "without range, offset or function",
+    ),
+    (
+        "histogram: http_request_duration_seconds_bucket",
+        "histogram: 'x offset 5m'",
+        6,
+        "without range, offset or function",
+    ),
+    (
+        "histogram: http_request_duration_seconds_bucket",
         "histogram: 'http_request_duration_seconds_bucket{path=\"/\"}'",
         6,
         'found "path"; allowed: instance, job, le, service',
@@ -89,6 +116,14 @@ REFUSED = [
         'found "region"; allowed: instance, job, service',
     ),
     ("objective: 0.99", "objective: 0.99\n    labels: {severity: info}", 6, 'label "severity" is given by the program'),
+    ("objective: 0.99", "objective: 0.99\n    labels: {windows: x}", 6, 'label "windows" is given by the program'),
+    ("objective: 0.99", "objective: 0.99\n    group_by: [le]", 6, 'label "le" is given by the program'),
+    (
+        "objective: 0.99",
+        "objective: 0.99\n    group_by: [instance]\n    labels: {instance: a}",
+        7,
+        'label "instance" is',
+    ),
     (SLI, "sli: {ratio: {bad: http_requests_total}}", 6, "found nothing"),
     (SLI, "sli: {ratio: {total: http_requests_total}}", 6, "one of `bad:` and `good:` is allowed"),
     (SLI, RATIO.replace("bad: 'http_requests", "bad: 'orders_rejected"), 6, "another selector of http_requests_total"),

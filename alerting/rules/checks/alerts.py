@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from alerting.catalog import Catalog
 from alerting.oncall.pagerduty import paged_services
 from alerting.rules.checks.annotation_addresses import address_problems
+from alerting.rules.checks.operator_promql import operator_problems
 from alerting.rules.checks.pages import missing_page_messages, page_problems
 from alerting.rules.checks.series_references import part_problems, reading_problems, series_problems
 from alerting.rules.compile import MADE_BY_PROMETHEUS
@@ -38,6 +39,7 @@ def rule_problems(catalog: Catalog) -> Iterator[Problem]:
         yield from reading
         yield from _kind_problems(located)
         yield from _prometheus_problems(located)
+        yield from operator_problems(located)
         if rule.alert is None:
             continue
         if rule.alert in seen:

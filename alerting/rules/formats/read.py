@@ -9,7 +9,7 @@ from pathlib import Path
 from alerting.rules.formats import openslo, pyrra, sloth
 from alerting.rules.formats.translation import Translation
 from alerting.rules.objectives import ObjectivesFile
-from alerting.source.problems import CatalogError, Place, Problem, listed, shown
+from alerting.source.problems import Problem, listed, shown
 from alerting.source.validated import validated
 from alerting.source.yaml_source import Document, read_documents
 
@@ -20,8 +20,6 @@ FORMATS = (
     f"{pyrra.API_VERSION} {pyrra.KIND}",
 )
 """How errors call the formats that are read."""
-MOST_BYTES = 5_000_000
-"""The largest file of objectives that is read: about 20,000 objectives, in some seconds."""
 _HEADER = ("version", "apiVersion", "kind")
 
 
@@ -36,7 +34,6 @@ class ReadObjectives:
 
 def read_objectives(root: Path, file: str) -> ReadObjectives:
     """Read a file of objectives, relative to `root`. Raises `CatalogError` with everything that is wrong with it."""
-    _require_size(root, file)
     documents = read_documents(root, file)
     first = documents[0]
     if len(documents) == 1 and not _header(first):
@@ -56,13 +53,6 @@ def read_objectives(root: Path, file: str) -> ReadObjectives:
         openslo.translate(of_openslo, translation)
     translated, objectives = translation.result()
     return ReadObjectives(document=translated, objectives=objectives, notices=tuple(translation.notices))
-
-
-def _require_size(root: Path, file: str) -> None:
-    size = (root / file).stat().st_size
-    if size > MOST_BYTES:
-        message = f"found {size} bytes; allowed: at most {MOST_BYTES}, which is 20,000 objectives. Split the file"
-        raise CatalogError([Problem(Place(file=file), message)])
 
 
 def _translate(document: Document, header: Mapping[str, object], translation: Translation) -> None:

@@ -12,6 +12,11 @@ from alerting.rules.promql.expression import compiled
 ALLOWED = (
     'a selector of one series, without range, offset or function, such as http_requests_total{code=~"5.."}, is allowed'
 )
+NO_PLACEHOLDER = (
+    'a selector without a placeholder, such as http_requests_total{code=~"5.."}, is allowed: the program counts it in '
+    "windows of its own. Remove the range and the functions too"
+)
+_PLACEHOLDERS = ("$", "{{")
 _SIGNS = (
     (promql.MatchOp.Equal, "="),
     (promql.MatchOp.NotEqual, "!="),
