@@ -6,9 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx
 from rich.console import Console
 from rich.table import Table
 
@@ -16,18 +14,13 @@ from alerting.build import load_catalog
 from alerting.errors import AlertingError
 from alerting.rules.budget_report import QUERIES, Budget, Sample, budgets, decide, expected
 from alerting.source.problems import listed
+from cli.prometheus_query import PrometheusUnusable, prometheus, redacted
 
 FAILED, NOT_DECIDED = 1, 2
 """The exit codes of a gate: a budget with too little left, and one of which too little is known."""
-REQUEST_SECONDS = 30.0
-RETRIES = 3
 NOT_KNOWN = "not known"
 WIDEST = 1000
 """The width that tables may have, in characters: more than a line needs."""
-
-
-class NoBudgets(AlertingError):
-    """The Prometheus gave no answer that can be used, or has recorded nothing. The message says what to do."""
 
 
 class BudgetUnclear(AlertingError):
@@ -87,40 +80,15 @@ def _wanted(known: frozenset[tuple[str, str]], question: Question) -> list[tuple
 def ask(address: str) -> Mapping[str, Sequence[Sample]]:
     """Return what a Prometheus answers to all queries.
 
-    Raises `NoBudgets` if it gives no answer, or has recorded no objective. No message holds a password of the address.
+    Raises `PrometheusUnusable` if it gives no answer, or has recorded no objective.
     """
-    try:
-        with httpx.Client(timeout=REQUEST_SECONDS, transport=httpx.HTTPTransport(retries=RETRIES)) as client:
-            answers = {about: _samples(client, address, query) for about, query in QUERIES.items()}
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        advice = "Name the URL of a Prometheus that can be reached from here, with its path prefix if it has one"
-        raise NoBudgets(f"{_redacted(address)}: no answer ({type(error).__name__}). {advice}") from None
+    with prometheus(address) as client:
+        answers = {about: client.samples(query) for about, query in QUERIES.items()}
     if not answers["budget"]:
-        raise NoBudgets(
-            f"{_redacted(address)}: no objective is recorded there. Name the Prometheus that the stack's rules are in"
+        raise PrometheusUnusable(
+            f"{redacted(address)}: no objective is recorded there. Name the Prometheus that the stack's rules are in"
         )
     return answers
-
-
-def _samples(client: httpx.Client, address: str, query: str) -> list[Sample]:
-    answer = client.get(f"{address.rstrip('/')}/api/v1/query", params={"query": query})
-    try:
-        content: Any = answer.json()
-        if answer.is_success and content["status"] == "success":
-            return [Sample(labels=one["metric"], value=float(one["value"][1])) for one in content["data"]["result"]]
-        told = str(content["error"])
-    except (ValueError, KeyError, TypeError, IndexError):
-        told = "no answer of a Prometheus"
-    message = f"{_redacted(address)}: answered {answer.status_code}: {told}"
-    raise NoBudgets(f"{message}. Name the URL of a Prometheus, with its path prefix if it has one")
-
-
-def _redacted(address: str) -> str:
-    try:
-        url = httpx.URL(address)
-    except httpx.InvalidURL:
-        return "the address"
-    return str(url.copy_with(username=None, password=None))
 
 
 def _gate(errors: Console, found: Sequence[Budget], percent: float) -> int:

@@ -15,6 +15,8 @@ from rich.console import Console
 from alerting.build import load_catalog, load_platform
 from alerting.errors import AlertingError
 from alerting.routing.orphaned_incidents import Deployment
+from cli.backfill import Question as BackfillQuestion
+from cli.backfill import run_backfill
 from cli.backtest import Question, run_backtest
 from cli.backtest_run import History
 from cli.budget import Question as BudgetQuestion
@@ -164,6 +166,29 @@ def backtest_command(
         picture=picture,
     )
     raise typer.Exit(run_backtest(ROOT, console, errors, stack, question))
+
+
+@application.command("backfill")
+def backfill_command(
+    prometheus: Annotated[str, typer.Argument(help="The URL of a Prometheus that has the objective's counters.")],
+    service: Annotated[str, typer.Option(help="The objective's service.")],
+    objective: Annotated[str, typer.Option(help="Its name; the service's own is `requests`.")],
+    output: Annotated[Path, typer.Option(help="A new folder, for the blocks.")],
+    days: Annotated[float, typer.Option(min=0.01, max=90, help="How many days are counted.")] = 30,
+    until: Annotated[
+        datetime | None, typer.Option(help="The end, by UTC; where the objective's own recordings begin unless given.")
+    ] = None,
+) -> None:
+    """Write blocks with the events of a new objective, counted over what a Prometheus has of its counters."""
+    question = BackfillQuestion(
+        address=prometheus,
+        service=service,
+        objective=objective,
+        days=days,
+        until=None if until is None else until.replace(tzinfo=UTC),
+        output=output,
+    )
+    raise typer.Exit(run_backfill(ROOT, console, question, datetime.now(UTC)))
 
 
 @application.command("budget")
