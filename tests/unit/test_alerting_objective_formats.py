@@ -241,6 +241,13 @@ def test_labels_of_alerts_are_carried_over(tmp_path: Path) -> None:
         assert rules.recordings["orion:objective:error_budget"][-1].rule.labels["grade"] == "gold"
 
 
+NATIVE_SERIES = """
+  http_request_seconds:
+    exporter: services
+    type: native histogram
+    labels: [service]
+    description: Seconds that requests took.
+"""
 EVENTS = "        total_query: sum(rate(http_requests_total[{{ .window }}]))\n"
 WITH_PLUGIN = "    sli:\n      plugin: {id: x}\n      events:"
 PART = 'metric: \'http_requests_total{code=~"5..|429"'
@@ -275,7 +282,19 @@ REFUSED = [
     ("openslo", "openslo/v1\nkind: SLI", "openslo/v2alpha1\nkind: SLI", 'apiVersion: found "openslo/v2alpha1"'),
     ("openslo", "indicatorRef: answered", "indicatorRef: other", 'spec.indicatorRef: found "other"; allowed: answered'),
     ("openslo", "type: Prometheus, ", "type: Datadog, ", 'found "Datadog" as the type of its source; allowed: Prometh'),
-    ("openslo", "30d, isRolling: true", "1M, calendar: {}", "spec.timeWindow.0: is a calendar's period; allowed:"),
+    ("openslo", "30d, isRolling: true", "1Q", "spec.timeWindow.0: is a calendar's period; allowed:"),
+    (
+        "openslo",
+        "budgetingMethod: Occurrences",
+        "budgetingMethod: Timeslices",
+        "`timeSliceTarget:` and `timeSliceWindow",
+    ),
+    (
+        "openslo",
+        "budgetingMethod: Occurrences",
+        "budgetingMethod: RatioTimeslices",
+        "found RatioTimeslices; allowed: Occ",
+    ),
     ("openslo", "targetPercent: 99", "targetPercent: 99, target: 0.9", "one of `target:` and `targetPercent:` is"),
     ("openslo", "query: http_requests_total}", "query: 'sum(rate(http_requests_total[5m]))'}", "with the placeholder"),
 ]
@@ -313,6 +332,46 @@ def test_a_file_without_end_is_refused_before_it_is_read(tmp_path: Path) -> None
     (root / FILE).write_bytes(b"#" * 10_000_000)
 
     assert problems(root) == [f"{FILE}:1: found 10000000 bytes; allowed: at most {MOST_BYTES}. Split the file"]
+
+
+SLICED = OPENSLO.replace("budgetingMethod: Occurrences", "budgetingMethod: Timeslices", 1).replace(
+    "target: 0.995}", "target: 0.95, timeSliceTarget: 0.9, timeSliceWindow: 5}"
+)
+SAME_SLICES = (
+    OWN.replace("objective: 0.995", "objective: 0.95")
+    .replace("sli: {ratio", "sli: {slices: {length: 5m, target: 0.9, ratio", 1)
+    .replace("429\"}'}}", "429\"}'}}}")
+)
+NATIVE = PYRRA.replace("    latency:\n", "    latencyNative:\n").replace(
+    """      success: {metric: 'http_request_duration_seconds_bucket{le="0.5"}'}
+      total: {metric: http_request_duration_seconds_count}
+""",
+    """      latency: 500ms
+      total: {metric: http_request_seconds}
+""",
+)
+SAME_NATIVE = OWN.replace(
+    "{histogram: http_request_duration_seconds_bucket, seconds: 0.5}",
+    "{histogram: http_request_seconds, seconds: 0.5, native: true}",
+)
+MONTH = OPENSLO.replace(
+    "{duration: 30d, isRolling: true}",
+    "{duration: 1M, calendar: {startTime: 2026-01-01 00:00:00, timeZone: Europe/Berlin}}",
+)
+SAME_MONTH = OWN.replace("objective: 0.995", "objective: 0.995\n    period: month\n    time_zone: Europe/Berlin")
+
+
+@pytest.mark.parametrize(("other", "own"), [(SLICED, SAME_SLICES), (NATIVE, SAME_NATIVE), (MONTH, SAME_MONTH)])
+def test_slices_native_histograms_and_calendar_months_are_carried_over(tmp_path: Path, other: str, own: str) -> None:
+    assert own != OWN
+    found: list[list[tuple[str, str, dict[str, str]]]] = []
+    for name, text in (("other", other), ("own", own)):
+        root = written(tmp_path / name, text)
+        scraped = root / "rules/scraped_series.yaml"
+        scraped.write_text(scraped.read_text() + (NATIVE_SERIES if "http_request_seconds" in text else ""))
+        found.append(counted(load_catalog(root)))
+
+    assert found[0] == found[1]
 
 
 def test_targets_of_one_slo_are_objectives_of_their_own(tmp_path: Path) -> None:

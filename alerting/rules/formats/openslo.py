@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ from alerting.rules.formats.openslo_model import (
 )
 from alerting.rules.formats.queries import counted_events, counted_ratio
 from alerting.rules.formats.translation import TranslatedDocument, Translation, in_days, share
+from alerting.rules.objectives import MONTH_PERIOD
 from alerting.source.problems import Place, listed, shown
 from alerting.source.validated import validated
 from alerting.source.yaml_source import Document, FieldPath
@@ -28,6 +30,8 @@ FAMILY = "openslo"
 _PROMETHEUS = "prometheus"
 _ALERTS = "AlertPolicy", "AlertCondition", "AlertNotificationTarget"
 _KINDS = ("SLO", "SLI", "DataSource", "Service", *_ALERTS)
+_MONTH = "1M"
+_MONTH_START = re.compile(r"\d{4}-\d{2}-01[ T]00:00:00")
 _CALENDAR_UNITS = ("M", "Q", "Y")
 
 
@@ -119,8 +123,8 @@ class _Reading:
         if self.spec.alert_policies:
             why = "alerts and windows are those of the objective's tier"
             self.translation.leave_out(self.place("spec", "alertPolicies"), why)
-        if self.spec.budgeting_method != "Occurrences":
-            message = f"found {shown(self.spec.budgeting_method)}; allowed: Occurrences. Count events"
+        if self.spec.budgeting_method == "RatioTimeslices":
+            message = "found RatioTimeslices; allowed: Occurrences, Timeslices. Change it"
             self.translation.refuse(self.place("spec", "budgetingMethod"), message)
             return
         indicator = self._indicator()
@@ -165,6 +169,8 @@ class _Reading:
             self._ratio(fields, document, (*at, "ratioMetric"), sli.ratio)
         elif sli.threshold is not None:
             self._threshold(fields, path, target, document, (*at, "thresholdMetric"), sli.threshold)
+        if self.spec.budgeting_method == "Timeslices":
+            fields = self._in_slices(fields, path, target)
         if number == 0 and sli.description:
             self.translation.leave_out(document.place((*at, "description")), "the objective has a description")
         self.translation.add(name, self.place("metadata", "name"), fields)
@@ -180,13 +186,43 @@ class _Reading:
         if target.display_name:
             self.translation.leave_out(self.document.place((*path, "displayName")), "an objective has a description")
 
+    def _in_slices(
+        self, fields: dict[FieldPath, tuple[object, Place]], path: FieldPath, target: Target
+    ) -> dict[FieldPath, tuple[object, Place]]:
+        """Return the fields with the indicator held to in each time slice."""
+        if target.time_slice_target is None or target.time_slice_window is None:
+            message = "`timeSliceTarget:` and `timeSliceWindow:` are allowed beside Timeslices. Write them"
+            self.translation.refuse(self.document.place(path), message)
+            return fields
+        window = target.time_slice_window
+        length = window if isinstance(window, str) else f"{window:g}m"  # a number is one of minutes
+        sliced = {("sli", "slices", *key[1:]) if key[0] == "sli" else key: value for key, value in fields.items()}
+        sliced["sli", "slices", "length"] = (length, self.document.place((*path, "timeSliceWindow")))
+        sliced["sli", "slices", "target"] = (target.time_slice_target, self.document.place((*path, "timeSliceTarget")))
+        return sliced
+
+    def _month(self, fields: dict[FieldPath, tuple[object, Place]], window: TimeWindow) -> bool:
+        """Add the period of a calendar month. Return False for any other calendar's period."""
+        calendar = window.calendar
+        if calendar is None or window.duration != _MONTH or not _MONTH_START.fullmatch(calendar.start_time):
+            return False
+        path = ("spec", "timeWindow", 0)
+        fields["period",] = (MONTH_PERIOD, self.place(*path, "duration"))
+        fields["time_zone",] = (calendar.time_zone, self.place(*path, "calendar", "timeZone"))
+        return True
+
     def _period(self, fields: dict[FieldPath, tuple[object, Place]]) -> None:
         if not self.spec.time_window:
             return
         window: TimeWindow = self.spec.time_window[0]
         path = ("spec", "timeWindow", 0)
+        if self._month(fields, window):
+            return
         if window.calendar is not None or not window.is_rolling or window.duration.endswith(_CALENDAR_UNITS):
-            message = "is a calendar's period; allowed: a rolling one of days, with `isRolling: true`. Change it"
+            message = (
+                "is a calendar's period; allowed: a rolling one of days, with `isRolling: true`, or 1M with a "
+                "startTime at 00:00:00 of a first day. Change it"
+            )
             self.translation.refuse(self.place(*path), message)
             return
         place = self.place(*path, "duration")

@@ -69,12 +69,19 @@ class Indicator(ClosedModel):
     spec: SliSpec
 
 
+class Calendar(ClosedModel):
+    """The moment at which a calendar's period begins, as a clock in a time zone shows it."""
+
+    start_time: str = Field(alias="startTime")
+    time_zone: str = Field(alias="timeZone")
+
+
 class TimeWindow(ClosedModel):
     """The period of an objective."""
 
     duration: str
     is_rolling: bool = Field(default=False, alias="isRolling")
-    calendar: Mapping[str, object] | None = None
+    calendar: Calendar | None = None
 
 
 class Target(ClosedModel):

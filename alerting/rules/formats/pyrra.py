@@ -11,7 +11,7 @@ from alerting.rules.formats.translation import Translation, in_days, not_a_query
 from alerting.rules.promql.event_query import Count, Part, indicator_of
 from alerting.rules.promql.selector import read_selector
 from alerting.rules.series import SERVICE
-from alerting.source.durations import DurationOverZero
+from alerting.source.durations import DurationOverZero, milliseconds
 from alerting.source.fields import ClosedModel
 from alerting.source.problems import Place
 from alerting.source.validated import validated
@@ -185,8 +185,14 @@ class _Reading:
             self._events(fields, total, success, is_good=True)
             self._grouping(fields, "latency", indicator.latency.grouping)
         elif indicator.native is not None:
-            message = "is the latency of a native histogram; allowed: a classic one, as `latency:`. Change it"
-            self.translation.refuse(self.place(*at, "latencyNative"), message)
+            path = (*at, "latencyNative")
+            place = self.place(*path, "total", "metric")
+            self._service(fields, indicator.native.total.metric, place)
+            seconds = milliseconds(indicator.native.latency) / 1000
+            fields["sli", "latency", "histogram"] = (indicator.native.total.metric, place)
+            fields["sli", "latency", "seconds"] = (seconds, self.place(*path, "latency"))
+            fields["sli", "latency", "native"] = (True, self.place(*path))
+            self._grouping(fields, "latencyNative", indicator.native.grouping)
         elif indicator.gauge is not None:
             place = self.place(*at, "bool_gauge", "metric")
             self._service(fields, indicator.gauge.metric, place)
