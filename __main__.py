@@ -14,6 +14,7 @@ from components.bastion import Bastion, BastionArgs, BastionSpec
 from components.chatops import ChatSources, make_chatops
 from components.configuration import read_secrets, read_settings, read_slack_token
 from components.event_bus import EventBus, EventBusArgs, EventBusSpec
+from components.grafana_identity import GrafanaIdentity, GrafanaIdentityArgs
 from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring_values import MonitoringSpec
 from components.namespace import MonitoringNamespace, MonitoringNamespaceArgs
@@ -154,6 +155,11 @@ identity = AlertmanagerIdentity(
     ),
     opts=using,
 )
+grafana = (
+    [GrafanaIdentity("grafana-identity", GrafanaIdentityArgs(settings=settings), opts=using)]
+    if settings.monitoring.grafana
+    else []
+)
 files = Secrets(
     "secrets",
     SecretsArgs(
@@ -173,7 +179,7 @@ monitoring = Monitoring(
         dashboards=platform.dashboards,
         namespace=namespace.namespace,
     ),
-    opts=pulumi.ResourceOptions.merge(using, pulumi.ResourceOptions(depends_on=[files, identity, network])),
+    opts=pulumi.ResourceOptions.merge(using, pulumi.ResourceOptions(depends_on=[files, identity, *grafana, network])),
 )
 rules = Rules(
     "rules",

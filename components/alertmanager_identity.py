@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import assert_never
 
 import pulumi
 import pulumi_aws as aws
 
 from alerting.settings import RoleSource, Settings
 from components.naming import ALERTMANAGER, ALERTMANAGER_ROLE, type_token
-from components.policies import Statement, policy_document, service_account_trust_policy, trust_policy
+from components.policies import Statement, policy_document
+from components.service_account_trust import service_account_trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class AlertmanagerIdentity(pulumi.ComponentResource):
             f"{name}-role",
             name=ALERTMANAGER_ROLE,
             description="Alertmanager publishes alerts",
-            assume_role_policy=self._trust(settings),
+            assume_role_policy=service_account_trust(settings, ALERTMANAGER, self),
             opts=child,
         )
         policy = aws.iam.RolePolicy(
@@ -70,21 +70,3 @@ class AlertmanagerIdentity(pulumi.ComponentResource):
             )
         self.role_arn = role.arn
         self.register_outputs({"roleArn": self.role_arn})
-
-    def _trust(self, settings: Settings) -> pulumi.Input[str]:
-        """Return who may take the role: EKS for the association's service account, or the service account itself."""
-        match settings.cluster.identity:
-            case RoleSource.POD_IDENTITY:
-                return trust_policy("pods.eks.amazonaws.com", actions=["sts:AssumeRole", "sts:TagSession"])
-            case RoleSource.IRSA:
-                cluster = aws.eks.get_cluster_output(name=settings.cluster.name, opts=pulumi.InvokeOptions(parent=self))
-                return cluster.apply(
-                    lambda found: service_account_trust_policy(
-                        found.identities[0].oidcs[0].issuer,
-                        account_id=settings.aws.account_id,
-                        namespace=settings.cluster.namespace,
-                        service_account=ALERTMANAGER,
-                    )
-                )
-            case _:
-                assert_never(settings.cluster.identity)

@@ -23,11 +23,13 @@ from alerting.versions import (
 )
 from components.naming import (
     ALERTMANAGER,
+    GRAFANA,
     GRAFANA_ADMIN_SECRET,
     PROMETHEUS,
     RELEASE_LABELS,
     ROLE_ANNOTATION,
     alertmanager_role_arn,
+    grafana_role_arn,
 )
 
 ALERTMANAGER_RETENTION = "120h"
@@ -100,7 +102,7 @@ def chart_values(spec: MonitoringSpec) -> dict[str, Any]:
         },
         "alertmanager": {
             "podDisruptionBudget": {"enabled": True, **_budget(monitoring.alertmanager_replicas)},
-            "serviceAccount": {"create": True, "name": ALERTMANAGER, **_annotated(spec.settings)},
+            "serviceAccount": {"create": True, "name": ALERTMANAGER, **_annotated(role_annotations(spec.settings))},
             "alertmanagerSpec": {
                 **_alertmanager(spec),
                 "image": {
@@ -134,6 +136,17 @@ def chart_values(spec: MonitoringSpec) -> dict[str, Any]:
         },
         "grafana": {
             "enabled": monitoring.grafana,
+            "serviceAccount": {"create": True, "name": GRAFANA, **_annotated(grafana_role_annotations(spec.settings))},
+            # The functions' own metrics: repairs, and how long people take to acknowledge.
+            "additionalDataSources": [
+                {
+                    "name": "CloudWatch",
+                    "uid": "cloudwatch",
+                    "type": "cloudwatch",
+                    "access": "proxy",
+                    "jsonData": {"authType": "default", "defaultRegion": spec.settings.aws.region},
+                }
+            ],
             "admin": {
                 "existingSecret": GRAFANA_ADMIN_SECRET,
                 "userKey": "admin-user",
@@ -192,6 +205,13 @@ def role_annotations(settings: Settings) -> dict[str, str]:
     return {ROLE_ANNOTATION: alertmanager_role_arn(settings)}
 
 
+def grafana_role_annotations(settings: Settings) -> dict[str, str]:
+    """Return what Grafana's service account says of its AWS role, as `role_annotations` does of Alertmanager's."""
+    if settings.cluster.identity is RoleSource.POD_IDENTITY:
+        return {}
+    return {ROLE_ANNOTATION: grafana_role_arn(settings)}
+
+
 def disruption_budget(application: str, instance: str, replicas: int) -> dict[str, Any]:
     """Return the spec of the budget that the chart would make: a drain takes one replica at a time."""
     return {**_budget(replicas), "selector": {"matchLabels": selector_labels(application, instance)}}
@@ -218,15 +238,14 @@ def scrape_configurations(monitoring: MonitoringSettings) -> list[dict[str, Any]
     ]
 
 
-def _annotated(settings: Settings) -> dict[str, dict[str, str]]:
-    annotations = role_annotations(settings)
+def _annotated(annotations: dict[str, str]) -> dict[str, dict[str, str]]:
     return {"annotations": annotations} if annotations else {}
 
 
 def _alertmanager(spec: MonitoringSpec) -> dict[str, Any]:
     settings = spec.settings
     monitoring = settings.monitoring
-    annotated = _annotated(settings)
+    annotated = _annotated(role_annotations(settings))
     return {
         # The operator makes the arguments by the version that it is told, whatever the image's tag is.
         "version": f"v{ALERTMANAGER_VERSION}",

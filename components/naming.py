@@ -40,6 +40,7 @@ REPAIRS_GROUP = "orion:repairs"
 """The Kubernetes group that the bastion's role belongs to, by its access entry."""
 
 ALERTMANAGER_ROLE = "orion-alertmanager"
+GRAFANA_ROLE = "orion-grafana"
 ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
 """Where a service account says which AWS role its pods get by IRSA."""
 ALERTMANAGER_LOAD_BALANCER = "orion-alertmanager-load-balancer"
@@ -50,6 +51,7 @@ CHART = "kube-prometheus-stack"
 _CHART_FULL_NAME = f"{names.RELEASE}-{CHART}"[:26].rstrip("-")
 ALERTMANAGER = f"{_CHART_FULL_NAME}-alertmanager"
 PROMETHEUS = f"{_CHART_FULL_NAME}-prometheus"
+GRAFANA = f"{names.RELEASE}-grafana"
 GRAFANA_ADMIN_SECRET = "grafana-admin"  # noqa: S105  (the name of a secret, not one)
 
 RELEASE_LABELS: Mapping[str, str] = {"release": names.RELEASE}
@@ -93,6 +95,11 @@ def queue_url(settings: Settings, name: str) -> str:
 def alertmanager_role_arn(settings: Settings) -> str:
     """Return the ARN of Alertmanager's role. IAM has no regions."""
     return f"arn:aws:iam::{settings.aws.account_id}:role/{ALERTMANAGER_ROLE}"
+
+
+def grafana_role_arn(settings: Settings) -> str:
+    """Return the ARN of Grafana's role."""
+    return f"arn:aws:iam::{settings.aws.account_id}:role/{GRAFANA_ROLE}"
 
 
 def functions_bucket(settings: Settings) -> str:

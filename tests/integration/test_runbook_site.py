@@ -79,7 +79,7 @@ def test_a_click_on_an_alerts_link_on_the_sandboxs_page_opens_the_section(
         stage.fire("ServiceDown", "gateway", runbook_url=site.links["ServiceDown"])
         console, _ = open_page(browser, f"{stage.address}/")
         with console.context.expect_page() as opened:
-            console.get_by_role("link", name="Runbook").click()
+            console.get_by_role("link", name="Runbook", exact=True).click()
         page = opened.value
         page.wait_for_load_state()
         page.screenshot(path=PICTURES / "section.png")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from alerting.rules.drawings import CLOUDWATCH
 from alerting.settings import ChartFromFile, CustomResourcesOnly, Environment, RoleSource, ScrapeTarget, Settings
 from alerting.source.durations import milliseconds
 from cli.stack_config import read_settings
@@ -143,6 +144,17 @@ def test_values_hold_no_secret_only_the_name_of_one() -> None:
 
     assert values["grafana"]["admin"]["existingSecret"] == "grafana-admin"
     assert "adminPassword" not in json.dumps(values)
+
+
+def test_grafana_has_the_source_of_the_overviews_metrics_and_asks_with_its_service_accounts_role() -> None:
+    grafana = chart_values(spec())["grafana"]
+    (source,) = grafana["additionalDataSources"]
+
+    assert grafana["serviceAccount"]["name"] == "prometheus-grafana"
+    assert (source["type"], source["jsonData"]) == (
+        CLOUDWATCH.type_val,
+        {"authType": "default", "defaultRegion": "us-east-1"},
+    )
 
 
 @pytest.mark.parametrize("preview", [False, True])

@@ -27,6 +27,7 @@ COMPONENTS = {
     "bastion",
     "watchdog",
     "alertmanager-identity",
+    "grafana-identity",
     "secrets",
     "monitoring",
     "rules",
@@ -105,7 +106,8 @@ def test_secrets_are_there_before_what_mounts_them_and_rules_come_last(run: Run)
     monitoring = run.one("kubernetes:helm.sh/v3:Release")
     rule = run.of_type("kubernetes:monitoring.coreos.com/v1:PrometheusRule")[0]
 
-    before = {"secrets-alertmanager-config", "alertmanager-identity-association", "network-policy"}
+    identities = {"alertmanager-identity-association", "grafana-identity-association"}
+    before = {"secrets-alertmanager-config", *identities, "network-policy"}
     assert before <= set(run.resources["monitoring"].dependencies) | set(monitoring.dependencies)
     assert "monitoring-release" in {*run.resources["rules"].dependencies, *rule.dependencies}
 
@@ -234,15 +236,21 @@ def test_a_cluster_is_reached_by_a_file_where_one_is_given() -> None:
     assert (provider["kubeconfig"], provider["context"]) == ("/home/ada/kubeconfig", "orion")
 
 
-def test_by_irsa_the_role_that_alertmanagers_service_account_names_is_made_and_trusts_it() -> None:
+def test_by_irsa_the_roles_that_service_accounts_name_are_made_and_trust_them() -> None:
     run = deployed("prod", cluster=json.dumps({"name": "orion-prod", "identity": "irsa"}))
-    (trust,) = json.loads(run.resources["alertmanager-identity-role"].inputs["assumeRolePolicy"])["Statement"]
-    role = run.resources["alertmanager-identity-role"].inputs["name"]
-    account = run.one("kubernetes:helm.sh/v3:Release").inputs["values"]["alertmanager"]["serviceAccount"]
+    for program in ("alertmanager", "grafana"):
+        _is_trusted(run, program)
+    assert not [one for one in run.resources.values() if "podIdentity" in one.type]
+
+
+def _is_trusted(run: Run, program: str) -> None:
+    """Hold that a program's service account names the role that it may take."""
+    (trust,) = json.loads(run.resources[f"{program}-identity-role"].inputs["assumeRolePolicy"])["Statement"]
+    role = run.resources[f"{program}-identity-role"].inputs["name"]
+    account = run.one("kubernetes:helm.sh/v3:Release").inputs["values"][program]["serviceAccount"]
 
     assert account["annotations"] == {"eks.amazonaws.com/role-arn": f"arn:aws:iam::222222222222:role/{role}"}
     assert trust["Condition"]["StringEquals"][f"{ISSUER}:sub"] == f"system:serviceaccount:monitoring:{account['name']}"
-    assert not [one for one in run.resources.values() if "podIdentity" in one.type]
 
 
 def test_an_eks_cluster_is_reached_by_a_token_asked_for_each_time() -> None:
