@@ -15,8 +15,10 @@ from rich.markup import escape
 from rich.status import Status  # rich imports it late otherwise, where an interrupt may become another error
 from rich.table import Column, Table
 
-from alerting.build import load_catalog
+from alerting.build import build_platform, load_catalog
+from alerting.platform import Dashboard
 from cli.chart import choose_chart
+from cli.dashboard_queries import dashboard_problems
 from cli.site import build_site
 from cli.stack_config import read_settings
 from sandbox.clock import Clock
@@ -76,7 +78,8 @@ def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str |
     with Steps(console, began) as progress, Run(root / RUNS) as run, ExitStack() as running:
         progress.tell("building the runbooks' site")
         site = run.directory / "site"
-        build_site(catalog, read_settings(root, "sandbox"), site)
+        settings = read_settings(root, "sandbox")
+        build_site(catalog, settings, site)
         plan = Plan(project=root, seed_data=seed_data, clock=Clock(scale), chart=setting, site=site)
         sandbox = running.enter_context(Sandbox.started(plan, run, progress.tell, progress.tell_progress))
         audit = Audit(sandbox, console) if once else None
@@ -97,7 +100,8 @@ def _run(root: Path, console: Console, *, scale: float, once: bool, chart: str |
             results += _drill(Chapter(sequences=beside), sandbox, console, scale)
             results += _drill(ROLLOUTS, sandbox, console, scale)
             results += _drill(LIMITS, sandbox, console, scale)
-        if once:
+        if audit is not None:
+            audit.dashboards(build_platform(catalog, settings).dashboards)
             results += _silence(sandbox, console, scale)
         failed = [result for result in results if result.failure is not None]
         if failed:
@@ -173,6 +177,13 @@ class Audit:
         """Preview before anything is there."""
         said = self._sandbox.preview()
         self._hold(f"preview says {sum(said.changes.values())} resources and makes", self._more())
+
+    def dashboards(self, dashboards: Sequence[Dashboard]) -> None:
+        """Ask Prometheus all that the dashboards ask."""
+        problems = "; ".join(dashboard_problems(dashboards, self._sandbox.prometheus()))
+        self._hold(
+            f"of the queries of {len(dashboards)} dashboards Prometheus refuses, or shows nothing for:", problems
+        )
 
     def close(self) -> bool:
         """Look at what listens, bring up again what is up, take it all down, and say whether everything held."""
