@@ -10,6 +10,7 @@ from alerting.repairs.checks import repair_problems
 from alerting.routing.checks.references import routing_problems
 from alerting.routing.checks.silences import silence_problems
 from alerting.rules.checks.alerts import rule_problems
+from alerting.rules.checks.composites import composite_problems
 from alerting.rules.checks.corrections import correction_problems
 from alerting.rules.checks.minimum_events import minimum_problems
 from alerting.rules.checks.objectives import objective_problems
@@ -28,6 +29,7 @@ def problems(catalog: Catalog, now: datetime | None = None) -> list[Problem]:
         *rule_problems(catalog),
         *minimum_problems(catalog),
         *objective_problems(catalog),
+        *composite_problems(catalog),
         *correction_problems(catalog),
         *routing_problems(catalog),
         *silence_problems(catalog),

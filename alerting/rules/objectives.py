@@ -12,6 +12,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from alerting.rules.burn_rates import PAGE_PAIRS, PERIOD, STAGE, TICK, TICKET_PAIRS, WindowPair, scaled_pairs
+from alerting.rules.composites import Composite
 from alerting.rules.promql.selector import read_selector
 from alerting.rules.series import (
     ALERTNAME,
@@ -258,7 +259,8 @@ class TiersFile(ClosedModel):
 class Objective(ClosedModel):
     """An objective of one service: which share of what it counts must be good over a period.
 
-    Without `period` and `windows` they are the tier's. `group_by` are labels of the indicator that have a budget each.
+    It counts what `sli` says, or what other objectives count: `composite`. Without `period` and `windows` they are the
+    tier's. `group_by` are labels of the indicator that have a budget each.
     `labels` are added to its alerts, which link to the page `runbook` of runbooks/ in place of their own.
     """
 
@@ -269,7 +271,8 @@ class Objective(ClosedModel):
     period: Period | None = None
     time_zone: TimeZone | None = None
     windows: Windows | None = None
-    sli: Sli
+    sli: Sli | None = None
+    composite: Composite | None = None
     group_by: Annotated[tuple[LabelName, ...], AfterValidator(each_once)] = ()
     labels: Mapping[LabelName, Text] = Field(default_factory=dict)
     runbook: PageName | None = None
@@ -277,6 +280,13 @@ class Objective(ClosedModel):
     @model_validator(mode="after")
     def _place_of_month(self) -> Self:
         _require_time_zone(self.period, self.time_zone)
+        return self
+
+    @model_validator(mode="after")
+    def _counts_one_thing(self) -> Self:
+        require_one_kind({"sli": self.sli, "composite": self.composite})
+        if self.composite is not None and self.group_by:
+            raise ValueError("`group_by:` is allowed beside `sli:`, and a composite has one budget")
         return self
 
 
@@ -327,6 +337,10 @@ class BurnWindows:
         """The range of PromQL that a period lies in."""
         return MONTH_RANGE if self.period == MONTH_PERIOD else self.period
 
+    def period_name(self) -> str:
+        """Return the period, of a calendar month with its time zone."""
+        return self.period if self.time_zone is None else f"{self.period} {self.time_zone}"
+
     def pairs(self) -> tuple[WindowPair, ...]:
         """Return all pairs, those of the page first."""
         return (*self.page, *self.ticket)
@@ -336,7 +350,7 @@ class BurnWindows:
 
         It is the period, and the pairs with their percentage of the budget where they are not the workbook's.
         """
-        period = self.period if self.time_zone is None else f"{self.period} {self.time_zone}"
+        period = self.period_name()
         if (self.page, self.ticket) == _workbook_pairs(self.period):
             return period
         pairs = (f"{one.long}/{one.short}:{one.budget_share * 100:.10g}" for one in self.page)

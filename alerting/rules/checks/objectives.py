@@ -106,8 +106,10 @@ def _written_problems(
         yield not_allowed(document.place((*path, "tier")), objective.tier, tiers, f"Name a tier of {TIERS}")
         return
     yield from _window_problems(document, path, burn_windows(tiers[objective.tier], objective), objective.objective)
-    yield from _slice_problems(document, (*path, "sli"), objective.sli, burn_windows(tiers[objective.tier], objective))
-    yield from _sli_problems(catalog, document, (*path, "sli"), objective.sli, objective.group_by)
+    if objective.sli is not None:
+        windows = burn_windows(tiers[objective.tier], objective)
+        yield from _slice_problems(document, (*path, "sli"), objective.sli, windows)
+        yield from _sli_problems(catalog, document, (*path, "sli"), objective.sli, objective.group_by)
     yield from _label_problems(document, path, objective)
     if objective.runbook is not None and objective.runbook not in catalog.rules.alerts:
         for message in missing_page_messages(catalog, objective.runbook):

@@ -57,4 +57,8 @@ def _found(catalog: Catalog, service: str, objective: str) -> tuple[Sli, tuple[s
     if objective not in own:
         raise NoBackfill(f'--objective: found "{objective}"; allowed: {listed((OWN_OBJECTIVE, *sorted(own)))}')
     one = own[objective]
+    if one.sli is None:
+        raise NoBackfill(
+            f"{service} {objective} is a composite; allowed: an objective that counts. Backfill its members"
+        )
     return one.sli, one.group_by, burn_windows(tiers.tiers[one.tier], one).period

@@ -48,6 +48,7 @@ from alerting.rules.sources.objective_alerts import (
     series_alert,
     with_objectives_page,
 )
+from alerting.rules.sources.objective_composites import composite_rules
 from alerting.rules.sources.objective_corrections import Correction, corrections_of
 from alerting.rules.sources.objective_events import event_rules, sli_selector
 from alerting.rules.sources.objective_months import calendar_rules
@@ -222,6 +223,10 @@ def _written_rules(each: _Written, every: WindowSets, scraped: ScrapedSeriesFile
     page = {} if objective.runbook is None else {RUNBOOK: objective.runbook}
     given = {**labels, TEAM: each.team, **tier, **windows, **page, **objective.labels}
     yield rule(OBJECTIVE_ERROR_BUDGET, budget, given)
+    if objective.composite is not None:
+        yield from composite_rules(objective.composite, labels)
+    if objective.sli is None:
+        return
     known = scraped.series.get(sli_selector(objective.sli).name)
     of_service = {SERVICE: objective.service} if known is not None and SERVICE in known.labels else {}
     for record, expression in event_rules(objective.sli, (SERVICE, *objective.group_by), of_service, labels):
