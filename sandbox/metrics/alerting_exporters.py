@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sandbox.metrics.faults import Faults
+from sandbox.metrics.capacity_exporters import VOLUME_BYTES, VOLUME_INODES, ServiceVolumes
+from sandbox.metrics.exporters import ClusterView
+from sandbox.metrics.faults import FaultAges, Faults
 
 RELOADS = (
     "prometheus_config_last_reload_successful",
@@ -100,37 +102,41 @@ class Alerting(Collector):
 
 
 class KubeletVolumes(Collector):
-    """Serves what the kubelet knows of the volumes of Prometheus and Alertmanager. `now` is a clock in seconds."""
+    """Serves what the kubelet knows of volumes: those of Prometheus and Alertmanager, and one of each service.
 
-    def __init__(self, faults: Faults, now: Callable[[], float] = time.monotonic) -> None:
+    `now` is a clock in seconds.
+    """
+
+    def __init__(self, cluster: ClusterView, faults: Faults, now: Callable[[], float] = time.monotonic) -> None:
         self._faults = faults
-        self._now = now
-        self._lock = threading.Lock()
-        self._filling_since: float | None = None
+        self._ages = FaultAges(faults, now)
+        self._services = ServiceVolumes(cluster, faults, now)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the size of each volume and what is free of it. Faults are those of the first one's."""
+        """Yield the size of each volume and what is free of it. Of alerting's own, faults are those of the first."""
         labels = ["namespace", "persistentvolumeclaim"]
         size = GaugeMetricFamily("kubelet_volume_stats_capacity_bytes", "Size.", labels=labels)
         free = GaugeMetricFamily("kubelet_volume_stats_available_bytes", "Free.", labels=labels)
-        with self._lock:
-            shares = [self._free_share(), *[FREE_SHARE] * (len(VOLUMES) - 1)]
+        inodes = GaugeMetricFamily("kubelet_volume_stats_inodes", "Inodes.", labels=labels)
+        inodes_free = GaugeMetricFamily("kubelet_volume_stats_inodes_free", "Free inodes.", labels=labels)
+        shares = [self._free_share(), *[FREE_SHARE] * (len(VOLUMES) - 1)]
         for (claim, size_bytes), share in zip(VOLUMES.items(), shares, strict=True):
             size.add_metric(["monitoring", claim], size_bytes)
             free.add_metric(["monitoring", claim], share * size_bytes)
-        yield from (size, free)
+        for namespace, claim, share in self._services.shares():
+            size.add_metric([namespace, claim], VOLUME_BYTES)
+            free.add_metric([namespace, claim], share * VOLUME_BYTES)
+            inodes.add_metric([namespace, claim], VOLUME_INODES)
+            inodes_free.add_metric([namespace, claim], FREE_SHARE * VOLUME_INODES)
+        yield from (size, free, inodes, inodes_free)
 
     def _free_share(self) -> float:
-        if not self._faults.active("alerting's volume fills up"):
-            self._filling_since = None
-        elif self._filling_since is None:
-            self._filling_since = self._now()
         if self._faults.active("alerting's volume is full"):
             return FULL_FREE_SHARE
-        if self._filling_since is None:
+        seconds = self._ages.seconds("alerting's volume fills up")
+        if seconds is None:
             return FREE_SHARE
-        taken = FILLING_PER_SECOND * (self._now() - self._filling_since)
-        return max(FILLING_LEAST_FREE_SHARE, FILLING_FREE_SHARE - taken)
+        return max(FILLING_LEAST_FREE_SHARE, FILLING_FREE_SHARE - FILLING_PER_SECOND * seconds)
 
 
 def _gauge(name: str, value: float) -> Metric:

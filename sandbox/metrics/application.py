@@ -16,11 +16,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.metrics.alerting_exporters import Alerting, KubeletVolumes
+from sandbox.metrics.capacity_exporters import CertManager
 from sandbox.metrics.cluster_exporters import ContainerAdvisor, KubeState
 from sandbox.metrics.data_exporters import CloudWatch, Kafka, Redis
 from sandbox.metrics.exporters import ClusterView, ServiceMetrics, Services
+from sandbox.metrics.fault_kinds import FAULTS
 from sandbox.metrics.fault_targets import EXPORTERS, require_place
-from sandbox.metrics.faults import FAULTS, Fault, Faults, UnknownFault, fault
+from sandbox.metrics.faults import Fault, Faults, UnknownFault, fault
 
 
 def create_application(
@@ -37,11 +39,12 @@ def create_application(
         "services": services,
         "cadvisor": ContainerAdvisor(cluster, faults),
         "kube-state-metrics": KubeState(cluster, faults),
-        "kubelet": KubeletVolumes(faults),
+        "kubelet": KubeletVolumes(cluster, faults),
         "alerting": Alerting(faults),
         "cloudwatch": CloudWatch(faults),
         "redis": Redis(faults),
         "kafka": Kafka(cluster, faults),
+        "cert-manager": CertManager(faults),
     }
     registries = {name: _registry(collector) for name, collector in collectors.items()}
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from sandbox.metrics.capacity_exporters import ClusterCapacity
 from sandbox.metrics.exporters import ClusterView, Deployment, Pod, StatefulSet
 from sandbox.metrics.faults import Faults
 
@@ -95,6 +96,7 @@ class KubeState(Collector):
         self._faults = faults
         self._now = now
         self._lock = threading.Lock()
+        self._capacity = ClusterCapacity(faults)
         self._restarts: dict[tuple[str, str], int] = {}
         self._started = now()
         self._maintenance_since: float | None = None
@@ -108,6 +110,7 @@ class KubeState(Collector):
             yield from self._containers(pods)
             yield from self._config_maps()
         deployments = self._cluster.deployments()
+        yield from self._capacity.collect(pods, deployments)
         yield from self._deployments(deployments)
         yield from self._jobs(deployments)
         yield from self._stateful_sets(self._cluster.stateful_sets())
@@ -117,10 +120,12 @@ class KubeState(Collector):
         labelled = _pod_gauge("kube_pod_labels", "A pod's labels.", "label_app_kubernetes_io_name")
         ready = _pod_gauge("kube_pod_status_ready", "A pod's readiness.", "condition")
         phases = _pod_gauge("kube_pod_status_phase", "A pod's phase.", "phase")
+        places = _pod_gauge("kube_pod_info", "A pod's node.", "node")
         for pod in pods:
             where = [pod.namespace, pod.name, pod.uid]
             created.add_metric(where, pod.created)
             labelled.add_metric([*where, pod.service], 1)
+            places.add_metric([*where, pod.node], 1)
             broken = any(
                 self._faults.hits(kind, service=pod.service, pod=pod.name)
                 for kind in ("pods are not ready", "pods crash")
@@ -132,7 +137,7 @@ class KubeState(Collector):
             is_ready = pod.ready and not broken and not self._is_down(pod.service)
             for condition, holds in (("true", is_ready), ("false", not is_ready), ("unknown", False)):
                 ready.add_metric([*where, condition], float(holds))
-        yield from (created, labelled, ready, phases)
+        yield from (created, labelled, ready, phases, places)
 
     def _containers(self, pods: Sequence[Pod]) -> Iterator[Metric]:
         """Yield restarts: a container that crashes has done so once more at each look."""
@@ -151,15 +156,21 @@ class KubeState(Collector):
         yield from (restarts, waiting)
 
     def _resources(self, pods: Sequence[Pod]) -> Iterator[Metric]:
-        """Yield the containers' limits: none of a container that has none."""
-        limits = _pod_gauge("kube_pod_container_resource_limits", "Limits.", "container", "node", "resource", "unit")
+        """Yield what the containers request and are limited to: none of a container that has none."""
+        labels = ("container", "node", "resource", "unit")
+        limits = _pod_gauge("kube_pod_container_resource_limits", "Limits.", *labels)
+        requests = _pod_gauge("kube_pod_container_resource_requests", "Requests.", *labels)
         for pod in pods:
-            of_pod = {("memory", "byte"): pod.memory_limit_bytes, ("cpu", "core"): pod.cpu_limit_cores}
-            for resource, by_container in of_pod.items():
+            for amounts, resource, by_container in (
+                (limits, ("memory", "byte"), pod.memory_limit_bytes),
+                (limits, ("cpu", "core"), pod.cpu_limit_cores),
+                (requests, ("memory", "byte"), pod.memory_request_bytes),
+                (requests, ("cpu", "core"), pod.cpu_request_cores),
+            ):
                 for container, amount in by_container.items():
                     if amount:
-                        limits.add_metric([pod.namespace, pod.name, pod.uid, container, pod.node, *resource], amount)
-        yield limits
+                        amounts.add_metric([pod.namespace, pod.name, pod.uid, container, pod.node, *resource], amount)
+        yield from (limits, requests)
 
     def _config_maps(self) -> Iterator[Metric]:
         created = GaugeMetricFamily("kube_configmap_created", "When it was made.", labels=["namespace", "configmap"])

@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from sandbox.metrics.capacity_exporters import filling_share
 from sandbox.metrics.exporters import ClusterView
-from sandbox.metrics.faults import Faults
+from sandbox.metrics.faults import FaultAges, Faults
 
 WRITER, READER = "orion-aurora-0", "orion-aurora-1"
 DATABASE_INSTANCES = (WRITER, READER)
 DATABASE_CPU_PER_CENT = 35.0
 BUSY_DATABASE_CPU_PER_CENT = 92.0
+LOCAL_STORAGE_BYTES = 80.0 * 2**30
 READER_LAG_MILLISECONDS = 18.0
 LAGGING_READER_MILLISECONDS = 4_000.0
 REDIS_BYTES = 2.0**30
@@ -28,18 +30,21 @@ FILLING_REDIS_PER_SECOND = 0.00005
 BROKERS = ("1", "2", "3")
 TOPIC_PARTITIONS = 3
 LAG_MESSAGES = 12.0
+LAG_MORE_PER_SECOND = 4.0
+MOST_LAG_MESSAGES = 3_000.0
 LAGS_MESSAGES = {"consumers lag": 8_000.0, "consumers lag far": 60_000.0}
 """Messages a partition while a fault is on: three partitions together pass the limit of 10,000 or 100,000."""
 
 
 class CloudWatch(Collector):
-    """Says what the CloudWatch exporter says of the databases: a writer and a reader."""
+    """Says what the CloudWatch exporter says of the databases: a writer and a reader. `now` is a clock in seconds."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, now: Callable[[], float] = time.monotonic) -> None:
         self._faults = faults
+        self._ages = FaultAges(faults, now)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the CPU of every instance and the lag of the reader."""
+        """Yield the CPU and the local storage of every instance, and the lag of the reader."""
         labels = ["dbinstance_identifier"]
         cpu = GaugeMetricFamily("aws_rds_cpuutilization_average", "CPU in per cent.", labels=labels)
         for instance in DATABASE_INSTANCES:
@@ -48,7 +53,11 @@ class CloudWatch(Collector):
         lag = GaugeMetricFamily("aws_rds_aurora_replica_lag_average", "Lag in milliseconds.", labels=labels)
         lags = self._faults.hits("reader lags", dbinstance_identifier=READER)
         lag.add_metric([READER], LAGGING_READER_MILLISECONDS if lags else READER_LAG_MILLISECONDS)
-        yield from (cpu, lag)
+        storage = GaugeMetricFamily("aws_rds_free_local_storage_average", "Free bytes.", labels=labels)
+        for instance in DATABASE_INSTANCES:
+            seconds = self._ages.seconds("database's storage fills up", dbinstance_identifier=instance)
+            storage.add_metric([instance], filling_share(seconds) * LOCAL_STORAGE_BYTES)
+        yield from (cpu, lag, storage)
 
 
 class Redis(Collector):
@@ -93,11 +102,15 @@ class Redis(Collector):
 
 
 class Kafka(Collector):
-    """Says what kafka_exporter says of the consumer groups: one per deployment, named as it is."""
+    """Says what kafka_exporter says of the consumer groups: one per deployment, named as it is.
 
-    def __init__(self, cluster: ClusterView, faults: Faults) -> None:
+    `now` is a clock in seconds.
+    """
+
+    def __init__(self, cluster: ClusterView, faults: Faults, now: Callable[[], float] = time.monotonic) -> None:
         self._cluster = cluster
         self._faults = faults
+        self._ages = FaultAges(faults, now)
 
     def collect(self) -> Iterator[Metric]:
         """Yield the brokers, and the lag of each partition of each group."""
@@ -109,6 +122,9 @@ class Kafka(Collector):
         lag = GaugeMetricFamily("kafka_consumergroup_lag", "Messages still to read.", labels=labels)
         for deployment in self._cluster.deployments():
             found = [lag for kind, lag in LAGS_MESSAGES.items() if self._faults.hits(kind, service=deployment.service)]
+            seconds = self._ages.seconds("consumers fall behind", service=deployment.service)
+            if seconds is not None:
+                found.append(min(LAG_MESSAGES + LAG_MORE_PER_SECOND * seconds, MOST_LAG_MESSAGES))
             for partition in range(TOPIC_PARTITIONS):
                 where = [deployment.name, f"{deployment.service}-events", str(partition)]
                 lag.add_metric(where, max(found, default=LAG_MESSAGES))

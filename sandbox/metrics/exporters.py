@@ -16,7 +16,7 @@ from typing import Protocol
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sandbox.metrics.faults import Faults
+from sandbox.metrics.faults import FaultAges, Faults
 
 REQUESTS_PER_SECOND = 40.0
 FAILING_SHARES: Mapping[str, float] = {
@@ -41,6 +41,8 @@ POOL = "aurora"
 POOL_CONNECTIONS = 20.0
 POOL_SHARE = 0.3
 FULL_POOL_SHARE = 0.95
+POOL_FILLS_PER_SECOND = 0.0003
+MOST_FILLED_POOL_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +153,7 @@ class Services(Collector):
         self._faults = faults
         self._now = now
         self._lock = threading.Lock()
+        self._ages = FaultAges(faults, now)
         self._last = now()
         self._answered: dict[tuple[str, str], float] = {}
         self._buckets: dict[str, list[float]] = {}
@@ -216,7 +219,10 @@ class Services(Collector):
         used = GaugeMetricFamily("db_pool_connections_used", "Connections lent out.", labels=["service", "pool"])
         most = GaugeMetricFamily("db_pool_connections_max", "Connections allowed.", labels=["service", "pool"])
         for service in served:
-            share = FULL_POOL_SHARE if self._faults.hits("connection pool is full", service=service) else POOL_SHARE
+            seconds = self._ages.seconds("connection pool fills up", service=service) or 0.0
+            share = min(MOST_FILLED_POOL_SHARE, POOL_SHARE + POOL_FILLS_PER_SECOND * seconds)
+            if self._faults.hits("connection pool is full", service=service):
+                share = FULL_POOL_SHARE
             used.add_metric([service, POOL], share * POOL_CONNECTIONS)
             most.add_metric([service, POOL], POOL_CONNECTIONS)
         yield from (used, most)

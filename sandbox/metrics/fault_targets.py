@@ -9,9 +9,19 @@ from sandbox.metrics.data_exporters import DATABASE_INSTANCES, READER
 from sandbox.metrics.exporters import ORDER_SERVICES, ClusterView, service_names
 from sandbox.metrics.faults import Fault, UnknownFault
 
-EXPORTERS = ("services", "cadvisor", "kube-state-metrics", "kubelet", "alerting", "cloudwatch", "redis", "kafka")
-WITHOUT_SILENCE = frozenset({"services", "kubelet", "alerting"})
-"""The exporters whose silence is told otherwise: by an alert of each service, and by the dead man's switch."""
+EXPORTERS = (
+    "services",
+    "cadvisor",
+    "kube-state-metrics",
+    "kubelet",
+    "alerting",
+    "cloudwatch",
+    "redis",
+    "kafka",
+    "cert-manager",
+)
+WITHOUT_SILENCE = frozenset({"services", "kubelet", "alerting", "cert-manager"})
+"""Exporters without ExporterSilent: an alert of each service tells it, or the dead man's switch, or it may be gone."""
 _REVISION = re.compile(r"[1-9][0-9]{0,8}")
 _OF_ORDERS = frozenset({"orders stop", "orders are rejected"})
 

@@ -12,10 +12,12 @@ from alerting.detection.scenarios import KnownSteps, Run, Step
 from alerting.source.durations import milliseconds
 from sandbox.journal import Journal
 from sandbox.metrics.alerting_exporters import Alerting, KubeletVolumes
+from sandbox.metrics.capacity_exporters import CertManager
 from sandbox.metrics.cluster_exporters import ContainerAdvisor, KubeState
 from sandbox.metrics.data_exporters import CloudWatch, Kafka, Redis
 from sandbox.metrics.exporters import ServiceMetrics, Services, Traffic
-from sandbox.metrics.faults import FAULTS, Fault, Faults, fault
+from sandbox.metrics.fault_kinds import FAULTS
+from sandbox.metrics.faults import Fault, Faults, fault
 from sandbox.scenarios.cluster import ALERTING, FIRST_POD, NAMESPACE, SimulatedCluster
 from sandbox.scenarios.series_file import INTERVAL_SECONDS, Recorder, Series
 
@@ -93,11 +95,12 @@ class Simulation:
         faults, cluster, now = self._faults, self._cluster, self._clock
         yield _Target(job="cadvisor", collector=ContainerAdvisor(cluster, faults, now))
         yield _Target(job="kube-state-metrics", collector=KubeState(cluster, faults, now))
-        yield _Target(job="kubelet", collector=KubeletVolumes(faults, now))
+        yield _Target(job="kubelet", collector=KubeletVolumes(cluster, faults, now))
         yield _Target(job="alerting", collector=Alerting(faults))
-        yield _Target(job="cloudwatch", collector=CloudWatch(faults))
+        yield _Target(job="cloudwatch", collector=CloudWatch(faults, now))
         yield _Target(job="redis", collector=Redis(faults, now))
-        yield _Target(job="kafka", collector=Kafka(cluster, faults))
+        yield _Target(job="cert-manager", collector=CertManager(faults, now))
+        yield _Target(job="kafka", collector=Kafka(cluster, faults, now))
         for service in self._services:
             yield _Target(job=service, collector=ServiceMetrics(self._requests, service), service=service)
 

@@ -16,7 +16,8 @@ from sandbox import loopback
 from sandbox.journal import Journal
 from sandbox.metrics.application import create_application
 from sandbox.metrics.exporters import Deployment, Pod, StatefulSet
-from sandbox.metrics.faults import FAULT_OF_ALERT, FAULTS, WITHOUT_A_FAULT, Faults
+from sandbox.metrics.fault_kinds import FAULT_OF_ALERT, FAULTS, WITHOUT_A_FAULT
+from sandbox.metrics.faults import Faults
 from sandbox.metrics.targets import scrape_targets
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.service import HttpService, ProcessService, wait_until_ready
@@ -65,6 +66,17 @@ SIDE_BY_SIDE: Mapping[str, Mapping[str, str]] = {
     "configuration is refused": {},
     "samples are not stored": {},
     "alerting's volume fills up": {},
+    "volume fills up": {"service": "orders"},
+    "volume is full": {"service": "gateway"},
+    "quota is nearly used": {},
+    "cluster has no room": {},
+    "node is full": {},
+    "node is under pressure": {},
+    "autoscaler is at its maximum": {"service": "orders"},
+    "connection pool fills up": {"service": "gateway"},
+    "database's storage fills up": {"dbinstance_identifier": "orion-aurora-0"},
+    "consumers fall behind": {"service": "positions"},
+    "certificate is not renewed": {},
     "cluster is under maintenance": {},
 }
 THEN: Mapping[str, Mapping[str, str]] = {

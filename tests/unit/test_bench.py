@@ -13,7 +13,7 @@ from alerting.build import load_platform
 from alerting.platform import Platform
 from alerting.stored_objects import object_sizes
 from cli.stack_config import read_settings
-from sandbox.metrics.faults import FAULT_OF_ALERT
+from sandbox.metrics.fault_kinds import FAULT_OF_ALERT
 from tests.alerting_data import DATA, ROOT
 from tests.bench import __main__ as bench
 from tests.bench import catalog, growth, storm

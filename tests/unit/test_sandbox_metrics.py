@@ -16,8 +16,9 @@ from starlette.testclient import TestClient
 from sandbox.journal import Journal, Kind
 from sandbox.metrics.application import create_application
 from sandbox.metrics.exporters import Deployment, Pod, StatefulSet
+from sandbox.metrics.fault_kinds import FAULTS
 from sandbox.metrics.fault_targets import EXPORTERS
-from sandbox.metrics.faults import FAULTS, Faults, UnknownFault, fault, fault_of_alert
+from sandbox.metrics.faults import Faults, UnknownFault, fault, fault_of_alert
 from sandbox.metrics.targets import scrape_targets
 from tests.alerting_data import DATA, fixture_catalog
 
