@@ -1,4 +1,4 @@
-"""What can be full: the cluster's nodes, quotas and autoscalers, the services' volumes, and certificates.
+"""Metrics of whatever can be full: nodes, quotas and autoscalers, the services' volumes, and certificates.
 
 Nothing of it is read off the cluster but the names of nodes, pods and Deployments: it has room, unless a fault is on.
 """

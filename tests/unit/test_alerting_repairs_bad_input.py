@@ -175,7 +175,7 @@ ALERTS = ", ".join(CATALOG.rules.alerts)
             'label "replicas"',
             'label "replica"',
             "replicas: >-",
-            'groups.0.rules.2.annotations.replicas: found "label \\"replica\\""; allowed: consumer_group, deployment, '
+            'groups.0.rules.3.annotations.replicas: found "label \\"replica\\""; allowed: consumer_group, deployment, '
             "namespace, replicas, service, team. Name a label of what it queries",
             id="a label that no series of a query carries",
         ),

@@ -130,6 +130,7 @@ def test_what_rules_read_is_scraped_by_the_labels_of_its_pods(*, preview: bool) 
         "orion-cloudwatch": ("app", ["prometheus-cloudwatch-exporter"]),
         "orion-redis": ("app.kubernetes.io/name", ["prometheus-redis-exporter"]),
         "orion-kafka": ("app", ["prometheus-kafka-exporter"]),
+        "orion-cert-manager": ("app.kubernetes.io/name", ["cert-manager"]),
     }
     assert {name: spec["jobLabel"] for name, spec in specs.items()} == {
         name: label for name, (label, _) in found.items()
