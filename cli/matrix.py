@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
@@ -25,6 +26,7 @@ from sandbox.scenarios.simulation import KNOWN_STEPS
 
 RESULT = Path("build", "matrix.json")
 INTERRUPTED = 130
+WIDEST = 1000
 HEADINGS = ("scenario", "runs", "notified by", "as", "within", "after", "right")
 
 
@@ -81,7 +83,8 @@ def _show(console: Console, found: Sequence[Verdict], counted: Totals) -> None:
         table.add_column(heading, justify="left" if number in (0, 2, 3) else "right", no_wrap=True)
     for row in table_rows(found):
         table.add_row(*row)
-    console.print(table)
+    whole = Measurement.get(console, console.options.update(width=WIDEST), table).maximum
+    console.print(table, width=max(whole, console.width), crop=False)
     for one in found:
         if one.outcome not in RIGHT:
             of = f" of {one.run.service}" if one.run.service is not None else ""

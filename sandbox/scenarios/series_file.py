@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -37,8 +37,10 @@ class Recorder:
         """Go on to the next scrape. What was not scraped at this one has a gap."""
         self._ticks += 1
 
-    def write(self, path: Path, start: float, ticks_before: Mapping[str, int]) -> None:
-        """Write the file. `start` is the time of the first scrape, in Unix seconds.
+    def write(
+        self, path: Path, start: float, ticks_before: Mapping[str, int], down: Sequence[tuple[float, float]]
+    ) -> None:
+        """Write the file. `start` is the time of the first scrape, and `down` when no rule is evaluated: Unix seconds.
 
         Before it, each series goes on backwards as it did at the first two scrapes: for as many ticks as `ticks_before`
         says for its name, or for "" where it has no such name.
@@ -54,6 +56,7 @@ class Recorder:
         content = {
             "start": start - before * INTERVAL_SECONDS,
             "interval": f"{INTERVAL_SECONDS}s",
+            "down": down,
             "input_series": series,
         }
         path.write_text(json.dumps(content), encoding="utf-8")

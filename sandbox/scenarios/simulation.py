@@ -69,6 +69,7 @@ class Simulation:
         self._targets = tuple(self._scrape_targets())
         self._unanswered: set[str] = set()
         self._prometheus_is_up = True
+        self._down: list[tuple[float, float]] = []
 
     def run(self) -> Simulated:
         """Scrape everything every half minute, from before the scenario begins until it has been observed."""
@@ -85,7 +86,7 @@ class Simulation:
             self.now += INTERVAL_SECONDS
         path = self._folder / "series.json"
         before = {name: round(seconds / INTERVAL_SECONDS) for name, seconds in REMEMBERED_SECONDS.items()}
-        recorder.write(path, start, before)
+        recorder.write(path, start, before, self._down)
         return Simulated(path=path, start=start, end=self._observed_until)
 
     def _clock(self) -> float:
@@ -181,7 +182,11 @@ class Simulation:
         yield from self._silent(service, at, until)
 
     def restart_prometheus(self, _service: str, at: float, until: float) -> Iterator[_Change]:
-        """Yield a time in which nothing is scraped, and no series is marked as stale."""
+        """Yield a time in which nothing is scraped, and no series is marked as stale.
+
+        Rules are evaluated again an interval before the first scrapes are in.
+        """
+        self._down.append((at, until - INTERVAL_SECONDS))
         yield _Change(at=at, apply=lambda: setattr(self, "_prometheus_is_up", False))
         yield _Change(at=until, apply=lambda: setattr(self, "_prometheus_is_up", True))
 

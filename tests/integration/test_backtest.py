@@ -240,3 +240,60 @@ def test_samples_that_are_in_no_block_yet_are_read(tmp_path: Path) -> None:
 
     assert [(alert.alert, len(alert.episodes)) for alert in report.alerts] == [("Up", 1)]
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*")} == before
+
+
+def test_a_file_of_series_is_read_as_promtool_reads_its_own_with_gaps_and_staleness_markers(tmp_path: Path) -> None:
+    write_rules(tmp_path, [{"alert": "T0", "expr": "x > 0"}])
+    start = first_tick(tmp_path) / 1000
+    history = tmp_path / "series.json"
+    content = {
+        "start": start,
+        "interval": f"{INTERVAL}s",
+        "input_series": [
+            {"series": 'x{end="stale"}', "values": "0x3 1x5 stale _x30"},
+            {"series": 'x{end="gap"}', "values": "0x3 1x5 _x31"},
+            {"series": "anchor", "values": "0+1x39"},
+        ],
+    }
+    history.write_text(json.dumps(content))
+    asked = [tool("orion-backtest"), "--history", history, "--or-whole-history", "--rules", tmp_path / "rules.yaml"]
+    report = read_report(subprocess.run(asked, check=True, capture_output=True, text=True).stdout)
+
+    ends = {one.labels["end"]: (one.start - start, one.end - start) for one in report.alerts[0].episodes}
+    assert ends == {"stale": (4 * INTERVAL, 10 * INTERVAL), "gap": (4 * INTERVAL, 29 * INTERVAL)}
+
+
+def test_nothing_is_evaluated_while_prometheus_is_down(tmp_path: Path) -> None:
+    write_rules(tmp_path, [{"alert": "T0", "expr": "x > 0"}])
+    start = first_tick(tmp_path) / 1000
+    content = {
+        "start": start,
+        "interval": f"{INTERVAL}s",
+        "down": [[start + 5 * INTERVAL, start + 10 * INTERVAL]],
+        "input_series": [{"series": "x", "values": "0x5 1x6 0x26"}],
+    }
+    (tmp_path / "series.json").write_text(json.dumps(content))
+    asked = [tool("orion-backtest"), "--history", tmp_path / "series.json", "--or-whole-history"]
+    done = subprocess.run([*asked, "--rules", tmp_path / "rules.yaml"], check=True, capture_output=True, text=True)
+
+    (episode,) = read_report(done.stdout).alerts[0].episodes
+    assert (episode.start - start, episode.end - start) == (10 * INTERVAL, 13 * INTERVAL)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[", "not a file of series"),
+        ('{"start": 1, "interval": "soon"}', 'interval: found \\"soon\\"; allowed: a duration such as 30s'),
+        ('{"start": 1, "interval": "30s", "input_series": [{"series": "x", "values": "a"}]}', "series x: "),
+    ],
+)
+def test_a_file_of_series_that_cannot_be_read_is_named(tmp_path: Path, text: str, message: str) -> None:
+    write_rules(tmp_path, [{"alert": "T0", "expr": "x > 0"}])
+    (tmp_path / "series.json").write_text(text)
+    asked = [tool("orion-backtest"), "--history", tmp_path / "series.json", "--rules", tmp_path / "rules.yaml"]
+    done = subprocess.run(asked, check=False, capture_output=True, text=True)
+
+    assert done.returncode == 1
+    assert f"{tmp_path / 'series.json'}: " in done.stderr
+    assert message in done.stderr

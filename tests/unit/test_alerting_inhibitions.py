@@ -25,9 +25,9 @@ def with_inhibitions(folder: Path, *written: str) -> Path:
     ("source", "target", "expected"),
     [
         (
-            "HighP99Latency",
+            "HighCPUUsage",
             "{alerts: [CriticalLatency, PodNotReady]}",
-            "HighP99Latency pages nobody and silences what pages, CriticalLatency;",
+            "HighCPUUsage pages nobody and silences what pages, CriticalLatency;",
         ),
         (
             "Watchdog",

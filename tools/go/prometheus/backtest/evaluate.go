@@ -76,7 +76,11 @@ func (e *evaluation) answered(ctx context.Context, query string, ts time.Time) (
 }
 
 // evaluate has Prometheus' own group evaluate the rule at a tick, with the answer to its expression.
+// Nothing is evaluated while Prometheus is down.
 func (e *evaluation) evaluate(ctx context.Context, ts time.Time, answer promql.Vector, err error) {
+	if e.storage.history.isDown(ts.UnixMilli()) {
+		return
+	}
 	e.tick, e.answer, e.answerErr = ts.Add(-e.node.group.QueryOffset()), answer, err
 	e.sink.live = 0
 	e.group.Eval(ctx, ts)

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,6 +41,12 @@ type history struct {
 	storage.Queryable
 	start, end     int64
 	externalLabels labels.Labels
+	down           [][2]float64 // when Prometheus evaluated nothing, in Unix seconds
+}
+
+// isDown says whether Prometheus was down at a time in milliseconds.
+func (h *history) isDown(t int64) bool {
+	return slices.ContainsFunc(h.down, func(times [2]float64) bool { return times[0] <= seconds(t) && seconds(t) < times[1] })
 }
 
 // window is the time that the report is about, in milliseconds.

@@ -16,10 +16,12 @@ import (
 )
 
 // seriesFile is a history that is written out: each series in the notation of promtool's rule tests, which has gaps
-// and staleness markers. A value is one interval after the value before it. start is in Unix seconds.
+// and staleness markers. A value is one interval after the value before it. While Prometheus is down, from the first
+// time of each of Down until the second, no rule is evaluated. Times are Unix seconds.
 type seriesFile struct {
-	Start       float64 `json:"start"`
-	Interval    string  `json:"interval"`
+	Start       float64      `json:"start"`
+	Interval    string       `json:"interval"`
+	Down        [][2]float64 `json:"down"`
 	InputSeries []struct {
 		Series string `json:"series"`
 		Values string `json:"values"`
@@ -71,7 +73,7 @@ func openSeriesFile(ctx context.Context, path, scratch string) (*history, error)
 			return nil, fmt.Errorf("%s: series %s: %w", path, one.Series, err)
 		}
 	}
-	return &history{Queryable: database, start: start, end: end}, nil
+	return &history{Queryable: database, start: start, end: end, down: written.Down}, nil
 }
 
 // openScratch returns an empty database that takes samples of any time, of one series after the other.
