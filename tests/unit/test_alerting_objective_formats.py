@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -199,14 +200,14 @@ def read(folder: Path, text: str) -> Catalog:
     return load_catalog(written(folder, text))
 
 
-def counted(catalog: Catalog) -> list[tuple[str, str, dict[str, str]]]:
-    """Return what the objectives of the file are made of, without labels that only the project's own format has."""
+def _with(found: Mapping[str, str], *, labels: bool) -> dict[str, str]:
+    return {key: text for key, text in found.items() if labels or key != "grade"}
+
+
+def counted(catalog: Catalog, *, labels: bool = True) -> list[tuple[str, str, dict[str, str]]]:
+    """Return what the objectives of the file are made of. OpenSLO has no `labels` of alerts."""
     return [
-        (
-            str(rule.rule.record),
-            rule.rule.expr,
-            {key: value for key, value in rule.rule.labels.items() if key != "grade"},
-        )
+        (str(rule.rule.record), rule.rule.expr, _with(rule.rule.labels, labels=labels))
         for rule in catalog.rules.rules
         if rule.document.file == FILE
     ]
@@ -216,7 +217,7 @@ def counted(catalog: Catalog) -> list[tuple[str, str, dict[str, str]]]:
 def test_a_file_counts_what_the_same_objectives_in_the_own_format_count(tmp_path: Path, name: str) -> None:
     own, other = read(tmp_path / "own", OWN), read(tmp_path / "other", FILES[name])
 
-    assert counted(other) == counted(own)
+    assert counted(other, labels=name != "openslo") == counted(own, labels=name != "openslo")
     assert len(counted(own)) == 6
 
 
@@ -233,13 +234,6 @@ def test_what_is_not_carried_over_is_named(tmp_path: Path, name: str) -> None:
         assert "is not carried over: " in notice.message
 
 
-def test_labels_of_alerts_are_carried_over(tmp_path: Path) -> None:
-    for name in ("sloth", "resource", "pyrra"):
-        rules = read(tmp_path / name, FILES[name]).rules
-
-        assert rules.recordings["orion:objective:error_budget"][-1].rule.labels["grade"] == "gold"
-
-
 NATIVE_SERIES = """
   http_request_seconds:
     exporter: services
@@ -247,6 +241,25 @@ NATIVE_SERIES = """
     labels: [service]
     description: Seconds that requests took.
 """
+
+
+def test_a_service_is_told_by_a_label_or_by_the_selector(tmp_path: Path) -> None:
+    for name, matcher in (("service", 'service="orders"'), ("job", 'job="orders"')):
+        text = PYRRA.split("---\n", maxsplit=1)[0].replace(", pyrra.dev/service: orders", "")
+        text = text.replace("{metric: http_requests_total}", f"{{metric: 'http_requests_total{{{matcher}}}'}}")
+        objectives = read(tmp_path / name, text).objectives
+        assert objectives is not None
+
+        assert [one.service for _, _, one in objectives.named()] == ["orders"]
+
+
+def test_labels_that_are_no_text_are_read_as_sloth_reads_them(tmp_path: Path) -> None:
+    rules = read(tmp_path, SLOTH.replace("{grade: gold}", "{grade: 2, checked: true, part: 0.5}")).rules
+    budget = rules.recordings["orion:objective:error_budget"][-1].rule
+
+    assert budget.labels.items() >= {"grade": "2", "checked": "true", "part": "0.5"}.items()
+
+
 EVENTS = "        total_query: sum(rate(http_requests_total[{{ .window }}]))\n"
 WITH_PLUGIN = "    sli:\n      plugin: {id: x}\n      events:"
 PART = 'metric: \'http_requests_total{code=~"5..|429"'
@@ -270,6 +283,7 @@ REFUSED = [
     ),
     ("resource", "/ sum", "+ sum", "spec.slos.0.sli.raw.errorRatioQuery: found"),
     ("resource", "kind: PrometheusServiceLevel", "kind: Other", "apiVersion: found apiVersion: "),
+    ("pyrra", "errors: {metric: 'http_requests", "errors: {metric: 'orders_rejected", "errors.metric: found {'total'"),
     ("pyrra", "window: 30d", "window: 36h", 'spec.window: found "36h"; whole days, from 1d to 90d'),
     ("pyrra", ", pyrra.dev/service: orders", "", "metadata.labels: names no service of the catalog"),
     ("pyrra", "absent: false", "disabled: true", "spec.alerting.disabled: turns alerts off"),
@@ -368,7 +382,7 @@ def test_slices_native_histograms_and_calendar_months_are_carried_over(tmp_path:
         root = written(tmp_path / name, text)
         scraped = root / "rules/scraped_series.yaml"
         scraped.write_text(scraped.read_text() + (NATIVE_SERIES if "http_request_seconds" in text else ""))
-        found.append(counted(load_catalog(root)))
+        found.append(counted(load_catalog(root), labels=other == NATIVE))
 
     assert found[0] == found[1]
 

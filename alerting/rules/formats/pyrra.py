@@ -10,7 +10,7 @@ from alerting.rules.formats.queries import require_service
 from alerting.rules.formats.translation import Translation, in_days, not_a_query, share
 from alerting.rules.promql.event_query import Count, Part, indicator_of
 from alerting.rules.promql.selector import read_selector
-from alerting.rules.series import SERVICE
+from alerting.rules.series import JOB, SERVICE
 from alerting.source.durations import DurationOverZero, milliseconds
 from alerting.source.fields import ClosedModel
 from alerting.source.problems import Place
@@ -235,16 +235,17 @@ class _Reading:
             fields["group_by",] = (list(grouping), self.place("spec", "indicator", kind, "grouping"))
 
     def _service(self, fields: dict[FieldPath, tuple[object, Place]], selector: str, place: Place) -> None:
-        """Add the service: the one that a label names, else the one that the selector names."""
+        """Add the service: the one that a label names, else the one that the selector names, as service or as job."""
         label = f"{PROPAGATED}{SERVICE}"
         if label in self.metadata.labels:
             fields["service",] = (self.metadata.labels[label], self.place("metadata", "labels", label))
             return
         try:
-            service = read_selector(selector).value_of(SERVICE)
+            read = read_selector(selector)
         except ValueError as error:
             self.translation.refuse(place, not_a_query(selector, error))
             return
+        service = read.value_of(SERVICE) or read.value_of(JOB)
         if service is None:
             message = f"names no service of the catalog. Add the label `{label}: SERVICE` to `metadata.labels:`"
             self.translation.refuse(self.place("metadata", "labels"), message)

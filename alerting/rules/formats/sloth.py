@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, BeforeValidator, Field
 
 from alerting.rules.formats.queries import Indicator, counted_events, counted_ratio
 from alerting.rules.formats.translation import Translation, share
@@ -19,7 +19,16 @@ from alerting.source.yaml_source import Document, FieldPath
 
 VERSION = "prometheus/v1"
 API_VERSION, KIND = "sloth.slok.dev/v1", "PrometheusServiceLevel"
-Labels = Mapping[str, str]
+
+
+def _as_go_reads_it(value: object) -> object:
+    """Return a value of a label as text: Sloth's own reader makes a text of a number and of true."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.10g}" if isinstance(value, int | float) else value
+
+
+Labels = Mapping[str, Annotated[str, BeforeValidator(_as_go_reads_it)]]
 _ALERTS = 'its alerts are HighErrorBudgetBurn and SlowErrorBudgetBurn with the label objective="{name}"'
 _PLUGIN = "is a plugin of Sloth, which is a program of Sloth's own; allowed: {instead}"
 

@@ -69,7 +69,8 @@ class Translation:
         self.origins[path] = origin
         for inner, (value, place) in fields.items():
             _put(entry, inner, value)
-            self.origins[(*path, *inner)] = place
+            for length in range(1, len(inner) + 1):
+                self.origins[(*path, *inner[:length])] = place
         self.objectives[name] = entry
 
     def result(self) -> tuple[TranslatedDocument, ObjectivesFile]:
