@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -374,6 +375,7 @@ def _days(period: str) -> str:
     return PERIOD if period == MONTH_PERIOD else period
 
 
+@lru_cache(maxsize=128)
 def _workbook_pairs(period: str) -> tuple[tuple[WindowPair, ...], tuple[WindowPair, ...]]:
     days = _days(period)
     return scaled_pairs(PAGE_PAIRS, days, TICK), scaled_pairs(TICKET_PAIRS, days, STAGE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
@@ -26,6 +27,7 @@ TOO_LONG = "a duration of less than 292 years is allowed"
 _UNITS = ("y", "w", "d", "h", "m", "s", "ms")
 
 
+@lru_cache(maxsize=1024)  # a catalog has few durations, and says each of them thousands of times
 def milliseconds(text: str) -> int:
     """Return how long a duration is, in milliseconds.
 

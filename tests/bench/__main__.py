@@ -17,14 +17,18 @@ from sandbox.service import ServiceFailed
 from tests.bench.apply import APPLY_FIGURES, applied
 from tests.bench.catalog import ROOT
 from tests.bench.cost import COST_FIGURES, cost_figures
+from tests.bench.delays import DELAY_FIGURES, delays
+from tests.bench.errors import ERROR_FIGURES, errors
 from tests.bench.figures import Figure, print_figures, write_figures
 from tests.bench.function import function_import
 from tests.bench.functions import FUNCTION_FIGURES, function_figures
+from tests.bench.generation import GENERATION_FIGURES, generation
 from tests.bench.growth import GROWTH_FIGURES, growth
 from tests.bench.hops import HopMissing
 from tests.bench.limits_storm import LIMITS_FIGURES
 from tests.bench.preview import SIZES, previews
 from tests.bench.reload import RELOAD, reloads
+from tests.bench.rounds import ROUND_FIGURES, rounds
 from tests.bench.samples import SAMPLES_FIGURES, samples
 from tests.bench.sandbox import SANDBOX_FIGURES, real_time_figures, sandbox_figures
 from tests.bench.simulated import SIMULATION_FIGURES, simulation_figures
@@ -38,6 +42,10 @@ NAMES = (
     *GROWTH_FIGURES,
     *SIZE_FIGURES,
     *SAMPLES_FIGURES,
+    *ERROR_FIGURES,
+    *DELAY_FIGURES,
+    *GENERATION_FIGURES,
+    *ROUND_FIGURES,
     RELOAD,
     *APPLY_FIGURES,
     "function_import",
@@ -90,6 +98,10 @@ def _measured(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     yield from growth(wanted)
     yield from sizes(wanted)
     yield from samples(wanted)
+    yield from errors(wanted)
+    yield from delays(wanted)
+    yield from generation(wanted)
+    yield from rounds(wanted)
     yield from reloads(wanted)
     yield from applied(wanted, _tell)
     yield from function_import(wanted)

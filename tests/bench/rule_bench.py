@@ -33,7 +33,7 @@ class MadeUpSeries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupCost:
-    """One evaluation of a group. `interval` and `seconds` are seconds."""
+    """One evaluation of a group: the samples that it reads, or the `seconds` of processor time that it takes."""
 
     name: str
     interval: float
@@ -64,7 +64,7 @@ def samples_of(rules: Sequence[Path], series: Sequence[MadeUpSeries]) -> list[Gr
 def rounds_of(
     rules: Sequence[Path], series: Sequence[MadeUpSeries], *, days: float, rounds: int = 3
 ) -> list[GroupCost]:
-    """Return the seconds that Prometheus' rule manager takes for one evaluation of each group, the median of some."""
+    """Return the processor time of Prometheus' rule manager for one evaluation of each group, the median of some."""
     return _costs(_run({"mode": "rounds", "history": days * DAY, "rounds": rounds}, rules, series))
 
 

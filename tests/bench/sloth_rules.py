@@ -41,10 +41,20 @@ class SlothObjective:
 
 
 def sloth_rules(folder: Path, objectives: Iterable[SlothObjective]) -> Path:
-    """Write Sloth's file of objectives, have Sloth generate, and return the rule file."""
+    """Write Sloth's file of objectives, have Sloth generate, and return the rules as a file that Prometheus reads."""
     source, made = write_sloth(folder / "sloth.yml", objectives), folder / "sloth.rules.yml"
     subprocess.run(generate_command(source, made), check=True, capture_output=True)
+    made.write_text(one_document(made.read_text()))
     return made
+
+
+def one_document(rules: str) -> str:
+    """Return all groups in one document: Sloth writes one for each objective, and Prometheus reads the first."""
+    return "groups:\n" + "".join(
+        document.partition("\ngroups:\n")[2].rstrip("\n") + "\n"
+        for document in f"\n{rules}".split("\n---\n")
+        if document.strip()
+    )
 
 
 def write_sloth(path: Path, objectives: Iterable[SlothObjective]) -> Path:

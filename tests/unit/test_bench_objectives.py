@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from alerting.build import load_catalog
+from alerting.rules.burn_rates import PAGE_PAIRS
 from tests.bench import objective_rules
+from tests.bench.counted_traffic import CountedTraffic, days_and_nights, noon
+from tests.bench.delays import BURNS, Burn, burning_traffic, first_seen, workbook_query
+from tests.bench.errors import percent_off
+from tests.bench.generation import Process, least, measured
 from tests.bench.objective_rules import requests, write_objectives
 from tests.bench.pyrra_rules import PyrraObjective, pyrra_groups, windows
 from tests.bench.rule_bench import DAY, END, GroupCost, per_minute, per_round
-from tests.bench.sloth_rules import SlothObjective, write_sloth
+from tests.bench.sloth_rules import SlothObjective, one_document, write_sloth
 
 
 def cost(interval: float, samples: int = 0, seconds: float = 0.0) -> GroupCost:
@@ -56,6 +63,14 @@ def test_sloth_is_given_a_document_for_each_objective(tmp_path: Path) -> None:
     assert queries["error_query"] == 'sum(rate(http_requests_total{service="s0",code=~"5.."}[{{.window}}]))'
 
 
+def test_the_groups_of_all_of_sloths_documents_are_read() -> None:
+    written = "".join(f"\n---\n# Generated.\n\ngroups:\n- name: {name}\n  rules: []\n" for name in "ab")
+
+    read = yaml.safe_load(one_document(written))
+
+    assert [group["name"] for group in read["groups"]] == ["a", "b"]
+
+
 def test_a_third_of_the_counters_are_of_failures_and_end_with_the_history() -> None:
     series = list(requests("orders", series=15, days=3))
 
@@ -70,3 +85,72 @@ def test_the_objectives_that_are_written_are_valid_and_as_many_as_were_asked_for
     assert catalog.objectives is not None
     assert len(list(catalog.objectives.named())) == 20
     assert {objective_rules.service_name(number) for number in range(5)} <= set(catalog.services)
+
+
+def test_counted_traffic_is_what_its_counters_say_after_resets_too() -> None:
+    traffic = CountedTraffic(total=[10, 20, 30, 40], failed=[1, 0, 3, 4])
+
+    answered, failed = traffic.counters("orders", resets=[2])
+
+    assert answered.values == [9, 29, 27, 63]
+    assert failed.values == [1, 1, 3, 7]
+    assert answered.start + 3 * answered.step < END < answered.start + 4 * answered.step
+    assert traffic.failed_share(2 * 15) == 7 / 70
+
+
+def test_a_day_has_a_hundredfold_of_requests_at_noon_all_of_which_fail_in_an_outage() -> None:
+    outage = noon(1, minutes=30)
+    traffic = days_and_nights(3, [outage])
+
+    assert len(outage) == 120
+    assert 60 < max(traffic.total) / min(traffic.total) < 140
+    assert all(traffic.failed[scrape] == traffic.total[scrape] > 800 for scrape in outage)
+    assert len(traffic.total) == (2 * 24 + 15) * 240
+    healthy = sum(traffic.failed) - sum(traffic.failed[scrape] for scrape in outage)
+    assert 0.0002 < healthy / sum(traffic.total) < 0.001
+
+
+def test_a_distance_is_a_share_of_what_is_exact() -> None:
+    assert percent_off(0.99, 1.0) == pytest.approx(1)
+    assert percent_off(1.01, 1.0) == pytest.approx(1)
+
+
+def test_what_burns_is_preceded_by_healthy_days_and_ends_with_the_history() -> None:
+    traffic = burning_traffic(Burn(name="outage", urgency="page", share=0.5, hours=1), 3600)
+
+    assert set(traffic.failed[: 3 * DAY // 15]) == {0}
+    assert set(traffic.failed[3 * DAY // 15 :]) == {5000}
+    assert len(traffic.total) == (3 * DAY + 3600) // 15
+
+
+def test_each_burn_is_over_a_factor_of_its_pairs_and_the_queries_are_the_workbooks() -> None:
+    for burn in BURNS:
+        assert burn.share / 0.001 > 1
+    query = workbook_query(PAGE_PAIRS)
+
+    assert "> 14.4 * 0.001 and" in query
+    assert query.count("rate(http_requests_total{}[5m])") == 1
+    assert query.count(" or ") == 1
+
+
+def test_a_burn_that_nothing_sees_is_no_delay() -> None:
+    answer = [({}, [(60.0, 1.0), (90.0, 1.0)]), ({}, [(30.0, 1.0)])]
+
+    assert first_seen(answer, BURNS[0]) == 30.0
+    with pytest.raises(ValueError, match="detection_delay_outage_page: nothing was seen within"):
+        first_seen([], BURNS[0])
+
+
+def test_of_several_runs_the_least_time_and_the_least_memory_count() -> None:
+    runs = [Process(seconds=2, mebibytes=10), Process(seconds=1, mebibytes=20)]
+
+    assert least(iter(runs)) == Process(seconds=1, mebibytes=10)
+
+
+def test_a_process_is_measured_whole() -> None:
+    small = measured([sys.executable, "-c", ""])
+    large = measured([sys.executable, "-c", "bytearray(200 * 1024 * 1024)"])
+
+    assert 190 < large.mebibytes - small.mebibytes < 220
+    with pytest.raises(subprocess.CalledProcessError):
+        measured([sys.executable, "-c", "raise SystemExit(3)"])

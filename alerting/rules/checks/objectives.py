@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import assert_never
 
 from alerting.catalog import SERVICES, Catalog
@@ -166,12 +167,17 @@ def _window_problems(
 ) -> Iterator[Problem]:
     for urgency, pairs, unit in (("page", windows.page, TICK), ("ticket", windows.ticket, STAGE)):
         for position, pair in enumerate(pairs):
-            place = document.place((*path, "windows", urgency, position))
             for message in _pair_messages(pair, unit, pair.period, target):
+                place = document.place((*path, "windows", urgency, position))
                 yield Problem(place, f"{pair.long} and {pair.short} at {pair.factor:.4g} times the budget: {message}")
 
 
-def _pair_messages(pair: WindowPair, unit: str, period: str, target: float | None) -> Iterator[str]:
+@lru_cache(maxsize=1024)  # most objectives have the windows and the target of many others
+def _pair_messages(pair: WindowPair, unit: str, period: str, target: float | None) -> tuple[str, ...]:
+    return tuple(_pair_problems(pair, unit, period, target))
+
+
+def _pair_problems(pair: WindowPair, unit: str, period: str, target: float | None) -> Iterator[str]:
     short, long, whole = milliseconds(pair.short), milliseconds(pair.long), milliseconds(period)
     if short >= long:
         yield "the short window is not below the long one; allowed: shorter, such as a twelfth. Change one of them"

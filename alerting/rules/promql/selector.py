@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 
 import promql_parser as promql
 
@@ -56,6 +57,7 @@ class Selector:
         return f"{self.name}{{{inside}}}" if inside else self.name
 
 
+@lru_cache(maxsize=4096)  # a selector is read by each check of its objective
 def read_selector(text: str) -> Selector:
     """Read a selector. Raises `ValueError` with what is allowed if it is anything else, or has no name of its own."""
     return selector_of(compiled(text).tree)

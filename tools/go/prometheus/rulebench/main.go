@@ -48,7 +48,7 @@ type query struct {
 	Step       float64 `json:"step"`
 }
 
-// groupCost is what one evaluation of a group takes.
+// groupCost is what one evaluation of a group takes: samples that are read, or seconds of processor time.
 type groupCost struct {
 	Name     string  `json:"name"`
 	Interval float64 `json:"interval"`

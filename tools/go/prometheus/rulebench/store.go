@@ -50,7 +50,7 @@ func (s *series) time(index int) int64 {
 
 func (s *series) value(index int) float64 {
 	if s.values != nil {
-		return s.values[index]
+		return s.values[min(index, len(s.values)-1)] // a scrape after the last value finds that again
 	}
 	return s.first + float64(index)*s.each
 }
