@@ -60,7 +60,10 @@ class Selector:
 @lru_cache(maxsize=4096)  # a selector is read by each check of its objective
 def read_selector(text: str) -> Selector:
     """Read a selector. Raises `ValueError` with what is allowed if it is anything else, or has no name of its own."""
-    return selector_of(compiled(text).tree)
+    tree = compiled(text).tree
+    if tree is None and any(placeholder in text for placeholder in _PLACEHOLDERS):
+        raise ValueError(NO_PLACEHOLDER)
+    return selector_of(tree)
 
 
 def selector_of(tree: promql.Expr | None) -> Selector:
