@@ -15,6 +15,7 @@ from alerting.build import load_platform
 from cli.check import linter_environment
 from tests.alerting_data import copied_root, settings, write_rules
 from tests.objective_counting import TICK_SECONDS, TICKS_OF_A_STAGE, at, ticks, values
+from tests.objective_promtool import evaluation_order
 from tools.paths import tool
 
 OBJECTIVE = """\
@@ -45,13 +46,15 @@ def moment(second: float) -> str:
     return datetime.fromtimestamp(second, UTC).isoformat()
 
 
-def render(folder: Path, corrections: str) -> Path:
+def render(folder: Path, corrections: str, objective: str = OBJECTIVE) -> Path:
     root = copied_root(folder / "root")
-    (root / "rules/objectives/day.yaml").write_text(OBJECTIVE)
+    (root / "rules/objectives/day.yaml").write_text(objective)
     (root / "catalog/corrections.yaml").write_text(corrections)
     rules = folder / "rules"
     rules.mkdir()
-    write_rules(load_platform(root, settings()), rules)
+    stack = settings()
+    kept = stack.monitoring.model_copy(update={"retention": "40d"})
+    write_rules(load_platform(root, stack.model_copy(update={"monitoring": kept})), rules)
     return rules
 
 
@@ -59,7 +62,7 @@ def promtool(rules: Path, start: int, series: list[dict[str, str]], checks: list
     test = {
         "rule_files": [str(rules / "slo.yaml")],
         "evaluation_interval": "5m",
-        "group_eval_order": ["orion.slo.events.orders-day", "orion.slo.budget", "orion.slo.alerts"],
+        "group_eval_order": evaluation_order(rules),
         "tests": [
             {"interval": "30s", "start_timestamp": start, "input_series": series, "promql_expr_test": checks},
         ],
@@ -74,6 +77,52 @@ def promtool(rules: Path, start: int, series: list[dict[str, str]], checks: list
 def expect(expression: str, tick: int, *samples: tuple[str, float]) -> dict[str, Any]:
     exact = [{"labels": labels, "value": value} for labels, value in samples]
     return {"expr": expression, "eval_time": at(tick), "exp_samples": exact}
+
+
+MONTHLY = """\
+objectives:
+  monthly:
+    description: Orders are answered, by the month.
+    service: orders
+    objective: 0.99
+    period: month
+    time_zone: Europe/Berlin
+    sli: {ratio: {total: http_requests_total, bad: 'http_requests_total{code="500"}'}}
+"""
+OF_MONTH = """\
+corrections:
+  moved: {objective: monthly, since: "%s", until: "%s", reason: It is moved, owner: platform}
+"""
+
+
+def test_of_a_span_over_a_months_end_each_month_leaves_out_its_own(tmp_path: Path) -> None:
+    """The month ends two hours after the start, in the middle of the span. Ten events in each tick, one of them bad."""
+    start = int(datetime(2026, 10, 31, 21, tzinfo=UTC).timestamp())
+    begin, end = 90 * 60, 160 * 60
+    length, ends = ticks("5h"), {"202610": ticks("2h"), "202611": ticks("5h")}
+    series: list[dict[str, str]] = []
+    ticks_of = {"202610": range(ticks("2h")), "202611": range(ticks("2h"), length)}
+    for events, each in (("total", 10), ("bad", 1)):
+        for month in ends:
+            name = f"orion:objective_{events}:month30s"
+            labels = f'{{service="orders", objective="monthly", time_zone="Europe/Berlin", month="{month}"}}'
+            samples = [each if tick in ticks_of[month] else None for tick in range(length)]
+            series.append({"series": f"{name}{labels}", "values": values(samples)})
+    checks: list[dict[str, Any]] = []
+    for now in range(ticks("1h"), length, TICKS_OF_A_STAGE):
+        month = "202610" if now < ticks("2h") else "202611"
+        stages = (range(last - TICKS_OF_A_STAGE, last) for last in range(0, now + 1, TICKS_OF_A_STAGE))
+        kept = [stage for stage in stages if not Counted.holds_one_of(stage, begin, end)]
+        counted = sum(tick in ticks_of[month] for stage in kept for tick in stage)
+        for events, each in (("total", 10), ("bad", 1)):
+            name = f'orion:objective_{events}:increase_month{{service="orders", objective="monthly"}}'
+            expected = [(name, float(counted * each))]
+            if month == "202611" and now < ticks("2h") + 2 * TICKS_OF_A_STAGE:
+                continue  # no stage of the new month is there yet
+            checks.append(expect(name, now, *expected))
+    written = OF_MONTH % (moment(start + begin), moment(start + end))
+    promtool(render(tmp_path, written, MONTHLY), start, series, checks)
+    assert len(checks) > 2 * 12 * 3
 
 
 class Counted:
@@ -93,10 +142,10 @@ class Counted:
         """Return the ticks of each stage that is counted in the period that ends with a tick."""
         ends = range(max(0, now - DAY + TICKS_OF_A_STAGE), now + 1, TICKS_OF_A_STAGE)
         every = (range(end - TICKS_OF_A_STAGE, end) for end in ends if end > 0)
-        return [stage for stage in every if not any(self._holds_one_of(stage, *span) for span in self.spans)]
+        return [stage for stage in every if not any(self.holds_one_of(stage, *span) for span in self.spans)]
 
     @staticmethod
-    def _holds_one_of(stage: range, since: float, until: float) -> bool:
+    def holds_one_of(stage: range, since: float, until: float) -> bool:
         """Say whether a stage holds an event after `since` and until `until`: its first tick begins 30 s before it."""
         return (stage[0] - 1) * TICK_SECONDS < until and stage[-1] * TICK_SECONDS > since
 

@@ -8,12 +8,13 @@ from itertools import combinations
 
 from alerting.catalog import Catalog
 from alerting.rules.corrections import APART, CORRECTIONS, CorrectionEntry, affected
-from alerting.rules.objectives import MONTH_PERIOD
+from alerting.rules.objectives import MONTH_PERIOD, MONTH_RANGE
 from alerting.rules.sources.objectives import objective_periods
 from alerting.source.durations import milliseconds
 from alerting.source.problems import Place, Problem, listed, not_allowed, shown
 from alerting.source.yaml_source import Document
 
+SHORTEST_MONTH = "28d"
 ROOM = timedelta(minutes=15)
 """By how much a correction has to be shorter than the period: what is left out are whole stages of five minutes."""
 
@@ -31,13 +32,15 @@ def correction_problems(catalog: Catalog) -> Iterator[Problem]:
         found = list(affected(entry, periods))
         if not found:
             yield _unknown(document, name, entry, list(periods))
-        elif months := [f"{one[0]} {one[1]}" for one, period in found if period == MONTH_PERIOD]:
-            message = f"the period of {listed(months)} is a calendar month; allowed: objectives with a period of days"
-            yield Problem(document.place(("corrections", name)), f"{message}. Name those, each by a correction")
         else:
-            shortest = min((period for _, period in found), key=milliseconds)
+            shortest = min((_least(period) for _, period in found), key=milliseconds)
             yield from _length_problems(entry, document.place(("corrections", name, "until")), shortest)
     yield from _overlap_problems(catalog, list(periods))
+
+
+def _least(period: str) -> str:
+    """Return the shortest that a period is."""
+    return SHORTEST_MONTH if period == MONTH_PERIOD else period
 
 
 def _unknown(document: Document, name: str, entry: CorrectionEntry, known: Collection[tuple[str, str]]) -> Problem:
@@ -83,8 +86,8 @@ def ended_corrections(catalog: Catalog, now: datetime) -> Iterator[Problem]:
         return
     periods = objective_periods(catalog.objectives, catalog.services)
     for name, entry in catalog.corrections.items():
-        days = [period for _, period in affected(entry, periods) if period != MONTH_PERIOD]
-        longest = max(map(milliseconds, days), default=0)
+        ranges = (MONTH_RANGE if period == MONTH_PERIOD else period for _, period in affected(entry, periods))
+        longest = max(map(milliseconds, ranges), default=0)
         if entry.last_stage + longest / 1000 < now.timestamp():
             message = "lies in no period of an objective any more, so that it does nothing. Remove it"
             yield Problem(catalog.documents[CORRECTIONS].place(("corrections", name)), message)

@@ -11,13 +11,12 @@ lasts, and while it leaves the period at the other end, it is a subquery as long
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from alerting.rules.burn_rates import STAGE
 from alerting.rules.corrections import CorrectionEntry, affected
 from alerting.rules.model import Rule
-from alerting.rules.objectives import MONTH_PERIOD
 from alerting.rules.series import CORRECTION, OBJECTIVE, SERVICE
 from alerting.source.durations import milliseconds, written
 
@@ -45,54 +44,92 @@ class Correction:
 def corrections_of(
     entries: Mapping[str, CorrectionEntry], objectives: Mapping[tuple[str, str], str]
 ) -> tuple[Correction, ...]:
-    """Return each correction for each period of the objectives that it is about. `objectives` have their periods.
-
-    A calendar month has none, which the checks refuse.
-    """
+    """Return each correction for each period of the objectives that it is about. `objectives` have their periods."""
     return tuple(
         Correction(name=name, entry=entry, period=period)
         for name, entry in entries.items()
         for period in dict.fromkeys(period for _, period in affected(entry, objectives))
-        if period != MONTH_PERIOD
     )
 
 
-def left_out_rules(record: str, stage: str, some: Sequence[Correction], share_of: int | None = None) -> Iterator[Rule]:
-    """Yield what corrections leave out of the sum of a series of stages over their period, one rule each.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectedSum:
+    """The names of a sum, of it before it is corrected, and of what corrections leave out of it."""
 
-    With `share_of` it is divided by that number of stages.
-    """
-    for correction in some:
-        expression = _left_out(correction, f"{stage}{correction.selector()}")
-        if share_of is not None:
-            expression = f"({expression}) / {share_of}"
-        yield Rule(record=record, expr=expression, labels={CORRECTION: correction.name})
+    total: str
+    uncorrected: str
+    left_out: str
+
+    def rules(
+        self,
+        summed: str,
+        left_out: Callable[[Correction], str],
+        corrections: Sequence[Correction],
+        *,
+        least: float | None = None,
+    ) -> Iterator[Rule]:
+        """Yield the recordings: of the sum alone if nothing is corrected, else of all three.
+
+        What is left out is negative nowhere; rounding may take a share below its `least`.
+        """
+        if not corrections:
+            yield Rule(record=self.total, expr=summed)
+            return
+        yield Rule(record=self.uncorrected, expr=summed)
+        for correction in corrections:
+            labels = {CORRECTION: correction.name}
+            yield Rule(record=self.left_out, expr=left_out(correction), labels=labels)
+        rest = f"({self.uncorrected} - sum without ({CORRECTION}) ({self.left_out}))\nor {self.uncorrected}"
+        yield Rule(record=self.total, expr=rest if least is None else f"clamp_min({rest}, {least:g})")
 
 
-def corrected(uncorrected: str, left_out: str) -> str:
-    """Return a sum without what corrections leave out of it."""
-    return f"({uncorrected} - sum without ({CORRECTION}) ({left_out}))\nor {uncorrected}"
-
-
-def _left_out(correction: Correction, stages: str) -> str:
+def left_out_of_days(correction: Correction, stages: str) -> str:
+    """Return what a correction leaves out of the sum of a series of stages over a period of days."""
     start, end = correction.entry.first_stage_after, correction.entry.last_stage
-    length = round((end - start) * 1000)
     period = milliseconds(correction.period)
-    within = f"({stages} and (timestamp({stages}) > {_seconds(start)} <= {_seconds(end)}))"
-    leaving = start + period / 1000
+    length, leaving = _length(correction), start + period / 1000
+    steps, offset = f"{written(length)}:{STAGE}", written(period - length - _BEHIND)
+    rest = f"sum_over_time({_within(correction, stages)}[{steps}] offset {offset})"
     parts = (
-        (f"sum_over_time({stages}[{written(length)}] @ {_seconds(end)})", end, leaving),
-        (f"sum_over_time({within}[{written(length + _BEHIND)}:{STAGE}] offset -{written(_BEHIND)})", start, end),
-        (
-            f"sum_over_time({within}[{written(length)}:{STAGE}] offset {written(period - length - _BEHIND)})",
-            leaving,
-            end + period / 1000,
-        ),
+        (_whole(correction, stages), end, leaving),
+        (_until_now(correction, stages), start, end),
+        (rest, leaving, end + period / 1000),
     )
-    return "\nor ".join(
-        f"({expression} and on () (vector(time()) >= {_seconds(since)} < {_seconds(until)}))"
-        for expression, since, until in parts
-    )
+    return "\nor ".join(_between(*part) for part in parts)
+
+
+def left_out_of_month(correction: Correction, stages: str) -> str:
+    """Return what a correction leaves out of the sums of series of stages, of each month its own."""
+    start, end = correction.entry.first_stage_after, correction.entry.last_stage
+    whole = f"({_whole(correction, stages)} and on () (vector(time()) >= {_seconds(end)}))"
+    return f"{whole}\nor {_between(_until_now(correction, stages), start, end)}"
+
+
+def _length(correction: Correction) -> int:
+    return round((correction.entry.last_stage - correction.entry.first_stage_after) * 1000)
+
+
+def _within(correction: Correction, stages: str) -> str:
+    """Return the stages of the span, for a subquery."""
+    limits = f"> {_seconds(correction.entry.first_stage_after)} <= {_seconds(correction.entry.last_stage)}"
+    selected = f"{stages}{correction.selector()}"
+    return f"({selected} and (timestamp({selected}) {limits}))"
+
+
+def _whole(correction: Correction, stages: str) -> str:
+    """Return the sum of a span that is over."""
+    length, end = written(_length(correction)), _seconds(correction.entry.last_stage)
+    return f"sum_over_time({stages}{correction.selector()}[{length}] @ {end})"
+
+
+def _until_now(correction: Correction, stages: str) -> str:
+    """Return the sum of a span that lasts."""
+    length = written(_length(correction) + _BEHIND)
+    return f"sum_over_time({_within(correction, stages)}[{length}:{STAGE}] offset -{written(_BEHIND)})"
+
+
+def _between(expression: str, since: float, until: float) -> str:
+    return f"({expression} and on () (vector(time()) >= {_seconds(since)} < {_seconds(until)}))"
 
 
 def _seconds(moment: float) -> str:

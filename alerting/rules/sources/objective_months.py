@@ -8,7 +8,7 @@ of the month, whatever it has of days and hours, and nothing of the month before
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import pairwise
@@ -30,6 +30,7 @@ from alerting.rules.series import (
     SERVICE,
     TIME_ZONE,
 )
+from alerting.rules.sources.objective_corrections import CorrectedSum, Correction, left_out_of_month
 from alerting.source.durations import milliseconds
 
 YEARS = range(2024, 2044)
@@ -74,7 +75,7 @@ def month_tick_rules() -> Iterator[Rule]:
         )
 
 
-def month_stage_rules() -> Iterator[Rule]:
+def month_stage_rules(corrections: Sequence[Correction] = ()) -> Iterator[Rule]:
     """Yield what is recorded every five minutes: the events since the month began, and how much of it is known."""
     last = f"[{STAGE}] offset {TICK}"
     ticks_of_a_stage = milliseconds(STAGE) // milliseconds(TICK)
@@ -82,17 +83,41 @@ def month_stage_rules() -> Iterator[Rule]:
     for events in (OBJECTIVE_BAD, OBJECTIVE_TOTAL):
         stage = f"{events}:month{STAGE}"
         yield Rule(record=stage, expr=f"sum_over_time({events}:month{TICK}{last})")
-        yield Rule(
-            record=f"{events}:increase_month",
-            expr=f"sum without ({TIME_ZONE}, {MONTH}) (sum_over_time({stage}[{MONTH_RANGE}]) {_IN_MONTH})",
+        names = CorrectedSum(
+            total=f"{events}:increase_month",
+            uncorrected=f"{events}:uncorrected_month",
+            left_out=f"{events}:corrected_month",
         )
+        yield from names.rules(_of_month(f"sum_over_time({stage}[{MONTH_RANGE}])"), _left_out(stage), corrections)
     yield Rule(record=covered, expr=f"count_over_time({OBJECTIVE_TOTAL}:month{TICK}{last}) / {ticks_of_a_stage}")
-    known = f"sum without ({MONTH}) (sum_over_time({covered}[{MONTH_RANGE}]) {_IN_MONTH})"
-    share = f"{known} * {milliseconds(STAGE) // 1000} / on ({TIME_ZONE}) group_left () {MONTH_SECONDS}"
-    yield Rule(
-        record=f"{OBJECTIVE_TOTAL}:covered_month",
-        expr=f"clamp_max(sum without ({TIME_ZONE}) ({share}), 1)",
+    names = CorrectedSum(
+        total=f"{OBJECTIVE_TOTAL}:covered_month",
+        uncorrected=f"{OBJECTIVE_TOTAL}:uncorrected_share_month",
+        left_out=f"{OBJECTIVE_TOTAL}:corrected_share_month",
     )
+    known = _share_of_month(f"sum_over_time({covered}[{MONTH_RANGE}])")
+    yield from names.rules(
+        f"clamp_max({known}, 1)",
+        lambda correction: _share_of_month(f"({left_out_of_month(correction, covered)})"),
+        corrections,
+        least=0,
+    )
+
+
+def _of_month(sums: str) -> str:
+    """Return sums of each month, limited to the present one."""
+    return f"sum without ({TIME_ZONE}, {MONTH}) ({sums} {_IN_MONTH})"
+
+
+def _left_out(stage: str) -> Callable[[Correction], str]:
+    return lambda correction: _of_month(f"({left_out_of_month(correction, stage)})")
+
+
+def _share_of_month(sums: str) -> str:
+    """Return numbers of stages as shares of the present month."""
+    stages = f"sum without ({MONTH}) ({sums} {_IN_MONTH})"
+    share = f"{stages} * {milliseconds(STAGE) // 1000} / on ({TIME_ZONE}) group_left () {MONTH_SECONDS}"
+    return f"sum without ({TIME_ZONE}) ({share})"
 
 
 @cache

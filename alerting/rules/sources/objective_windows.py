@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 from alerting.rules.burn_rates import STAGE, TICK, WindowPair
@@ -36,7 +37,7 @@ from alerting.rules.series import (
     URGENCY,
     WINDOWS,
 )
-from alerting.rules.sources.objective_corrections import Correction, corrected, left_out_rules
+from alerting.rules.sources.objective_corrections import CorrectedSum, Correction, left_out_of_days
 from alerting.rules.sources.objective_months import month_stage_rules, month_tick_rules
 from alerting.source.durations import milliseconds, written_long
 
@@ -234,10 +235,10 @@ def stage_rules(every: WindowSets, corrections: Sequence[Correction] = ()) -> It
     for window in every.of_stages():
         yield _ratio_rule(window)
     if every.time_zones():
-        yield from month_stage_rules()
+        yield from month_stage_rules([one for one in corrections if one.period == MONTH_PERIOD])
     if corrections:
         periods = dict.fromkeys(one.period for one in corrections)
-        shares = (every.of_period(period, all_events(f"corrected_share{period}")) for period in periods)
+        shares = (every.of_period(each, all_events(f"corrected_share{_in_names(each)}")) for each in periods)
         yield rule(OBJECTIVE_CORRECTED, "\nor ".join(shares))
 
 
@@ -246,19 +247,26 @@ def _period_rules(period: str, corrections: Sequence[Correction]) -> Iterator[Ru
     stage, stages = f"stage{STAGE}", milliseconds(period) // milliseconds(STAGE)
     covered = all_events(f"covered{STAGE}")
     for events in (bad_events, all_events):
-        total, uncorrected, left_out = (events(f"{each}{period}") for each in ("increase", "uncorrected", "corrected"))
-        yield rule(uncorrected if corrections else total, f"sum_over_time({events(stage)}[{period}])")
-        if corrections:
-            yield from left_out_rules(left_out, events(stage), corrections)
-            yield rule(total, corrected(uncorrected, left_out))
-    share, uncorrected, left_out = (
-        all_events(f"{each}{period}") for each in ("covered", "uncorrected_share", "corrected_share")
+        names = (events(f"{each}{period}") for each in ("increase", "uncorrected", "corrected"))
+        counted = events(stage)
+        yield from _corrected(*names).rules(
+            f"sum_over_time({counted}[{period}])", partial(_left_out, counted), corrections
+        )
+    names = (all_events(f"{each}{period}") for each in ("covered", "uncorrected_share", "corrected_share"))
+    yield from _corrected(*names).rules(
+        f"clamp_max(sum_over_time({covered}[{period}]) / {stages}, 1)",
+        lambda correction: f"({_left_out(covered, correction)}) / {stages}",
+        corrections,
+        least=0,
     )
-    known = f"clamp_max(sum_over_time({covered}[{period}]) / {stages}, 1)"
-    yield rule(uncorrected if corrections else share, known)
-    if corrections:
-        yield from left_out_rules(left_out, covered, corrections, share_of=stages)
-        yield rule(share, f"clamp_min({corrected(uncorrected, left_out)}, 0)")
+
+
+def _corrected(total: str, uncorrected: str, left_out: str) -> CorrectedSum:
+    return CorrectedSum(total=total, uncorrected=uncorrected, left_out=left_out)
+
+
+def _left_out(stages: str, correction: Correction) -> str:
+    return left_out_of_days(correction, stages)
 
 
 def no_series_rule(every: WindowSets) -> Rule:
