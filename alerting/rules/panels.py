@@ -14,12 +14,25 @@ HEIGHT = 8
 SERVICE_VARIABLE = "service"
 
 
+TAG = "orion"
+"""The tag of every dashboard, by which they link to each other."""
+
+
 def new_dashboard(uid: str, title: str, *, since: str = "now-3h") -> dashboard.Dashboard:
-    """Return a dashboard without panels, of which a person chooses the Prometheus."""
+    """Return a dashboard without panels, of which a person chooses the Prometheus, with a list of the others."""
+    others = (
+        dashboard.DashboardLink("Orion")
+        .type(models.DashboardLinkType.DASHBOARDS)
+        .tags([TAG])
+        .as_dropdown(True)  # noqa: FBT003  (the library's own way to switch on)
+        .include_vars(True)  # noqa: FBT003  (as above)
+        .keep_time(True)  # noqa: FBT003  (as above)
+    )
     return (
         dashboard.Dashboard(f"Orion: {title}")
         .uid(uid)
-        .tags(["orion"])
+        .tags([TAG])
+        .link(others)
         .readonly()
         .time(since, "now")
         .refresh("1m")

@@ -39,6 +39,20 @@ def test_they_are_deployed_as_the_dashboards_of_domains_are() -> None:
     assert set(BUILT) <= deployed
 
 
+def test_every_dashboard_leads_to_all_others_and_keeps_the_chosen_services_and_time() -> None:
+    for one in build_platform(CATALOG, settings()).dashboards:
+        built = json.loads(one.text)
+        (link,) = built["links"]
+
+        assert link["tags"] == built["tags"] == ["orion"]
+        assert (link["type"], link["asDropdown"], link["includeVars"], link["keepTime"]) == (
+            "dashboards",
+            True,
+            True,
+            True,
+        )
+
+
 @pytest.mark.own_catalog
 def test_the_projects_own_catalog_has_every_series_that_is_drawn() -> None:
     assert left_out(load_catalog(ROOT).rules) == {}
