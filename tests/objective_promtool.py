@@ -89,7 +89,12 @@ def run(
     }
     path = rules / "generated_test.yaml"
     path.write_text(json.dumps(test))
-    command = [tool("promtool"), "test", "rules", path]
+    return promtool(path)
+
+
+def promtool(tests: Path) -> subprocess.CompletedProcess[str]:
+    """Run a file of tests."""
+    command = [tool("promtool"), "test", "rules", tests]
     return subprocess.run(command, env=linter_environment(), capture_output=True, text=True, check=False)
 
 
