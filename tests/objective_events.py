@@ -71,7 +71,10 @@ class Instance:
 
 
 def instances(catalog: Catalog) -> tuple[Instance, ...]:
-    """Return all objectives of a catalog: the services' own, then those that are written out."""
+    """Return the objectives of a catalog that count series: the services' own, then those that are written out.
+
+    A composite counts what others count, and has tests of its own.
+    """
     assert catalog.objectives is not None
     file = catalog.objectives.tiers
     own = [
@@ -99,6 +102,7 @@ def instances(catalog: Catalog) -> tuple[Instance, ...]:
             tier=one.tier,
         )
         for _, name, one in catalog.objectives.named()
+        if one.sli is not None
     ]
     return (*own, *written)
 
