@@ -96,7 +96,7 @@ def parse_document(file: str, text: str) -> Document:
     problems: list[Problem] = []
     with _told_as_problems(file, text):
         loader, node = _composed(text)
-        read = _read_node(file, loader, node, problems)
+        read = _read_node(_Reading(file, loader, problems), node)
     if problems:
         raise CatalogError(problems)
     return read
@@ -112,9 +112,10 @@ def parse_documents(file: str, text: str) -> tuple[Document, ...]:
     read: list[Document] = []
     with _told_as_problems(file, text):
         loader, nodes = _composed_all(text)
+        reading = _Reading(file, loader, problems)
         for node in nodes or [None]:
             entries = node.value if isinstance(node, yaml.SequenceNode) else [node]
-            read += [_read_node(file, loader, entry, problems) for entry in entries]
+            read += [_read_node(reading, entry) for entry in entries]
     if problems:
         raise CatalogError(problems)
     return tuple(read)
@@ -138,13 +139,13 @@ def _require_few_values(file: str, text: str) -> None:
                 raise CatalogError([Problem(Place(file=file, line=event.start_mark.line + 1), message)])
 
 
-def _read_node(file: str, loader: yaml.SafeLoader, node: yaml.Node | None, problems: list[Problem]) -> Document:
-    lines: dict[FieldPath, int] = {}
-    data = {} if node is None else _Reading(file, loader, lines, problems).value(node, ())
-    if not isinstance(data, dict) and not problems:
-        place = Place(file=file, line=1 if node is None else node.start_mark.line + 1)
-        problems.append(Problem(place, "found no mapping at the top. Write `key: value` lines"))
-    return Document(file=file, data=data, lines=lines)
+def _read_node(reading: _Reading, node: yaml.Node | None) -> Document:
+    reading.lines = lines = dict[FieldPath, int]()
+    data = {} if node is None else reading.value(node, ())
+    if not isinstance(data, dict) and not reading.problems:
+        place = Place(file=reading.file, line=1 if node is None else node.start_mark.line + 1)
+        reading.problems.append(Problem(place, "found no mapping at the top. Write `key: value` lines"))
+    return Document(file=reading.file, data=data, lines=lines)
 
 
 @contextmanager
@@ -247,14 +248,12 @@ def _all_nodes(loader: yaml.SafeLoader) -> list[yaml.Node]:
 
 
 class _Reading:
-    """Turns YAML nodes into plain data, and keeps their lines."""
+    """Turns YAML nodes into plain data, and keeps their lines. What aliases stand for is counted over all of a file."""
 
-    def __init__(
-        self, file: str, loader: yaml.SafeLoader, lines: dict[FieldPath, int], problems: list[Problem]
-    ) -> None:
+    def __init__(self, file: str, loader: yaml.SafeLoader, problems: list[Problem]) -> None:
         self.file = file
         self.loader = loader
-        self.lines = lines
+        self.lines: dict[FieldPath, int] = {}
         self.problems = problems
         self._above: list[yaml.Node] = []
         self._read: set[yaml.Node] = set()

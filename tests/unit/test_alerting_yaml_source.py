@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from alerting.source import yaml_source
 from alerting.source.problems import CatalogError
-from alerting.source.yaml_source import Document, parse_document
+from alerting.source.yaml_source import Document, parse_document, parse_documents
 from tests.alerting_data import DATA
 
 needs_libyaml = pytest.mark.skipif(not yaml.__with_libyaml__, reason="this PyYAML has only the reader in Python")
@@ -95,3 +95,20 @@ def test_arbitrary_text_that_is_read_in_python_is_read_alike(text: str) -> None:
 def test_a_text_nested_without_end_is_refused(text: str) -> None:
     with pytest.raises(CatalogError, match=r"f\.yaml:1: is (nested too deeply\. Flatten it|not YAML)"):
         parse_document("f.yaml", text)
+
+
+@needs_libyaml
+def test_each_document_of_a_file_and_each_entry_of_a_list_keeps_its_lines() -> None:
+    first, second, third = parse_documents("f.yaml", "---\na: 1\n---\n# words\n- {b: [2, 3]}\n- c:\n    d: 4\n")
+
+    assert [one.data for one in (first, second, third)] == [{"a": 1}, {"b": [2, 3]}, {"c": {"d": 4}}]
+    assert (first.place(("a",)).line, second.place(("b", 1)).line, third.place(("c", "d")).line) == (2, 5, 7)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yaml_source, "_fast_loader", lambda: None)
+        assert [one.data for one in parse_documents("f.yaml", "a: 1\n---\nb: 2\n")] == [{"a": 1}, {"b": 2}]
+
+
+def test_aliases_are_counted_over_all_entries_of_a_list() -> None:
+    entries = "".join("- *many\n" for _ in range(1000))
+    with pytest.raises(CatalogError, match="aliases stand for more than"):
+        parse_documents("f.yaml", f"- &many {{a: [{', '.join(['x'] * 100)}]}}\n{entries}")
