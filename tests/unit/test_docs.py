@@ -72,6 +72,7 @@ def test_every_kind_of_change_is_shown() -> None:
     assert set(CHANGES) == {
         "Add an alert",
         "Add an objective",
+        "Leave a time out of error budgets",
         "Add a scenario",
         "Add a service",
         "Add a person",
