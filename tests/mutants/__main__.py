@@ -13,16 +13,20 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from multiprocessing import get_context
 
+import yaml
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from alerting.build import load_catalog
-from tests.alerting_data import ROOT, settings
-from tests.mutants.mutant import Result
+from tests.alerting_data import DATA, ROOT, settings
+from tests.mutants.mutant import Mutant, Result
 from tests.mutants.report import LEAST_CAUGHT, caught_share, explained, print_results, write_results
+from tests.mutants.routing_mutations import RoutingMutant, routing_mutants
+from tests.mutants.routing_trials import FILE as ROUTING
+from tests.mutants.routing_trials import RoutingTrials
 from tests.mutants.rule_mutations import RuleMutant, rule_mutants
 from tests.mutants.rule_trials import Answers, RuleTrials
 
@@ -65,13 +69,14 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if unexplained or caught_share(results) < LEAST_CAUGHT else 0
 
 
-def _all_mutants() -> list[RuleMutant]:
-    return [*rule_mutants(load_catalog(ROOT))]
+def _all_mutants() -> list[Mutant]:
+    routing = yaml.safe_load((DATA / ROUTING).read_text())
+    return [*rule_mutants(load_catalog(ROOT)), *routing_mutants(routing)]
 
 
-def _chunks(mutants: Iterable[RuleMutant]) -> Iterator[list[RuleMutant]]:
+def _chunks(mutants: Iterable[Mutant]) -> Iterator[list[Mutant]]:
     """Yield mutants that share tests, a few at a time."""
-    chunk: list[RuleMutant] = []
+    chunk: list[Mutant] = []
     for mutant in mutants:
         if chunk and (chunk[0].where != mutant.where or len(chunk) == MOST_OF_A_CHUNK):
             yield chunk
@@ -81,20 +86,38 @@ def _chunks(mutants: Iterable[RuleMutant]) -> Iterator[list[RuleMutant]]:
         yield chunk
 
 
-_trials: list[RuleTrials] = []
+class _Trials:
+    """What a worker tries mutants with."""
+
+    def __init__(self, known: Mapping[str, str]) -> None:
+        answers = Answers(known=known)
+        self._rules = RuleTrials(ROOT, load_catalog(ROOT), settings(), answers)
+        self._routing = RoutingTrials(settings(), answers)
+
+    def result(self, mutant: Mutant) -> Result:
+        match mutant:
+            case RuleMutant():
+                return self._rules.result(mutant)
+            case RoutingMutant():
+                return self._routing.result(mutant)
+            case _:
+                raise TypeError(type(mutant))
 
 
-def _begin(known: dict[str, str]) -> None:
+_trials: list[_Trials] = []
+
+
+def _begin(known: Mapping[str, str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     os.nice(10)
-    _trials.append(RuleTrials(ROOT, load_catalog(ROOT), settings(), Answers(known=known)))
+    _trials.append(_Trials(known))
 
 
-def _try(chunk: list[RuleMutant]) -> list[Result]:
+def _try(chunk: list[Mutant]) -> list[Result]:
     return [_trials[0].result(mutant) for mutant in chunk]
 
 
-def _tried(mutants: Sequence[RuleMutant], known: dict[str, str]) -> Iterator[Result]:
+def _tried(mutants: Sequence[Mutant], known: dict[str, str]) -> Iterator[Result]:
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
     chunks = list(_chunks(mutants))
     with (

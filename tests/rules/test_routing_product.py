@@ -57,5 +57,5 @@ def test_each_alert_reaches_the_receiver_that_was_meant_and_no_other(configurati
 
 @pytest.mark.parametrize(("alert", "receiver"), [("Watchdog", "watchdog"), ("InfoInhibitor", "nobody")])
 def test_alerts_about_alerting_have_receivers_of_their_own(configuration: Path, alert: str, receiver: str) -> None:
-    for severity in SEVERITIES:
-        assert reached(configuration, {"alertname": alert, "severity": severity, "team": "platform"}) == receiver
+    for severity, team in itertools.product(SEVERITIES, ("platform", "trading", "database")):
+        assert reached(configuration, {"alertname": alert, "severity": severity, "team": team}) == receiver
