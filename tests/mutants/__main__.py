@@ -23,6 +23,8 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedC
 from alerting.build import load_catalog
 from tests.alerting_data import DATA, ROOT, settings
 from tests.mutants.mutant import Mutant, Result
+from tests.mutants.python_mutations import PythonMutant, python_mutants
+from tests.mutants.python_trials import PythonTrials
 from tests.mutants.report import LEAST_CAUGHT, caught_share, explained, print_results, write_results
 from tests.mutants.routing_mutations import RoutingMutant, routing_mutants
 from tests.mutants.routing_trials import FILE as ROUTING
@@ -71,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _all_mutants() -> list[Mutant]:
     routing = yaml.safe_load((DATA / ROUTING).read_text())
-    return [*rule_mutants(load_catalog(ROOT)), *routing_mutants(routing)]
+    return [*rule_mutants(load_catalog(ROOT)), *routing_mutants(routing), *python_mutants()]
 
 
 def _chunks(mutants: Iterable[Mutant]) -> Iterator[list[Mutant]]:
@@ -93,6 +95,7 @@ class _Trials:
         answers = Answers(known=known)
         self._rules = RuleTrials(ROOT, load_catalog(ROOT), settings(), answers)
         self._routing = RoutingTrials(settings(), answers)
+        self._python = PythonTrials(answers)
 
     def result(self, mutant: Mutant) -> Result:
         match mutant:
@@ -100,6 +103,8 @@ class _Trials:
                 return self._rules.result(mutant)
             case RoutingMutant():
                 return self._routing.result(mutant)
+            case PythonMutant():
+                return self._python.result(mutant)
             case _:
                 raise TypeError(type(mutant))
 

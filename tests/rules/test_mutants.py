@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
+from functools import partial
 from pathlib import Path
 
 import promql_parser as promql
 import pytest
+import yaml
 
-from tests.alerting_data import DATA, fixture_catalog, settings
+from tests.alerting_data import DATA, ROOT, fixture_catalog, settings
 from tests.mutants.mutant import Kind, Mutant, Result, Verdict
 from tests.mutants.promql_mutations import mutated_expressions
+from tests.mutants.pytest_trials import first_failure
+from tests.mutants.python_mutations import MODULES, python_mutants
+from tests.mutants.python_trials import import_mutated
 from tests.mutants.report import caught_share, explained
+from tests.mutants.routing_mutations import routing_mutants
+from tests.mutants.routing_trials import FILE as ROUTING
 from tests.mutants.rule_mutations import RuleMutant, rule_mutants
 from tests.mutants.rule_trials import Answers, RuleTrials, TestsDoNotHold
 
@@ -116,6 +124,37 @@ def test_a_join_and_a_zero_are_not_divided() -> None:
     texts = [one.text for one in mutated_expressions("0 * a or b * on (x) group_left (y) c or d * e")]
 
     assert [text for text in texts if "/" in text] == ["0 * a{} or  b{} * on (x) group_left (y) c{} or  (d{} / e{})"]
+
+
+def test_each_mutant_has_a_name_of_its_own_and_changes_something() -> None:
+    routing = yaml.safe_load((DATA / ROUTING).read_text())
+    routes, modules = list(routing_mutants(routing)), list(python_mutants())
+    names = [one.name for one in (*rule_mutants(fixture_catalog()), *routes, *modules)]
+
+    assert len(names) == len(set(names))
+    assert all(one.routing != routing for one in routes)
+    sources = {
+        one.module: ast.unparse(ast.parse((ROOT / f"{one.module.replace('.', '/')}.py").read_text())) for one in modules
+    }
+    assert set(sources) == set(MODULES)
+    assert all(one.source != sources[one.module] and compile(one.source, one.name, "exec") for one in modules)
+
+
+def test_a_mutant_of_a_module_is_seen_by_tests_in_another_process(tmp_path: Path) -> None:
+    """The test fails there, and passes here."""
+    source = "PERIOD = '60d'"
+    test = tmp_path / "test_period.py"
+    test.write_text(
+        "from alerting.rules import burn_rates\n\ndef test_period():\n    assert burn_rates.PERIOD == '30d'\n"
+    )
+    tests = [str(test), "--rootdir", str(tmp_path), "--confcutdir", str(tmp_path), "-c", "/dev/null"]
+
+    mutated = first_failure(tests, partial(import_mutated, "alerting.rules.burn_rates", source), tmp_path / "log")
+    same = first_failure(tests, lambda: None, tmp_path / "log")
+
+    assert mutated is not None
+    assert mutated.endswith("test_period")
+    assert same is None
 
 
 def test_the_share_leaves_out_what_changes_nothing() -> None:
