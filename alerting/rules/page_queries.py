@@ -25,7 +25,6 @@ _BEGINNING = re.compile(
 )
 _OPERATION = re.compile(r"(\d+(\.\d+)? *[-+*/] *)?(?P<name>[a-z_][\w:]*)( +offset\b| *(==|!=|[<>]=?|[-+*/%]) )?")
 _PLACEHOLDER = re.compile(r"[A-Z_]+")
-ALERTS_ITSELF = frozenset({"ALERTS"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ def page_queries(page: Page, known: AbstractSet[str]) -> Iterator[PageQuery]:
 
 def is_placeholder(series: str) -> bool:
     """Return whether a name stands for whatever the reader puts there, such as SERIES."""
-    return _PLACEHOLDER.fullmatch(series) is not None and series not in ALERTS_ITSELF
+    return _PLACEHOLDER.fullmatch(series) is not None
 
 
 @lru_cache(maxsize=1024)
