@@ -15,6 +15,7 @@ from rich.console import Console
 from sandbox.engine import DeploymentFailed
 from sandbox.service import ServiceFailed
 from tests.bench.apply import APPLY_FIGURES, applied
+from tests.bench.backtests import BACKTEST_FIGURES, backtests
 from tests.bench.catalog import ROOT
 from tests.bench.cost import COST_FIGURES, cost_figures
 from tests.bench.delays import DELAY_FIGURES, delays
@@ -46,6 +47,7 @@ NAMES = (
     *DELAY_FIGURES,
     *GENERATION_FIGURES,
     *ROUND_FIGURES,
+    *BACKTEST_FIGURES,
     RELOAD,
     *APPLY_FIGURES,
     "function_import",
@@ -102,6 +104,7 @@ def _measured(wanted: Callable[[str], bool]) -> Iterator[Figure]:
     yield from delays(wanted)
     yield from generation(wanted)
     yield from rounds(wanted)
+    yield from backtests(wanted)
     yield from reloads(wanted)
     yield from applied(wanted, _tell)
     yield from function_import(wanted)

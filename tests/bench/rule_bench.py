@@ -77,6 +77,12 @@ def answers_of(rules: Sequence[Path], series: Sequence[MadeUpSeries], queries: S
     ]
 
 
+def write_block(folder: Path, series: Sequence[MadeUpSeries]) -> None:
+    """Write series as a block of Prometheus' database into a data folder."""
+    folder.mkdir()
+    _run({"mode": "block", "folder": str(folder)}, (), series)
+
+
 def per_minute(costs: Sequence[GroupCost]) -> float:
     """Return the samples that all groups read in a minute, each group at its own interval."""
     return sum(cost.samples * 60 / cost.interval for cost in costs)

@@ -12,6 +12,7 @@ import yaml
 from alerting.build import load_catalog
 from alerting.rules.burn_rates import PAGE_PAIRS
 from tests.bench import objective_rules
+from tests.bench.backtests import ALERTS, alert_groups, queues
 from tests.bench.counted_traffic import CountedTraffic, days_and_nights, noon
 from tests.bench.delays import BURNS, Burn, burning_traffic, first_seen, workbook_query
 from tests.bench.errors import percent_off
@@ -154,3 +155,22 @@ def test_a_process_is_measured_whole() -> None:
     assert 190 < large.mebibytes - small.mebibytes < 220
     with pytest.raises(subprocess.CalledProcessError):
         measured([sys.executable, "-c", "raise SystemExit(3)"])
+
+
+def test_promtool_is_given_the_expressions_of_the_alerts_of_a_backtest_as_recordings() -> None:
+    alerts = [rule for group in alert_groups(ALERTS) for rule in group["rules"]]
+    recordings = [rule for group in alert_groups(11, as_recordings=True) for rule in group["rules"]]
+
+    assert len({rule["alert"] for rule in alerts}) == 1000
+    assert len({rule["expr"] for rule in alerts}) == 1000
+    assert [rule["expr"] for rule in recordings] == [rule["expr"] for rule in alerts[:11]]
+
+
+def test_every_alert_of_a_backtest_fires_at_times() -> None:
+    """The highest mean of ten samples of a queue is over each threshold, and the lowest is below."""
+    series = next(queues())
+    samples = list(series.values or ())[:480]
+    means = [sum(samples[at : at + 10]) / 10 for at in range(len(samples) - 10)]
+    thresholds = [int(rule["expr"].rpartition("> ")[2]) for group in alert_groups(ALERTS) for rule in group["rules"]]
+
+    assert min(means) < min(thresholds) <= max(thresholds) < max(means)

@@ -36,6 +36,7 @@ type scenario struct {
 	End      float64  `json:"end"`
 	History  float64  `json:"history"` // of rounds: how long there have been samples
 	Rounds   int      `json:"rounds"`
+	Folder   string   `json:"folder"` // of a block: where it is written
 	Series   []given  `json:"series"`
 	Queries  []query  `json:"queries"`
 }
@@ -109,8 +110,10 @@ func run(ctx context.Context) error {
 		made.Groups, err = bench.rounds(ctx)
 	case "history":
 		made.Answers, err = bench.history(ctx)
+	case "block":
+		err = bench.writeBlock(ctx, asked.Folder, nil)
 	default:
-		err = fmt.Errorf("mode %q: allowed are samples, rounds and history", asked.Mode)
+		err = fmt.Errorf("mode %q: allowed are samples, rounds, history and block", asked.Mode)
 	}
 	if err != nil {
 		return err

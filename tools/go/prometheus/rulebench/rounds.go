@@ -35,7 +35,7 @@ func (b *bench) rounds(ctx context.Context) ([]groupCost, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(folder)
-	if err := b.writeBlock(ctx, folder); err != nil {
+	if err := b.writeBlock(ctx, folder, b.kept()); err != nil {
 		return nil, err
 	}
 	options := tsdb.DefaultOptions()
@@ -120,16 +120,21 @@ func (b *bench) managed(ctx context.Context, database *tsdb.DB) ([]*rules.Group,
 	return ordered, nil
 }
 
-// writeBlock writes the history: of each series as much as the rules read and as there has been.
-func (b *bench) writeBlock(ctx context.Context, folder string) error {
-	kept := map[string]int64{}
+// kept returns for each name of a series how far back rules read it, as far as there is a history.
+func (b *bench) kept() map[string]int64 {
+	made := map[string]int64{}
 	for _, group := range b.groups {
 		for _, rule := range group.rules {
 			for name, back := range reach(rule.expr) {
-				kept[name] = max(kept[name], min(back, milliseconds(b.asked.History)))
+				made[name] = max(made[name], min(back, milliseconds(b.asked.History)))
 			}
 		}
 	}
+	return made
+}
+
+// writeBlock writes the series as a block: of each name the last milliseconds that are kept of it, or all if it is nil.
+func (b *bench) writeBlock(ctx context.Context, folder string, kept map[string]int64) error {
 	writer, err := tsdb.NewBlockWriter(promslog.NewNopLogger(), folder, wholeBlock.Milliseconds())
 	if err != nil {
 		return err
@@ -138,7 +143,10 @@ func (b *bench) writeBlock(ctx context.Context, folder string) error {
 	appender, pending := writer.AppenderV2(ctx), 0
 	for _, one := range b.store.every {
 		var ref storage.SeriesRef
-		first := one.from(milliseconds(b.asked.End) - kept[one.labels.Get("__name__")])
+		first := 0
+		if kept != nil {
+			first = one.from(milliseconds(b.asked.End) - kept[one.labels.Get(labels.MetricName)])
+		}
 		for index := first; index < one.count; index++ {
 			if ref, err = appender.Append(ref, one.labels, 0, one.time(index), one.value(index), nil, nil, storage.AppendV2Options{}); err != nil {
 				return err
