@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from alerting.build import load_catalog
+from sandbox.interrupts import ended_as_interrupted
 from tests.alerting_data import DATA, ROOT, settings
 from tests.mutants.mutant import Mutant, Result
 from tests.mutants.python_mutations import PythonMutant, python_mutants
@@ -55,9 +56,10 @@ def main(arguments: Sequence[str]) -> int:
     known: dict[str, str] = json.loads(CACHE.read_text()) if CACHE.exists() else {}
     interrupted = False
     try:
-        for result in _tried(mutants, known):
-            results.append(result)
-            known |= result.answers
+        with ended_as_interrupted():
+            for result in _tried(mutants, known):
+                results.append(result)
+                known |= result.answers
     except KeyboardInterrupt:
         interrupted = True
     finally:
@@ -113,9 +115,15 @@ _trials: list[_Trials] = []
 
 
 def _begin(known: Mapping[str, str]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers, by SIGTERM
+    signal.signal(signal.SIGTERM, _end)
     os.nice(10)
     _trials.append(_Trials(known))
+
+
+def _end(*_: object) -> None:
+    """End a worker so that it removes what it has made."""
+    sys.exit(INTERRUPTED)
 
 
 def _try(chunk: list[Mutant]) -> list[Result]:

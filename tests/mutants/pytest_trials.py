@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -45,6 +46,7 @@ def first_failure(tests: Sequence[str], prepare: Callable[[], None], log: Path) 
         code = FAILED + 1
         try:
             os.close(read)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             with log.open("wb") as output:
                 os.dup2(output.fileno(), 1)
                 os.dup2(output.fileno(), 2)
@@ -57,9 +59,14 @@ def first_failure(tests: Sequence[str], prepare: Callable[[], None], log: Path) 
             sys.stdout.flush()
             os._exit(code)
     os.close(write)
-    with os.fdopen(read) as pipe:
-        failed = pipe.read()
-    _, status = os.waitpid(child, 0)
+    try:
+        with os.fdopen(read) as pipe:
+            failed = pipe.read()
+    except BaseException:
+        os.kill(child, signal.SIGTERM)
+        raise
+    finally:
+        _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     if failed:
         return failed.strip()
