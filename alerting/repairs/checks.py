@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from alerting.catalog import Catalog
-from alerting.repairs.compile import NAMESPACE, NOT_AFTER, repair_action
+from alerting.repairs.compile import NAMESPACE, NOT_AFTER, NOTE_BEFORE, SHOW_BEFORE, repair_action
 from alerting.repairs.model import ActionFile, HandOverEntry, RemediationEntry
 from alerting.repairs.modes import REMEDIATIONS, mode_problems
 from alerting.repairs.ssm_documents import VARIABLE_PREFIX, content_problems
@@ -236,9 +236,25 @@ def _script_problems(action: ActionFile, document: Document) -> Iterator[Problem
             place = document.place((*path, "inputs", "timeoutSeconds"))
             allowed = [f'"{action.timeout_seconds}"']
             yield not_allowed(place, step.inputs.timeoutSeconds, allowed, "Write what `timeout_seconds:` says")
+    yield from _diagnostics_problems(action, document)
     for parameter in sorted(set(parameters) - read):
         message = f"parameter {parameter} is read by no script, as ${VARIABLE_PREFIX}{parameter}. Read it, or remove it"
         yield Problem(document.place(("document", "parameters", parameter)), message)
+
+
+def _diagnostics_problems(action: ActionFile, document: Document) -> Iterator[Problem]:
+    """Yield that an action changes something of which nobody could see afterwards how it was."""
+    lines = [
+        line.split() for step in action.document.mainSteps for line in "\n".join(step.inputs.runCommand).split("\n")
+    ]
+    called = {words[0] for words in lines if words}
+    missing = [name for name in (NOTE_BEFORE, SHOW_BEFORE) if name not in called]
+    if action.changes_cluster and missing:
+        message = (
+            f"no script calls {listed(missing)}, and the action changes something; allowed: diagnostics first. "
+            f"Call `{NOTE_BEFORE} TITLE COMMAND ...` before the change, and `{SHOW_BEFORE}` once it is made"
+        )
+        yield Problem(document.place(("document", "mainSteps")), message)
 
 
 def _content_problems(catalog: Catalog, action: ActionFile, document: Document) -> Iterator[Problem]:

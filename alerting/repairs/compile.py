@@ -1,7 +1,7 @@
 """Turns remediations and SSM documents into what the function and the bastion are given.
 
 The beginning of each script is generated: what must be given, until when it may begin, the namespaces that may be
-touched, and the bounds. So a document checks these itself, and they are the catalog's.
+touched, the bounds, and how diagnostics are taken. So a document checks these itself, and they are the catalog's.
 """
 
 from __future__ import annotations
@@ -174,10 +174,37 @@ def script_beginning(action: ActionFile, *, namespaces: Collection[str], bounds:
         *(_namespace_check(namespaces) if NAMESPACE in action.document.parameters else ()),
         "# An owner's name in an object of the cluster may be any text: only a name is given to kubectl.",
         "is_name() { local LC_ALL=C; [[ $1 =~ ^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$ ]]; }",
-        *(_maintenance_check() if action.changes_cluster else ()),
+        *((*_maintenance_check(), *_DIAGNOSTICS) if action.changes_cluster else ()),
         *(f"readonly {name}={bounds[name]}" for name in action.bounds),
     ]
     return "\n".join(lines) + "\n"
+
+
+NOTE_BEFORE, SHOW_BEFORE = "note_before", "show_before"
+"""The functions of a script that take diagnostics before it changes anything, and write them after what was done."""
+NOTED_BYTES = 4000
+"""How much of each part is kept: an output of 24,000 bytes or more loses its last line, which is the result."""
+_DIAGNOSTICS = (
+    "# What was there before anything is changed is written after what was done, or when that could not be done.",
+    "work=$(mktemp --directory)",
+    f"{SHOW_BEFORE}() {{",
+    '  [ ! -e "$work/before" ] || cat "$work/before"',
+    '  rm -f "$work/before"',
+    "}",
+    "ended() {",
+    f'  [ "$1" -eq 0 ] || {SHOW_BEFORE}',
+    '  rm -rf "$work"',
+    "}",
+    "trap 'ended $?' EXIT",
+    f"{NOTE_BEFORE}() {{",
+    "  {",
+    '    echo "=== before: $1"',
+    "    shift",
+    '    timeout --foreground 15 "$@" 2>&1 || echo "(could not be read)"',
+    f'  }} | head --bytes={NOTED_BYTES} >>"$work/before" || true',
+    '  echo >>"$work/before"',
+    "}",
+)
 
 
 def _namespace_check(namespaces: Collection[str]) -> tuple[str, ...]:

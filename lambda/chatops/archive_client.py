@@ -6,11 +6,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chatops.clients import Unavailable
+from orion_common.object_pages import object_page
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -47,8 +47,7 @@ class ArchiveClient:
                 Body=text.encode(errors="replace"),
                 ContentType="text/markdown; charset=utf-8",
             )
-        console = f"https://{self.region}.console.aws.amazon.com/s3/object/{self.drafts_bucket}"
-        return f"{console}?region={self.region}&prefix={quote(key, safe='')}"
+        return object_page(self.region, self.drafts_bucket, key)
 
 
 @contextmanager

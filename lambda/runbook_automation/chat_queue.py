@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orion_common.object_pages import page_of_address
 from orion_common.repair_messages import RepairFacts, RepairProposal, RepairReport
 from runbook_automation.repair import Repair
 
@@ -44,10 +45,18 @@ class ChatQueue:
         report = RepairReport(
             facts=facts,
             status=repair.status.value,
-            result=repair.result[:RESULT_CHARACTERS] + (f" ({repair.location})" if repair.location else ""),
+            result=repair.result[:RESULT_CHARACTERS] + _output_of(repair),
             started_at=repair.started_at,
         )
         self.sqs.send_message(QueueUrl=self.url, MessageBody=report.as_text(), DelaySeconds=DELAY_SECONDS)
+
+
+def _output_of(repair: Repair) -> str:
+    """Return where people read all that a command wrote. What changes anything begins with diagnostics."""
+    if not repair.location:
+        return ""
+    what = "its output, with diagnostics from before" if repair.changes_cluster else "its output"
+    return f" ({what}: {page_of_address(repair.location)} )"
 
 
 def facts_of(repair: Repair) -> RepairFacts | None:

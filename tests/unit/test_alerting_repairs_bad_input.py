@@ -196,6 +196,15 @@ ALERTS = ", ".join(CATALOG.rules.alerts)
             id="a parameter pasted into a script",
         ),
         pytest.param(
+            SCALE,
+            "            show_before\n",
+            "            :\n",
+            "mainSteps:",
+            "document.mainSteps: no script calls show_before, and the action changes something; allowed: diagnostics "
+            "first. Call `note_before TITLE COMMAND ...` before the change, and `show_before` once it is made",
+            id="a change without diagnostics first",
+        ),
+        pytest.param(
             RESTART,
             "    uid:\n",
             "    pod_uid:\n",

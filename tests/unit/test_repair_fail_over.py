@@ -38,16 +38,21 @@ Answer = tuple[str, str]
 class AwsCli:
     """`aws rds OPERATION --NAME VALUE ... --query Q --region R --output text`, as the AWS CLI's reference has it.
 
-    `instead` is what answers in place of an operation.
+    Without a query the output is `json`, and is diagnostics. `instead` is what answers in place of an operation with a
+    query. `asked` are the operations in their order.
     """
 
     def __init__(self, rds: Any) -> None:
         self._rds = rds
         self.instead: dict[str, Callable[[list[str]], Answer]] = {}
+        self.asked: list[str] = []
 
     def answer(self, arguments: list[str]) -> Answer:
         """Return what the command would write."""
         operation = arguments[1]
+        self.asked.append(operation if "--query" in arguments else f"{operation} before")
+        if "--query" not in arguments:
+            return f"all of {operation}\n", ""
         instead = self.instead.get(operation)
         return self.run(arguments) if instead is None else instead(arguments)
 
@@ -134,6 +139,9 @@ def test_the_cluster_fails_over_to_a_reader_and_run_again_nothing_is_done(
     last = done.output.splitlines()[-1]
     assert last == f"failed over: cluster {CLUSTER} from {WRITER} to {READER}, which is its writer"
     assert writer(rds) == READER
+    assert cli.asked.index("describe-db-clusters before") < cli.asked.index("failover-db-cluster")
+    assert "=== before: cluster\nall of describe-db-clusters\n" in done.output
+    assert "=== before: instances\nall of describe-db-instances\n" in done.output
     again = fail_over(tmp_path, cli)
     assert again.output.startswith(f"nothing done: instance {WRITER} is not the writer of cluster {CLUSTER} any more: ")
     assert writer(rds) == READER
@@ -194,7 +202,8 @@ def test_a_failover_that_aws_refuses_has_failed(tmp_path: Path, cli: AwsCli, rds
 
     done = fail_over(tmp_path, cli)
 
-    assert (done.status, done.output, done.errors) == ("Failed", "", "An error occurred (AccessDenied): no\n")
+    assert (done.status, done.errors) == ("Failed", "An error occurred (AccessDenied): no\n")
+    assert done.output.startswith("=== before: cluster\n")
     assert writer(rds) == WRITER
 
 
@@ -207,7 +216,7 @@ def test_a_failover_whose_answer_is_lost_is_not_said_to_be_nothing(tmp_path: Pat
 
     done = fail_over(tmp_path, cli)
 
-    assert (done.status, done.output) == ("Failed", "")
+    assert (done.status, done.output.splitlines()[0]) == ("Failed", "=== before: cluster")
     assert done.errors.splitlines()[-1] == (
         f"failed: cluster {CLUSTER} may have been failed over: it is available, its writer is {READER}"
     )
