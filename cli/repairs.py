@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from alerting.build import load_catalog
+from alerting.catalog import Catalog
 from alerting.errors import AlertingError
 from alerting.names import ACTION_STOP, BY_COMMAND, COMMAND_ID, REPAIR_STOP, SERVICE_STOP, STATE_TABLE
 from cli.aws_account import Account, account_of
@@ -74,15 +75,6 @@ class Switch:
     services: Sequence[str] = ()
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
-
-    def scope(self, action: str | None, service: str | None) -> Scope:
-        """Return the scope of an action or a service. Raises `UnknownScope`."""
-        if action is not None and service is not None:
-            raise UnknownScope("found --action and --service; allowed: one of them, or none for all repairs")
-        for option, name, known in (("--action", action, self.documents), ("--service", service, self.services)):
-            if name is not None and name not in known:
-                raise UnknownScope(f"{option}: found {name!r}; allowed: {', '.join(sorted(known))}")
-        return Scope(action or "", service or "")
 
     def stopped(self, scope: Scope = ALL) -> Mapping[str, str] | None:
         """Return since when, by whom and why the repairs of a scope are stopped, or None."""
@@ -164,6 +156,16 @@ class Switch:
         return found["Status"] in ENDED
 
 
+def scope_of(catalog: Catalog, action: str | None, service: str | None) -> Scope:
+    """Return the scope of an action or a service. Raises `UnknownScope`: nobody is asked about what is not there."""
+    if action is not None and service is not None:
+        raise UnknownScope("found --action and --service; allowed: one of them, or none for all repairs")
+    for option, name, known in (("--action", action, catalog.actions), ("--service", service, catalog.services)):
+        if name is not None and name not in known:
+            raise UnknownScope(f"{option}: found {name!r}; allowed: {', '.join(sorted(known))}")
+    return Scope(action or "", service or "")
+
+
 def stop_repairs(
     root: Path, console: Console, stack: str, why: str, action: str | None = None, service: str | None = None
 ) -> int:
@@ -171,8 +173,9 @@ def stop_repairs(
 
     Raises `UnknownScope`.
     """
-    switch = _switch(root, account_of(root, stack))
-    scope = switch.scope(action, service)
+    catalog = load_catalog(root)
+    scope = scope_of(catalog, action, service)
+    switch = _switch(catalog, account_of(root, stack))
     if not switch.stop(why, scope):
         console.print(f"{_said(switch.stopped(scope))} already; its commands are looked after again", markup=False)
     console.print("stopped: nothing more is sent. Cancelling what was ...")
@@ -192,8 +195,9 @@ def start_repairs(
 
     With an action or a service only its own stop is lifted. What is stopped besides is told. Raises `UnknownScope`.
     """
-    switch = _switch(root, account_of(root, stack))
-    scope = switch.scope(action, service)
+    catalog = load_catalog(root)
+    scope = scope_of(catalog, action, service)
+    switch = _switch(catalog, account_of(root, stack))
     stops = switch.start(None if scope == ALL else scope)
     for stop in stops:
         console.print(f"started: {_said(stop)} until now", markup=False)
@@ -208,7 +212,7 @@ def start_repairs(
 
 def show_repairs(root: Path, console: Console, stack: str) -> int:
     """Print which repairs of a stack are stopped; return the exit code."""
-    stops = _switch(root, account_of(root, stack)).stops()
+    stops = _switch(load_catalog(root), account_of(root, stack)).stops()
     for stop in stops:
         console.print(_said(stop), markup=False)
     if not stops:
@@ -216,8 +220,7 @@ def show_repairs(root: Path, console: Console, stack: str) -> int:
     return 0
 
 
-def _switch(root: Path, account: Account) -> Switch:
-    catalog = load_catalog(root)
+def _switch(catalog: Catalog, account: Account) -> Switch:
     return Switch(
         table=account.table(STATE_TABLE),
         ssm=account.client("ssm"),

@@ -13,8 +13,8 @@ ALERT = "KafkaConsumerLag"
 FAULT = "consumers lag"
 SCALE = {"document": "orion-scale-consumers"}
 REPLICAS = 2
-CHAT_SECONDS = 150.0
-"""Real seconds until chat's sweep, which is not scaled, has seen what is due."""
+CHAT_SECONDS = 60.0
+"""Real seconds until chat's sweep, which comes every fifteen at the sandbox's scale, has seen what is due."""
 
 
 def approved_in_slack(drill: Drill) -> None:

@@ -18,6 +18,7 @@ PEER_SECONDS = 15.0
 LEAST_PEER_SECONDS = 1.0
 """The least real seconds that the program scales it to."""
 CONDITION_POLL_SECONDS = 0.1
+SANDBOX = ("--stack", "sandbox")
 
 
 class DrillFailed(AssertionError):
@@ -152,16 +153,35 @@ class Drill:
     target: DrillTarget
     started: float = field(default_factory=time.time)
     hops: list[Hop] = field(default_factory=list[Hop])
+    undoing: dict[str, Callable[[], None]] = field(default_factory=dict[str, "Callable[[], None]"])
+
+    def undo(self) -> None:
+        """End what the drill has begun and not ended: what failed must not have later drills fail too."""
+        while self.undoing:
+            _, undo = self.undoing.popitem()
+            undo()
 
     def start_fault(self, kind: str, **labels: str) -> Event:
         """Break something, and return the journal's word for it."""
+        self.undoing[f"{kind}: {labels}"] = lambda: self.target.end_fault(kind, labels)
         self.target.start_fault(kind, labels)
         return self.expect(f"{kind}: {_said(labels)}", Kind.FAULT_STARTED, ids={"fault": kind, **labels})
 
     def end_fault(self, kind: str, **labels: str) -> Event:
         """Mend it, and return the journal's word for it."""
         self.target.end_fault(kind, labels)
+        self.undoing.pop(f"{kind}: {labels}", None)
         return self.expect(f"mended: {_said(labels)}", Kind.FAULT_ENDED, ids={"fault": kind, **labels})
+
+    def stop_repairs(self, *scope: str) -> None:
+        """Stop repairs by `orion repairs stop`, all or those of a scope such as `--service orders`."""
+        self.undoing[f"stop: {scope}"] = lambda: self.target.orion("repairs", "start", *SANDBOX, *scope)
+        self.target.orion("repairs", "stop", *SANDBOX, *scope, "--why", "a drill")
+
+    def start_repairs(self, *scope: str) -> None:
+        """Let repairs begin again."""
+        self.target.orion("repairs", "start", *SANDBOX, *scope)
+        self.undoing.pop(f"stop: {scope}", None)
 
     def expect(
         self,

@@ -15,8 +15,9 @@ PODS = 30
 RESTARTS_AN_HOUR = 3
 """Of one service, as catalog/remediations.yaml has it."""
 RESTART = {"document": "orion-restart-pod"}
-TEAM = {"market-data": "platform", "orders": "trading"}
-SANDBOX = ("--stack", "sandbox")
+DIAGNOSTICS = {"document": "orion-collect-diagnostics"}
+CRASHES = "pods crash"
+TEAM = {"market-data": "platform", "orders": "trading", "positions": "trading"}
 
 
 def thirty_pods(drill: Drill) -> None:
@@ -68,7 +69,7 @@ def the_stop(drill: Drill) -> None:
             after=cause,
             within=8 * MINUTE,
         )
-        drill.target.orion("repairs", "stop", *SANDBOX, "--why", "a drill")
+        drill.stop_repairs()
         drill.expect(
             "it is cancelled",
             Kind.COMMAND_FINISHED,
@@ -89,7 +90,7 @@ def the_stop(drill: Drill) -> None:
         drill.require_exactly(
             f"pods of {name} gone", 0, Kind.POD_DELETED, where=lambda event, name=name: _is_of(event, name)
         )
-    drill.target.orion("repairs", "start", *SANDBOX)
+    drill.start_repairs()
     again = drill.start_fault("memory leaks", service=service, pod=second)
     drill.expect(
         "a new alert is answered",
@@ -102,6 +103,59 @@ def the_stop(drill: Drill) -> None:
     drill.end_fault("memory leaks", service=service, pod=first)
     drill.end_fault("memory leaks", service=other)
     drill.end_fault("memory leaks", service=service, pod=second)
+
+
+def scoped_stops(drill: Drill) -> None:
+    """`orion repairs stop --action` and `--service` stop these repairs, even on the bastion, and no others."""
+    service, other = "positions", "market-data"
+    (first,) = drill.target.ready_pods(service)[:1]
+    with drill.target.restarts_held(service):
+        cause = drill.start_fault("memory leaks", service=service, pod=first)
+        started = drill.expect(
+            "a restart waits for its turn",
+            Kind.COMMAND_STARTED,
+            ids=RESTART,
+            where=about(first),
+            after=cause,
+            within=8 * MINUTE,
+        )
+        drill.stop_repairs("--action", "restart_pod")
+        drill.expect(
+            "it is cancelled",
+            Kind.COMMAND_FINISHED,
+            ids={"command": started.ids["command"], "status": "Cancelled"},
+            after=started,
+        )
+    _collects(drill, other)
+    drill.start_repairs("--action", "restart_pod")
+    drill.end_fault("memory leaks", service=service, pod=first)
+    drill.stop_repairs("--service", service)
+    stopped = drill.start_fault(CRASHES, service=service)
+    drill.expect(
+        "the team is notified that the service's repairs are stopped",
+        Kind.TOPIC_PUBLISHED,
+        ids={"topic": team_topic(TEAM[service])},
+        where=_says("stopped", service),
+        after=stopped,
+        within=15 * MINUTE,
+    )
+    drill.start_repairs("--service", service)
+    drill.require_exactly(f"diagnostics of {service}", 0, Kind.COMMAND_STARTED, ids=DIAGNOSTICS, where=about(service))
+    drill.end_fault(CRASHES, service=service)
+
+
+def _collects(drill: Drill, service: str) -> None:
+    """Hold that diagnostics of a service's pods are collected."""
+    cause = drill.start_fault(CRASHES, service=service)
+    drill.expect(
+        f"diagnostics of {service} are collected meanwhile",
+        Kind.COMMAND_FINISHED,
+        ids={**DIAGNOSTICS, "status": "Success"},
+        where=about(service),
+        after=cause,
+        within=15 * MINUTE,
+    )
+    drill.end_fault(CRASHES, service=service)
 
 
 def _says(status: str, service: str) -> Callable[[Event], bool]:
@@ -139,5 +193,5 @@ def fewest_ready(drill: Drill, service: str) -> int:
     return fewest
 
 
-LIMITS = Chapter(sequences=((thirty_pods, the_stop),))
+LIMITS = Chapter(sequences=((thirty_pods, the_stop, scoped_stops),))
 """It comes after the story: a stop stops the story's own repair too."""

@@ -50,7 +50,7 @@ def _run_one(target: DrillTarget, steps: Callable[[Drill], None]) -> Result:
     try:
         steps(drill)
     except (DrillFailed, ServiceFailed, httpx.HTTPError) as problem:
-        failure = str(problem)
+        failure = f"{problem}{_undone(drill)}"
     return Result(
         name=drill.name,
         promise=inspect.getdoc(steps) or "",
@@ -58,3 +58,12 @@ def _run_one(target: DrillTarget, steps: Callable[[Drill], None]) -> Result:
         seconds=time.time() - drill.started,
         failure=failure,
     )
+
+
+def _undone(drill: Drill) -> str:
+    """End what a drill that failed has begun, and return what could not be ended."""
+    try:
+        drill.undo()
+    except (DrillFailed, ServiceFailed, httpx.HTTPError) as problem:
+        return f"\nAfterwards: {problem}"
+    return ""

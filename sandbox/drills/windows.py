@@ -11,9 +11,9 @@ from sandbox.journal import Event, Kind
 
 ALERT, FAULT, SERVICE = "RedisDown", "redis is down", "database"
 WINDOW = "redis-drill"
-SCHEDULE_SECONDS = 60.0
-"""Real seconds between two looks of chat at the windows: no time scale shortens its schedule."""
-WINDOW_SECONDS = 3 * SCHEDULE_SECONDS
+SCHEDULE_SECONDS = 15.0
+"""Real seconds between two looks of chat at the windows, whatever the time scale (`components.chatops.schedule`)."""
+WINDOW_SECONDS = 5 * SCHEDULE_SECONDS
 
 
 def maintenance_window(drill: Drill) -> None:

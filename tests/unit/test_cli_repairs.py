@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,15 @@ from cli.repairs import (
     UnknownScope,
     show_repairs,
     start_repairs,
+    stop_repairs,
 )
 from orion_common.names import STOP_ID
 from orion_common.stop_scopes import Scope as FunctionScope
-from tests.alerting_data import DATA
+from tests.alerting_data import DATA, fixture_catalog
 from tests.lambda_events import create_state_table
 from tests.lambda_harness import NOW, SESSION, clients
 
+ACTIONS, SERVICES = (", ".join(sorted(names)) for names in (fixture_catalog().actions, fixture_catalog().services))
 RESTART, SCALE = "orion-restart-pod", "orion-scale-consumers"
 DOCUMENTS = {"restart_pod": RESTART, "scale_consumers": SCALE}
 
@@ -162,7 +165,7 @@ def test_a_stop_of_an_action_or_a_service_is_the_item_that_the_function_looks_fo
     known = replace(switch(table, _Commands()), services=("orders",))
 
     for action, service in (("restart_pod", None), (None, "orders"), (None, None)):
-        assert known.stop("a drill", known.scope(action, service))
+        assert known.stop("a drill", Scope(action or "", service or ""))
 
     scopes = (FunctionScope(), FunctionScope(action="restart_pod"), FunctionScope(service="orders"))
     assert [stop["id"] for stop in known.stops()] == [scope.stop_id for scope in scopes]
@@ -171,19 +174,27 @@ def test_a_stop_of_an_action_or_a_service_is_the_item_that_the_function_looks_fo
 @pytest.mark.parametrize(
     ("action", "service", "said"),
     [
-        ("restart_pods", None, "--action: found 'restart_pods'; allowed: restart_pod, scale_consumers"),
-        (None, "order", "--service: found 'order'; allowed: gateway, orders"),
-        (None, "", "--service: found ''; allowed: gateway, orders"),
+        ("restart_pods", None, f"--action: found 'restart_pods'; allowed: {ACTIONS}"),
+        (None, "order", f"--service: found 'order'; allowed: {SERVICES}"),
+        (None, "", f"--service: found ''; allowed: {SERVICES}"),
         ("restart_pod", "orders", "found --action and --service; allowed: one of them, or none for all repairs"),
     ],
 )
-def test_what_the_catalog_does_not_have_is_refused_with_what_is_allowed(
-    table: Any, action: str | None, service: str | None, said: str
+@pytest.mark.parametrize("command", [partial(stop_repairs, why="a drill"), start_repairs])
+def test_what_the_catalog_does_not_have_is_refused_before_aws_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+    command: Callable[..., int],
+    action: str | None,
+    service: str | None,
+    said: str,
 ) -> None:
-    known = replace(switch(table, _Commands()), services=("orders", "gateway"))
+    def account_of(_root: Path, _stack: str) -> Account:
+        pytest.fail("AWS is asked who the caller is")
+
+    monkeypatch.setattr("cli.repairs.account_of", account_of)
 
     with pytest.raises(UnknownScope) as refused:
-        known.scope(action, service)
+        command(DATA, Console(file=io.StringIO()), stack="dev", action=action, service=service)
 
     assert str(refused.value) == said
 

@@ -197,6 +197,51 @@ def test_a_failed_drill_is_told_and_the_others_run(target: DrillTarget) -> None:
     assert "no 'pod ready'" in output.getvalue()
 
 
+def _fails(drill: Drill) -> None:
+    """Fails with a fault that is on, one that was ended, and repairs that are stopped."""
+    drill.start_fault("requests are slow", service="orders")
+    drill.start_fault("requests fail", service="orders")
+    drill.end_fault("requests fail", service="orders")
+    drill.stop_repairs("--service", "orders")
+    drill.expect("something", Kind.POD_READY)
+
+
+def test_a_failed_drill_ends_what_it_has_begun(target: DrillTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the fault is on in later drills, which fail too."""
+    asked: list[tuple[str, ...]] = []
+
+    def orion(*arguments: str) -> None:
+        asked.append(arguments)
+
+    monkeypatch.setattr(target, "orion", orion)
+    monkeypatch.setattr(drill_module, "MACHINE_SECONDS", 0.1)
+
+    (result,) = run_chapter(Chapter(sequences=((_fails,),)), target, lambda _: None)
+
+    assert result.failure is not None
+    ended = [event.ids["fault"] for event in target.journal.events() if event.kind is Kind.FAULT_ENDED]
+    assert ended == ["requests fail", "requests are slow"]
+    scope = ("--stack", "sandbox", "--service", "orders")
+    assert asked == [("repairs", "stop", *scope, "--why", "a drill"), ("repairs", "start", *scope)]
+
+
+def test_what_could_not_be_ended_is_told_with_the_failure(target: DrillTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(kind: str, labels: Mapping[str, str]) -> None:
+        raise DrillFailed(f"{kind} of {labels['service']} does not end")
+
+    monkeypatch.setattr(target, "end_fault", refused)
+    monkeypatch.setattr(drill_module, "MACHINE_SECONDS", 0.1)
+
+    def fails(drill: Drill) -> None:
+        drill.start_fault("requests fail", service="orders")
+        drill.expect("something", Kind.POD_READY)
+
+    (result,) = run_chapter(Chapter(sequences=((fails,),)), target, lambda _: None)
+
+    assert result.failure is not None
+    assert result.failure.endswith("Afterwards: requests fail of orders does not end")
+
+
 def test_what_waits_hears_at_once_that_something_has_ended(target: DrillTarget) -> None:
     """Else every drill would wait for its whole patience, and blame what it waits for."""
     target.ended = "node-agent: ended by itself with KeyError: 'x'"
