@@ -10,11 +10,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from chatops.effects import Acknowledge, Effect, Escalate, KeepAudit, Reply, RunCommand, WriteDraft
+from chatops.happenings import AUTOMATION
 from chatops.outbox import Outbox
 from chatops.post_incident import draft_key, draft_of
 from chatops.record import Record
 from tests.simulation.archive import Archive
-from tests.simulation.commands import SimulatedCommands
 from tests.simulation.world import Violation
 
 REPLIES = {
@@ -93,16 +93,20 @@ def _check_audit(record: Record, done: Done, archive: Archive) -> None:
         for action in kept
         if action["kind"] in {kind for kind, _ in done} | REPLIES.keys() | ANYBODY | {"acknowledgement asked"}
         and not (action["kind"] == "silence lifted" and action["actor"] == BY_ITSELF)
+        and not (action["kind"] == "repair run" and action["actor"] == AUTOMATION)  # it ran, and chat was told later
     )
     _hold(told == done, f"{id_}: the audit record tells {told}, and {done} was done")
 
 
-def check_all(records: list[Record], archive: Archive, commands: SimulatedCommands) -> None:
-    """Check that each command and each ended episode has something kept of it, and that nothing else has."""
+def check_all(records: list[Record], archive: Archive, commands: list[str]) -> None:
+    """Check that each command and each ended episode has something kept of it, and that nothing else has.
+
+    `commands` are those that ran since a person, or the catalog by way of chat, had approved them.
+    """
     ended = {draft_key(record.episode.id) for record in records if not record.episode.is_open}
     _hold(archive.drafts.keys() <= ended, f"drafts of what has not ended: {sorted(archive.drafts.keys() - ended)}")
     run = Counter(action["text"] for action in archive.actions.values() if action["kind"] == "repair run")
-    for command, times in Counter(command for _, command in commands.sent).items():
+    for command, times in Counter(commands).items():
         _hold(run[command] >= times, f"{command} ran {times} times, and the audit record has {run[command]}")
 
 

@@ -114,6 +114,12 @@ def check_command(simulation: Simulation, repair: str, command: Command) -> None
     cleared = any(last is not None and at > last for at in simulation.cleared.get(alert, ()))
     _hold(last is None or cleared, f"{repair} runs twice")
     simulation.ran[repair] = now
+    check_fires(simulation, repair, alert)
+
+
+def check_fires(simulation: Simulation, repair: str, alert: str) -> None:
+    """Check that the alert of a repair that runs now fires, or did not long ago."""
+    now = simulation.world.now
     fires = any(alert in firing for firing in simulation.alertmanagers.truth.values())
     recently = any(now - at < STALE_SECONDS for at in simulation.cleared.get(alert, ()))
     _hold(fires or recently, f"{repair} runs long after its alert has resolved")
@@ -127,7 +133,7 @@ def check_end(simulation: Simulation) -> None:
     for record in records:
         _check_record(simulation, record)
         aftermath.check_kept(record, simulation.deeds, simulation.archive)
-    aftermath.check_all(records, simulation.archive, simulation.commands)
+    aftermath.check_all(records, simulation.archive, [command for _, command in simulation.commands.sent])
     _check_silences_of_others(simulation)
 
 

@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+SIMULATED = ("chatops.", "runbook_automation.", "repair_sweep.", "tests.simulation.")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutation:
@@ -53,4 +55,4 @@ def _replaced(target: str, by: Any) -> Generator[None]:
 
 
 def _modules() -> list[Any]:
-    return [module for name, module in list(sys.modules.items()) if name.startswith(("chatops.", "tests.simulation."))]
+    return [module for name, module in list(sys.modules.items()) if name.startswith(SIMULATED)]

@@ -21,12 +21,13 @@ from chatops import (
     step,
     timeline,
 )
-from chatops.effects import TRAITS, Acknowledge, Escalate, Lane, Traits, WriteDraft
+from chatops.effects import TRAITS, Acknowledge, Escalate, Lane, ShowMessage, Traits, WriteDraft
 from chatops.episode import IncidentStatus, Phase
 from chatops.events import Done, Reconciled
 from chatops.record import NewestEpisode
 from chatops.store import Put
 from tests.simulation.mutation import Mutation
+from tests.simulation.repair_mutations import REPAIR_MUTATIONS
 
 Function = Callable[..., Any]
 FIRST_LOOKS_END = 700.0
@@ -52,8 +53,8 @@ def _without_lease(self: outbox.Outbox, entry: outbox.Entry, now: float) -> Any:
 
 
 def _lost_retry(self: outbox.Outbox, entry: outbox.Entry, now: float, wait: float) -> outbox.Outbox:
-    del now, wait
-    return self.settle(entry)
+    # A reply without a thread asks for one at once: without Slack, that would never end.
+    return _ORIGINAL["retry"](self, entry, now, wait) if entry.effect == ShowMessage() else self.settle(entry)
 
 
 def _any_lane(self: outbox.Outbox) -> tuple[outbox.Entry, ...]:
@@ -98,8 +99,8 @@ def _holds_always(self: executor.Executor, repair_id: str, record: Any) -> Put:
     return executor.put_holder(repair_id, executor.RepairHolder(episode=record.episode.id), version)
 
 
-def _reopened(group: Any, newest: NewestEpisode, event: Any, now: float) -> Any:
-    after, record = _ORIGINAL["opened"](group, newest, event, now)
+def _reopened(group: Any, newest: NewestEpisode, event: Any, policy: Any, now: float) -> Any:
+    after, record = _ORIGINAL["opened"](group, newest, event, policy, now)
     return replace(after, number=newest.number), record
 
 
@@ -162,6 +163,7 @@ _TARGETS = (
     (happenings, "told"),
     (step, "_notified"),
     (outbox.Outbox, "begin"),
+    (outbox.Outbox, "retry"),
     (outbox, "is_covered"),
     (incidents, "pagerduty_answered"),
     (actions, "_acknowledge"),
@@ -207,18 +209,16 @@ MUTATIONS = (
         by=TRUE,
         seed=0,
     ),
-    Mutation(name="a new episode keeps its group's number", target="chatops.record:opened", by=_reopened, seed=192),
+    Mutation(name="a new episode keeps its group's number", target="chatops.record:opened", by=_reopened, seed=110),
     Mutation(
         name="a notification opens an episode however old it is",
         target="chatops.record:is_fresh",
         by=TRUE,
-        seed=10,
+        seed=21,
     ),
-    Mutation(
-        name="resolved is believed without asking", target="chatops.step:_notified", by=_resolved_at_once, seed=17
-    ),
-    Mutation(name="a restarted Alertmanager counts as proof", target="chatops.looks:is_complete", by=TRUE, seed=428),
-    Mutation(name="an effect begins without a lease", target="chatops.outbox:Outbox.begin", by=_without_lease, seed=16),
+    Mutation(name="resolved is believed without asking", target="chatops.step:_notified", by=_resolved_at_once, seed=9),
+    Mutation(name="a restarted Alertmanager counts as proof", target="chatops.looks:is_complete", by=TRUE, seed=507),
+    Mutation(name="an effect begins without a lease", target="chatops.outbox:Outbox.begin", by=_without_lease, seed=29),
     Mutation(
         name="an effect that failed is not retried", target="chatops.outbox:Outbox.retry", by=_lost_retry, seed=47
     ),
@@ -229,19 +229,19 @@ MUTATIONS = (
         name="an effect under way counts for what came later",
         target="chatops.outbox:is_covered",
         by=_covered_in_flight,
-        seed=16,
+        seed=128,
     ),
     Mutation(
         name="a post is repeated without a look whether it is there",
         target="chatops.delivery:is_repeated",
         by=FALSE,
-        seed=10,
+        seed=3,
     ),
     Mutation(
         name="a command whose answer was lost is sent again",
         target="chatops.outbox:is_once",
         by=FALSE,
-        seed=29,
+        seed=153,
     ),
     Mutation(name="effects are tried forever", target="chatops.outbox:is_expired", by=FALSE, seed=4069),
     Mutation(
@@ -249,13 +249,13 @@ MUTATIONS = (
         target="chatops.outbox:asked_at",
         by=attrgetter("created_at"),
         also=(("chatops.actions:refused", _not_late),),
-        seed=493,
+        seed=329,
     ),
     Mutation(
         name="a click acts again when it is delivered again",
         target="chatops.actions:is_handled",
         by=FALSE,
-        seed=22,
+        seed=9,
     ),
     Mutation(name="everybody may click everything", target="chatops.actions:refused", by=NOTHING, seed=25),
     Mutation(
@@ -268,26 +268,26 @@ MUTATIONS = (
         name="a click counts before PagerDuty has taken it",
         target="chatops.actions:_acknowledge",
         by=_acknowledged_at_click,
-        seed=1,
+        seed=9,
     ),
     Mutation(
         name="a proposal is replaced after it was shown",
         target="chatops.step:_proposed",
         by=_replaced_proposal,
-        seed=17,
+        seed=133,
     ),
     Mutation(
         name="a proposal that comes before its episode is forgotten",
         target="chatops.executor:is_early",
         by=FALSE,
-        seed=1,
+        seed=17,
     ),
-    Mutation(name="reject approves", target="chatops.actions:_decide_on_repair", by=_nobody_is_asked, seed=132),
+    Mutation(name="reject approves", target="chatops.actions:_decide_on_repair", by=_nobody_is_asked, seed=18),
     Mutation(
         name="two episodes run the repair of one alert",
         target="chatops.executor:Executor._holding",
         by=_holds_always,
-        seed=365,
+        seed=517,
     ),
     Mutation(
         name="an incident is resolved without another look",
@@ -299,7 +299,7 @@ MUTATIONS = (
         name="an incident that no notification told of is left open",
         target="chatops.record:opens",
         by=_never_told,
-        seed=74,
+        seed=700,
     ),
     Mutation(
         name="what nobody can receive blocks what comes after it",
@@ -312,9 +312,9 @@ MUTATIONS = (
         name="a silence that Alertmanager lost is not set again",
         target="chatops.step:keeps_silence",
         by=FALSE,
-        seed=17,
+        seed=2429,
     ),
-    Mutation(name="a failed repair is escalated to nobody", target="chatops.repair:escalated", by=_not_told, seed=79),
+    Mutation(name="a failed repair is escalated to nobody", target="chatops.repair:escalated", by=_not_told, seed=29),
     Mutation(name="a silence has no ceiling", target="chatops.silences:ceiling", by=_always(1e9), seed=17),
     Mutation(
         name="a silence until resolved outlives its episode", target="chatops.ending:end", by=_silence_stays, seed=3
@@ -323,17 +323,17 @@ MUTATIONS = (
         name="an incident of the next episode is taken for this one's",
         target="chatops.incidents:is_of_the_next",
         by=FALSE,
-        seed=16,
+        seed=6,
     ),
     Mutation(
         name="an open episode is never compared with the world",
         target="chatops.step:_ticked",
         by=_ticked_without_looks,
-        seed=1,
+        seed=3,
     ),
-    Mutation(name="nothing looks for lost notifications", target="chatops.reconciler:reconcile", by=NOTHING, seed=10),
+    Mutation(name="nothing looks for lost notifications", target="chatops.reconciler:reconcile", by=NOTHING, seed=11),
     Mutation(
-        name="a thread that was deleted is not posted again", target="chatops.step:is_thread_due", by=FALSE, seed=50
+        name="a thread that was deleted is not posted again", target="chatops.step:is_thread_due", by=FALSE, seed=123
     ),
     Mutation(
         name="a maintenance window that was removed stays silenced",
@@ -348,13 +348,13 @@ MUTATIONS = (
         name="a window's silence is a new one after its start",
         target="chatops.catalog_silences:shows",
         by=_shows_until_it_starts,
-        seed=17,
+        seed=1,
     ),
     Mutation(
         name="a person's silence with a window's comment is expired",
         target="chatops.catalog_silences:window_of",
         by=_by_its_comment,
-        seed=1,
+        seed=17,
     ),
     Mutation(
         name="of two silences of a window, each function keeps its own",
@@ -366,7 +366,7 @@ MUTATIONS = (
         name="a window is kept only if it was there at the first look",
         target="chatops.reconciler:keep_windows",
         by=_creates_nothing_again,
-        seed=57,
+        seed=1,
     ),
     Mutation(
         name="the audit record is given the newest entry alone",
@@ -381,9 +381,10 @@ MUTATIONS = (
         seed=3,
     ),
     Mutation(
-        name="a draft is not written again after an answer", target="chatops.happenings:told", by=_drafted_once, seed=1
+        name="a draft is not written again after an answer", target="chatops.happenings:told", by=_drafted_once, seed=2
     ),
     Mutation(
         name="each attempt at a draft writes another", target="chatops.post_incident:draft_key", by=_another_key, seed=0
     ),
+    *REPAIR_MUTATIONS,
 )

@@ -132,7 +132,7 @@ def _receive(state: State, event: Notified | PagerDutyChanged) -> State:
     if last is not None and last.episode.is_open:
         return replace(state, records=(*state.records[:-1], advance(last, event, POLICY, ARRIVAL)))
     if opens(state.newest, last.episode if last else None, event, ARRIVAL):
-        newest, record = opened(GROUP, state.newest, event, ARRIVAL)
+        newest, record = opened(GROUP, state.newest, event, POLICY, ARRIVAL)
         return replace(state, newest=newest, records=(*state.records, record))
     state = replace(state, newest=without_episode(state.newest, event))
     if last is None:

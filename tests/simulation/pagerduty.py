@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chatops.clients import Refused
 from chatops.effects import CLICK_SECONDS
-from chatops.episode import Group, Incident, IncidentStatus
+from chatops.episode import Group, Incident, IncidentNote, IncidentStatus
 from tests.simulation.world import Violation, World
 
 LEEWAY_SECONDS = 60.0
@@ -38,6 +38,9 @@ class SimulatedIncident:
     resolved: bool = False
     log: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
     notes: dict[str, str] = field(default_factory=dict[str, str])
+    notes_by_hand: tuple[IncidentNote, ...] = ()
+    priority: str = ""
+    by_policy: bool = True
     escalations: list[str] = field(default_factory=list[str])
 
 
@@ -107,8 +110,20 @@ class PagerDutyService:
         """Assign to someone else, which ends an acknowledgement."""
         incident = self.newest(key)
         if incident is not None and not incident.resolved:
-            incident.assigned_to, incident.acknowledged_by = (email_of(person),), ()
+            incident.assigned_to, incident.acknowledged_by, incident.by_policy = (email_of(person),), (), False
             self.changed(incident, f"reassigned to {person}")
+
+    def change_by_hand(self, key: str, person: str, number: int) -> None:
+        """Change the priority, or add a note."""
+        incident = self.newest(key)
+        if incident is None or incident.resolved:
+            return
+        if number % 2:
+            incident.priority = f"P{number}"
+        else:
+            note = IncidentNote(id=f"N{len(incident.notes_by_hand)}", by=email_of(person), text=f"note {number}")
+            incident.notes_by_hand = (*incident.notes_by_hand, note)
+        self.changed(incident, "changed by hand")
 
     def merge(self, source_key: str, target_key: str) -> None:
         """Merge the incident of one alert into that of another."""
@@ -141,7 +156,7 @@ class PagerDutyService:
         self.changed(incident, what)
 
     def view(self, key: str) -> Incident | None:
-        """Return an incident as the API does."""
+        """Return an incident as the API does, with its notes."""
         incident = self.newest(key)
         if incident is None:
             return None
@@ -153,6 +168,9 @@ class PagerDutyService:
             opened_at=alert.opened_at,
             acknowledged_by=incident.acknowledged_by,
             assigned_to=incident.assigned_to,
+            by_policy=incident.by_policy,
+            priority=incident.priority,
+            notes=incident.notes_by_hand,
         )
 
     def _by_id(self, id_: str) -> SimulatedIncident:
@@ -161,8 +179,17 @@ class PagerDutyService:
     # What the functions call.
 
     def incident_of(self, alert_key: str) -> Incident | None:
-        """Return the newest incident of an alert."""
-        return self.world.call("pagerduty get", lambda: self.view(alert_key), limited=True)
+        """Return the newest incident of an alert, without its notes."""
+
+        def act() -> Incident | None:
+            incident = self.view(alert_key)
+            return None if incident is None else replace(incident, notes=())
+
+        return self.world.call("pagerduty get", act, limited=True)
+
+    def notes_of(self, incident: str) -> tuple[IncidentNote, ...]:
+        """Return people's notes."""
+        return self.world.call("pagerduty notes", lambda: self._by_id(incident).notes_by_hand, limited=True)
 
     def open_alerts(self) -> Sequence[tuple[Group, float]]:
         """Return what is open."""

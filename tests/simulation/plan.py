@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from chatops.catalog_silences import Window
@@ -12,8 +12,9 @@ from chatops.events import LIFTS, Button
 from tests.simulation.world import END, FAULTS_END, Rates
 
 GROUPS = ("g1", "g2")
-ALERTS = {"g1": ("a", "b"), "g2": ("c", "a")}
-"""The alert `a` may match two routes, and is in two groups then."""
+A, B, C = "a" * 16, "b" * 16, "c" * 16
+ALERTS = {"g1": (A, B), "g2": (C, A)}
+"""The fingerprints of each group's alerts. `A` may match two routes, and is in two groups then."""
 RESPONDERS = ("ann", "bob", "una")
 UNMAPPED = "una"
 """She may acknowledge, and PagerDuty has no user with her email."""
@@ -28,7 +29,7 @@ class Action:
     at: float
     kind: str
     group: str = "g1"
-    alert: str = "a"
+    alert: str = A
     person: str = "ann"
     button: Button = Button.ACKNOWLEDGE
     number: int = 0
@@ -46,7 +47,10 @@ class PlannedWindow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A run: a seed for chance, the actions, the windows, and the faulty calls that do not fail after all."""
+    """A run: a seed for chance, the actions, the windows, and the faulty calls that do not fail after all.
+
+    `remedies` are the names of alerts that a repair answers, by their fingerprints: the name says by what.
+    """
 
     seed: int
     rates: Rates
@@ -54,6 +58,7 @@ class Plan:
     actions: tuple[Action, ...]
     windows: tuple[PlannedWindow, ...] = ()
     muted: frozenset[int] = frozenset()
+    remedies: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 KINDS = (
@@ -64,6 +69,7 @@ KINDS = (
     ("acknowledgement times out", 2),
     ("resolve by hand", 2),
     ("reassign", 1),
+    ("change the incident", 2),
     ("merge", 1),
     ("delete the message", 2),
     ("propose", 4),
@@ -84,8 +90,10 @@ BUTTONS = (
     *(button for button in Button if button not in FOR_THE_REPAIR_FUNCTION),
 )
 HALF = 0.5
-WINDOWS_OF = 1
-"""The seeds, modulo four, whose runs have maintenance windows."""
+DECIDING = (*APPROVERS, *APPROVERS, STRANGER)
+WINDOWS_OF, REMEDIES_OF = 1, 2
+"""The seeds, modulo four, whose runs have maintenance windows, and the deployed repair function."""
+REMEDIES = ("restart_pod-approve", "restart_pod-on", "scale_consumers-approve", "scale_consumers-on")
 _NAMES = [kind for kind, _ in KINDS]
 _WEIGHTS = [weight for _, weight in KINDS]
 
@@ -110,8 +118,27 @@ def plan_of(seed: int) -> Plan:
             person = chance.choice((*APPROVERS, STRANGER))
             actions.append(replace(action, at=action.at + 15 * chance.random(), number=chance.randrange(4)))
             actions.append(replace(action, at=action.at + 20 + 60 * chance.random(), kind="decide", person=person))
-    actions.sort(key=lambda action: action.at)
-    return Plan(seed=seed, rates=rates, shared=shared, actions=tuple(actions), windows=_windows(seed))
+    remedies, more = _remedies(seed, actions)
+    actions = sorted([*actions, *more], key=lambda action: action.at)
+    return Plan(
+        seed=seed, rates=rates, shared=shared, actions=tuple(actions), windows=_windows(seed), remedies=remedies
+    )
+
+
+def _remedies(seed: int, actions: Sequence[Action]) -> tuple[Mapping[str, str], Sequence[Action]]:
+    """Return the repairs of a seed, and what people do about them: one run of four has some."""
+    if seed % 4 != REMEDIES_OF:
+        return {}, ()
+    chance = random.Random(f"remedies {seed}")  # noqa: S311 - a simulation has to repeat
+    remedies = {alert: chance.choice(REMEDIES) for alert in (A, B, C)}
+    decided = [
+        replace(_action(chance), at=fire.at + after, group=fire.group, kind="decide", person=chance.choice(DECIDING))
+        for fire in actions
+        if fire.kind == "fire" and remedies[fire.alert].endswith("approve")
+        for after in (12 + 20 * chance.random(), 40 + 300 * chance.random())
+    ]
+    stops = [replace(_action(chance), kind="stop repairs") for _ in range(chance.choice((0, 0, 1, 2)))]
+    return remedies, (*decided, *stops)
 
 
 def _windows(seed: int) -> tuple[PlannedWindow, ...]:
@@ -141,7 +168,7 @@ def _windows(seed: int) -> tuple[PlannedWindow, ...]:
 
 
 def _alerts(chance: random.Random, group: str, *, shared: bool) -> Sequence[Action]:
-    alerts = [alert for alert in ALERTS[group] if shared or group == "g1" or alert != "a"]
+    alerts = [alert for alert in ALERTS[group] if shared or group == "g1" or alert != A]
     actions: list[Action] = []
     for alert in alerts[: chance.choice((1, 2))]:
         at = 30 * chance.random()

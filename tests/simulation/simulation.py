@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import partial
 
 from chatops.catalog_silences import Window
 from chatops.clients import Clients
-from chatops.episode import EpisodeId, Group, Policy
+from chatops.episode import EpisodeId, Group, Policy, Waits
 from chatops.events import Button, GroupEvent, Notified, PagerDutyChanged, RepairProposed, RepairReported, SlackAction
 from chatops.executor import Executor
+from chatops.inputs import read_input
 from chatops.reconciler import keep_silences, reconcile
 from chatops.record import Record, Stored
 from chatops.repair import Command, Outcome, Proposal
+from chatops.repair_function import proposed, reported
+from orion_common.repair_messages import RepairProposal, RepairReport
 from tests.simulation import invariants
 from tests.simulation.aftermath import Deeds
 from tests.simulation.alertmanagers import Alertmanagers, Firing, SimulatedReplica
@@ -22,8 +24,10 @@ from tests.simulation.archive import Archive
 from tests.simulation.commands import SimulatedCommands
 from tests.simulation.pagerduty import Click, PagerDutyService
 from tests.simulation.plan import ALERTS, APPROVERS, GROUPS, RESPONDERS, UNMAPPED, Action, Plan
+from tests.simulation.repair_side import RepairSide
 from tests.simulation.slack import Slack, Thread
 from tests.simulation.table import MemoryStore
+from tests.simulation.unobserved import Unobserved
 from tests.simulation.world import FUNCTION_SECONDS, World
 
 POLICY = Policy(
@@ -31,8 +35,8 @@ POLICY = Policy(
     approvers=frozenset(APPROVERS),
     approval_seconds=400,
     command_seconds=300,
-    verify_seconds=200,
     thread_seconds=1200,
+    waits=Waits(verify=200),
 )
 SILENCE_CEILINGS = (1500.0, 3000.0)
 """One is reached before the end, so that silences end, and one is not, so that they have to last."""
@@ -44,19 +48,6 @@ MARGIN_SECONDS = 8.0
 SWEEP_SECONDS = 60.0
 RECONCILE_SECONDS = 150.0
 SILENCES_SECONDS = 120.0
-
-
-class Unobserved:
-    """An observer that keeps nothing."""
-
-    def count(self, what: StrEnum, number: int = 1) -> None:
-        """Count nothing."""
-
-    def measure(self, what: StrEnum, seconds: float) -> None:
-        """Measure nothing."""
-
-    def say(self, text: str, **details: object) -> None:
-        """Write nothing."""
 
 
 @dataclass(slots=True)
@@ -72,7 +63,8 @@ class Simulation:
     slack: Slack = field(init=False)
     pagerduty: PagerDutyService = field(init=False)
     alertmanagers: Alertmanagers = field(init=False)
-    commands: SimulatedCommands = field(init=False)
+    commands: SimulatedCommands | RepairSide = field(init=False)
+    """The repair function as it is deployed, where the plan has remedies, or else one that trusts chat."""
     archive: Archive = field(init=False)
     deeds: Deeds = field(default_factory=Deeds)
     allowed: set[tuple[str, str, str | None]] = field(default_factory=set[tuple[str, str, str | None]])
@@ -110,7 +102,19 @@ class Simulation:
             partial(invariants.check_expire, self),
             partial(invariants.check_create, self),
         )
-        self.commands = SimulatedCommands(self.world, partial(invariants.check_command, self), self._report, self._heal)
+        self.commands = self._repair_side() if plan.remedies else self._trusting_side()
+
+    def _trusting_side(self) -> SimulatedCommands:
+        return SimulatedCommands(self.world, partial(invariants.check_command, self), self._report, self._heal)
+
+    def _repair_side(self) -> RepairSide:
+        return RepairSide(
+            self.world,
+            self.plan.remedies,
+            partial(invariants.check_fires, self),
+            self._told_by_repairs,
+            lambda fingerprint: self._set(fingerprint, fires=False),
+        )
 
     def run(self) -> None:
         """Run to the end. Raises `Violation`."""
@@ -118,11 +122,15 @@ class Simulation:
             self.world.after(action.at, partial(self._act, action))
         self.alertmanagers.start()
         self.world.every(SWEEP_SECONDS, lambda: self._function("sweep", lambda executor: executor.sweep()), 20.0)
+        if isinstance(self.commands, RepairSide):
+            self.commands.start()
         self.world.every(RECONCILE_SECONDS, lambda: self._function("reconcile", reconcile), 50.0)
         if self.plan.windows:
             self.world.every(SILENCES_SECONDS, self._keep_silences, 30.0)
         self.world.run()
         invariants.check_end(self)
+        if isinstance(self.commands, RepairSide):
+            self.commands.check_end()
 
     def windows(self, seconds_ago: float = 0.0) -> list[Window]:
         """Return the windows that are in the catalog, or were."""
@@ -160,6 +168,8 @@ class Simulation:
 
     def _notify(self, group: Group, firing: Firing) -> None:
         self._send(group.key, Notified(sent_at=self.world.now, firing=firing))
+        if isinstance(self.commands, RepairSide):
+            self.commands.notify(group, firing)
 
     def _page(self, group: str, trigger: bool) -> None:  # noqa: FBT001 - as Alertmanager calls it
         """Send an event to PagerDuty. Alertmanager gives one up that PagerDuty does not take in time."""
@@ -178,6 +188,15 @@ class Simulation:
         event = RepairReported(proposal=self.proposals[repair], outcome=outcome, result="", began_at=self.world.now)
         group = self.groups[_home(event.proposal.fingerprint)]
         self._queue(f"{repair} {outcome}", lambda executor: executor.repair_reported(group, event))
+
+    def _told_by_repairs(self, body: str) -> None:
+        """Put on chat's queue what the repair function says of a repair."""
+        message = read_input(body)
+        if isinstance(message, RepairProposal):
+            self._propose(message.facts.receiver, proposed(message))
+        elif isinstance(message, RepairReport):
+            group = self.groups[message.facts.receiver]
+            self._queue(body[:90], lambda executor: executor.repair_reported(group, reported(message)))
 
     def _heal(self, repair: str) -> None:
         self._set(repair.split("#")[1], fires=False)
@@ -281,7 +300,9 @@ class Simulation:
             thread.deleted = True
 
     def propose(self, action: Action) -> None:
-        """Propose a repair. The same repair may be proposed again with another command."""
+        """Propose a repair, where no repair function does. It may be proposed again with another command."""
+        if isinstance(self.commands, RepairSide):
+            return
         command = Command(document=f"restart-{action.number}", parameters=(("pod", action.alert),))
         proposal = Proposal(
             fingerprint=action.alert, action="restart", target="uid", command=command, approval=action.number > 0
@@ -302,6 +323,9 @@ class Simulation:
     def decide(self, action: Action) -> None:
         """Approve or reject a repair that a thread shows."""
         thread = self._thread(action.group)
+        if isinstance(self.commands, RepairSide):
+            self._decide_on_shown(self.commands, thread, action)
+            return
         shown = [text for text in thread.replies.values() if text.startswith(PROPOSED)] if thread else []
         if thread is None or not shown:
             return
@@ -311,6 +335,25 @@ class Simulation:
         if button is Button.APPROVE and action.person in APPROVERS:
             self.allowed.add((repair, text, thread.key))
         self.click(replace(action, button=button), repair)
+
+    def _decide_on_shown(self, repairs: RepairSide, thread: Thread | None, action: Action) -> None:
+        """Approve or reject a repair whose buttons are in a thread's first message."""
+        if thread is None or not thread.message.waiting:
+            return
+        shown = thread.message.waiting[action.number % len(thread.message.waiting)]
+        button = Button.REJECT if action.seconds > REJECTED_SECONDS else Button.APPROVE
+        if button is Button.APPROVE and action.person in APPROVERS:
+            repairs.approvals.add((shown.id, shown.command))
+        self.click(replace(action, button=button), shown.id)
+
+    def stop_repairs(self, action: Action) -> None:
+        """Stop all repairs by hand, or from a thread."""
+        if not isinstance(self.commands, RepairSide):
+            return
+        if action.number % 2:
+            self.commands.stop_by_hand(action.seconds)
+        else:
+            self.click(replace(action, button=Button.STOP_ALL))
 
 
 def _home(alert: str) -> str:
@@ -333,10 +376,12 @@ ACTS: dict[str, Act] = {
     "acknowledgement times out": lambda run, action: run.pagerduty.unacknowledge(action.group),
     "resolve by hand": lambda run, action: run.pagerduty.resolve_by_hand(action.group),
     "reassign": lambda run, action: run.pagerduty.reassign(action.group, "dan"),
+    "change the incident": lambda run, action: run.pagerduty.change_by_hand(action.group, "dan", action.number),
     "merge": lambda run, _: run.pagerduty.merge("g1", "g2"),
     "delete the message": Simulation.delete_message,
     "propose": Simulation.propose,
     "decide": Simulation.decide,
+    "stop repairs": Simulation.stop_repairs,
     "restart": Simulation.restart,
     "restart all": Simulation.restart,
     "partition": Simulation.cut_off,

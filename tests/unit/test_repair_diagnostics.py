@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from alerting.repairs.compile import NOTED_BYTES
+from chatops.inputs import read_input
 from orion_common.object_pages import page_of_address
+from orion_common.repair_messages import RepairReport
 from runbook_automation.chat_queue import ChatQueue
+from runbook_automation.item_ids import earlier_id
 from runbook_automation.repair import Ending, Origin, Repair, Status
 from tests.lambda_events import LABELS
 from tests.lambda_harness import moto_world, with_chat
@@ -108,25 +112,27 @@ PAGE = (
 )
 
 
+REPAIR = Repair(
+    id="repair#f#restart_pod#t",
+    alert="HighMemoryUsage",
+    action="restart_pod",
+    team="platform",
+    labels={},
+    status=Status.SENT,
+    seen_at=0,
+    started_at=0,
+    due_at=0,
+    timeout_seconds=60,
+    origin=Origin(fingerprint="f", group="g", receiver="r", group_labels={}),
+)
+
+
 @pytest.mark.parametrize("changes_cluster", [True, False])
 def test_the_thread_is_given_the_page_of_a_commands_output(*, changes_cluster: bool) -> None:
     with moto_world() as world:
         chat = with_chat(world)
         queue: ChatQueue = world.automation.chat
-        repair = Repair(
-            id="repair#f#restart_pod#t",
-            alert="HighMemoryUsage",
-            action="restart_pod",
-            team="platform",
-            labels={},
-            status=Status.SENT,
-            seen_at=0,
-            started_at=0,
-            due_at=0,
-            timeout_seconds=60,
-            origin=Origin(fingerprint="f", group="g", receiver="r", group_labels={}),
-            changes_cluster=changes_cluster,
-        )
+        repair = replace(REPAIR, changes_cluster=changes_cluster)
 
         queue.report(repair.ended(Ending(status=Status.SUCCEEDED, result="replaced", location=LOCATION), 1))
 
@@ -137,3 +143,17 @@ def test_the_thread_is_given_the_page_of_a_commands_output(*, changes_cluster: b
 
 def test_an_address_of_another_form_stays_as_it_is() -> None:
     assert page_of_address("https://example.com/a") == "https://example.com/a"
+
+
+def test_chat_is_told_of_a_record_that_a_newer_one_has_replaced_by_the_id_that_it_knows() -> None:
+    """The sweep publishes its end later, when the record is under another id. Chat gave such a report up."""
+    with moto_world() as world:
+        chat = with_chat(world)
+        earlier = replace(REPAIR, id=earlier_id(REPAIR.id, REPAIR.claim))
+
+        world.automation.chat.report(earlier.ended(Ending(status=Status.FAILED, result="no"), 1))
+
+        (body,) = chat.bodies()
+    report = read_input(body)
+    assert isinstance(report, RepairReport)
+    assert (report.facts.repair, report.facts.proposal) == (REPAIR.id, REPAIR.claim)
