@@ -7,7 +7,7 @@ it, checks read it. Nobody else reads the YAML.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -209,7 +209,8 @@ class Chat:
     """Routes, people and maintenance windows that chat's function is given.
 
     People are emails: `responders` may acknowledge, silence and escalate, and `approvers` approve repairs.
-    `webhook_receivers` are those whose notifications have no thread: webhooks show them.
+    `webhook_receivers` are those whose notifications have no thread: webhooks show them. `waits` are in seconds, by
+    their names in `chatops.episode.Waits`.
     """
 
     routes: tuple[ChatRoute, ...]
@@ -217,6 +218,7 @@ class Chat:
     responders: tuple[str, ...]
     approvers: tuple[str, ...]
     silences: tuple[CatalogSilence, ...]
+    waits: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def as_function_data(self) -> dict[str, Any]:
         """Return what the function is given in its zip as `chat.json`."""
@@ -244,6 +246,7 @@ class Chat:
                 }
                 for silence in self.silences
             },
+            "waits": dict(self.waits),
         }
 
 

@@ -16,6 +16,7 @@ from chatops.episode import (
     Group,
     HumanAnswer,
     Incident,
+    IncidentNote,
     IncidentStatus,
     Phase,
     RootMessage,
@@ -92,6 +93,9 @@ incidents = st.builds(
     opened_at=times,
     acknowledged_by=people,
     assigned_to=people,
+    by_policy=st.booleans(),
+    priority=texts,
+    notes=st.lists(st.builds(IncidentNote, id=texts, by=texts, text=texts), max_size=2).map(tuple),
     url=texts,
 )
 silences = st.builds(

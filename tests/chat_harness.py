@@ -64,6 +64,7 @@ DATA: dict[str, Any] = {
     "responders": ["ann@example.com", "Bob@example.com"],
     "approvers": [],
     "silences": {},
+    "waits": {},
 }
 FINGERPRINT = "0" * 16
 """That of the first alert of a made-up notification."""

@@ -6,12 +6,40 @@ route that only pages has its threads in the default route's first channel. The 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 from alerting.catalog import Catalog
 from alerting.platform import CatalogSilence, Chat, ChatRoute
 from alerting.repairs.modes import approvers
 from alerting.routing.routes import Route, default_route, routes
 from alerting.rules.series import CLUSTER
 from alerting.settings import Settings
+
+
+class Wait(NamedTuple):
+    """A wait of chat's in seconds, and the least that the sandbox's time scale shortens it to."""
+
+    seconds: float
+    least: float
+
+    def scaled(self, time_scale: float) -> float:
+        """Return the wait at a time scale."""
+        return max(self.least, self.seconds / time_scale)
+
+
+WAITS: Mapping[str, Wait] = {
+    # Neither the start of an Alertmanager nor gossip is any faster in the sandbox.
+    "settled": Wait(150, 30),
+    "lag": Wait(90, 15),
+    "first_look": Wait(60, 5),
+    "look": Wait(300, 15),
+    "silenced_look": Wait(60, 5),
+    "soon": Wait(30, 3),
+    "between_looks": Wait(60, 5),
+    "verify": Wait(600, 60),
+}
+"""The waits of `chatops.episode.Waits`, which says what each is for."""
 
 
 def chat(catalog: Catalog, settings: Settings) -> Chat:
@@ -25,6 +53,7 @@ def chat(catalog: Catalog, settings: Settings) -> Chat:
         responders=tuple(sorted({person for team in catalog.teams.values() for person in team.people})),
         approvers=approvers(catalog),
         silences=_silences(catalog, settings),
+        waits={name: wait.scaled(settings.time_scale) for name, wait in WAITS.items()},
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from chatops.episode import Details, Group, Incident, RootMessage
+from chatops.episode import Details, Group, Incident, IncidentNote, RootMessage
 from chatops.looks import Look
 from chatops.repair import Command
 from chatops.stops import Stop
@@ -73,7 +73,11 @@ class PagerDuty(Protocol):
     """PagerDuty. People are Slack user ids, which the client maps by email. An incident is found by its alert's key."""
 
     def incident_of(self, alert_key: str) -> Incident | None:
-        """Return the newest incident that holds an alert with the key."""
+        """Return the newest incident that holds an alert with the key, without its notes."""
+        ...
+
+    def notes_of(self, incident: str) -> tuple[IncidentNote, ...]:
+        """Return people's newest notes on an incident, the oldest first."""
         ...
 
     def open_alerts(self) -> Sequence[tuple[Group, float]]:

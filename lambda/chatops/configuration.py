@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chatops.catalog_silences import Window
-from chatops.episode import Group
+from chatops.episode import Group, Waits
 from chatops.pagerduty_api import PAGERDUTY_API
 from chatops.slack_api import SLACK_API
 from orion_common.group_key import deduplication_key
@@ -35,7 +35,7 @@ class ChatData:
     """The routes by their receiver's name, and the emails of the people who may act.
 
     `webhook_receivers` are those whose notifications Alertmanager's own webhooks show, and chat does not. `windows` are
-    the catalog's maintenance windows.
+    the catalog's maintenance windows, and `waits` what fits the stack's Alertmanager and Prometheus.
     """
 
     routes: Mapping[str, Route]
@@ -43,10 +43,11 @@ class ChatData:
     responders: frozenset[str]
     approvers: frozenset[str]
     windows: tuple[Window, ...]
+    waits: Waits
 
     @classmethod
     def from_json(cls, text: str) -> ChatData:
-        """Read `chat.json`. Raises `KeyError` or `ValueError` if it is not what it should be."""
+        """Read `chat.json`. Raises `KeyError`, `TypeError` or `ValueError` if it is not what it should be."""
         data: dict[str, Any] = json.loads(text)
         return cls(
             routes={
@@ -73,6 +74,7 @@ class ChatData:
                 )
                 for name, silence in data["silences"].items()
             ),
+            waits=Waits(**data["waits"]),
         )
 
     def group_of(self, receiver: str, labels: Mapping[str, str]) -> Group | None:

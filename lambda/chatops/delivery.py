@@ -5,6 +5,7 @@ An attempt that is not the first looks up whether an earlier one has happened, w
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from chatops.audit import KEPT_AT_ONCE, content_of
@@ -60,7 +61,7 @@ def deliver(clients: Clients, episode: Episode, entry: Entry, policy: Policy, no
         case AskAlertmanager():
             return AlertmanagerAnswered(clients.alertmanager.look(episode.group))
         case AskPagerDuty():
-            return PagerDutyAnswered(clients.pagerduty.incident_of(episode.group.key))
+            return PagerDutyAnswered(_incident_with_notes(clients, episode))
         case Acknowledge() | Note() | Escalate():
             return _in_pagerduty(clients, episode, entry, effect)
         case ResolveAlert():
@@ -196,6 +197,11 @@ def _reply(clients: Clients, episode: Episode, entry: Entry, text: str) -> Answe
     return Done()
 
 
+def _incident_with_notes(clients: Clients, episode: Episode) -> Incident | None:
+    incident = clients.pagerduty.incident_of(episode.group.key)
+    return None if incident is None else replace(incident, notes=clients.pagerduty.notes_of(incident.id))
+
+
 def _incident(clients: Clients, episode: Episode) -> Incident:
     """Return the incident as it is now. Raises `Unavailable` if one may still open, and `Refused` if none will."""
     incident = clients.pagerduty.incident_of(episode.group.key)
@@ -212,7 +218,7 @@ def _resolve_alert(clients: Clients, episode: Episode, policy: Policy) -> Answer
     if incident is None or not is_left_open(episode, incident):
         return Done()
     look = clients.alertmanager.look(episode.group)
-    if not is_complete(look, policy.replicas):
+    if not is_complete(look, policy.replicas, policy.waits.settled):
         raise Unavailable("Alertmanager does not prove that nothing fires")
     if not look.firing:
         clients.pagerduty.resolve_alert(incident.id, episode.group.key)

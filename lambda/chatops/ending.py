@@ -5,29 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chatops.effects import AskPagerDuty, Effect, Reply, ResolveAlert, SetSilence, ShowMessage
-from chatops.episode import Episode, IncidentStatus, Phase, Policy
+from chatops.episode import Episode, IncidentStatus, Phase, Policy, Waits
 from chatops.looks import Look, is_complete
 from chatops.repair import Repair, Status, episode_ended, looked
-
-SOON_SECONDS = 30
-BETWEEN_LOOKS_SECONDS = 60
-"""The time between the two looks that end an episode whose resolve was never reported."""
-LAG_SECONDS = 90
-"""How long replicas may differ: an alert that fires for longer than this after `resolved` is silenced."""
 
 
 def alertmanager_answered(
     episode: Episode, look: Look, policy: Policy, now: float
 ) -> tuple[Episode, tuple[Effect, ...]]:
     """Return the episode after a look, and the effects."""
-    complete = is_complete(look, policy.replicas)
+    waits = policy.waits
+    complete = is_complete(look, policy.replicas, waits.settled)
     repairs, effects = _repairs_looked(episode.repairs, look, policy, now, complete=complete)
     episode = replace(episode, repairs=repairs)
     if not episode.is_open:
         return episode, effects
     if any(repair.status in {Status.APPROVED, Status.VERIFYING} for repair in repairs):
-        episode = replace(episode, next_look_at=min(episode.next_look_at, now + SOON_SECONDS))
-    after, more = _fires(episode, look, now) if look.firing else _gone(episode, look, now, complete=complete)
+        episode = replace(episode, next_look_at=min(episode.next_look_at, now + waits.soon))
+    if look.firing:
+        after, more = _fires(episode, look, waits, now)
+    else:
+        after, more = _gone(episode, look, waits, now, complete=complete)
     return after, (*effects, *more)
 
 
@@ -42,12 +40,12 @@ def _repairs_looked(
     return after, effects
 
 
-def _fires(episode: Episode, look: Look, now: float) -> tuple[Episode, tuple[Effect, ...]]:
+def _fires(episode: Episode, look: Look, waits: Waits, now: float) -> tuple[Episode, tuple[Effect, ...]]:
     episode = replace(episode, gone_since=None)
     if episode.phase is Phase.FIRING:
         return _resolved_by_hand(episode)
-    if now - episode.news_at < LAG_SECONDS:
-        return replace(episode, next_look_at=now + SOON_SECONDS), ()
+    if now - episode.news_at < waits.lag:
+        return replace(episode, next_look_at=now + waits.soon), ()
     text = "Alertmanager reported this resolved, and an alert of it still fires, silenced"
     return replace(episode, phase=Phase.FIRING, firing=look.firing), (Reply(text), ShowMessage())
 
@@ -61,20 +59,22 @@ def _resolved_by_hand(episode: Episode) -> tuple[Episode, tuple[Effect, ...]]:
     return replace(episode, resolved_by_hand=incident.id), (Reply(text),)
 
 
-def _gone(episode: Episode, look: Look, now: float, *, complete: bool) -> tuple[Episode, tuple[Effect, ...]]:
+def _gone(
+    episode: Episode, look: Look, waits: Waits, now: float, *, complete: bool
+) -> tuple[Episode, tuple[Effect, ...]]:
     if not complete:
-        return replace(episode, next_look_at=min(episode.next_look_at, now + SOON_SECONDS)), ()
-    if is_proven(episode, look):
+        return replace(episode, next_look_at=min(episode.next_look_at, now + waits.soon)), ()
+    if is_proven(episode, look, waits):
         return end(episode, look.asked_at, now)
     gone_since = look.asked_at if episode.gone_since is None else episode.gone_since
-    return replace(episode, gone_since=gone_since, next_look_at=now + BETWEEN_LOOKS_SECONDS), ()
+    return replace(episode, gone_since=gone_since, next_look_at=now + waits.between_looks), ()
 
 
-def is_proven(episode: Episode, look: Look) -> bool:
+def is_proven(episode: Episode, look: Look, waits: Waits) -> bool:
     """Return whether a look in which nothing fires ends an episode: after a resolve, or as the second in a row."""
     if episode.phase is Phase.CHECKING:
         return True
-    return episode.gone_since is not None and look.asked_at - episode.gone_since >= BETWEEN_LOOKS_SECONDS
+    return episode.gone_since is not None and look.asked_at - episode.gone_since >= waits.between_looks
 
 
 def end(episode: Episode, ended_at: float, now: float) -> tuple[Episode, tuple[Effect, ...]]:

@@ -92,11 +92,21 @@ class IncidentStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentNote:
+    """A person's note on an incident. `by` is an email, or a name where PagerDuty tells no email."""
+
+    id: str
+    by: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """The PagerDuty incident that holds the group's alert, as PagerDuty last returned it. People are emails.
 
     A merged incident is another incident that holds the same alert, and so is one that was triggered again.
-    `opened_at` is when the group's alert opened in it, and `status` is `RESOLVED` if that alert is.
+    `opened_at` is when the group's alert opened in it, and `status` is `RESOLVED` if that alert is. `by_policy` says
+    that its escalation policy has assigned it, and not a person. `notes` are people's newest ones, the oldest first.
     """
 
     id: str
@@ -104,6 +114,9 @@ class Incident:
     opened_at: float
     acknowledged_by: tuple[str, ...] = ()
     assigned_to: tuple[str, ...] = ()
+    by_policy: bool = False
+    priority: str = ""
+    notes: tuple[IncidentNote, ...] = ()
     url: str = ""
 
 
@@ -133,6 +146,31 @@ class HumanAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """The times that Alertmanager and Prometheus take, and the times between looks at them. Seconds.
+
+    The deployment says what they are: in the sandbox Alertmanager and Prometheus are faster, and so are these.
+    """
+
+    settled: float = 150
+    """A replica that has run for less may lack alerts that fire: Prometheus sends each again after a minute, and an
+    evaluation later at worst."""
+    lag: float = 90
+    """How long replicas may differ: an alert that fires for longer than this after `resolved` is silenced."""
+    first_look: float = 60
+    look: float = 300
+    """How often an open episode is compared with Alertmanager and PagerDuty, whatever was or was not delivered."""
+    silenced_look: float = 60
+    """How often a silenced one is: Alertmanager does not notify when a silenced alert resolves."""
+    soon: float = 30
+    """When a look that proved nothing is followed by the next."""
+    between_looks: float = 60
+    """The time between the two looks that end an episode whose resolve was never reported."""
+    verify: float = 600
+    """How long the alert of a repair that succeeded has to clear."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The catalog's rules for people, silences and repairs. People are Slack user ids."""
 
@@ -142,9 +180,9 @@ class Policy:
     silence_ceiling_seconds: float = 24 * 3600
     approval_seconds: float = 900
     command_seconds: float = 3600
-    verify_seconds: float = 600
     thread_seconds: float = 1800
     """How often a thread that does not change is looked for in Slack."""
+    waits: Waits = Waits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,7 +106,7 @@ class Executor:
             return (id_,)
         now = self.now()
         if opens(newest, previous, event, now):
-            after, record = opened(group, newest, event, now)
+            after, record = opened(group, newest, event, self.policy, now)
             self.store.write(put_newest(group.key, after, version), put_record(record, 0))
             return (record.episode.id,)
         seen_at = seen_at_of(event)

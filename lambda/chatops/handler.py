@@ -47,7 +47,13 @@ def _made(configuration: Configuration) -> Chat:
     session = aws_session()
     secrets = session.client("secretsmanager", config=CLIENT)
     credentials = Credentials.from_json(secrets.get_secret_value(SecretId=configuration.secret)["SecretString"])
-    policy = Policy(responders=frozenset(), approvers=frozenset(), replicas=configuration.alertmanager_replicas)
+    data = ChatData.from_json(DATA.read_text())
+    policy = Policy(
+        responders=frozenset(),
+        approvers=frozenset(),
+        replicas=configuration.alertmanager_replicas,
+        waits=data.waits,
+    )
     s3 = session.client("s3", config=CLIENT)
     table = session.resource("dynamodb", config=CLIENT).Table(configuration.table)
     services = Services(
@@ -66,7 +72,7 @@ def _made(configuration: Configuration) -> Chat:
         observer=OBSERVER,
         now=time.time,
     )
-    return make_chat(configuration, ChatData.from_json(DATA.read_text()), policy, services)
+    return make_chat(configuration, data, policy, services)
 
 
 def _handle(body: str, message_id: str, deadline: float) -> None:

@@ -141,13 +141,17 @@ def _incident(before: Incident | None, after: Incident | None, *, is_open: bool)
     if changes.is_unacknowledged:
         yield Kind.UNACKNOWLEDGED, PAGERDUTY, after.id
     if changes.is_assigned and not changes.is_another:
-        yield Kind.ASSIGNED, PAGERDUTY, _people(after.assigned_to)
+        yield Kind.ASSIGNED, PAGERDUTY, _people(after.assigned_to, "escalated" if changes.is_escalated else "assigned")
+    if changes.priority is not None:
+        yield Kind.PRIORITY_CHANGED, PAGERDUTY, changes.priority or "none"
+    for note in changes.notes:
+        yield Kind.NOTED, note.by, note.text
     if is_open and changes.is_resolved:
         yield Kind.INCIDENT_RESOLVED, PAGERDUTY, after.id
 
 
-def _people(people: Sequence[str]) -> str:
-    return f"assigned to {', '.join(people)}" if people else ""
+def _people(people: Sequence[str], how: str = "assigned") -> str:
+    return f"{how} to {', '.join(people)}" if people else ""
 
 
 def _repairs(before: Sequence[Repair], after: Sequence[Repair], person: str | None) -> Iterator[Happening]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from chatops.effects import AskAlertmanager, Effect, Reply, ResolveAlert, ShowMessage
-from chatops.episode import Episode, Incident, IncidentStatus
+from chatops.episode import Episode, Incident, IncidentNote, IncidentStatus
 
 
 def pagerduty_answered(episode: Episode, incident: Incident | None) -> tuple[Episode, tuple[Effect, ...]]:
@@ -38,27 +38,39 @@ def _left_open(episode: Episode, incident: Incident | None) -> tuple[Effect, ...
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentChanges:
-    """Differences between two answers of PagerDuty. `is_another`: it is the first one, or another incident."""
+    """Differences between two answers of PagerDuty. `is_another`: it is the first one, or another incident.
+
+    `is_escalated`: whoever is assigned now is so by the escalation policy. `priority` is None if it is as it was.
+    """
 
     is_another: bool
     acknowledged_by: tuple[str, ...]
     is_unacknowledged: bool
     is_assigned: bool
+    is_escalated: bool
     is_resolved: bool
+    priority: str | None
+    notes: tuple[IncidentNote, ...]
 
 
 def incident_changes(before: Incident | None, after: Incident) -> IncidentChanges:
     """Compare two answers of PagerDuty. Another incident begins anew, and a resolved one is assigned to nobody."""
     same = before if before is not None and before.id == after.id else None
     acknowledged_before = same.acknowledged_by if same else ()
+    is_assigned = before is not None and after.assigned_to not in {(), before.assigned_to}
+    # Those of an incident that others were merged into are on its own page.
+    known_notes = after.notes if same is None and before is not None else same.notes if same else ()
     return IncidentChanges(
         is_another=same is None,
         acknowledged_by=tuple(person for person in after.acknowledged_by if person not in acknowledged_before),
         is_unacknowledged=bool(acknowledged_before)
         and not after.acknowledged_by
         and after.status is IncidentStatus.TRIGGERED,
-        is_assigned=before is not None and after.assigned_to not in {(), before.assigned_to},
+        is_assigned=is_assigned,
+        is_escalated=is_assigned and same is not None and bool(same.assigned_to) and after.by_policy,
         is_resolved=after.status is IncidentStatus.RESOLVED and not (same and same.status is IncidentStatus.RESOLVED),
+        priority=after.priority if before is not None and after.priority != before.priority else None,
+        notes=tuple(note for note in after.notes if note.id not in {known.id for known in known_notes}),
     )
 
 
@@ -71,4 +83,8 @@ def _told_in_thread(before: Incident | None, after: Incident) -> Iterator[str]:
     if changes.is_unacknowledged:
         yield "No longer acknowledged"
     if changes.is_assigned:
-        yield f"Assigned to {', '.join(after.assigned_to)}"
+        yield f"{'Escalated' if changes.is_escalated else 'Assigned'} to {', '.join(after.assigned_to)}"
+    if changes.priority is not None:
+        yield f"Its priority in PagerDuty is {changes.priority}" if changes.priority else "It has no priority any more"
+    for note in changes.notes:
+        yield f"{note.by} notes in PagerDuty: {note.text}"

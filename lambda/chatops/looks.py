@@ -8,11 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SETTLED_SECONDS = 150
-"""A replica that has run for less may lack alerts that fire: Prometheus sends each again after a minute, and an
-evaluation later at worst.
-"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
@@ -36,12 +31,12 @@ class Look:
         return frozenset[str]().union(*(replica.firing for replica in self.replicas))
 
 
-def is_complete(look: Look, replicas: int) -> bool:
+def is_complete(look: Look, replicas: int, settled_seconds: float) -> bool:
     """Return whether an alert that no replica of a look has does not fire.
 
-    Each replica must have answered, have run long enough to have every alert, and have `Watchdog`, which proves that
-    Prometheus reaches it.
+    Each replica must have answered, have run long enough (`settled_seconds`) to have every alert, and have `Watchdog`,
+    which proves that Prometheus reaches it.
     """
     return len(look.replicas) >= replicas and all(
-        replica.watchdog and replica.up_seconds >= SETTLED_SECONDS for replica in look.replicas
+        replica.watchdog and replica.up_seconds >= settled_seconds for replica in look.replicas
     )

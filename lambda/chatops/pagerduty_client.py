@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chatops.clients import Refused, Unavailable
-from chatops.episode import Group, Incident, IncidentStatus
+from chatops.episode import Group, Incident, IncidentNote, IncidentStatus
 from chatops.http_json import as_object, listed, objects, text_in
 from chatops.pagerduty_api import NotFound, PagerDutyApi
 
+BY_POLICY = "escalation_policy"
 OPEN_STATUSES = ("triggered", "acknowledged")
 ACKNOWLEDGED_ENTRY = "acknowledge_log_entry"
 NO_USER = "no PagerDuty user has your email"
@@ -28,6 +29,11 @@ MOST_MERGES = 5
 RESOLVED_SECONDS = 24 * 3600
 """How old an incident of several alerts may be to be found after it was resolved."""
 NOTE_LIMIT = 20_000
+OWN_NOTE = "[orion:"
+"""The beginning of the mark in each note of the platform's own."""
+MOST_NOTES = 10
+SHOWN_NOTE_LIMIT = 1000
+"""How much of a note is kept and shown: an item of the table has 400 KB. All of it is on the incident's page."""
 
 _Json = Mapping[str, Any]
 
@@ -46,9 +52,22 @@ class PagerDutyClient:
     users: dict[str, _Json] = field(default_factory=dict[str, "_Json"])
 
     def incident_of(self, alert_key: str) -> Incident | None:
-        """Return the newest incident that holds an alert with the key."""
+        """Return the newest incident that holds an alert with the key, without its notes."""
         held = max(self._holding(alert_key), key=lambda pair: _opened_at(pair[1]), default=None)
         return None if held is None else self._incident(*held)
+
+    def notes_of(self, incident: str) -> tuple[IncidentNote, ...]:
+        """Return people's newest notes on an incident, the oldest first. The platform's own are left out."""
+        notes = [note for note in self._notes(incident) if OWN_NOTE not in str(note.get("content"))]
+        newest = sorted(notes, key=lambda note: _time(note.get("created_at")))[-MOST_NOTES:]
+        return tuple(
+            IncidentNote(
+                id=_id(note),
+                by=self._email(as_object(note.get("user"))) if as_object(note.get("user")).get("id") else "somebody",
+                text=str(note.get("content"))[:SHOWN_NOTE_LIMIT],
+            )
+            for note in newest
+        )
 
     def alert_keys(self, incident: str) -> tuple[str, ...]:
         """Return the keys of the alerts that an incident holds, or held when it was merged into another."""
@@ -104,9 +123,7 @@ class PagerDutyClient:
 
     def has_note(self, incident: str, key: str) -> bool:
         """Return whether the incident has the note of a key."""
-        path = f"/incidents/{incident}/notes"
-        notes = listed(self.api.get(path), "notes", f"PagerDuty {path}")
-        return any(mark_of(key) in str(note.get("content")) for note in notes)
+        return any(mark_of(key) in str(note.get("content")) for note in self._notes(incident))
 
     def resolve_alert(self, incident: str, alert_key: str) -> None:
         """Resolve one alert of an incident, and the incident with its last one.
@@ -116,6 +133,10 @@ class PagerDutyClient:
         for alert in self._alerts({"id": incident}, {"alert_key": alert_key, "statuses[]": "triggered"}):
             resolved = {"alert": {"type": "alert", "status": "resolved"}}
             self.api.put(f"/incidents/{incident}/alerts/{_id(alert)}", resolved)
+
+    def _notes(self, incident: str) -> list[_Json]:
+        path = f"/incidents/{incident}/notes"
+        return list(listed(self.api.get(path), "notes", f"PagerDuty {path}"))
 
     def _holding(self, alert_key: str) -> Iterator[tuple[_Json, _Json]]:
         """Yield incidents that hold an alert with a key, each with that alert."""
@@ -174,6 +195,8 @@ class PagerDutyClient:
             opened_at=_opened_at(alert),
             acknowledged_by=self._emails(acknowledgers),
             assigned_to=self._emails(assignees),
+            by_policy=incident.get("assigned_via") == BY_POLICY,
+            priority=_priority(incident),
             url=str(incident.get("html_url") or ""),
         )
 
@@ -229,7 +252,7 @@ class PagerDutyClient:
 
 def mark_of(key: str) -> str:
     """Return the mark by which a note is found again."""
-    return f"[orion:{hashlib.sha256(key.encode()).hexdigest()[:16]}]"
+    return f"{OWN_NOTE}{hashlib.sha256(key.encode()).hexdigest()[:16]}]"
 
 
 def _id(content: _Json) -> str:
@@ -242,6 +265,11 @@ def _status(incident: _Json) -> IncidentStatus:
         return IncidentStatus(text_in(incident, "status", "PagerDuty"))
     except ValueError as error:
         raise Unavailable(f"PagerDuty's incident has another status: {error}") from error
+
+
+def _priority(incident: _Json) -> str:
+    priority = as_object(incident.get("priority"))
+    return str(priority.get("summary") or priority.get("name") or "")
 
 
 def _opened_at(alert: _Json) -> float:

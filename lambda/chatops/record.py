@@ -19,7 +19,6 @@ from chatops.silences import silence_due_at
 from chatops.step import step
 from chatops.timeline import ALERTMANAGER, Kind, extended
 
-FIRST_LOOK_SECONDS = 60
 LATE_SECONDS = 900
 """A notification that is older opens nothing: the reconciler has looked at Alertmanager since it was sent."""
 
@@ -117,7 +116,9 @@ def is_fresh(sent_at: float, resolved_at: float, now: float) -> bool:
     return sent_at > resolved_at and now - sent_at <= LATE_SECONDS
 
 
-def opened(group: Group, newest: NewestEpisode, event: GroupEvent, now: float) -> tuple[NewestEpisode, Record]:
+def opened(
+    group: Group, newest: NewestEpisode, event: GroupEvent, policy: Policy, now: float
+) -> tuple[NewestEpisode, Record]:
     """Return a new episode of a group, and the group's item that names it."""
     match event:
         case Notified(sent_at=news_at):
@@ -133,7 +134,7 @@ def opened(group: Group, newest: NewestEpisode, event: GroupEvent, now: float) -
         group=group,
         opened_at=now,
         news_at=news_at,
-        next_look_at=now + FIRST_LOOK_SECONDS,
+        next_look_at=now + policy.waits.first_look,
         firing=event.firing,
         details=details,
         details_at=details_at,

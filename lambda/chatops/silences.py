@@ -12,8 +12,6 @@ CHUNK_SECONDS = 900
 EXTEND_BEFORE_SECONDS = 420
 """How long before its end such a silence is extended: more than one period of looks."""
 WARN_BEFORE_SECONDS = 600
-SILENCED_LOOK_SECONDS = 60
-"""How often a silenced episode is compared: Alertmanager does not notify when a silenced alert resolves."""
 
 SilenceStep = tuple[Episode, tuple[Effect, ...]]
 
@@ -29,7 +27,7 @@ def silence(episode: Episode, person: str, seconds: float | None, policy: Policy
         until_resolved=seconds is None,
     )
     wanted = replace(wanted, ends_at=min(wanted.ends_at, ceiling(wanted, policy)))
-    episode = replace(episode, next_look_at=min(episode.next_look_at, now + SILENCED_LOOK_SECONDS))
+    episode = replace(episode, next_look_at=min(episode.next_look_at, now + policy.waits.silenced_look))
     told = "until resolved" if seconds is None else f"for {seconds / 3600:g} h"
     return replace(episode, silence=wanted), (SetSilence(), ShowMessage(), Reply(f"Silenced {told} by {person}"))
 

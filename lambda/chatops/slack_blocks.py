@@ -166,7 +166,8 @@ def _facts(message: RootMessage, name_of: NameOf, mention_of: MentionOf) -> Iter
     yield f"*Started:* {at_time(message.opened_at if details.since is None else details.since)}"
     if message.ended_at is not None:
         yield f"*Resolved:* {at_time(message.ended_at)}"
-    yield f"*State:* {message.state.value}"
+    priority = f", priority {escaped(incident.priority, NAME_LIMIT)}" if incident and incident.priority else ""
+    yield f"*State:* {message.state.value}{priority}"
     if message.acknowledged_by:
         yield f"*Acknowledged by:* {escaped(', '.join(message.acknowledged_by), PEOPLE_LIMIT)}"
     if incident is not None and incident.assigned_to:

@@ -55,12 +55,10 @@ from chatops.events import (
 from chatops.incidents import pagerduty_answered
 from chatops.post_incident import draft_written
 from chatops.repair import Outcome, Proposal, Repair, RepairStep, Status, closed, ended, proposed, taken, ticked
-from chatops.silences import SILENCED_LOOK_SECONDS, is_silenced, silence_ticked
+from chatops.silences import is_silenced, silence_ticked
 from chatops.stops import read
 from chatops.timeline import waiting_for_audit
 
-LOOK_SECONDS = 300
-"""How often an open episode is compared with Alertmanager and PagerDuty, whatever was or was not delivered."""
 PROPOSAL_SECONDS = 900
 """A repair that was proposed earlier is not taken: the target that it saw is too old."""
 
@@ -151,7 +149,7 @@ def _answered(episode: Episode, event: Answer, policy: Policy, now: float) -> St
 def _noted(episode: Episode, event: StopsRead | AuditKept, now: float) -> Step:
     match event:
         case StopsRead(held):
-            stops = read(episode.stops, held, now)
+            stops = read(episode.stops, held, now, is_followed=episode.is_open and bool(episode.repairs))
             return replace(episode, stops=stops), () if stops.held == episode.stops.held else (ShowMessage(),)
         case AuditKept(number):
             after = replace(episode, audited=max(number, episode.audited))
@@ -186,7 +184,7 @@ def is_news(episode: Episode, sent_at: float) -> bool:
 def _ticked(episode: Episode, policy: Policy, now: float) -> Step:
     effects: tuple[Effect, ...] = ()
     if episode.is_open and now >= episode.next_look_at:
-        wait = SILENCED_LOOK_SECONDS if is_silenced(episode, now) else LOOK_SECONDS
+        wait = policy.waits.silenced_look if is_silenced(episode, now) else policy.waits.look
         episode = replace(episode, next_look_at=now + wait)
         effects = (AskAlertmanager(), AskPagerDuty())
         if is_thread_due(episode, policy, now):
@@ -222,7 +220,12 @@ def _proposed(episode: Episode, proposal: Proposal, seen_at: float, policy: Poli
     if known or not episode.is_open or is_old(seen_at, now):
         return episode, ()
     repair, effects = proposed(proposal, now, policy.approval_seconds)
-    return replace(episode, repairs=(*kept_repairs(episode.repairs), repair)), effects
+    return replace(episode, repairs=(*kept_repairs(episode.repairs), repair)), (*effects, *_first_look(episode))
+
+
+def _first_look(episode: Episode) -> tuple[Effect, ...]:
+    """Return the effect by which a thread that gets its first repair learns what is stopped, and follows it."""
+    return () if episode.repairs or episode.stops.read_at is not None else (ReadStops(),)
 
 
 def is_old(seen_at: float, now: float) -> bool:
@@ -237,10 +240,10 @@ def _reported(episode: Episode, event: RepairReported, policy: Policy, now: floa
         if is_told(episode, event):
             return episode, ()
         begun = Repair(proposal=proposal, status=Status.RUNNING, changed_at=now, due_at=None)
-        first = () if episode.repairs else (ShowMessage(),)
+        first = () if episode.repairs else (ShowMessage(), *_first_look(episode))
         episode = replace(episode, repairs=(*kept_repairs(episode.repairs), begun))
     after, effects = _ended(episode, proposal.id, event.outcome, event.result, policy, now)
-    if event.outcome is Outcome.NOT_RUN:
+    if event.outcome is Outcome.NOT_RUN and ReadStops() not in first:
         effects = (*effects, ReadStops())
     return after, (*effects, *first)
 
@@ -263,7 +266,7 @@ def kept_repairs(repairs: tuple[Repair, ...]) -> tuple[Repair, ...]:
 def _ended(episode: Episode, repair_id: str, outcome: Outcome, result: str, policy: Policy, now: float) -> Step:
     if not episode.is_open:
         return _for_repair(episode, repair_id, lambda known: closed(known, outcome, result, now))
-    return _for_repair(episode, repair_id, lambda known: ended(known, outcome, result, now, policy.verify_seconds))
+    return _for_repair(episode, repair_id, lambda known: ended(known, outcome, result, now, policy.waits.verify))
 
 
 def _for_repair(episode: Episode, repair_id: str, change: Callable[[Repair], RepairStep]) -> Step:

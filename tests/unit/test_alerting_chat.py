@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -12,6 +12,7 @@ from alerting.platform import Chat
 from alerting.routing.group_key import deduplication_key
 from alerting.settings import ChatMode, Settings
 from chatops.configuration import ChatData
+from chatops.episode import Waits
 from tests.alerting_data import DATA, fixture_catalog, settings
 
 
@@ -116,6 +117,21 @@ def test_the_function_reads_what_the_program_gives_it(chat: Chat) -> None:
         (silence.name, silence.match, silence.until) for silence in chat.silences
     ]
     assert chat.silences
+
+
+def test_the_waits_are_chats_own_where_time_is_not_scaled(chat: Chat) -> None:
+    data = ChatData.from_json(json.dumps(chat.as_function_data()))
+
+    assert data.waits == Waits()
+    assert set(chat.waits) == {one.name for one in fields(Waits)}
+
+
+def test_the_sandbox_shortens_the_waits_but_to_what_its_alertmanagers_take() -> None:
+    stack = settings().model_copy(update={"time_scale": 20})
+
+    waits = Waits(**build_platform(fixture_catalog(), stack).chat.waits)
+
+    assert (waits.settled, waits.lag, waits.between_looks, waits.look) == (30, 15, 5, 15)
 
 
 def test_a_group_has_the_key_that_pagerduty_knows(chat: Chat) -> None:

@@ -17,11 +17,12 @@ from alertmanager_access.handler import carry_out
 from chatops.alertmanager_client import AlertmanagerClient
 from chatops.alertmanager_replicas import AUTHOR, AlertmanagerReplicas
 from chatops.clients import ActiveSilence, ListedSilence, Matcher, NewSilence, Refused, Unavailable
-from chatops.episode import Details, Group
+from chatops.episode import Details, Group, Waits
 from chatops.looks import is_complete
 from tests.chat_data import GROUP, NOW
 from tests.http_stub import Asked, HttpStub, Reply, http_stub
 
+SETTLED = Waits().settled
 STARTED = "2026-11-24T09:40:11.000Z"  # an hour before NOW
 KEY = "episode#g#1/silence"
 
@@ -94,7 +95,7 @@ def test_a_look_asks_each_replica_once_over_its_own_connection(alertmanagers: _A
     assert look.firing == {"f1"}
     assert sorted((replica.watchdog, len(replica.firing)) for replica in look.replicas) == [(0, 0), (1, 0), (1, 1)]
     assert {replica.up_seconds for replica in look.replicas} == {3600.0}
-    assert not is_complete(look, 3)
+    assert not is_complete(look, 3, SETTLED)
 
 
 def test_a_look_asks_for_the_groups_alerts_and_suppressed_ones_too(alertmanagers: _Alertmanagers) -> None:
@@ -120,7 +121,7 @@ def test_a_replica_that_does_not_answer_makes_a_look_incomplete(
     look = alertmanagers.client().look(GROUP)
 
     assert len(look.replicas) == 2
-    assert not is_complete(look, 3)
+    assert not is_complete(look, 3, SETTLED)
 
 
 def test_firing_groups_are_those_of_any_replica_since_the_first_of_their_alerts(alertmanagers: _Alertmanagers) -> None:

@@ -29,7 +29,7 @@ def found(**changes: object) -> Reconciled:
 
 
 def reconciled() -> Episode:
-    return opened(GROUP, NewestEpisode(), found(), NOW)[1].episode
+    return opened(GROUP, NewestEpisode(), found(), POLICY, NOW)[1].episode
 
 
 def notified(sent_at: float, details: Details = NOTIFIED) -> Notified:

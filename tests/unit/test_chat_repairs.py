@@ -155,7 +155,7 @@ def test_a_success_that_does_not_clear_its_alert_is_escalated(paged: ChatWorld) 
     decide(paged, "approve")
     report(paged, "succeeded")
 
-    paged.time += paged.chat.policy.verify_seconds + 1
+    paged.time += paged.chat.policy.waits.verify + 1
     paged.sweep()
 
     assert status(paged) is Status.ESCALATED

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chatops.stops import AGAIN_SECONDS, READ_SECONDS
 from tests.chat_harness import ChatWorld, chat_world
 from tests.chat_repairs import ANN, ANN_MAIL, BOB, blocks, buttons, decisions, propose, report
 
@@ -48,6 +50,11 @@ def stopped_from_here(world: ChatWorld) -> None:
     world.click("stop-all", ANN)
     stopped(world)
     pass_time(world, 6)
+
+
+def lifts(world: ChatWorld) -> list[dict[str, Any]]:
+    """Return the lifts that were sent since the last look. The second message of a stop may come at any time."""
+    return [one for one in decisions(world) if one["source"] == "orion.repair.stop-lifted"]
 
 
 def test_an_approver_stops_repairs_by_scope_and_the_thread_says_so(paged: ChatWorld) -> None:
@@ -114,7 +121,7 @@ def test_an_approver_lifts_the_stop_that_the_record_has(paged: ChatWorld) -> Non
 
     paged.click("lift-stop-of-all", ANN, value="episode#" + paged.episodes()[0].id.group + "#1 stop@action/evict")
     paged.table.delete_item(Key={"id": "stop"})  # as the repair function does
-    (lift,) = decisions(paged)
+    (lift,) = lifts(paged)
     pass_time(paged, 6)
 
     assert {name: lift[name] for name in ("source", "action", "service", "since", "stopped_by", "by")} == {
@@ -138,7 +145,7 @@ def test_who_may_not_approve_may_not_lift(paged: ChatWorld) -> None:
 
     paged.click("lift-stop-of-all", BOB)
 
-    assert decisions(paged) == []
+    assert lifts(paged) == []
     assert paged.slack.whispers == [(BOB, "The catalog does not allow you to do this")]
 
 
@@ -150,13 +157,13 @@ def test_a_click_that_is_older_than_a_newer_stop_lifts_nothing(paged: ChatWorld)
     pass_time(paged, 301)
 
     paged.click("lift-stop-of-all", ANN, at=clicked)
-    assert decisions(paged) == []
+    assert lifts(paged) == []
     assert paged.slack.whispers == [
         (ANN, "There is a newer stop than the one you clicked on, by arn:bo. Look at it, and click again")
     ]
 
     paged.click("lift-stop-of-all", ANN)
-    assert [lift["since"] for lift in decisions(paged)] == ["2026-11-24T10:50:00Z"]
+    assert [lift["since"] for lift in lifts(paged)] == ["2026-11-24T10:50:00Z"]
 
 
 def test_what_was_lifted_elsewhere_is_not_lifted_again(paged: ChatWorld) -> None:
@@ -168,7 +175,7 @@ def test_what_was_lifted_elsewhere_is_not_lifted_again(paged: ChatWorld) -> None
     paged.click("lift-stop-of-all", ANN)
 
     assert shown_buttons(paged) == STOPS
-    assert decisions(paged) == []
+    assert lifts(paged) == []
     assert paged.slack.whispers == [(ANN, "These repairs are not stopped any more")]
 
 
@@ -182,18 +189,40 @@ def test_a_stop_is_lifted_from_a_thread_that_has_resolved(paged: ChatWorld) -> N
     assert not paged.episodes()[0].is_open
     assert shown_buttons(paged) == ["lift-stop-of-all"]
     paged.click("lift-stop-of-all", ANN)
-    assert [lift["since"] for lift in decisions(paged)] == [SINCE]
+    assert [lift["since"] for lift in lifts(paged)] == [SINCE]
 
 
-def test_a_thread_that_shows_no_stop_asks_the_table_for_none(paged: ChatWorld) -> None:
+def test_a_stop_from_elsewhere_is_shown_within_a_minute_and_so_is_its_end(paged: ChatWorld) -> None:
     propose(paged)
+    assert shown_buttons(paged) == STOPS
+
+    stopped(paged, by="arn:bo")
+    pass_time(paged, READ_SECONDS + 1)
+    assert shown_buttons(paged) == ["stop-action", "stop-service", "lift-stop-of-all"]
+
+    paged.table.delete_item(Key={"id": "stop"})  # as `orion repairs start` does
+    pass_time(paged, READ_SECONDS + 1)
+    assert shown_buttons(paged) == STOPS
+
+
+def test_a_thread_without_a_repair_asks_the_table_for_no_stop(paged: ChatWorld) -> None:
     stopped(paged)
+    pass_time(paged, 301)
+
+    (episode,) = paged.episodes()
+    assert episode.stops.read_at is None
+    assert shown_buttons(paged) == []
+
+
+def test_a_thread_that_has_resolved_and_shows_no_stop_asks_no_more(paged: ChatWorld) -> None:
+    propose(paged)
+    paged.alertmanagers.firing = set()
     for _ in range(4):
         pass_time(paged, 301)
 
     (episode,) = paged.episodes()
+    assert not episode.is_open
     assert episode.stops.read_at is None
-    assert shown_buttons(paged) == STOPS
 
 
 def test_a_click_whose_effect_never_shows_is_awaited_for_a_minute(paged: ChatWorld) -> None:
@@ -203,4 +232,5 @@ def test_a_click_whose_effect_never_shows_is_awaited_for_a_minute(paged: ChatWor
         pass_time(paged, 5)
 
     (episode,) = paged.episodes()
-    assert episode.stops.read_at is None
+    assert episode.stops.read_at is not None
+    assert episode.stops.read_at - paged.time > AGAIN_SECONDS

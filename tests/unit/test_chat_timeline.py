@@ -180,7 +180,7 @@ def test_another_incident_is_told_with_who_has_acknowledged_it() -> None:
 
 
 def test_the_first_entry_says_that_the_episode_opened() -> None:
-    _, record = opened(GROUP, NewestEpisode(), Notified(sent_at=NOW, firing=frozenset({"a"})), NOW + 1)
+    _, record = opened(GROUP, NewestEpisode(), Notified(sent_at=NOW, firing=frozenset({"a"})), POLICY, NOW + 1)
 
     (entry,) = record.episode.timeline
     assert (entry.number, entry.at, entry.kind, entry.text) == (1, NOW + 1, Kind.OPENED, GROUP.title)

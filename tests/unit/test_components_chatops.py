@@ -175,8 +175,8 @@ def test_chat_hears_of_alerts_and_of_every_minute(run: Run) -> None:
     assert json.loads(target["input"]) == {"source": "orion.chat.sweep"}
 
 
-def test_no_time_scale_shortens_the_schedule_of_chat() -> None:
-    assert schedule(settings().model_copy(update={"time_scale": 20})).schedule == "rate(20 minutes)"
+def test_chat_sweeps_every_fifteen_real_seconds_where_schedules_are_twenty_times_faster() -> None:
+    assert schedule(settings().model_copy(update={"time_scale": 20})).schedule == "rate(5 minutes)"
 
 
 def test_the_functions_know_their_queue_their_secrets_and_the_workspace(run: Run) -> None:
