@@ -25,9 +25,11 @@ from cli.stack_config import read_settings
 from sandbox.scenarios.simulation import KNOWN_STEPS
 
 RESULT = Path("build", "matrix.json")
+TABLE = Path("build", "matrix.md")
+LEFT = frozenset({0, 2, 3, 7})
 INTERRUPTED = 130
 WIDEST = 1000
-HEADINGS = ("scenario", "runs", "notified by", "as", "within", "after", "right")
+HEADINGS = ("scenario", "runs", "notified by", "as", "within", "after", "right", "known too")
 
 
 class MatrixRefused(AlertingError):
@@ -57,7 +59,8 @@ def run_matrix(root: Path, console: Console, errors: Console, stack: str, names:
     _show(console, found, counted)
     (root / RESULT).parent.mkdir(exist_ok=True)
     (root / RESULT).write_text(result_text(found, counted), encoding="utf-8")
-    console.print(f"Written to {RESULT}.")
+    (root / TABLE).write_text(markdown_table(found), encoding="utf-8")
+    console.print(f"Written to {RESULT}, and the table to {TABLE}.")
     return 0 if counted.right == len(found) else 1
 
 
@@ -80,11 +83,11 @@ def _with_progress(errors: Console, wanted: Sequence[Run], root: Path, stack: st
 def _show(console: Console, found: Sequence[Verdict], counted: Totals) -> None:
     table = Table(box=None)
     for number, heading in enumerate(HEADINGS):
-        table.add_column(heading, justify="left" if number in (0, 2, 3) else "right", no_wrap=True)
+        table.add_column(heading, justify="left" if number in LEFT else "right", no_wrap=True)
     for row in table_rows(found):
         table.add_row(*row)
     whole = Measurement.get(console, console.options.update(width=WIDEST), table).maximum
-    console.print(table, width=max(whole, console.width), crop=False)
+    Console(file=console.file, width=max(whole, console.width), highlight=False).print(table)
     for one in found:
         if one.outcome not in RIGHT:
             of = f" of {one.run.service}" if one.run.service is not None else ""
@@ -110,7 +113,14 @@ def table_rows(found: Sequence[Verdict]) -> Iterator[tuple[str, ...]]:
             expect.within if expect is not None else "",
             _length(after) if after is not None else "",
             f"{sum(one.outcome in RIGHT for one in of_it)} of {len(of_it)}",
+            ", ".join(dict.fromkeys(known.alert for one in of_it for known in one.known)),
         )
+
+
+def markdown_table(found: Sequence[Verdict]) -> str:
+    """Return the table as Markdown."""
+    rows = (HEADINGS, ("---",) * len(HEADINGS), *table_rows(found))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def _as_json(one: Verdict) -> dict[str, Any]:

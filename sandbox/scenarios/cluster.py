@@ -49,6 +49,8 @@ class SimulatedCluster:
         self._now = now
         self._numbers = dict.fromkeys(services, 0)
         self._revisions = dict.fromkeys(services, 1)
+        self._seen_at: object = None
+        self._deployments: list[Deployment] = []
         self._missing = dict.fromkeys(ALERTING, (0.0, 0.0))
         begun = now() - 7 * 86400
         self._pods = [self._made(service, begun, begun) for service in services for _ in range(replicas)]
@@ -90,7 +92,10 @@ class SimulatedCluster:
 
     def deployments(self) -> Sequence[Deployment]:
         """Return the services' Deployments: a pod that a fault breaks is not available."""
-        return [self._deployment(service) for service in self._services]
+        state = self._now(), tuple(self._faults.all_active()), len(self._pods)
+        if self._seen_at != state:  # each collector asks at each scrape
+            self._seen_at, self._deployments = state, [self._deployment(service) for service in self._services]
+        return self._deployments
 
     def stateful_sets(self) -> Sequence[StatefulSet]:
         """Return the StatefulSets of alerting itself."""

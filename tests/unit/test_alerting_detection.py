@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from alerting.detection.notifications import (
 from alerting.detection.scenarios import KnownSteps, Run, ScenariosFile, Urgency, read_scenarios, runs
 from alerting.detection.verdicts import Outcome, judge, totals
 from alerting.source.problems import CatalogError
+from sandbox.scenarios.simulation import KNOWN_STEPS
 from tests.alerting_data import DATA, ROOT, changed, fixture_catalog
 
 FILE = "rules/scenarios/few.yaml"
@@ -160,6 +162,7 @@ def test_a_run_is_judged_by_its_first_notification_and_all_others() -> None:
         Outcome.DETECTED: judge(run, [page], {}, catalog),
         Outcome.TOO_MANY: judge(run, [page, ticket], {}, catalog),
         Outcome.LATE: judge(run, [late], {}, catalog),
+        Outcome.WRONG_PERSON: judge(run, [replace(page, people=("somebody@orion.example.com",))], {}, catalog),
         Outcome.MISSED: judge(run, [of_another], {"ServiceDown": "pending only"}, catalog),
     }
 
@@ -169,5 +172,24 @@ def test_a_run_is_judged_by_its_first_notification_and_all_others() -> None:
     assert verdicts[Outcome.MISSED].reason == "ServiceDown should have notified and did not: pending only"
     assert verdicts[Outcome.LATE].reason == "ServiceDown notified 1 s after 3m"
     counted = totals(list(verdicts.values()))
-    assert (counted.faults, counted.right, counted.recall) == (4, 1, 0.5)
-    assert counted.precision == 1 - 2 / 5
+    assert (counted.faults, counted.right, counted.recall) == (5, 1, 0.4)
+    assert counted.precision == 1 - 2 / 6
+
+
+@pytest.mark.own_catalog
+def test_each_service_has_twelve_faults_and_ten_scenes_are_benign() -> None:
+    catalog = load_catalog(ROOT)
+    scenarios = read_scenarios(ROOT, catalog, KNOWN_STEPS)
+    faults = {name for name, one in scenarios.items() if one.expect is not None}
+    found = list(runs(scenarios, catalog))
+
+    assert all(sum(run.service == service for run in found) >= 12 for service in catalog.services)
+    assert len(scenarios.keys() - faults) >= 10
+
+
+@pytest.mark.own_catalog
+def test_every_scenario_is_in_the_documents_table() -> None:
+    table = (ROOT / "docs" / "detection.md").read_text()
+    scenarios = read_scenarios(ROOT, load_catalog(ROOT), KNOWN_STEPS)
+
+    assert [name for name in scenarios if f"| {name} |" not in table] == []
