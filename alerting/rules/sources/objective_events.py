@@ -136,7 +136,7 @@ def _of_counters(total: Selector, part: Selector, by: tuple[str, ...], *, is_goo
     present = _present(total, by)
     every, counted = _counted(total, by), _counted(part, by)
     return EventExpressions(
-        total=every, bad=f"{every} - ({counted} or {present})" if is_good else counted, present=present
+        total=every, bad=f"clamp_min({every} - ({counted} or {present}), 0)" if is_good else counted, present=present
     )
 
 
@@ -144,7 +144,7 @@ def _of_buckets(highest: Selector, good: Selector, by: tuple[str, ...]) -> Event
     """Return the events of a histogram. Of one without the bucket nothing is known: none of its events are counted."""
     present = _present(good, by)
     every, counted = _counted(highest, by), _counted(good, by)
-    return EventExpressions(total=f"({every}) and {present}", bad=f"{every} - {counted}", present=present)
+    return EventExpressions(total=f"({every}) and {present}", bad=f"clamp_min({every} - {counted}, 0)", present=present)
 
 
 def _of_native(histogram: Selector, seconds: float, by: tuple[str, ...]) -> EventExpressions:
