@@ -13,28 +13,36 @@ from tests.lambda_events import ROOT
 
 TRIGGERS_TEST = ROOT / "tests" / "rules" / "annotations_repairs_test.yaml"
 NAMES_OF_WHAT_AN_ALERT_IS_ABOUT = {
+    "condition",  # of a node
     "configmap",
     "consumer_group",
     "container",
     "dbinstance_identifier",
     "deployment",
+    "exported_namespace",
     "exporter",
     "instance",
     "integration",
     "job",
     "job_name",
+    "kind",  # what can be full
+    "name",
     "namespace",
+    "node",
     "objective",
     "part",
     "persistentvolumeclaim",
     "pod",
     "pool",
+    "remote_name",
+    "resource",
     "rule_group",
     "series",  # the name of a metric that should be there
     "service",
     "severity",
     "statefulset",
     "team",
+    "url",
     "topic",
     "uid",  # another UID is another pod
 }
