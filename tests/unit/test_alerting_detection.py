@@ -21,7 +21,6 @@ from alerting.detection.notifications import (
 from alerting.detection.scenarios import KnownSteps, Run, ScenariosFile, Urgency, read_scenarios, runs
 from alerting.detection.verdicts import Outcome, judge, totals
 from alerting.source.problems import CatalogError
-from sandbox.scenarios.simulation import KNOWN_STEPS
 from tests.alerting_data import DATA, ROOT, changed, fixture_catalog
 
 FILE = "rules/scenarios/few.yaml"
@@ -174,22 +173,3 @@ def test_a_run_is_judged_by_its_first_notification_and_all_others() -> None:
     counted = totals(list(verdicts.values()))
     assert (counted.faults, counted.right, counted.recall) == (5, 1, 0.4)
     assert counted.precision == 1 - 2 / 6
-
-
-@pytest.mark.own_catalog
-def test_each_service_has_twelve_faults_and_ten_scenes_are_benign() -> None:
-    catalog = load_catalog(ROOT)
-    scenarios = read_scenarios(ROOT, catalog, KNOWN_STEPS)
-    faults = {name for name, one in scenarios.items() if one.expect is not None}
-    found = list(runs(scenarios, catalog))
-
-    assert all(sum(run.service == service for run in found) >= 12 for service in catalog.services)
-    assert len(scenarios.keys() - faults) >= 10
-
-
-@pytest.mark.own_catalog
-def test_every_scenario_is_in_the_documents_table() -> None:
-    table = (ROOT / "docs" / "detection.md").read_text()
-    scenarios = read_scenarios(ROOT, load_catalog(ROOT), KNOWN_STEPS)
-
-    assert [name for name in scenarios if f"| {name} |" not in table] == []
