@@ -64,7 +64,7 @@ class Instance:
 
     @property
     def ticks_of_an_event(self) -> int:
-        """How many ticks pass between two events of one a tick or one a slice; 0 where each tick has many."""
+        """Ticks between two events, where there is one a tick or one a slice; 0 where each tick has many."""
         if self.sli.slices is not None:
             return ticks(self.sli.slices.length)
         return 1 if isinstance(self.sli.counted(), GaugeSli) else 0

@@ -91,7 +91,7 @@ def _chunks(mutants: Iterable[Mutant]) -> Iterator[list[Mutant]]:
 
 
 class _Trials:
-    """What a worker tries mutants with."""
+    """The means by which a worker tries mutants."""
 
     def __init__(self, known: Mapping[str, str]) -> None:
         answers = Answers(known=known)

@@ -17,7 +17,7 @@ class Kind(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What became of a mutant. One that survived shows a missing test, or a change that means nothing."""
+    """The outcome of a mutant. One that survived shows a missing test, or a change that means nothing."""
 
     CAUGHT = "caught"
     REFUSED = "refused"

@@ -29,7 +29,7 @@ _NAME = "__name__"
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """What an expression reads: rules by name, or by patterns of names. `everything` is what nobody can say of."""
+    """The rules that an expression reads: by name, or by patterns of names. `everything` is what nobody can say of."""
 
     names: frozenset[str]
     patterns: tuple[re.Pattern[str], ...] = ()

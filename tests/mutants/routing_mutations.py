@@ -17,7 +17,7 @@ _TIMINGS = ("group_wait", "group_interval", "repeat_interval")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingMutant(Mutant):
-    """What catalog/routing.yaml holds after the change."""
+    """Contents of catalog/routing.yaml after the change."""
 
     routing: Routing
 

@@ -35,7 +35,7 @@ class TestsDoNotHold(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Answers:
-    """What was asked before, by the hash of all that the answer depends on. `new` are those of this process."""
+    """Answers of earlier trials, by the hash of all that the answer depends on. `new` are those of this process."""
 
     known: Mapping[str, str]
     new: dict[str, str] = field(default_factory=dict[str, str])

@@ -1,4 +1,4 @@
-"""How long each receiver of the fixture waits, and how often it is told again, as the story has it."""
+"""The waits of the fixture's receivers, and how often each is told again, as the story has it."""
 
 from __future__ import annotations
 
