@@ -35,7 +35,6 @@ MEANT = (
         targets=["DeploymentReplicasMissing"],
         equal=["service", "namespace"],
     ),
-    Meant(sources=["HighErrorBudgetBurn"], targets=["HighErrorRate"], equal=["service"]),
     Meant(sources=["CriticalLatency"], targets=["HighP99Latency"], equal=["service"]),
     Meant(sources=["HighErrorRate"], targets=["HighP99Latency", "CriticalLatency"], equal=["service"]),
     Meant(sources=["HighErrorBudgetBurn"], targets=["SlowErrorBudgetBurn"], equal=["service", "objective"]),
