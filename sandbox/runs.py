@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+import tenacity
 from filelock import FileLock, Timeout
 
 from alerting.errors import AlertingError
@@ -24,6 +25,8 @@ _LOCK = "alive.lock"
 _ALL_LOCK = "runs.lock"
 _KEPT = "kept"
 """Marks a folder that was left for a person to look at."""
+_REMOVED_SECONDS = 10.0
+"""How long a folder is tried to be removed, into which something that is ending still writes."""
 
 
 class NoSandbox(AlertingError):
@@ -52,13 +55,13 @@ class Run:
         with FileLock(self.directory.parent / _ALL_LOCK):  # so that nobody takes it for a killed one's meanwhile
             self._lock.release()
             if not _is_kept(self.directory):
-                shutil.rmtree(self.directory, ignore_errors=True)
+                _remove(self.directory)
 
     def keep(self) -> None:
         """Keep the folder with its logs and its journal when the run ends, until a later one is kept."""
         for older in self.directory.parent.glob(f"run-*/{_KEPT}"):
             if not _lives(older.parent):
-                shutil.rmtree(older.parent, ignore_errors=True)
+                _remove(older.parent)
         (self.directory / _KEPT).touch()
 
     def publish(self, addresses: Mapping[str, str]) -> None:
@@ -66,6 +69,18 @@ class Run:
         path = self.directory / ADDRESSES
         path.with_suffix(".new").write_text(json.dumps(dict(addresses), indent=2))
         path.with_suffix(".new").replace(path)
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_result(lambda removed: not removed),
+    stop=tenacity.stop_after_delay(_REMOVED_SECONDS),
+    wait=tenacity.wait_fixed(0.1),
+    retry_error_callback=lambda _: False,
+)
+def _remove(directory: Path) -> bool:
+    """Remove a run's folder, and return whether it is gone. One that cannot be removed is left to the next run."""
+    shutil.rmtree(directory, ignore_errors=True)
+    return not directory.exists()
 
 
 def _lives(directory: Path) -> bool:
@@ -93,7 +108,7 @@ def end_stale_runs(root: Path) -> list[str]:
                 continue
             ended += end_recorded_processes(directory)
             if not _is_kept(directory):
-                shutil.rmtree(directory, ignore_errors=True)
+                _remove(directory)
     return ended
 
 

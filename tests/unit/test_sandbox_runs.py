@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import threading
@@ -38,6 +39,27 @@ def test_a_run_that_ends_well_or_is_interrupted_leaves_nothing(tmp_path: Path) -
         raise KeyboardInterrupt
 
     assert _folders(tmp_path) == []
+
+
+def test_a_folder_into_which_something_still_writes_is_removed_once_it_has_ended(tmp_path: Path) -> None:
+    files = 400
+    with Run(tmp_path) as run:
+        for number in range(files):
+            (run.directory / f"early-{number}").touch()
+        writer = threading.Thread(target=_write_while_removed, args=(run.directory, files))
+        writer.start()
+    writer.join()
+
+    assert _folders(tmp_path) == []
+
+
+def _write_while_removed(folder: Path, files: int) -> None:
+    """Wait until the folder is being removed, and write into it some hundred times more."""
+    while len(list(folder.glob("early-*"))) == files:
+        pass
+    for number in range(files):
+        with contextlib.suppress(OSError):
+            (folder / f"late-{number}").touch()
 
 
 def test_the_last_run_that_failed_is_kept_until_another_one_is(tmp_path: Path) -> None:
