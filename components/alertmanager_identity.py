@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_aws as aws
 
-from alerting.settings import RoleSource, Settings
+from alerting.settings import Settings
 from components.naming import ALERTMANAGER, ALERTMANAGER_ROLE, type_token
 from components.policies import Statement, policy_document
-from components.service_account_trust import service_account_trust
+from components.service_account_role import ServiceAccountRole, service_account_role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,49 +23,32 @@ class AlertmanagerIdentityArgs:
 
 
 class AlertmanagerIdentity(pulumi.ComponentResource):
-    """The role and what ties it to the service account. Pods started before it is there have no credentials.
-
-    By pod identity that is an association; by IRSA the role itself trusts the service account, which names the role
-    (`components.monitoring_values`).
-    """
+    """The role and what ties it to the service account. Pods started before it is there have no credentials."""
 
     role_arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: AlertmanagerIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(type_token("AlertmanagerIdentity"), name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        settings = args.settings
-        role = aws.iam.Role(
-            f"{name}-role",
-            name=ALERTMANAGER_ROLE,
-            description="Alertmanager publishes alerts",
-            assume_role_policy=service_account_trust(settings, ALERTMANAGER, self),
-            opts=child,
-        )
-        policy = aws.iam.RolePolicy(
-            f"{name}-role-policy",
-            name="publish-alerts",
-            role=role.name,
-            policy=policy_document(
-                Statement(
-                    sid="PublishAlerts",
-                    actions=["sns:Publish"],
-                    resources=[args.alert_topic_arn, args.heartbeat_topic_arn],
-                ),
-                Statement(
-                    sid="EncryptAlerts", actions=["kms:GenerateDataKey*", "kms:Decrypt"], resources=[args.key_arn]
+        role = service_account_role(
+            name,
+            ServiceAccountRole(
+                service_account=ALERTMANAGER,
+                name=ALERTMANAGER_ROLE,
+                description="Alertmanager publishes alerts",
+                policy_name="publish-alerts",
+                policy=policy_document(
+                    Statement(
+                        sid="PublishAlerts",
+                        actions=["sns:Publish"],
+                        resources=[args.alert_topic_arn, args.heartbeat_topic_arn],
+                    ),
+                    Statement(
+                        sid="EncryptAlerts", actions=["kms:GenerateDataKey*", "kms:Decrypt"], resources=[args.key_arn]
+                    ),
                 ),
             ),
-            opts=child,
+            args.settings,
+            self,
         )
-        if settings.cluster.identity is RoleSource.POD_IDENTITY:
-            aws.eks.PodIdentityAssociation(
-                f"{name}-association",
-                cluster_name=settings.cluster.name,
-                namespace=settings.cluster.namespace,
-                service_account=ALERTMANAGER,
-                role_arn=role.arn,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
-            )
         self.role_arn = role.arn
         self.register_outputs({"roleArn": self.role_arn})

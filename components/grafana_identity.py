@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_aws as aws
 
-from alerting.settings import RoleSource, Settings
+from alerting.settings import Settings
 from components.naming import GRAFANA, GRAFANA_ROLE, type_token
 from components.policies import Statement, policy_document
-from components.service_account_trust import service_account_trust
+from components.service_account_role import ServiceAccountRole, service_account_role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,37 +29,24 @@ class GrafanaIdentity(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GrafanaIdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(type_token("GrafanaIdentity"), name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        settings = args.settings
-        role = aws.iam.Role(
-            f"{name}-role",
-            name=GRAFANA_ROLE,
-            description="Grafana reads metrics of CloudWatch",
-            assume_role_policy=service_account_trust(settings, GRAFANA, self),
-            opts=child,
-        )
-        policy = aws.iam.RolePolicy(
-            f"{name}-role-policy",
-            name="read-metrics",
-            role=role.name,
-            policy=policy_document(
-                Statement(
-                    sid="ReadMetrics",
-                    actions=["cloudwatch:GetMetricData", "cloudwatch:ListMetrics"],
-                    # CloudWatch's own list of actions has no resource for either.
-                    resources=["*"],
-                )
-            ),
-            opts=child,
-        )
-        if settings.cluster.identity is RoleSource.POD_IDENTITY:
-            aws.eks.PodIdentityAssociation(
-                f"{name}-association",
-                cluster_name=settings.cluster.name,
-                namespace=settings.cluster.namespace,
+        role = service_account_role(
+            name,
+            ServiceAccountRole(
                 service_account=GRAFANA,
-                role_arn=role.arn,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
-            )
+                name=GRAFANA_ROLE,
+                description="Grafana reads metrics of CloudWatch",
+                policy_name="read-metrics",
+                policy=policy_document(
+                    Statement(
+                        sid="ReadMetrics",
+                        actions=["cloudwatch:GetMetricData", "cloudwatch:ListMetrics"],
+                        # CloudWatch's own list of actions has no resource for either.
+                        resources=["*"],
+                    )
+                ),
+            ),
+            args.settings,
+            self,
+        )
         self.role_arn = role.arn
         self.register_outputs({"roleArn": self.role_arn})

@@ -63,6 +63,7 @@ def first_failure(tests: Sequence[str], prepare: Callable[[], None], log: Path) 
         with os.fdopen(read) as pipe:
             failed = pipe.read()
     except BaseException:
+        # Ctrl-C, or the end that a parent asks for: the child is in a process of its own, and hears of neither.
         os.kill(child, signal.SIGTERM)
         raise
     finally:

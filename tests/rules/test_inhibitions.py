@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ import httpx
 import pytest
 
 from tests.alertmanager_sink import DEADLINE_SECONDS, fire
-from tests.http_stub import POLL_SECONDS
+from tests.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -71,16 +70,14 @@ def test_an_alert_silences_its_target_and_no_others(alertmanager: str, meant: Me
     fire(alertmanager, silent, *differs, unrelated)
     fire(alertmanager, firing)
 
-    _wait_until_silent(alertmanager, [silent])
+    until(
+        f"{target} is silent",
+        lambda: _state(alertmanager, silent) == "suppressed",
+        seconds=DEADLINE_SECONDS,
+        otherwise=lambda: _state(alertmanager, silent),
+    )
     states = [_state(alertmanager, alert) for alert in (*differs, unrelated, firing)]
     assert states == ["active"] * len(states)
-
-
-def _wait_until_silent(address: str, alerts: Sequence[Mapping[str, str]]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while (states := [_state(address, alert) for alert in alerts]) != ["suppressed"] * len(alerts):
-        assert time.monotonic() < deadline, f"not silent: {dict(zip(map(str, alerts), states, strict=True))}"
-        time.sleep(POLL_SECONDS)
 
 
 def _state(address: str, alert: Mapping[str, str]) -> str:
