@@ -9,18 +9,11 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from alerting.oncall.teams import Moment
-from alerting.source.fields import ClosedModel, LabelName, Name, each_once
+from alerting.source.fields import MOMENT, ClosedModel, LabelName, Name, Reason, each_once
 
 SILENCES = "catalog/silences.yaml"
 LONGEST = timedelta(days=7)
 """The ceiling of a window's length. An alert that nobody needs for longer is to be changed, not silenced."""
-MOMENT = "a time with its offset, such as 2026-12-05T01:00:00+00:00"
-
-
-def _on_one_line(text: str) -> str:
-    if not text.isprintable() or not text.strip():
-        raise ValueError("a text on one line is allowed")
-    return text
 
 
 def _or_none(value: object) -> object:
@@ -39,7 +32,7 @@ class SilenceEntry(ClosedModel):
         description="labels with values, such as {alertname: [HighCPUUsage]}; a silence without any matches everything",
     )
     owner: str = Field(description="a team of catalog/teams.yaml")
-    reason: Annotated[str, Field(max_length=300), AfterValidator(_on_one_line)]
+    reason: Reason
     since: Moment = Field(description=MOMENT)
     until: Moment = Field(description=f"{MOMENT}, after `since` and at most {LONGEST.days} days later")
 

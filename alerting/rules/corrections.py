@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from alerting.oncall.teams import Moment
 from alerting.rules.objectives import OWN_OBJECTIVE
-from alerting.source.fields import ClosedModel, Name
+from alerting.source.fields import MOMENT, ClosedModel, Name, Reason
 
 CORRECTIONS = "catalog/corrections.yaml"
-MOMENT = "a time with its offset, such as 2026-12-05T01:00:00+00:00"
 BEFORE, AFTER = timedelta(seconds=30), timedelta(minutes=6)
 """How long after a span begins and ends the stages of five minutes are recorded that hold its first and last event.
 
@@ -21,12 +20,6 @@ A stage holds the ticks of the five minutes that end 30 seconds before it, and a
 """
 APART = BEFORE + AFTER
 """How far apart two corrections of one objective are: closer ones would leave out the same stage twice."""
-
-
-def _on_one_line(text: str) -> str:
-    if not text.isprintable() or not text.strip():
-        raise ValueError("a text on one line is allowed")
-    return text
 
 
 def _or_none(value: object) -> object:
@@ -41,7 +34,7 @@ class CorrectionEntry(ClosedModel):
     objective: str | None = None
     since: Moment = Field(description=MOMENT)
     until: Moment = Field(description=f"{MOMENT}, after `since`")
-    reason: Annotated[str, Field(max_length=300), AfterValidator(_on_one_line)]
+    reason: Reason
     owner: str = Field(description="a team of catalog/teams.yaml")
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
@@ -40,6 +40,18 @@ def each_once(values: tuple[str, ...]) -> tuple[str, ...]:
     if twice is not None:
         raise ValueError(f"each once is allowed, and {twice} is there twice")
     return values
+
+
+def _on_one_line(text: str) -> str:
+    if not text.isprintable() or not text.strip():
+        raise ValueError("a text on one line is allowed")
+    return text
+
+
+Reason = Annotated[str, Field(max_length=300), AfterValidator(_on_one_line)]
+"""The reason that a person gives for a span of time, such as a maintenance window."""
+MOMENT = "a time with its offset, such as 2026-12-05T01:00:00+00:00"
+"""What is allowed of a moment, as schemas and errors call it."""
 
 
 def require_known_year(year: int) -> None:

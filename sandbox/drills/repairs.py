@@ -59,23 +59,7 @@ def the_stop(drill: Drill) -> None:
     """`orion repairs stop` ends a restart that waits for its turn and sends no other; `start` lets new ones begin."""
     service, other = "gateway", "market-data"
     first, second = drill.target.ready_pods(service)[:2]
-    with drill.target.restarts_held(service):
-        cause = drill.start_fault("memory leaks", service=service, pod=first)
-        started = drill.expect(
-            "a restart waits for its turn",
-            Kind.COMMAND_STARTED,
-            ids=RESTART,
-            where=about(first),
-            after=cause,
-            within=8 * MINUTE,
-        )
-        drill.stop_repairs()
-        drill.expect(
-            "it is cancelled",
-            Kind.COMMAND_FINISHED,
-            ids={"command": started.ids["command"], "status": "Cancelled"},
-            after=started,
-        )
+    _waiting_restart_is_cancelled(drill, service, first)
     stopped = drill.start_fault("memory leaks", service=other)
     drill.expect(
         "the team is notified that repairs are stopped",
@@ -109,23 +93,7 @@ def scoped_stops(drill: Drill) -> None:
     """`orion repairs stop --action` and `--service` stop these repairs, even on the bastion, and no others."""
     service, other = "positions", "market-data"
     (first,) = drill.target.ready_pods(service)[:1]
-    with drill.target.restarts_held(service):
-        cause = drill.start_fault("memory leaks", service=service, pod=first)
-        started = drill.expect(
-            "a restart waits for its turn",
-            Kind.COMMAND_STARTED,
-            ids=RESTART,
-            where=about(first),
-            after=cause,
-            within=8 * MINUTE,
-        )
-        drill.stop_repairs("--action", "restart_pod")
-        drill.expect(
-            "it is cancelled",
-            Kind.COMMAND_FINISHED,
-            ids={"command": started.ids["command"], "status": "Cancelled"},
-            after=started,
-        )
+    _waiting_restart_is_cancelled(drill, service, first, "--action", "restart_pod")
     _collects(drill, other)
     drill.start_repairs("--action", "restart_pod")
     drill.end_fault("memory leaks", service=service, pod=first)
@@ -142,6 +110,27 @@ def scoped_stops(drill: Drill) -> None:
     drill.start_repairs("--service", service)
     drill.require_exactly(f"diagnostics of {service}", 0, Kind.COMMAND_STARTED, ids=DIAGNOSTICS, where=about(service))
     drill.end_fault(CRASHES, service=service)
+
+
+def _waiting_restart_is_cancelled(drill: Drill, service: str, pod: str, *scope: str) -> None:
+    """Have a restart wait on the bastion, and hold that `orion repairs stop` with this scope cancels it."""
+    with drill.target.restarts_held(service):
+        cause = drill.start_fault("memory leaks", service=service, pod=pod)
+        started = drill.expect(
+            "a restart waits for its turn",
+            Kind.COMMAND_STARTED,
+            ids=RESTART,
+            where=about(pod),
+            after=cause,
+            within=8 * MINUTE,
+        )
+        drill.stop_repairs(*scope)
+        drill.expect(
+            "it is cancelled",
+            Kind.COMMAND_FINISHED,
+            ids={"command": started.ids["command"], "status": "Cancelled"},
+            after=started,
+        )
 
 
 def _collects(drill: Drill, service: str) -> None:
