@@ -16,7 +16,7 @@ from alerting.catalog import Catalog
 from alerting.detection.notifications import notifications, sets_of_alerts, with_cluster
 from alerting.detection.scenarios import Run
 from alerting.detection.verdicts import Verdict, judge
-from alerting.rules.series import ALERTNAME, CLUSTER
+from alerting.rules.series import ALERTNAME
 from alerting.settings import Settings
 from cli.backtest_run import BacktestFailed, program, write_rules
 from sandbox.interrupts import ended_as_interrupted
@@ -115,7 +115,7 @@ class _Evaluation:
             raise BacktestFailed(f"{self._run.name}: {first.rule} of group {first.group} fails: {first.error}")
         self._path.unlink()
         return Evaluated(
-            run=self._run, report=report, firing=tuple(with_cluster(report.firing(), CLUSTER, settings.cluster.name))
+            run=self._run, report=report, firing=tuple(with_cluster(report.firing(), settings.cluster.name))
         )
 
     def end(self) -> None:

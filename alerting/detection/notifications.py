@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from alerting.backtest.report import Episode
 from alerting.catalog import Catalog
 from alerting.detection.scenarios import URGENCIES, Urgency
-from alerting.oncall.current import levels_now
+from alerting.oncall.current import paged_first
 from alerting.oncall.event_orchestration import paged_for
 from alerting.routing.group_key import group_key
 from alerting.routing.routes import Route, default_route, routes
-from alerting.rules.series import ALERTNAME, SERVICE, SEVERITY, TEAM
+from alerting.rules.series import ALERTNAME, CLUSTER, SERVICE, SEVERITY, TEAM
 from alerting.source.durations import milliseconds
 
 Labels = tuple[tuple[str, str], ...]
@@ -133,8 +133,7 @@ def _notification(at: float, first: Episode, urgency: Urgency, route: Route, cat
     if route.integration_key is not None:
         paged = paged_for(catalog, route.paged_team, service)
         team = catalog.owner(paged)
-        levels = levels_now(team, catalog.teams, datetime.fromtimestamp(at, UTC))
-        people = next((tuple(one.person for one in level.people) for level in levels if level.people), ())
+        people = paged_first(team, catalog.teams, datetime.fromtimestamp(at, UTC))
     return Notification(
         at=at,
         urgency=urgency,
@@ -146,6 +145,6 @@ def _notification(at: float, first: Episode, urgency: Urgency, route: Route, cat
     )
 
 
-def with_cluster(episodes: Iterable[Episode], label: str, cluster: str) -> list[Episode]:
+def with_cluster(episodes: Iterable[Episode], cluster: str) -> list[Episode]:
     """Return the episodes with the label that Prometheus adds to what it sends."""
-    return [one.model_copy(update={"labels": {label: cluster, **one.labels}}) for one in episodes]
+    return [one.model_copy(update={"labels": {CLUSTER: cluster, **one.labels}}) for one in episodes]

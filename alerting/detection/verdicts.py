@@ -10,8 +10,8 @@ from statistics import median
 
 from alerting.catalog import Catalog
 from alerting.detection.notifications import Notification
-from alerting.detection.scenarios import Expectation, Run, Urgency
-from alerting.oncall.current import levels_now
+from alerting.detection.scenarios import OWNER, Expectation, Run, Urgency
+from alerting.oncall.current import paged_first
 from alerting.source.durations import milliseconds
 
 
@@ -104,7 +104,7 @@ def totals(verdicts: Sequence[Verdict]) -> Totals:
 
 
 def _is_expected(one: Notification, run: Run, expect: Expectation, begins: float) -> bool:
-    about_it = run.service is None or expect.team != "owner" or one.service == run.service
+    about_it = run.service is None or expect.team != OWNER or one.service == run.service
     return one.alert == expect.alert and one.urgency is expect.urgency and one.at >= begins and about_it
 
 
@@ -134,8 +134,7 @@ def _outcome(
 
 
 def _on_call(team: str | None, notification: Notification, catalog: Catalog) -> tuple[str, ...]:
-    levels = levels_now(team or "", catalog.teams, datetime.fromtimestamp(notification.at, UTC))
-    return next((tuple(one.person for one in level.people) for level in levels if level.people), ())
+    return paged_first(team or "", catalog.teams, datetime.fromtimestamp(notification.at, UTC))
 
 
 def _listed(notifications: Iterable[Notification]) -> str:

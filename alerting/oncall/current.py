@@ -52,6 +52,12 @@ def levels_now(name: str, teams: Mapping[str, Team], at: datetime) -> tuple[Leve
     )
 
 
+def paged_first(name: str, teams: Mapping[str, Team], at: datetime) -> tuple[str, ...]:
+    """Return the people of the first level of a team's escalation that reaches anybody at a moment."""
+    people = next((level.people for level in levels_now(name, teams, at) if level.people), ())
+    return tuple(one.person for one in people)
+
+
 def _people(level: LevelEntry, schedules: Mapping[str, ScheduleEntry], at: datetime) -> tuple[OnDuty, ...]:
     by_schedule = [on_duty for name in level.schedules for on_duty in _on_duty(name, schedules[name], at)]
     return (*by_schedule, *(OnDuty(person=person) for person in level.people))
