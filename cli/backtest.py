@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from alerting.backtest.changes import AlertChange, changed_alerts, compare
 from alerting.backtest.picture import picture
@@ -23,8 +22,8 @@ from alerting.source.problems import listed
 from cli.backtest_run import History, backtest
 from cli.orphans import NotCompared, deployed
 from cli.stack_config import read_settings
-
-INTERRUPTED = 130
+from cli.tables import length_text, print_table
+from sandbox.interrupts import INTERRUPTED
 
 
 class BacktestRefused(AlertingError):
@@ -203,7 +202,13 @@ def _show(console: Console, answer: Answer, *, changes_only: bool) -> None:
     console.print(f"From {_moment(report.start)} to {_moment(report.end)}, {(report.weeks * 7):.1f} days:")
     if not changes_only:
         fired = [summary for summary in answer.summaries if summary.firings]
-        _print(console, "What each alert would have done", _SUMMARY, map(_summary_row, fired))
+        print_table(
+            console,
+            _SUMMARY,
+            map(_summary_row, fired),
+            text={"alert"},
+            title="What each alert would have done",
+        )
         quiet = len(answer.summaries) - len(fired)
         pages = sum(summary.pages for summary in answer.summaries)
         console.print(f"{pages} pages, {pages / report.weeks:.1f} a week. {quiet} alerts never fired.")
@@ -211,7 +216,7 @@ def _show(console: Console, answer: Answer, *, changes_only: bool) -> None:
         console.print(f"Compared with the rules of {answer.commit}: every alert would have done the same.")
     elif answer.commit is not None:
         heading = f"Compared with the rules of {answer.commit}"
-        _print(console, heading, _CHANGE, map(_change_row, answer.changes))
+        print_table(console, _CHANGE, map(_change_row, answer.changes), text={"alert"}, title=heading)
     for failure in report.failures:
         console.print(
             f"{failure.rule} of group {failure.group} failed at {failure.count} evaluations, first at "
@@ -228,8 +233,8 @@ def _summary_row(summary: AlertSummary) -> tuple[str, ...]:
     return (
         summary.alert,
         str(summary.firings),
-        _length(summary.firing_seconds),
-        _length(summary.longest_seconds),
+        length_text(summary.firing_seconds),
+        length_text(summary.longest_seconds),
         str(summary.pages),
         f"{summary.pages_a_week:.1f}",
         "fires" if summary.still_firing else "",
@@ -241,27 +246,10 @@ def _change_row(change: AlertChange) -> tuple[str, ...]:
         change.alert,
         f"{change.firings_before} -> {change.firings_after}",
         f"{change.pages_before} -> {change.pages_after}",
-        f"+{_length(change.added_seconds)}" if change.added_seconds else "",
-        f"-{_length(change.removed_seconds)}" if change.removed_seconds else "",
+        f"+{length_text(change.added_seconds)}" if change.added_seconds else "",
+        f"-{length_text(change.removed_seconds)}" if change.removed_seconds else "",
     )
-
-
-def _print(console: Console, title: str, headings: Sequence[str], rows: Iterable[tuple[str, ...]]) -> None:
-    table = Table(title=title, title_justify="left", box=None)
-    for number, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if number == 0 else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
 
 
 def _moment(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _length(seconds: float) -> str:
-    """Return a length of time with its two largest units, such as 3h 20m."""
-    whole = round(seconds)
-    parts = [(whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "m"), (whole % 60, "s")]
-    shown = [f"{number}{unit}" for number, unit in parts if number]
-    return " ".join(shown[:2]) or "0s"

@@ -8,19 +8,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from alerting.build import load_catalog
 from alerting.errors import AlertingError
 from alerting.rules.budget_report import QUERIES, Budget, Sample, budgets, decide, expected
 from alerting.source.problems import listed
 from cli.prometheus_query import PrometheusUnusable, prometheus, redacted
+from cli.tables import print_table
 
 FAILED, NOT_DECIDED = 1, 2
 """The exit codes of a gate: a budget with too little left, and one of which too little is known."""
 NOT_KNOWN = "not known"
-WIDEST = 1000
-"""The width that tables may have, in characters: more than a line needs."""
+HEADINGS = ("service", "objective", "target", "left", "known", "corrected", "burn rate", "at risk")
+TEXT = frozenset({"service", "objective", "at risk"})
+"""The headings of columns that are no numbers."""
 
 
 class BudgetUnclear(AlertingError):
@@ -109,31 +110,27 @@ def _plain(budget: Budget) -> Mapping[str, object]:
 
 def show(console: Console, found: Iterable[Budget]) -> None:
     """Print budgets as a table. A line is never broken or cut: it is read in logs too."""
-    table = Table(title="Error budgets", title_justify="left", box=None)
-    for heading in ("service", "objective", "target", "left", "known", "corrected", "burn rate", "at risk"):
-        table.add_column(heading, justify="left" if heading in {"service", "objective", "at risk"} else "right")
-        table.columns[-1].no_wrap = True
-    for budget in found:
-        labels = "".join(f" {name}={value}" for name, value in budget.labels.items())
-        table.add_row(
-            budget.service,
-            f"{budget.objective}{labels}",
-            NOT_KNOWN if budget.target is None else f"{budget.target * 100:.10g} %",
-            _left(budget),
-            NOT_KNOWN if budget.coverage is None else _percent(budget.coverage),
-            ", ".join(f"{_percent(share)} ({name})" for name, share in budget.corrected.items()),
-            "" if budget.burn_rate is None else f"{budget.burn_rate:.2f} in {budget.burn_window}",
-            _risk(budget),
-        )
-    Console(file=console.file, width=WIDEST, highlight=False).print(table)
+    print_table(console, HEADINGS, map(_row, found), text=TEXT, title="Error budgets")
+
+
+def _row(budget: Budget) -> tuple[str, ...]:
+    labels = "".join(f" {name}={value}" for name, value in budget.labels.items())
+    return (
+        budget.service,
+        f"{budget.objective}{labels}",
+        NOT_KNOWN if budget.target is None else f"{budget.target * 100:.10g} %",
+        _left(budget),
+        _percent(budget.coverage),
+        ", ".join(f"{_percent(share)} ({name})" for name, share in budget.corrected.items()),
+        "" if budget.burn_rate is None else f"{budget.burn_rate:.2f} in {budget.burn_window}",
+        _risk(budget),
+    )
 
 
 def _left(budget: Budget) -> str:
     if budget.is_idle:
         return "all, no events"
-    if budget.remaining is None or not budget.is_trusted:
-        return NOT_KNOWN
-    return _percent(budget.remaining)
+    return _percent(budget.remaining if budget.is_trusted else None)
 
 
 def _risk(budget: Budget) -> str:

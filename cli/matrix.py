@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from alerting.build import load_catalog
-from alerting.detection.notifications import Notification
+from alerting.catalog import Catalog
 from alerting.detection.scenarios import FOLDER, Run, read_scenarios, runs
 from alerting.detection.verdicts import RIGHT, Totals, Verdict, totals
 from alerting.errors import AlertingError
+from alerting.settings import Settings
 from alerting.source.problems import listed
 from cli.matrix_run import verdicts
 from cli.stack_config import read_settings
+from cli.tables import length_text, print_table
+from sandbox.interrupts import INTERRUPTED
 from sandbox.scenarios.simulation import KNOWN_STEPS
 
 RESULT = Path("build", "matrix.json")
 TABLE = Path("build", "matrix.md")
-LEFT = frozenset({0, 2, 3, 7})
-INTERRUPTED = 130
-WIDEST = 1000
 HEADINGS = ("scenario", "runs", "notified by", "as", "within", "after", "right", "known too")
+TEXT = frozenset({"scenario", "notified by", "as", "known too"})
+"""The headings of columns that are no numbers."""
 
 
 class MatrixRefused(AlertingError):
@@ -51,7 +51,7 @@ def run_matrix(root: Path, console: Console, errors: Console, stack: str, names:
         raise MatrixRefused(f"{FOLDER}: found no scenario. docs/detection.md says how one is written")
     wanted = [run for run in runs(scenarios, catalog) if not names or run.name in names]
     try:
-        found = _with_progress(errors, wanted, root, stack)
+        found = _with_progress(errors, wanted, catalog, read_settings(root, stack))
     except KeyboardInterrupt:
         errors.print("stopped; nothing is left running")
         return INTERRUPTED
@@ -69,7 +69,7 @@ def result_text(found: Sequence[Verdict], counted: Totals) -> str:
     return json.dumps({"totals": asdict(counted), "runs": [_as_json(one) for one in found]}, indent=2) + "\n"
 
 
-def _with_progress(errors: Console, wanted: Sequence[Run], root: Path, stack: str) -> list[Verdict]:
+def _with_progress(errors: Console, wanted: Sequence[Run], catalog: Catalog, settings: Settings) -> list[Verdict]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
         task = progress.add_task("scenarios", total=len(wanted))
@@ -77,17 +77,11 @@ def _with_progress(errors: Console, wanted: Sequence[Run], root: Path, stack: st
         def on_progress(run: Run) -> None:
             progress.update(task, advance=1, description=run.name)
 
-        return verdicts(load_catalog(root), read_settings(root, stack), wanted, on_progress)
+        return verdicts(catalog, settings, wanted, on_progress)
 
 
 def _show(console: Console, found: Sequence[Verdict], counted: Totals) -> None:
-    table = Table(box=None)
-    for number, heading in enumerate(HEADINGS):
-        table.add_column(heading, justify="left" if number in LEFT else "right", no_wrap=True)
-    for row in table_rows(found):
-        table.add_row(*row)
-    whole = Measurement.get(console, console.options.update(width=WIDEST), table).maximum
-    Console(file=console.file, width=max(whole, console.width), highlight=False).print(table)
+    print_table(console, HEADINGS, table_rows(found), text=TEXT)
     for one in found:
         if one.outcome not in RIGHT:
             of = f" of {one.run.service}" if one.run.service is not None else ""
@@ -95,7 +89,7 @@ def _show(console: Console, found: Sequence[Verdict], counted: Totals) -> None:
     console.print(
         f"{counted.right} of {len(found)} runs are right: {counted.faults} of faults, {counted.benign} benign. "
         f"Precision {counted.precision:.3f}, recall {counted.recall:.3f}; a fault is notified after "
-        f"{_length(counted.median_seconds)} in the median, {_length(counted.longest_seconds)} at most."
+        f"{length_text(counted.median_seconds)} in the median, {length_text(counted.longest_seconds)} at most."
     )
 
 
@@ -111,7 +105,7 @@ def table_rows(found: Sequence[Verdict]) -> Iterator[tuple[str, ...]]:
             expect.alert if expect is not None else "nobody",
             expect.urgency if expect is not None else "",
             expect.within if expect is not None else "",
-            _length(after) if after is not None else "",
+            length_text(after) if after is not None else "",
             f"{sum(one.outcome in RIGHT for one in of_it)} of {len(of_it)}",
             ", ".join(dict.fromkeys(known.alert for one in of_it for known in one.known)),
         )
@@ -132,17 +126,7 @@ def _as_json(one: Verdict) -> dict[str, Any]:
         "reason": one.reason,
         "alert": expect.alert if expect is not None else None,
         "seconds": one.seconds,
-        "expected": _notification(one.expected) if one.expected is not None else None,
-        "excess": [_notification(other) for other in one.excess],
-        "known": [_notification(other) for other in one.known],
+        "expected": asdict(one.expected) if one.expected is not None else None,
+        "excess": [asdict(other) for other in one.excess],
+        "known": [asdict(other) for other in one.known],
     }
-
-
-def _notification(one: Notification) -> Mapping[str, Any]:
-    return asdict(one)
-
-
-def _length(seconds: float) -> str:
-    hours, rest = divmod(round(seconds), 3600)
-    parts = [(hours, "h"), (rest // 60, "m"), (rest % 60, "s")]
-    return " ".join(f"{number}{unit}" for number, unit in parts if number) or "0s"

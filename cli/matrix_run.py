@@ -7,6 +7,7 @@ import subprocess
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +19,7 @@ from alerting.detection.scenarios import Run
 from alerting.detection.verdicts import Verdict, judge
 from alerting.rules.series import ALERTNAME
 from alerting.settings import Settings
-from cli.backtest_run import BacktestFailed, program, write_rules
+from cli.backtest_run import BacktestFailed, History, program, write_rules
 from sandbox.interrupts import ended_as_interrupted
 from sandbox.scenarios.alertmanager import answers
 from sandbox.scenarios.simulation import Simulated, Simulation
@@ -94,11 +95,14 @@ class _Evaluation:
         self._run = run
         self._path = simulated.path
         self._output, self._error = (simulated.path.with_name(name) for name in ("report.json", "error.txt"))
-        window = f"{round((simulated.end - simulated.start) * 1000)}ms"
-        arguments = ["--history", str(simulated.path), "--end", f"{simulated.end:.3f}", "--duration", window]
+        history = History(
+            source=str(simulated.path),
+            length=timedelta(seconds=simulated.end - simulated.start),
+            end=datetime.fromtimestamp(simulated.end, UTC),
+        )
         with self._output.open("w") as output, self._error.open("w") as error:
             self._process = subprocess.Popen(
-                [*command, *arguments],
+                [*command, *history.arguments()],
                 stdout=output,
                 stderr=error,
                 env={"GOGC": GARBAGE_PERCENT, **os.environ},

@@ -23,7 +23,7 @@ from cli.placeholders import network_of, network_setting, secrets_of
 from cli.stack_config import NOT_PAGED, read_settings
 from sandbox.engine import Progress
 from sandbox.engine_preview import Preview, PreviewAccount, PreviewPlan
-from sandbox.interrupts import ended_as_interrupted
+from sandbox.interrupts import INTERRUPTED, ended_as_interrupted
 from sandbox.process_environment import forget_accounts
 from sandbox.runs import Run, end_stale_runs
 
@@ -31,7 +31,6 @@ RUNS = Path("build") / "preview"
 SIGNS = {"create": "+", "update": "~", "replace": "+-", "delete": "-", "read": ">", "same": " "}
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """How the engine writes what will be known only once something is made."""
-INTERRUPTED = 130
 
 
 def run_preview(

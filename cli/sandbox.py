@@ -38,7 +38,7 @@ from sandbox.drills.timeline import Timeline, print_results
 from sandbox.drills.windows import WINDOWS
 from sandbox.engine import Progress
 from sandbox.garbage import search_rarely
-from sandbox.interrupts import ended_as_interrupted
+from sandbox.interrupts import INTERRUPTED, ended_as_interrupted
 from sandbox.journal import Journal
 from sandbox.listening import listeners_elsewhere
 from sandbox.metrics.faults import UnknownFault, fault, fault_of_alert
@@ -49,7 +49,6 @@ from sandbox.stack import Plan, Sandbox
 
 REQUEST_SECONDS = 5.0
 REFUSED = 400
-INTERRUPTED = 130
 
 
 def run_sandbox(root: Path, console: Console, *, scale: float, once: bool, chart: str | None) -> int:

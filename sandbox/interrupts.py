@@ -7,6 +7,9 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
+INTERRUPTED = 130
+"""The exit code of a program that was interrupted: 128 and the number of SIGINT, as of shells."""
+
 
 @contextmanager
 def ended_as_interrupted() -> Generator[None]:
