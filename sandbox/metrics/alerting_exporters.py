@@ -39,11 +39,12 @@ FULL_FREE_SHARE = 0.03
 class Alerting(Collector):
     """Serves the metrics of Prometheus, Alertmanager, a config reloader and the operator.
 
-    A counter of failures grows by one at each scrape while its fault is on.
+    A counter of failures grows by one at each scrape while its fault is on. `now` is a clock in Unix seconds.
     """
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, now: Callable[[], float] = time.time) -> None:
         self._faults = faults
+        self._now = now
         self._lock = threading.Lock()
         self._rules = 0
         self._notifications = 0
@@ -80,7 +81,7 @@ class Alerting(Collector):
             "prometheus_rule_group_last_duration_seconds", share * EVALUATION_SECONDS, rule_group=RULE_GROUP
         )
         yield _labelled("prometheus_rule_group_interval_seconds", EVALUATION_SECONDS, rule_group=RULE_GROUP)
-        now = time.time()
+        now = self._now()
         behind = BEHIND_SECONDS if self._faults.active("remote write is behind") else 0
         yield _gauge("prometheus_remote_storage_highest_timestamp_in_seconds", now)
         yield _labelled("prometheus_remote_storage_queue_highest_sent_timestamp_seconds", now - behind, **REMOTE)

@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from sandbox.metrics.capacity_exporters import ClusterCapacity
-from sandbox.metrics.exporters import ClusterView, Deployment, Pod, StatefulSet
+from sandbox.metrics.exporters import ClusterView, Deployment, Pod, StatefulSet, is_broken
 from sandbox.metrics.faults import Faults
 
 MEMORY_SHARE = 0.4
@@ -126,10 +126,7 @@ class KubeState(Collector):
             created.add_metric(where, pod.created)
             labelled.add_metric([*where, pod.service], 1)
             places.add_metric([*where, pod.node], 1)
-            broken = any(
-                self._faults.hits(kind, service=pod.service, pod=pod.name)
-                for kind in ("pods are not ready", "pods crash")
-            )
+            broken = is_broken(pod, self._faults)
             for phase in PHASES:
                 phases.add_metric([*where, phase], float(phase == pod.phase))
             if pod.ready is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -65,9 +64,7 @@ class Redis(Collector):
 
     def __init__(self, faults: Faults, now: Callable[[], float] = time.monotonic) -> None:
         self._faults = faults
-        self._now = now
-        self._lock = threading.Lock()
-        self._filling_since: float | None = None
+        self._ages = FaultAges(faults, now)
 
     def collect(self) -> Iterator[Metric]:
         """Yield its memory, the most that it may have, and what it does then: nothing of it while it is down."""
@@ -81,24 +78,19 @@ class Redis(Collector):
         most = GaugeMetricFamily("redis_memory_max_bytes", "maxmemory.")
         information = GaugeMetricFamily("redis_instance_info", "About this Redis.", labels=["maxmemory_policy"])
         evicted = CounterMetricFamily("redis_evicted_keys", "Keys evicted.")
-        with self._lock:
-            used.add_metric([], self._share() * REDIS_BYTES)
+        used.add_metric([], self._share() * REDIS_BYTES)
         most.add_metric([], REDIS_BYTES)
         information.add_metric(["noeviction"], 1)
         evicted.add_metric([], 0)
         yield from (used, most, information, evicted)
 
     def _share(self) -> float:
-        if not self._faults.active("redis fills up"):
-            self._filling_since = None
-        elif self._filling_since is None:
-            self._filling_since = self._now()
+        seconds = self._ages.seconds("redis fills up")
         if self._faults.active("redis is full"):
             return FULL_REDIS_SHARE
-        if self._filling_since is None:
+        if seconds is None:
             return REDIS_SHARE
-        grown = FILLING_REDIS_PER_SECOND * (self._now() - self._filling_since)
-        return min(FILLING_REDIS_MOST, FILLING_REDIS_SHARE + grown)
+        return min(FILLING_REDIS_MOST, FILLING_REDIS_SHARE + FILLING_REDIS_PER_SECOND * seconds)
 
 
 class Kafka(Collector):

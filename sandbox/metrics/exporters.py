@@ -115,9 +115,14 @@ def service_names(cluster: ClusterView) -> list[str]:
     return sorted({deployment.service for deployment in cluster.deployments()} - {""})
 
 
-@dataclass(slots=True, kw_only=True)
+def is_broken(pod: Pod, faults: Faults) -> bool:
+    """Say whether a fault keeps a pod from being ready."""
+    return any(faults.hits(kind, service=pod.service, pod=pod.name) for kind in ("pods are not ready", "pods crash"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """The load of each service. It may change while the metrics source runs."""
+    """The load of each service."""
 
     requests_per_second: float = REQUESTS_PER_SECOND
     orders_per_second: float = ORDERS_PER_SECOND
@@ -148,7 +153,7 @@ class Services(Collector):
         now: Callable[[], float] = time.monotonic,
         traffic: Traffic | None = None,
     ) -> None:
-        self.traffic = traffic or Traffic()
+        self._traffic = traffic or Traffic()
         self._cluster = cluster
         self._faults = faults
         self._now = now
@@ -183,6 +188,12 @@ class Services(Collector):
                 self._answered.pop((service, code), None)
             for counts in (self._buckets, self._seconds, self._submitted, self._rejected):
                 counts.pop(service, None)
+
+    def change_traffic(self, traffic: Traffic) -> None:
+        """Have other traffic from now on: what was answered so far is counted at that until now."""
+        with self._lock:
+            self._advance(service_names(self._cluster))
+            self._traffic = traffic
 
     def fail(self, service: str, count: int) -> None:
         """Count some more requests to a service that were answered with 500."""
@@ -233,9 +244,9 @@ class Services(Collector):
         seconds = now - self._last
         self._last = now
         for service in services:
-            self._answer(service, seconds * self.traffic.requests_per_second)
+            self._answer(service, seconds * self._traffic.requests_per_second)
             if service in ORDER_SERVICES:
-                self._take_orders(service, seconds * self.traffic.orders_per_second)
+                self._take_orders(service, seconds * self._traffic.orders_per_second)
 
     def _answer(self, service: str, count: float) -> None:
         failing = max(

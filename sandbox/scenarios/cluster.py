@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from sandbox.metrics.exporters import Deployment, Pod, StatefulSet
+from sandbox.metrics.exporters import Deployment, Pod, StatefulSet, is_broken
 from sandbox.metrics.faults import Faults
 
 NAMESPACE = "orion"
@@ -21,7 +21,6 @@ ALERTING = {
     "alertmanager-prometheus-kube-prometheus-alertmanager": 3,
     "prometheus-prometheus-kube-prometheus-prometheus": 2,
 }
-BROKEN = ("pods crash", "pods are not ready")
 FIRST_POD = "first"
 """The value of a fault's label `pod` for the first pod of its service."""
 
@@ -117,9 +116,6 @@ class SimulatedCluster:
     def _present(self) -> list[_Pod]:
         return [pod for pod in self._pods if pod.created <= self._now() < pod.ends]
 
-    def _is_broken(self, pod: _Pod) -> bool:
-        return any(self._faults.hits(kind, service=pod.service, pod=pod.name) for kind in BROKEN)
-
     def _seen(self, pod: _Pod) -> Pod:
         return Pod(
             namespace=NAMESPACE,
@@ -138,7 +134,8 @@ class SimulatedCluster:
 
     def _deployment(self, service: str) -> Deployment:
         pods = [pod for pod in self._present() if pod.service == service]
-        available = sum(self._now() >= pod.ready_at and not self._is_broken(pod) for pod in pods)
+        seen = map(self._seen, pods)
+        available = sum(bool(pod.ready) and not is_broken(pod, self._faults) for pod in seen)
         return Deployment(
             namespace=NAMESPACE,
             name=service,

@@ -9,6 +9,7 @@ from pathlib import Path
 from prometheus_client.registry import Collector
 
 from alerting.detection.scenarios import KnownSteps, Run, Step
+from alerting.rules.series import SERVICE
 from alerting.source.durations import milliseconds
 from sandbox.journal import Journal
 from sandbox.metrics.alerting_exporters import Alerting, KubeletVolumes
@@ -26,7 +27,7 @@ LEAD_SECONDS = 15 * 60.0
 DAY_SECONDS = 86400.0
 REMEMBERED_SECONDS: Mapping[str, float] = {"http_requests_total": 3.2 * DAY_SECONDS, "": 6.2 * 3600.0}
 """How far back series go on before that: those of objectives until a budget is trusted, a tenth of 30 days."""
-SERVICE, POD = "service", "pod"
+POD = "pod"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ class Simulation:
         yield _Target(job="cadvisor", collector=ContainerAdvisor(cluster, faults, now))
         yield _Target(job="kube-state-metrics", collector=KubeState(cluster, faults, now))
         yield _Target(job="kubelet", collector=KubeletVolumes(cluster, faults, now))
-        yield _Target(job="alerting", collector=Alerting(faults))
+        yield _Target(job="alerting", collector=Alerting(faults, now))
         yield _Target(job="cloudwatch", collector=CloudWatch(faults, now))
         yield _Target(job="redis", collector=Redis(faults, now))
         yield _Target(job="cert-manager", collector=CertManager(faults, now))
@@ -197,30 +198,28 @@ class Simulation:
 
     def quiet_traffic(self, _service: str, at: float, until: float) -> Iterator[_Change]:
         """Yield a time in which nobody sends a request or an order."""
-        requests, orders = self._traffic.requests_per_second, self._traffic.orders_per_second
-        yield _Change(at=at, apply=lambda: self._set_traffic(0.0, 0.0))
-        yield _Change(at=until, apply=lambda: self._set_traffic(requests, orders))
+        yield from self._other_traffic(at, until, requests=0.0, orders=0.0)
 
     def no_orders(self, _service: str, at: float, until: float) -> Iterator[_Change]:
         """Yield a time without orders, as while the market is closed."""
-        requests, orders = self._traffic.requests_per_second, self._traffic.orders_per_second
-        yield _Change(at=at, apply=lambda: self._set_traffic(requests, 0.0))
-        yield _Change(at=until, apply=lambda: self._set_traffic(requests, orders))
+        yield from self._other_traffic(at, until, requests=1.0, orders=0.0)
 
     def busy_traffic(self, _service: str, at: float, until: float) -> Iterator[_Change]:
         """Yield a time with ten times the requests and orders."""
-        requests, orders = self._traffic.requests_per_second, self._traffic.orders_per_second
-        yield _Change(at=at, apply=lambda: self._set_traffic(10 * requests, 10 * orders))
-        yield _Change(at=until, apply=lambda: self._set_traffic(requests, orders))
+        yield from self._other_traffic(at, until, requests=10.0, orders=10.0)
+
+    def _other_traffic(self, at: float, until: float, *, requests: float, orders: float) -> Iterator[_Change]:
+        """Yield a time with other traffic, by the factors of requests and of orders."""
+        usual = self._traffic
+        other = Traffic(
+            requests_per_second=requests * usual.requests_per_second, orders_per_second=orders * usual.orders_per_second
+        )
+        yield _Change(at=at, apply=lambda: self._requests.change_traffic(other))
+        yield _Change(at=until, apply=lambda: self._requests.change_traffic(usual))
 
     def _silent(self, job: str, at: float, until: float) -> Iterator[_Change]:
         yield _Change(at=at, apply=lambda: self._unanswered.add(job))
         yield _Change(at=until, apply=lambda: self._unanswered.discard(job))
-
-    def _set_traffic(self, requests: float, orders: float) -> None:
-        for service in self._services:  # what was answered so far is counted at the load until now
-            self._requests.fail(service, 0)
-        self._traffic.requests_per_second, self._traffic.orders_per_second = requests, orders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
