@@ -26,6 +26,7 @@ from cli.prometheus_query import prometheus, redacted
 from tools.paths import tool
 
 LONGEST_DAYS = 90
+"""How many days a backfill may count."""
 STAGE_LENGTH = timedelta(milliseconds=milliseconds(STAGE))
 
 

@@ -86,9 +86,10 @@ def run_check(root: Path, console: Console, today: date) -> int:
         console.print(f"[green]✓[/] {stack}: {alerts} alerts, {paged}, {repairs} automatic repairs")
         for notice in burst_notices(catalog, platform.settings):
             console.print(f"[yellow]![/] {stack}: {escape(notice)}", soft_wrap=True)
-    _tell(catalog, console, today)
+    now = datetime.combine(today, time.min, UTC)
+    _print_notices(catalog, console, now)
     console.print(f"[green]✓[/] {SCENARIOS}: {len(scenarios)} scenarios; `orion matrix` runs them")
-    failed = not silences_hold(catalog, platforms, console, datetime.combine(today, time.min, UTC))
+    failed = not silences_hold(catalog, platforms, console, now)
     if untested := untested_alerts(root, catalog):
         failed = True
         console.print(f"[red]✗[/] {TESTS}: no test names {listed(untested)}. {ADD_A_TEST}", soft_wrap=True)
@@ -109,20 +110,20 @@ def run_check(root: Path, console: Console, today: date) -> int:
     return 1 if failed else 0
 
 
-def _tell(catalog: Catalog, console: Console, today: date) -> None:
-    for line in correction_lines(catalog, datetime.combine(today, time.min, UTC)):
+def _print_notices(catalog: Catalog, console: Console, now: datetime) -> None:
+    for line in correction_lines(catalog, now):
         console.print(f"[green]✓[/] {escape(line)}", soft_wrap=True)
-    for notice in catalog_notices(catalog, today):
+    for notice in _catalog_notices(catalog, now):
         console.print(f"[yellow]![/] {escape(notice)}", soft_wrap=True)
 
 
-def catalog_notices(catalog: Catalog, today: date) -> Iterator[str]:
+def _catalog_notices(catalog: Catalog, now: datetime) -> Iterator[str]:
     """Yield what is not wrong, and ought to be known: a calendar that ends, and fields that nothing reads."""
-    if (notice := catalog.market.notice(today)) is not None:
+    if (notice := catalog.market.notice(now.date())) is not None:
         yield f"{MARKET_FILE}: {notice}"
     if catalog.objectives is not None:
         yield from map(str, catalog.objectives.not_carried_over)
-    yield from map(str, ended_corrections(catalog, datetime.combine(today, time.min, UTC)))
+    yield from map(str, ended_corrections(catalog, now))
 
 
 def silences_hold(catalog: Catalog, platforms: Mapping[str, Platform], console: Console, now: datetime) -> bool:

@@ -15,8 +15,8 @@ from rich.console import Console
 from alerting.build import load_catalog, load_platform
 from alerting.errors import AlertingError
 from alerting.routing.orphaned_incidents import Deployment
+from cli.backfill import LONGEST_DAYS, run_backfill
 from cli.backfill import Question as BackfillQuestion
-from cli.backfill import run_backfill
 from cli.backtest import Question, run_backtest
 from cli.backtest_run import History
 from cli.budget import Question as BudgetQuestion
@@ -57,6 +57,7 @@ DeployedOption = Annotated[
 ]
 ActionOption = Annotated[str | None, typer.Option(help="Only the repairs of this action of the catalog.")]
 ServiceOption = Annotated[str | None, typer.Option(help="Only the repairs of this service of the catalog.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AlertmanagerOption = Annotated[
     str | None, typer.Option(help="Address of the running Alertmanager: name only incidents of alerts that fire there.")
 ]
@@ -141,7 +142,7 @@ def backtest_command(
     changes: Annotated[
         bool, typer.Option("--changes", help="Only alerts that differ from the rules in force.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
     picture: Annotated[Path | None, typer.Option(help="Write an SVG of when each alert fired.")] = None,
     http_config: Annotated[
         Path | None, typer.Option(help="A file with Prometheus' HTTP client configuration, for a URL.")
@@ -154,7 +155,7 @@ def backtest_command(
     asked = History(
         source=history,
         length=None if days is None else timedelta(days=days),
-        end=None if until is None else until.replace(tzinfo=UTC),
+        end=_by_utc(until),
         http_config=http_config,
     )
     question = Question(
@@ -174,7 +175,7 @@ def backfill_command(
     service: Annotated[str, typer.Option(help="The objective's service.")],
     objective: Annotated[str, typer.Option(help="Its name; the service's own is `requests`.")],
     output: Annotated[Path, typer.Option(help="A new folder, for the blocks.")],
-    days: Annotated[float, typer.Option(min=0.01, max=90, help="How many days are counted.")] = 30,
+    days: Annotated[float, typer.Option(min=0.01, max=LONGEST_DAYS, help="How many days are counted.")] = 30,
     until: Annotated[
         datetime | None, typer.Option(help="The end, by UTC; where the objective's own recordings begin unless given.")
     ] = None,
@@ -185,7 +186,7 @@ def backfill_command(
         service=service,
         objective=objective,
         days=days,
-        until=None if until is None else until.replace(tzinfo=UTC),
+        until=_by_utc(until),
         output=output,
     )
     raise typer.Exit(run_backfill(ROOT, console, question, datetime.now(UTC)))
@@ -199,7 +200,7 @@ def budget_command(
     fail_under: Annotated[
         float | None, typer.Option(min=0, max=100, help="Exit with 1 if less of a budget is left, in percent.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Print what is left of each error budget, how much of its period is known, and what is at risk.
 
@@ -261,7 +262,7 @@ def report_command(
     team: Annotated[str, typer.Option(help="The team.")],
     week: Annotated[str, typer.Option(help="An ISO week by UTC, such as 2026-W48.")],
     stack: StackOption = "prod",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Count a team's week: pages of each shift, how many needed a human, and what paged most."""
     print_report(ROOT, console, stack, team=team, week=week, as_json=as_json)
@@ -325,6 +326,10 @@ def main() -> None:
     except httpx.HTTPError as problem:
         errors.print(f"{_address(problem)}: no answer that can be used: {problem}", markup=False)
         sys.exit(1)
+
+
+def _by_utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)
 
 
 def _address(problem: httpx.HTTPError) -> str:
