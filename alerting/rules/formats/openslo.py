@@ -20,7 +20,7 @@ from alerting.rules.formats.openslo_model import (
     TimeWindow,
 )
 from alerting.rules.formats.queries import counted_events, counted_ratio
-from alerting.rules.formats.translation import TranslatedDocument, Translation, in_days, share
+from alerting.rules.formats.translation import Fields, TranslatedDocument, Translation, in_days, share
 from alerting.rules.objectives import MONTH_PERIOD
 from alerting.source.problems import Place, listed, shown
 from alerting.source.validated import validated
@@ -30,6 +30,7 @@ FAMILY = "openslo"
 _PROMETHEUS = "prometheus"
 _ALERTS = "AlertPolicy", "AlertCondition", "AlertNotificationTarget"
 _KINDS = ("SLO", "SLI", "DataSource", "Service", *_ALERTS)
+_OWN_PROMETHEUS = "the stack's own Prometheus counts"
 _MONTH = "1M"
 _MONTH_START = re.compile(r"\d{4}-\d{2}-01[ T]00:00:00")
 _CALENDAR_UNITS = ("M", "Q", "Y")
@@ -81,7 +82,7 @@ def _read_source(document: Document, translation: Translation, known: _Documents
     known.sources[source.metadata.name] = source.spec.type
     if source.spec.connection_details is not None:
         place = document.place(("spec", "connectionDetails"))
-        translation.leave_out(place, "the stack's own Prometheus counts")
+        translation.leave_out(place, _OWN_PROMETHEUS)
 
 
 def _leave_out_other(document: Document, translation: Translation, kind: str) -> None:
@@ -156,7 +157,7 @@ class _Reading:
     def _objective(self, number: int, target: Target, document: Document, at: FieldPath, sli: SliSpec) -> None:
         name = self.name if number == 0 else f"{self.name}-{number + 1}"
         path: FieldPath = ("spec", "objectives", number)
-        fields: dict[FieldPath, tuple[object, Place]] = {
+        fields: Fields = {
             ("description",): (self.spec.description or self.name, self.place("spec", "description")),
             ("service",): (self.spec.service, self.place("spec", "service")),
         }
@@ -175,7 +176,7 @@ class _Reading:
             self.translation.leave_out(document.place((*at, "description")), "the objective has a description")
         self.translation.add(name, self.place("metadata", "name"), fields)
 
-    def _target(self, fields: dict[FieldPath, tuple[object, Place]], path: FieldPath, target: Target) -> None:
+    def _target(self, fields: Fields, path: FieldPath, target: Target) -> None:
         if (target.target is None) == (target.target_percent is None):
             message = "one of `target:` and `targetPercent:` is allowed. Write one"
             self.translation.refuse(self.document.place(path), message)
@@ -186,9 +187,7 @@ class _Reading:
         if target.display_name:
             self.translation.leave_out(self.document.place((*path, "displayName")), "an objective has a description")
 
-    def _in_slices(
-        self, fields: dict[FieldPath, tuple[object, Place]], path: FieldPath, target: Target
-    ) -> dict[FieldPath, tuple[object, Place]]:
+    def _in_slices(self, fields: Fields, path: FieldPath, target: Target) -> Fields:
         """Return the fields with the indicator held to in each time slice."""
         if target.time_slice_target is None or target.time_slice_window is None:
             message = "`timeSliceTarget:` and `timeSliceWindow:` are allowed beside Timeslices. Write them"
@@ -201,7 +200,7 @@ class _Reading:
         sliced["sli", "slices", "target"] = (target.time_slice_target, self.document.place((*path, "timeSliceTarget")))
         return sliced
 
-    def _month(self, fields: dict[FieldPath, tuple[object, Place]], window: TimeWindow) -> bool:
+    def _month(self, fields: Fields, window: TimeWindow) -> bool:
         """Add the period of a calendar month. Return False for any other calendar's period."""
         calendar = window.calendar
         if calendar is None or window.duration != _MONTH or not _MONTH_START.fullmatch(calendar.start_time):
@@ -211,7 +210,7 @@ class _Reading:
         fields["time_zone",] = (calendar.time_zone, self.place(*path, "calendar", "timeZone"))
         return True
 
-    def _period(self, fields: dict[FieldPath, tuple[object, Place]]) -> None:
+    def _period(self, fields: Fields) -> None:
         if not self.spec.time_window:
             return
         window: TimeWindow = self.spec.time_window[0]
@@ -231,9 +230,7 @@ class _Reading:
         except ValueError as error:
             self.translation.refuse(place, f"found {shown(window.duration)}; {error}. Change it")
 
-    def _ratio(
-        self, fields: dict[FieldPath, tuple[object, Place]], document: Document, at: FieldPath, ratio: RatioMetric
-    ) -> None:
+    def _ratio(self, fields: Fields, document: Document, at: FieldPath, ratio: RatioMetric) -> None:
         if ratio.raw is not None and ratio.raw_type is not None and not (ratio.good or ratio.bad or ratio.total):
             query = self._query(document, (*at, "raw"), ratio.raw)
             if query is not None:
@@ -259,7 +256,7 @@ class _Reading:
 
     def _threshold(
         self,
-        fields: dict[FieldPath, tuple[object, Place]],
+        fields: Fields,
         path: FieldPath,
         target: Target,
         document: Document,
@@ -284,7 +281,7 @@ class _Reading:
             self.translation.refuse(document.place((*path, "type")), message)
             return None
         if source.metric_source_ref and source.metric_source_ref not in self.known.sources:
-            self.translation.leave_out(document.place((*path, "metricSourceRef")), "the stack's own Prometheus counts")
+            self.translation.leave_out(document.place((*path, "metricSourceRef")), _OWN_PROMETHEUS)
         here = (*path, "spec")
         origins = {key[len(here) :]: document.place(key) for key in document.lines if key[: len(here)] == here}
         inner = TranslatedDocument(file=document.file, data=source.spec, lines={}, origins=origins)

@@ -6,22 +6,29 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from alerting.rules.formats.queries import require_service
-from alerting.rules.formats.translation import Translation, in_days, not_a_query, share
-from alerting.rules.promql.event_query import Count, Part, indicator_of
+from alerting.rules.formats.queries import indicator_fields
+from alerting.rules.formats.translation import (
+    NO_KUBERNETES_OBJECT,
+    OWN_ALERTS,
+    Fields,
+    Translation,
+    in_days,
+    not_a_query,
+    share,
+)
+from alerting.rules.promql.event_query import Count, Part
 from alerting.rules.promql.selector import read_selector
 from alerting.rules.series import JOB, SERVICE
 from alerting.source.durations import DurationOverZero, milliseconds
 from alerting.source.fields import ClosedModel
 from alerting.source.problems import Place
 from alerting.source.validated import validated
-from alerting.source.yaml_source import Document, FieldPath
+from alerting.source.yaml_source import Document
 
 API_VERSION, KIND = "pyrra.dev/v1alpha1", "ServiceLevelObjective"
 PROPAGATED = "pyrra.dev/"
 """What the labels of an object begin with that Pyrra puts on its alerts."""
 _STATIC = "static"
-_ALERTS = 'its alerts are HighErrorBudgetBurn and SlowErrorBudgetBurn with the label objective="{name}"'
 
 
 class _Query(ClosedModel):
@@ -116,7 +123,7 @@ class _Reading:
 
     def objective(self) -> None:
         name, spec = self.metadata.name, self.spec
-        fields: dict[FieldPath, tuple[object, Place]] = {
+        fields: Fields = {
             ("description",): (spec.description or name, self.place("spec", "description")),
             ("objective",): (share(spec.target), self.place("spec", "target")),
             ("period",): (in_days(spec.window), self.place("spec", "window")),
@@ -137,9 +144,9 @@ class _Reading:
 
     def _metadata(self) -> None:
         if self.metadata.namespace:
-            self.translation.leave_out(self.place("metadata", "namespace"), "no object of Kubernetes is made of it")
+            self.translation.leave_out(self.place("metadata", "namespace"), NO_KUBERNETES_OBJECT)
         if self.metadata.annotations:
-            self.translation.leave_out(self.place("metadata", "annotations"), "no object of Kubernetes is made of it")
+            self.translation.leave_out(self.place("metadata", "annotations"), NO_KUBERNETES_OBJECT)
         for label in self.metadata.labels:
             if not label.startswith(PROPAGATED):
                 why = f"labels that begin with {PROPAGATED} are put on alerts"
@@ -166,9 +173,9 @@ class _Reading:
             self.translation.leave_out(self.place(*at, "absent"), why)
         for value, field in ((alerting.name, "name"), (alerting.absent_name, "absentName")):
             if value:
-                self.translation.leave_out(self.place(*at, field), _ALERTS.format(name=name))
+                self.translation.leave_out(self.place(*at, field), OWN_ALERTS.format(name=name))
 
-    def _indicator(self, fields: dict[FieldPath, tuple[object, Place]]) -> None:
+    def _indicator(self, fields: Fields) -> None:
         indicator, at = self.spec.indicator, ("spec", "indicator")
         kinds = (indicator.ratio, indicator.latency, indicator.native, indicator.gauge)
         if sum(each is not None for each in kinds) != 1:
@@ -202,7 +209,7 @@ class _Reading:
 
     def _events(
         self,
-        fields: dict[FieldPath, tuple[object, Place]],
+        fields: Fields,
         total: tuple[str, tuple[str, ...]],
         part: tuple[str, tuple[str, ...]],
         *,
@@ -216,38 +223,32 @@ class _Reading:
                 self.translation.refuse(self.place(*path), not_a_query(text, error))
                 return
         total_place, part_place = self.place(*total[1]), self.place(*part[1])
-        self._service(fields, total[0], total_place)
+        service = self._service(fields, total[0], total_place)
         try:
-            for count in counts if ("service",) in fields else ():
-                require_service(count.selector, str(fields["service",][0]))
-            found = indicator_of(counts[0], Part(count=counts[1], is_good=is_good))
+            some = Part(count=counts[1], is_good=is_good)
+            fields |= indicator_fields(counts[0], some, total_place, part_place, service)
         except ValueError as error:
             self.translation.refuse(part_place, not_a_query(part[0], error))
-            return
-        for kind, values in found.items():
-            for field, value in values.items():
-                fields["sli", kind, field] = (value, total_place if field == "total" else part_place)
 
-    def _grouping(
-        self, fields: dict[FieldPath, tuple[object, Place]], kind: str, grouping: tuple[str, ...] | None
-    ) -> None:
+    def _grouping(self, fields: Fields, kind: str, grouping: tuple[str, ...] | None) -> None:
         if grouping:
             fields["group_by",] = (list(grouping), self.place("spec", "indicator", kind, "grouping"))
 
-    def _service(self, fields: dict[FieldPath, tuple[object, Place]], selector: str, place: Place) -> None:
-        """Add the service: the one that a label names, else the one that the selector names, as service or as job."""
+    def _service(self, fields: Fields, selector: str, place: Place) -> str | None:
+        """Add the service and return it: the one of a label, else of the selector, by its service or its job."""
         label = f"{PROPAGATED}{SERVICE}"
         if label in self.metadata.labels:
             fields["service",] = (self.metadata.labels[label], self.place("metadata", "labels", label))
-            return
+            return self.metadata.labels[label]
         try:
             read = read_selector(selector)
         except ValueError as error:
             self.translation.refuse(place, not_a_query(selector, error))
-            return
+            return None
         service = read.value_of(SERVICE) or read.value_of(JOB)
         if service is None:
             message = f"names no service of the catalog. Add the label `{label}: SERVICE` to `metadata.labels:`"
             self.translation.refuse(self.place("metadata", "labels"), message)
         else:
             fields["service",] = (service, place)
+        return service

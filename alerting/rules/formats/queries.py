@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from alerting.rules.formats.translation import Translation, not_a_query
+from alerting.rules.formats.translation import Fields, Translation, not_a_query
 from alerting.rules.promql.event_query import Count, Part, indicator_of, read_count, read_part, read_ratio
 from alerting.rules.promql.selector import Selector
 from alerting.rules.series import SERVICE
 from alerting.source.problems import Place, shown
-from alerting.source.yaml_source import FieldPath
-
-Indicator = Mapping[FieldPath, tuple[object, Place]]
-"""The fields `sli` and `group_by` of an objective."""
 
 
 def counted_events(
@@ -23,7 +17,7 @@ def counted_events(
     is_good: bool,
     service: str,
     counter: bool = False,
-) -> Indicator:
+) -> Fields:
     """Return the indicator of two queries, or keep why there is none."""
     try:
         everything = read_count(total[0], counter=counter)
@@ -32,28 +26,31 @@ def counted_events(
         return {}
     try:
         some = read_part(part[0], everything, is_good=is_good, counter=counter)
-        return _indicator(everything, some, total[1], part[1], service)
+        return indicator_fields(everything, some, total[1], part[1], service)
     except ValueError as error:
         translation.refuse(part[1], not_a_query(part[0], error))
         return {}
 
 
-def counted_ratio(translation: Translation, ratio: tuple[str, Place], *, is_good: bool, service: str) -> Indicator:
+def counted_ratio(translation: Translation, ratio: tuple[str, Place], *, is_good: bool, service: str) -> Fields:
     """Return the indicator of a query that divides, or keep why there is none."""
     try:
         everything, some = read_ratio(ratio[0], is_good=is_good)
-        return _indicator(everything, some, ratio[1], ratio[1], service)
+        return indicator_fields(everything, some, ratio[1], ratio[1], service)
     except ValueError as error:
         translation.refuse(ratio[1], not_a_query(ratio[0], error))
         return {}
 
 
-def _indicator(total: Count, part: Part, total_place: Place, part_place: Place, service: str) -> Indicator:
+def indicator_fields(total: Count, part: Part, total_place: Place, part_place: Place, service: str | None) -> Fields:
+    """Return the fields `sli` and `group_by` of an objective of a service, or of one that is not known.
+
+    Raises `ValueError` with what is allowed.
+    """
     for each in (total, part.count):
-        require_service(each.selector, service)
-    found = indicator_of(total, part)
-    fields: dict[FieldPath, tuple[object, Place]] = {}
-    for kind, values in found.items():
+        _require_service(each.selector, service)
+    fields: Fields = {}
+    for kind, values in indicator_of(total, part).items():
         for field, value in values.items():
             place = total_place if field == "total" else part_place
             fields[("sli", kind, field)] = (value, place)
@@ -62,8 +59,8 @@ def _indicator(total: Count, part: Part, total_place: Place, part_place: Place, 
     return fields
 
 
-def require_service(selector: Selector, service: str) -> None:
+def _require_service(selector: Selector, service: str | None) -> None:
     """Do nothing unless a selector is about another service. Raises `ValueError` then."""
     named = selector.value_of(SERVICE)
-    if named is not None and named != service:
+    if None not in (named, service) and named != service:
         raise ValueError(f"events of service {shown(service)}, whose objective this is, are allowed")

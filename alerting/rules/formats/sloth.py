@@ -10,8 +10,8 @@ from typing import Annotated
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
-from alerting.rules.formats.queries import Indicator, counted_events, counted_ratio
-from alerting.rules.formats.translation import Translation, share
+from alerting.rules.formats.queries import counted_events, counted_ratio
+from alerting.rules.formats.translation import NO_KUBERNETES_OBJECT, OWN_ALERTS, Fields, Translation, share
 from alerting.source.fields import ClosedModel
 from alerting.source.problems import Place
 from alerting.source.validated import validated
@@ -29,7 +29,7 @@ def _as_go_reads_it(value: object) -> object:
 
 
 Labels = Mapping[str, Annotated[str, BeforeValidator(_as_go_reads_it)]]
-_ALERTS = 'its alerts are HighErrorBudgetBurn and SlowErrorBudgetBurn with the label objective="{name}"'
+_OWN_TEXTS = "the alerts have their own texts and runbooks"
 _PLUGIN = "is a plugin of Sloth, which is a program of Sloth's own; allowed: {instead}"
 
 
@@ -108,7 +108,7 @@ def translate(document: Document, translation: Translation) -> None:
         resource, at = validated(document, _Resource), ("spec",)
         spec: _Spec = resource.spec
         for field in resource.metadata.keys() - {"name"}:
-            translation.leave_out(document.place(("metadata", field)), "no object of Kubernetes is made of it")
+            translation.leave_out(document.place(("metadata", field)), NO_KUBERNETES_OBJECT)
     else:
         spec, at = validated(document, _File), ()
     reading = _Reading(document, translation, spec)
@@ -135,7 +135,7 @@ class _Reading:
     def objective(self, path: FieldPath, above: FieldPath, slo: _Slo) -> None:
         service, name = self.spec.service, f"{self.spec.service}-{slo.name}"
         described = slo.description or f"{slo.name} of {service}"
-        fields: dict[FieldPath, tuple[object, Place]] = {
+        fields: Fields = {
             ("description",): (described, self.place(path, "description")),
             ("service",): (service, self.place(above, "service")),
             ("objective",): (share(slo.objective), self.place(path, "objective")),
@@ -161,7 +161,7 @@ class _Reading:
         yield (*path, "labels"), slo.labels
         yield (*path, "alerting", "labels"), slo.alerting.labels
 
-    def _indicator(self, path: FieldPath, sli: _Sli) -> Indicator:
+    def _indicator(self, path: FieldPath, sli: _Sli) -> Fields:
         if sli.plugin is not None:
             instead = "`events:`. Write the queries that it makes"
             self.translation.refuse(self.place(path, "plugin"), _PLUGIN.format(instead=instead))
@@ -183,9 +183,9 @@ class _Reading:
 
     def _alerting(self, path: FieldPath, name: str, alerting: _Alerting) -> None:
         if alerting.name:
-            self.translation.leave_out(self.place(path, "name"), _ALERTS.format(name=name))
+            self.translation.leave_out(self.place(path, "name"), OWN_ALERTS.format(name=name))
         if alerting.annotations:
-            self.translation.leave_out(self.place(path, "annotations"), "the alerts have their own texts and runbooks")
+            self.translation.leave_out(self.place(path, "annotations"), _OWN_TEXTS)
         spellings = (
             ("page_alert", "pageAlert", alerting.page_alert),
             ("ticket_alert", "ticketAlert", alerting.ticket_alert),
@@ -199,5 +199,4 @@ class _Reading:
                 why = "severity and routes are those of the alert. Write labels for both alerts in `alerting.labels`"
                 self.translation.leave_out(self.place(inner, "labels"), why)
             if alert.annotations:
-                why = "the alerts have their own texts and runbooks"
-                self.translation.leave_out(self.place(inner, "annotations"), why)
+                self.translation.leave_out(self.place(inner, "annotations"), _OWN_TEXTS)

@@ -12,8 +12,10 @@ from alerting.source.problems import CatalogError, Place, Problem, shown
 from alerting.source.validated import validated
 from alerting.source.yaml_source import Document, FieldPath
 
-Fields = Mapping[FieldPath, tuple[object, Place]]
+Fields = dict[FieldPath, tuple[object, Place]]
 """Fields of an objective in the project's own format, with the place that each comes from."""
+NO_KUBERNETES_OBJECT = "no object of Kubernetes is made of it"
+OWN_ALERTS = 'its alerts are HighErrorBudgetBurn and SlowErrorBudgetBurn with the label objective="{name}"'
 _DECIMALS = 12
 """What is kept of a percentage as a share: 99.9 divided by 100 is 0.9990000000000001."""
 
