@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +11,7 @@ from alerting.rules.objectives import OWN_OBJECTIVE
 from alerting.rules.series import (
     CORRECTION,
     OBJECTIVE,
+    OBJECTIVE_BURN_RATE,
     OBJECTIVE_BURNING,
     OBJECTIVE_CORRECTED,
     OBJECTIVE_COVERAGE,
@@ -31,15 +31,17 @@ QUERIES: Mapping[str, str] = {
     "remaining": OBJECTIVE_REMAINING,
     "coverage": f"last_over_time({OBJECTIVE_COVERAGE}[{KEPT}])",
     "corrected": f"last_over_time({OBJECTIVE_CORRECTED}[{KEPT}])",
-    "burn": f'last_over_time({{__name__=~"orion:objective[a-z0-9_]*:burn_rate.+"}}[{KEPT}])',
+    "burn": f'last_over_time({{__name__=~"{OBJECTIVE_BURN_RATE}.+"}}[{KEPT}])',
     "burning": OBJECTIVE_BURNING,
     "exhausted_in": OBJECTIVE_EXHAUSTED_IN,
 }
 """The queries of a report, by what they are about."""
 BURN_WINDOW = "1d"
 """A burn rate is that of the window nearest to this one: windows follow the period."""
-_BURN = re.compile(r"burn_rate(.+)$")
 _NAME = "__name__"
+
+Key = tuple[tuple[str, str], ...]
+"""The labels of an error budget, sorted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +58,7 @@ class Budget:
 
     `corrected` are the shares of the period that corrections leave out, by name.
     `remaining` and `coverage` are shares, `exhausted_in_seconds` the time until nothing is left at the rate of the last
-    day. `is_idle` says that all that is known of the period is that there were no events. `burning` are the pairs of
-    windows that burn, with their urgency.
+    day. `burning` are the pairs of windows that burn, with their urgency.
     """
 
     service: str
@@ -124,15 +125,16 @@ def budgets(answers: Mapping[str, Sequence[Sample]], wanted: Iterable[tuple[str,
 
     `answers` are those to `QUERIES`. An objective that nothing is recorded of has a budget of which nothing is known.
     """
-    targets = {_objective(one): 1 - one.value for one in answers["budget"]}
+    targets = {_named(one.labels): 1 - one.value for one in answers["budget"]}
     found: list[Budget] = []
     by_key = {about: _by_key(answers[about]) for about in ("remaining", "coverage", "exhausted_in")}
     burns, burning = _burn_rates(answers["burn"]), _burning_pairs(answers["burning"])
     corrected = _corrected(answers["corrected"])
-    keys = {key for values in by_key.values() for key in values}
+    keys: dict[tuple[str, str], list[Key]] = {}
+    for key in sorted({key for values in by_key.values() for key in values}):
+        keys.setdefault(_named(dict(key)), []).append(key)
     for service, objective in wanted:
-        own = sorted(key for key in keys if _named(key) == (service, objective)) or [_key(service, objective)]
-        for key in own:
+        for key in keys.get((service, objective), [_key(service, objective)]):
             window, burn = burns.get(key, (None, None))
             found.append(
                 Budget(
@@ -152,9 +154,6 @@ def budgets(answers: Mapping[str, Sequence[Sample]], wanted: Iterable[tuple[str,
     return tuple(sorted(found, key=lambda budget: budget.name))
 
 
-Key = tuple[tuple[str, str], ...]
-
-
 def _by_key(samples: Iterable[Sample]) -> dict[Key, float]:
     return {_key_of(one.labels): one.value for one in samples if not math.isnan(one.value)}
 
@@ -167,23 +166,17 @@ def _key(service: str, objective: str) -> Key:
     return _key_of({SERVICE: service, OBJECTIVE: objective})
 
 
-def _named(key: Key) -> tuple[str, str]:
-    labels = dict(key)
+def _named(labels: Mapping[str, str]) -> tuple[str, str]:
     return labels.get(SERVICE, ""), labels.get(OBJECTIVE, "")
-
-
-def _objective(sample: Sample) -> tuple[str, str]:
-    return sample.labels.get(SERVICE, ""), sample.labels.get(OBJECTIVE, "")
 
 
 def _burn_rates(samples: Iterable[Sample]) -> dict[Key, tuple[str, float]]:
     """Return the burn rate of each budget in the window that is nearest to `BURN_WINDOW`."""
     day, nearest = milliseconds(BURN_WINDOW), dict[Key, tuple[str, float]]()
     for one in samples:
-        match = _BURN.search(one.labels.get(_NAME, ""))
-        if match is None or math.isnan(one.value):
+        if math.isnan(one.value):
             continue
-        key, window = _key_of(one.labels), match[1]
+        key, window = _key_of(one.labels), one.labels[_NAME].removeprefix(OBJECTIVE_BURN_RATE)
         known = nearest.get(key)
         if known is None or abs(milliseconds(window) - day) < abs(milliseconds(known[0]) - day):
             nearest[key] = (window, one.value)

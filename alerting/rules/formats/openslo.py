@@ -58,11 +58,10 @@ def translate(documents: Sequence[Document], translation: Translation) -> None:
     for document in documents:
         header = document.data if isinstance(document.data, dict) else {}
         version, kind = header.get("apiVersion"), header.get("kind")
-        if version != API_VERSION or kind not in _KINDS:
-            at, value, allowed = (
-                ("apiVersion", version, API_VERSION) if version != API_VERSION else ("kind", kind, listed(_KINDS))
-            )
-            translation.refuse(document.place((at,)), f"found {shown(value)}; allowed: {allowed}. Convert or remove it")
+        if version != API_VERSION:
+            _refuse_header(document, translation, "apiVersion", version, API_VERSION)
+        elif kind not in _KINDS:
+            _refuse_header(document, translation, "kind", kind, listed(_KINDS))
         elif kind == "SLO":
             objectives.append((document, validated(document, Slo)))
         elif kind == "SLI":
@@ -75,6 +74,11 @@ def translate(documents: Sequence[Document], translation: Translation) -> None:
             _leave_out_other(document, translation, str(kind))
     for document, slo in objectives:
         _Reading(document, translation, known, slo).objectives()
+
+
+def _refuse_header(document: Document, translation: Translation, field: str, found: object, allowed: str) -> None:
+    message = f"found {shown(found)}; allowed: {allowed}. Convert or remove it"
+    translation.refuse(document.place((field,)), message)
 
 
 def _read_source(document: Document, translation: Translation, known: _Documents) -> None:
