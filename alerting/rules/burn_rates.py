@@ -17,6 +17,9 @@ TICK = "30s"
 """How often events are counted. Each window is a multiple of it."""
 STAGE = "5m"
 """How often the counts of a tick are added up for long windows."""
+TICKS_OF_A_STAGE = milliseconds(STAGE) // milliseconds(TICK)
+LAST_STAGE = f"[{STAGE}] offset {TICK}"
+"""The range of the ticks of a stage. It ends one tick ago: the last may not be recorded when the stage is evaluated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

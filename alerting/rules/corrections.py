@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Self
 
@@ -70,10 +70,7 @@ class CorrectionsFile(ClosedModel):
     corrections: Annotated[Mapping[Name, CorrectionEntry], BeforeValidator(_or_none)]
 
 
-def affected(
-    entry: CorrectionEntry, objectives: Mapping[tuple[str, str], str]
-) -> Iterator[tuple[tuple[str, str], str]]:
-    """Yield service, name and period of the objectives that a correction is about. `objectives` are all of them."""
-    for (service, name), period in objectives.items():
-        if entry.matches(service, name):
-            yield (service, name), period
+def affected_periods(entry: CorrectionEntry, objectives: Mapping[tuple[str, str], str]) -> tuple[str, ...]:
+    """Return the periods of the objectives that a correction is about, each once. `objectives` have theirs by name."""
+    matched = (period for (service, name), period in objectives.items() if entry.matches(service, name))
+    return tuple(dict.fromkeys(matched))

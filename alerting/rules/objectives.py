@@ -354,9 +354,11 @@ class BurnWindows:
         period = self.period_name()
         if (self.page, self.ticket) == _workbook_pairs(self.period):
             return period
-        pairs = (f"{one.long}/{one.short}:{one.budget_share * 100:.10g}" for one in self.page)
-        tickets = (f"{one.long}/{one.short}:{one.budget_share * 100:.10g}" for one in self.ticket)
-        return " ".join((period, "page", *pairs, "ticket", *tickets))
+        page, ticket = (
+            [f"{one.long}/{one.short}:{one.budget_share * 100:.10g}" for one in pairs]
+            for pairs in (self.page, self.ticket)
+        )
+        return " ".join((period, "page", *page, "ticket", *ticket))
 
 
 def burn_windows(tier: Tier, objective: Objective | None = None) -> BurnWindows:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import combinations
 
 from alerting.catalog import Catalog
-from alerting.rules.corrections import APART, CORRECTIONS, CorrectionEntry, affected
+from alerting.rules.corrections import APART, CORRECTIONS, CorrectionEntry, affected_periods
 from alerting.rules.objectives import MONTH_PERIOD, MONTH_RANGE
 from alerting.rules.sources.objectives import objective_periods
 from alerting.source.durations import milliseconds
@@ -29,11 +29,11 @@ def correction_problems(catalog: Catalog) -> Iterator[Problem]:
         if entry.owner not in catalog.teams:
             place = document.place(("corrections", name, "owner"))
             yield not_allowed(place, entry.owner, catalog.teams, "Name a team of catalog/teams.yaml")
-        found = list(affected(entry, periods))
+        found = affected_periods(entry, periods)
         if not found:
             yield _unknown(document, name, entry, list(periods))
         else:
-            shortest = min((_least(period) for _, period in found), key=milliseconds)
+            shortest = min(map(_least, found), key=milliseconds)
             yield from _length_problems(entry, document.place(("corrections", name, "until")), shortest)
     yield from _overlap_problems(catalog, list(periods))
 
@@ -86,7 +86,7 @@ def ended_corrections(catalog: Catalog, now: datetime) -> Iterator[Problem]:
         return
     periods = objective_periods(catalog.objectives, catalog.services)
     for name, entry in catalog.corrections.items():
-        ranges = (MONTH_RANGE if period == MONTH_PERIOD else period for _, period in affected(entry, periods))
+        ranges = (MONTH_RANGE if period == MONTH_PERIOD else period for period in affected_periods(entry, periods))
         longest = max(map(milliseconds, ranges), default=0)
         if entry.last_stage + longest / 1000 < now.timestamp():
             message = "lies in no period of an objective any more, so that it does nothing. Remove it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -50,6 +51,13 @@ class Selector:
         """Return the selector with one matcher more. A `pattern` is a regular expression."""
         return Selector(
             name=self.name, matchers=(*self.matchers, (label, _matcher(label, "=~" if pattern else "=", value)))
+        )
+
+    def and_labels(self, values: Mapping[str, str]) -> Selector:
+        """Return the selector with a matcher more for each label, which has to be equal to its value."""
+        return Selector(
+            name=self.name,
+            matchers=(*self.matchers, *((label, _matcher(label, "=", value)) for label, value in values.items())),
         )
 
     def __str__(self) -> str:

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 
 from alerting.catalog import Catalog
 from alerting.errors import AlertingError
-from alerting.rules.burn_rates import STAGE, TICK
+from alerting.rules.burn_rates import STAGE, TICK, TICKS_OF_A_STAGE
 from alerting.rules.model import Rule
 from alerting.rules.objectives import MONTH_PERIOD, OWN_OBJECTIVE, Sli, burn_windows
 from alerting.rules.series import OBJECTIVE, OBJECTIVE_TOTAL, SERVICE
-from alerting.rules.sources.objective_events import event_rules, sli_selector
+from alerting.rules.sources.objective_events import event_rules, service_matchers
 from alerting.rules.sources.objective_windows import all_events
-from alerting.source.durations import milliseconds
 from alerting.source.problems import listed
 
 
@@ -33,15 +32,14 @@ def backfill_rules(catalog: Catalog, service: str, objective: str) -> Iterator[R
     if sli.slices is not None or period == MONTH_PERIOD:
         what = "time slices" if sli.slices is not None else "a calendar month"
         raise NoBackfill(f"{service} {objective} has {what}; allowed: events, in a period of days. It begins anew")
-    known = catalog.series.series.get(sli_selector(sli).name)
-    matchers = {SERVICE: service} if known is not None and SERVICE in known.labels else {}
+    matchers = service_matchers(sli, service, catalog.series)
     labels = {SERVICE: service, OBJECTIVE: objective}
     for record, expression in event_rules(sli, (SERVICE, *by), matchers, labels):
         last = f"({expression})[{STAGE}:{TICK}] offset {TICK}"
         events, _, _ = record.partition(":increase")
         yield Rule(record=f"{events}:stage{STAGE}", expr=f"sum_over_time({last})", labels=labels)
         if events == OBJECTIVE_TOTAL:
-            share = f"count_over_time({last}) / {milliseconds(STAGE) // milliseconds(TICK)}"
+            share = f"count_over_time({last}) / {TICKS_OF_A_STAGE}"
             yield Rule(record=all_events(f"covered{STAGE}"), expr=share, labels=labels)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from alerting.rules.burn_rates import TICK
 from alerting.rules.composites import Composite, Member
 from alerting.rules.model import Rule
+from alerting.rules.promql.selector import Selector
 from alerting.rules.series import OBJECTIVE, OBJECTIVE_BAD, OBJECTIVE_TOTAL, SERVICE
 
 
@@ -22,7 +23,7 @@ def composite_rules(composite: Composite, labels: Mapping[str, str]) -> Iterator
 
 
 def _counted(series: str, member: Member) -> str:
-    named = ((SERVICE, member.service), (OBJECTIVE, member.objective))
-    matchers = ", ".join(f'{label}="{value}"' for label, value in named if value is not None)
+    service = {} if member.service is None else {SERVICE: member.service}
+    counted = Selector(name=series).and_labels({**service, OBJECTIVE: member.objective})
     # The sum of a tick is the tick: one whose evaluation was missed is not counted twice.
-    return f"(sum_over_time({series}{{{matchers}}}[{TICK}] offset {TICK}) * {member.weight:.10g})"
+    return f"(sum_over_time({counted}[{TICK}] offset {TICK}) * {member.weight:.10g})"

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from alerting.rules.burn_rates import STAGE
-from alerting.rules.corrections import CorrectionEntry, affected
+from alerting.rules.corrections import CorrectionEntry, affected_periods
 from alerting.rules.model import Rule
+from alerting.rules.promql.selector import Selector
 from alerting.rules.series import CORRECTION, OBJECTIVE, SERVICE
 from alerting.source.durations import milliseconds, written
 
@@ -35,10 +36,10 @@ class Correction:
     entry: CorrectionEntry
     period: str
 
-    def selector(self) -> str:
-        """Return the matchers of the objectives."""
+    def selector(self, stages: str) -> Selector:
+        """Return the selector of a series of stages, of the objectives."""
         named = ((SERVICE, self.entry.service), (OBJECTIVE, self.entry.objective))
-        return "{" + ", ".join(f'{label}="{value}"' for label, value in named if value is not None) + "}"
+        return Selector(name=stages).and_labels({label: value for label, value in named if value is not None})
 
 
 def corrections_of(
@@ -48,7 +49,7 @@ def corrections_of(
     return tuple(
         Correction(name=name, entry=entry, period=period)
         for name, entry in entries.items()
-        for period in dict.fromkeys(period for _, period in affected(entry, objectives))
+        for period in affected_periods(entry, objectives)
     )
 
 
@@ -83,7 +84,7 @@ class CorrectedSum:
         yield Rule(record=self.total, expr=rest if least is None else f"clamp_min({rest}, {least:g})")
 
 
-def left_out_of_days(correction: Correction, stages: str) -> str:
+def left_out_of_days(stages: str, correction: Correction) -> str:
     """Return what a correction leaves out of the sum of a series of stages over a period of days."""
     start, end = correction.entry.first_stage_after, correction.entry.last_stage
     period = milliseconds(correction.period)
@@ -98,7 +99,7 @@ def left_out_of_days(correction: Correction, stages: str) -> str:
     return "\nor ".join(_between(*part) for part in parts)
 
 
-def left_out_of_month(correction: Correction, stages: str) -> str:
+def left_out_of_month(stages: str, correction: Correction) -> str:
     """Return what a correction leaves out of the sums of series of stages, of each month its own."""
     start, end = correction.entry.first_stage_after, correction.entry.last_stage
     whole = f"({_whole(correction, stages)} and on () (vector(time()) >= {_seconds(end)}))"
@@ -112,14 +113,14 @@ def _length(correction: Correction) -> int:
 def _within(correction: Correction, stages: str) -> str:
     """Return the stages of the span, for a subquery."""
     limits = f"> {_seconds(correction.entry.first_stage_after)} <= {_seconds(correction.entry.last_stage)}"
-    selected = f"{stages}{correction.selector()}"
+    selected = correction.selector(stages)
     return f"({selected} and (timestamp({selected}) {limits}))"
 
 
 def _whole(correction: Correction, stages: str) -> str:
     """Return the sum of a span that is over."""
     length, end = written(_length(correction)), _seconds(correction.entry.last_stage)
-    return f"sum_over_time({stages}{correction.selector()}[{length}] @ {end})"
+    return f"sum_over_time({correction.selector(stages)}[{length}] @ {end})"
 
 
 def _until_now(correction: Correction, stages: str) -> str:

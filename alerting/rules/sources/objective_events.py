@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from alerting.rules.burn_rates import TICK
+from alerting.rules.model import ScrapedSeriesFile
 from alerting.rules.objectives import GaugeSli, LatencySli, RatioSli, Sli, SliceSli
 from alerting.rules.promql.selector import Selector, read_selector
 from alerting.rules.series import (
@@ -20,6 +21,7 @@ from alerting.rules.series import (
     OBJECTIVE_SLICE_BAD,
     OBJECTIVE_SLICE_TOTAL,
     OBJECTIVE_TOTAL,
+    SERVICE,
 )
 from alerting.source.durations import milliseconds
 
@@ -55,6 +57,12 @@ def sli_selector(sli: Sli) -> Selector:
             assert_never(one)
 
 
+def service_matchers(sli: Sli, service: str, scraped: ScrapedSeriesFile) -> Mapping[str, str]:
+    """Return the matchers that keep an indicator to a service: none where its series does not name one."""
+    known = scraped.series.get(sli_selector(sli).name)
+    return {SERVICE: service} if known is not None and SERVICE in known.labels else {}
+
+
 def event_rules(
     sli: Sli, by: tuple[str, ...], matchers: Mapping[str, str], labels: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
@@ -65,16 +73,16 @@ def event_rules(
     events = event_expressions(sli, by, matchers)
     name = f":increase{TICK}"
     if sli.slices is not None:
-        own = ", ".join(f'{label}="{value}"' for label, value in labels.items())
         yield f"{OBJECTIVE_SLICE_TOTAL}{name}", events.total
         yield f"{OBJECTIVE_SLICE_BAD}{name}", events.bad_or_none()
-        total, bad = (f"{one}{name}{{{own}}}" for one in (OBJECTIVE_SLICE_TOTAL, OBJECTIVE_SLICE_BAD))
+        slices = (Selector(name=f"{one}{name}") for one in (OBJECTIVE_SLICE_TOTAL, OBJECTIVE_SLICE_BAD))
+        total, bad = (one.and_labels(labels) for one in slices)
         events = _of_slices(sli.slices, total, bad)
     yield f"{OBJECTIVE_TOTAL}{name}", events.total
     yield f"{OBJECTIVE_BAD}{name}", events.bad_or_none()
 
 
-def _of_slices(slices: SliceSli, total: str, bad: str) -> EventExpressions:
+def _of_slices(slices: SliceSli, total: Selector, bad: Selector) -> EventExpressions:
     """Return the slices that ended within the last tick: one, or none."""
     length, tick = (milliseconds(each) // 1000 for each in (slices.length, TICK))
     ended = f"(time() % {length} < bool {tick})"
@@ -91,13 +99,13 @@ def event_expressions(sli: Sli, by: tuple[str, ...], matchers: Mapping[str, str]
     one = sli.counted()
     match one:
         case RatioSli():
-            total = _limited(read_selector(one.total), matchers)
-            part = _limited(read_selector(one.part), matchers)
+            total = read_selector(one.total).and_labels(matchers)
+            part = read_selector(one.part).and_labels(matchers)
             return _of_counters(total, part, by, is_good=one.good is not None)
         case LatencySli() if one.native:
-            return _of_native(_limited(read_selector(one.histogram), matchers), one.seconds, by)
+            return _of_native(read_selector(one.histogram).and_labels(matchers), one.seconds, by)
         case LatencySli():
-            buckets = _limited(read_selector(one.histogram), matchers)
+            buckets = read_selector(one.histogram).and_labels(matchers)
             return _of_buckets(
                 buckets.and_label(BUCKET_LIMIT, HIGHEST_BUCKET),
                 buckets.and_label(BUCKET_LIMIT, bucket(one.seconds), pattern=True),
@@ -105,7 +113,7 @@ def event_expressions(sli: Sli, by: tuple[str, ...], matchers: Mapping[str, str]
             )
         case GaugeSli():
             labels = ", ".join(by)
-            gauge = str(_limited(read_selector(one.gauge), matchers))
+            gauge = read_selector(one.gauge).and_labels(matchers)
             limit = f"> bool {one.above:.10g}" if one.above is not None else f"< bool {one.below:.10g}"
             return EventExpressions(
                 total=f"count by ({labels}) ({gauge})",
@@ -178,9 +186,3 @@ def _counted(selector: Selector, by: tuple[str, ...]) -> str:
 
 def _present(selector: Selector, by: tuple[str, ...]) -> str:
     return f"0 * group by ({', '.join(by)}) (last_over_time({selector}[{REMEMBERED}]))"
-
-
-def _limited(selector: Selector, matchers: Mapping[str, str]) -> Selector:
-    for label, value in matchers.items():
-        selector = selector.and_label(label, value)
-    return selector

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cache
 from itertools import pairwise
 
-from alerting.rules.burn_rates import STAGE, TICK
+from alerting.rules.burn_rates import LAST_STAGE, STAGE, TICK, TICKS_OF_A_STAGE
 from alerting.rules.model import Rule
 from alerting.rules.objectives import MONTH_RANGE
 from alerting.rules.series import (
@@ -77,19 +77,17 @@ def month_tick_rules() -> Iterator[Rule]:
 
 def month_stage_rules(corrections: Sequence[Correction] = ()) -> Iterator[Rule]:
     """Yield what is recorded every five minutes: the events since the month began, and how much of it is known."""
-    last = f"[{STAGE}] offset {TICK}"
-    ticks_of_a_stage = milliseconds(STAGE) // milliseconds(TICK)
     covered = f"{OBJECTIVE_TOTAL}:covered_month{STAGE}"
     for events in (OBJECTIVE_BAD, OBJECTIVE_TOTAL):
         stage = f"{events}:month{STAGE}"
-        yield Rule(record=stage, expr=f"sum_over_time({events}:month{TICK}{last})")
+        yield Rule(record=stage, expr=f"sum_over_time({events}:month{TICK}{LAST_STAGE})")
         names = CorrectedSum(
             total=f"{events}:increase_month",
             uncorrected=f"{events}:uncorrected_month",
             left_out=f"{events}:corrected_month",
         )
         yield from names.rules(_of_month(f"sum_over_time({stage}[{MONTH_RANGE}])"), _left_out(stage), corrections)
-    yield Rule(record=covered, expr=f"count_over_time({OBJECTIVE_TOTAL}:month{TICK}{last}) / {ticks_of_a_stage}")
+    yield Rule(record=covered, expr=f"count_over_time({OBJECTIVE_TOTAL}:month{TICK}{LAST_STAGE}) / {TICKS_OF_A_STAGE}")
     names = CorrectedSum(
         total=f"{OBJECTIVE_TOTAL}:covered_month",
         uncorrected=f"{OBJECTIVE_TOTAL}:uncorrected_share_month",
@@ -98,7 +96,7 @@ def month_stage_rules(corrections: Sequence[Correction] = ()) -> Iterator[Rule]:
     known = _share_of_month(f"sum_over_time({covered}[{MONTH_RANGE}])")
     yield from names.rules(
         f"clamp_max({known}, 1)",
-        lambda correction: _share_of_month(f"({left_out_of_month(correction, covered)})"),
+        lambda correction: _share_of_month(f"({left_out_of_month(covered, correction)})"),
         corrections,
         least=0,
     )
@@ -110,7 +108,7 @@ def _of_month(sums: str) -> str:
 
 
 def _left_out(stage: str) -> Callable[[Correction], str]:
-    return lambda correction: _of_month(f"({left_out_of_month(correction, stage)})")
+    return lambda correction: _of_month(f"({left_out_of_month(stage, correction)})")
 
 
 def _share_of_month(sums: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
-from alerting.rules.burn_rates import STAGE, TICK, WindowPair
+from alerting.rules.burn_rates import LAST_STAGE, STAGE, TICK, TICKS_OF_A_STAGE, WindowPair
 from alerting.rules.model import Rule
 from alerting.rules.objectives import MONTH_PERIOD, BurnWindows
 from alerting.rules.series import (
@@ -215,16 +215,11 @@ def _exhausted(every: WindowSets, some: Sequence[BurnWindows]) -> str:
 
 
 def stage_rules(every: WindowSets, corrections: Sequence[Correction] = ()) -> Iterator[Rule]:
-    """Yield what is recorded every five minutes: the windows of a ticket, the period, and how much of it is known.
-
-    A stage ends one tick ago: the last tick may not be recorded yet when a stage is evaluated.
-    """
+    """Yield what is recorded every five minutes: the windows of a ticket, the period, and how much of it is known."""
     ticks, stage = f"increase{TICK}", f"stage{STAGE}"
-    ticks_of_a_stage = milliseconds(STAGE) // milliseconds(TICK)
-    last = f"[{STAGE}] offset {TICK}"
-    yield rule(bad_events(stage), f"sum_over_time({bad_events(ticks)}{last})")
-    yield rule(all_events(stage), f"sum_over_time({all_events(ticks)}{last})")
-    yield rule(all_events(f"covered{STAGE}"), f"count_over_time({all_events(ticks)}{last}) / {ticks_of_a_stage}")
+    yield rule(bad_events(stage), f"sum_over_time({bad_events(ticks)}{LAST_STAGE})")
+    yield rule(all_events(stage), f"sum_over_time({all_events(ticks)}{LAST_STAGE})")
+    yield rule(all_events(f"covered{STAGE}"), f"count_over_time({all_events(ticks)}{LAST_STAGE}) / {TICKS_OF_A_STAGE}")
     days = [period for period in every.periods() if period != MONTH_PERIOD]
     for window in every.of_stages():
         if window not in days:
@@ -247,26 +242,25 @@ def _period_rules(period: str, corrections: Sequence[Correction]) -> Iterator[Ru
     stage, stages = f"stage{STAGE}", milliseconds(period) // milliseconds(STAGE)
     covered = all_events(f"covered{STAGE}")
     for events in (bad_events, all_events):
-        names = (events(f"{each}{period}") for each in ("increase", "uncorrected", "corrected"))
-        counted = events(stage)
-        yield from _corrected(*names).rules(
-            f"sum_over_time({counted}[{period}])", partial(_left_out, counted), corrections
+        names = CorrectedSum(
+            total=events(f"increase{period}"),
+            uncorrected=events(f"uncorrected{period}"),
+            left_out=events(f"corrected{period}"),
         )
-    names = (all_events(f"{each}{period}") for each in ("covered", "uncorrected_share", "corrected_share"))
-    yield from _corrected(*names).rules(
+        counted = events(stage)
+        left_out = partial(left_out_of_days, counted)
+        yield from names.rules(f"sum_over_time({counted}[{period}])", left_out, corrections)
+    names = CorrectedSum(
+        total=all_events(f"covered{period}"),
+        uncorrected=all_events(f"uncorrected_share{period}"),
+        left_out=all_events(f"corrected_share{period}"),
+    )
+    yield from names.rules(
         f"clamp_max(sum_over_time({covered}[{period}]) / {stages}, 1)",
-        lambda correction: f"({_left_out(covered, correction)}) / {stages}",
+        lambda correction: f"({left_out_of_days(covered, correction)}) / {stages}",
         corrections,
         least=0,
     )
-
-
-def _corrected(total: str, uncorrected: str, left_out: str) -> CorrectedSum:
-    return CorrectedSum(total=total, uncorrected=uncorrected, left_out=left_out)
-
-
-def _left_out(stages: str, correction: Correction) -> str:
-    return left_out_of_days(correction, stages)
 
 
 def no_series_rule(every: WindowSets) -> Rule:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from alerting.catalog import Service
 from alerting.rules.burn_rates import STAGE, TICK
@@ -50,7 +51,7 @@ from alerting.rules.sources.objective_alerts import (
 )
 from alerting.rules.sources.objective_composites import composite_rules
 from alerting.rules.sources.objective_corrections import Correction, corrections_of
-from alerting.rules.sources.objective_events import event_rules, sli_selector
+from alerting.rules.sources.objective_events import event_rules, service_matchers
 from alerting.rules.sources.objective_months import calendar_rules
 from alerting.rules.sources.objective_windows import (
     WindowSets,
@@ -94,10 +95,9 @@ def objectives_sources(
     pages = bool(objectives.runbooks())
     groups = tuple(_shared_groups(objectives.tiers, own, every, labels, left_out, has_pages=pages))
     yield RuleSource(domain=DOMAIN, document=documents[TIERS], groups=groups, generated=True)
-    for file in objectives.written:
-        groups = tuple(_event_groups([each for each in written if each.file == file], every, scraped))
-        if groups:
-            yield RuleSource(domain=DOMAIN, document=documents[file], groups=groups, generated=True)
+    for file, of_file in groupby(written, key=lambda each: each.file):
+        groups = tuple(_event_groups(list(of_file), every, scraped))
+        yield RuleSource(domain=DOMAIN, document=documents[file], groups=groups, generated=True)
 
 
 def objective_periods(objectives: Objectives, services: Mapping[str, Service]) -> Mapping[tuple[str, str], str]:
@@ -227,8 +227,7 @@ def _written_rules(each: _Written, every: WindowSets, scraped: ScrapedSeriesFile
         yield from composite_rules(objective.composite, labels)
     if objective.sli is None:
         return
-    known = scraped.series.get(sli_selector(objective.sli).name)
-    of_service = {SERVICE: objective.service} if known is not None and SERVICE in known.labels else {}
+    of_service = service_matchers(objective.sli, objective.service, scraped)
     for record, expression in event_rules(objective.sli, (SERVICE, *objective.group_by), of_service, labels):
         yield rule(record, expression, labels)
 
