@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import yaml
 from yaml.composer import Composer
@@ -29,6 +29,7 @@ KEPT_DOCUMENTS = 256
 """How many files are kept parsed, for who compares a catalog with another one: most are the same in both."""
 _COLLECTIONS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
+Composed = TypeVar("Composed")
 FieldPath = tuple[str | int, ...]
 """Where a value stands in a document: keys of mappings and positions in lists."""
 
@@ -95,7 +96,7 @@ def parse_document(file: str, text: str) -> Document:
         return plain
     problems: list[Problem] = []
     with _told_as_problems(file, text):
-        loader, node = _composed(text)
+        loader, node = _composed(text, _only_node)
         read = _read_node(_Reading(file, loader, problems), node)
     if problems:
         raise CatalogError(problems)
@@ -111,7 +112,7 @@ def parse_documents(file: str, text: str) -> tuple[Document, ...]:
     problems: list[Problem] = []
     read: list[Document] = []
     with _told_as_problems(file, text):
-        loader, nodes = _composed_all(text)
+        loader, nodes = _composed(text, _all_nodes)
         reading = _Reading(file, loader, problems)
         for node in nodes or [None]:
             entries = node.value if isinstance(node, yaml.SequenceNode) else [node]
@@ -214,30 +215,19 @@ def _fast_loader() -> type[yaml.SafeLoader] | None:
     return cast("type[yaml.SafeLoader]", Loader)
 
 
-def _composed(text: str) -> tuple[yaml.SafeLoader, yaml.Node | None]:
-    """Return the node that a text is. What libyaml refuses is read again in Python, whose messages say more."""
+def _composed(text: str, compose: Callable[[yaml.SafeLoader], Composed]) -> tuple[yaml.SafeLoader, Composed]:
+    """Return what a text is composed to. What libyaml refuses is read again in Python, whose messages say more."""
     fast = _fast_loader()
     if fast is not None:
         loader = fast(text)
-        try:
-            return loader, loader.get_single_node()
-        except (yaml.YAMLError, ValueError):
-            pass
+        with suppress(yaml.YAMLError, ValueError):
+            return loader, compose(loader)
     loader = yaml.SafeLoader(text)
-    return loader, loader.get_single_node()
+    return loader, compose(loader)
 
 
-def _composed_all(text: str) -> tuple[yaml.SafeLoader, list[yaml.Node]]:
-    """Return the nodes of all documents of a text. What libyaml refuses is read again in Python."""
-    fast = _fast_loader()
-    if fast is not None:
-        loader = fast(text)
-        try:
-            return loader, _all_nodes(loader)
-        except (yaml.YAMLError, ValueError):
-            pass
-    loader = yaml.SafeLoader(text)
-    return loader, _all_nodes(loader)
+def _only_node(loader: yaml.SafeLoader) -> yaml.Node | None:
+    return loader.get_single_node()
 
 
 def _all_nodes(loader: yaml.SafeLoader) -> list[yaml.Node]:
@@ -318,21 +308,17 @@ class _Reading:
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
-                place = Place(file=self.file, line=line, field=".".join(map(str, path)))
-                self.problems.append(Problem(place, "found a key that is not a text. Write a text as key"))
+                self._wrong(key_node, path, "found a key that is not a text. Write a text as key")
                 continue
             key = key_node.value
             here = (*path, key)
             if not key.isprintable():
-                place = Place(file=self.file, line=line, field=".".join(map(str, path)))
                 message = f"found the key {shown(key)}; allowed: a key on one line that can be seen whole. Change it"
-                self.problems.append(Problem(place, message))
+                self._wrong(key_node, path, message)
                 continue
             if key in first:
-                place = Place(file=self.file, line=line, field=".".join(map(str, here)))
-                self.problems.append(
-                    Problem(place, f"found twice, first in line {first[key]}; allowed: once. Remove one of them")
-                )
+                message = f"found twice, first in line {first[key]}; allowed: once. Remove one of them"
+                self._wrong(key_node, here, message)
                 continue
             first[key] = line
             self.lines[here] = line
