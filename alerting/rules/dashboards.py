@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import promql_parser as promql
-from grafana_foundation_sdk.builders import common, dashboard, statetimeline, timeseries
-from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models import common as common_models
+from grafana_foundation_sdk.builders import statetimeline, timeseries
 from grafana_foundation_sdk.models import dashboard as models
 
 from alerting.catalog import Catalog
@@ -25,10 +23,14 @@ from alerting.rules.panels import (
     HEIGHT,
     SOURCE,
     WHOLE_WIDTH,
+    as_text,
+    drawn_as_lines,
+    letter,
     new_dashboard,
     plain_panel,
     prometheus_query,
     service_variable,
+    thresholds,
 )
 from alerting.rules.parts import domain_parts
 from alerting.rules.promql import Expression, compiled
@@ -66,7 +68,7 @@ def dashboards(catalog: Catalog, files: tuple[RuleFile, ...]) -> tuple[Dashboard
             recorded = {rule.rule.record for rule in rules}
             drawn = {title: names for title, names in DRAWN.items() if recorded.issuperset(names)}
             built = _dashboard(part.name, part.title, alerts, drawn)
-            result.append(Dashboard(name=part.name, text=JSONEncoder(sort_keys=True).encode(built)))
+            result.append(as_text(part.name, built))
     return tuple(result)
 
 
@@ -172,10 +174,8 @@ def _panel(alert: _Alert) -> timeseries.Panel:
     if looked.limit is None:
         return panel
     # Only the line is drawn: which side of it is the wrong one is the alert's to say.
-    steps = [models.Threshold(value=None, color="transparent"), models.Threshold(value=looked.limit, color="red")]
-    return panel.thresholds(
-        dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps)
-    ).thresholds_style(common.GraphThresholdsStyleConfig().mode(common_models.GraphTresholdsStyleMode.LINE))
+    limits = ((None, "transparent"), (looked.limit, "red"))
+    return panel.thresholds(thresholds(limits)).thresholds_style(drawn_as_lines())
 
 
 def _drawn(title: str, recordings: tuple[str, ...]) -> timeseries.Panel:
@@ -183,7 +183,7 @@ def _drawn(title: str, recordings: tuple[str, ...]) -> timeseries.Panel:
     panel = plain_panel(title)
     for number, name in enumerate(recordings):
         legend = f"{name.rpartition(':')[2]} {{{{service}}}}"
-        panel = panel.with_target(prometheus_query(chr(ord("A") + number), f'{name}{{service=~"$service"}}', legend))
+        panel = panel.with_target(prometheus_query(letter(number), f'{name}{{service=~"$service"}}', legend))
     return panel
 
 

@@ -25,15 +25,23 @@ from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import prometheus as prometheus_models
 
 from alerting.rules.model import RuleSet
-from alerting.rules.panels import HALF_WIDTH, HEIGHT, SOURCE, new_dashboard, prometheus_query, service_variable
+from alerting.rules.panels import (
+    HALF_WIDTH,
+    HEIGHT,
+    SOURCE,
+    drawn_as_lines,
+    letter,
+    new_dashboard,
+    prometheus_query,
+    service_variable,
+    thresholds,
+)
 from alerting.rules.promql import compiled
-from alerting.rules.series import ALERTS
+from alerting.rules.series import ALERT_SERIES
 
 CLOUDWATCH = models.DataSourceRef(type_val="cloudwatch", uid="${cloudwatch}")
 METRICS_NAMESPACE = "OrionAlerting"
 """The namespace of the functions' own metrics in CloudWatch."""
-ALWAYS_THERE = frozenset({ALERTS})
-"""Series of Prometheus' own, which no exporter serves."""
 
 
 class Kind(StrEnum):
@@ -80,7 +88,7 @@ class Drawing:
     def series(self) -> frozenset[str]:
         """Return the names of the series that it reads, but for Prometheus' own."""
         names = {name for one in self.queries for name in compiled(_without_variables(one.expression)).series}
-        return frozenset(names) - ALWAYS_THERE
+        return frozenset(names) - ALERT_SERIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,18 +125,16 @@ def _panel(drawing: Drawing) -> cogbuilder.Builder[models.Panel]:
     panel = panel.span(drawing.width).height(HEIGHT).unit(drawing.unit)
     now = drawing.kind in {Kind.BARS, Kind.NUMBERS, Kind.TABLE}
     for number, one in enumerate(drawing.queries):
-        asked = prometheus_query(_letter(number), one.expression, one.legend)
+        asked = prometheus_query(letter(number), one.expression, one.legend)
         if now:
             asked = asked.instant().format(_format(drawing.kind))
         panel = panel.with_target(asked)
     for number, metric in enumerate(drawing.metrics):
-        panel = panel.with_target(_metric_query(_letter(number), metric))
+        panel = panel.with_target(_metric_query(letter(number), metric))
     if drawing.limits:
-        steps = [models.Threshold(value=value, color=colour) for value, colour in drawing.limits]
-        panel = panel.thresholds(dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps))
-    if drawing.limits and isinstance(panel, timeseries.Panel):
-        line = common.GraphThresholdsStyleConfig().mode(common_models.GraphTresholdsStyleMode.LINE)
-        panel = panel.thresholds_style(line)
+        panel = panel.thresholds(thresholds(drawing.limits))
+        if isinstance(panel, timeseries.Panel):
+            panel = panel.thresholds_style(drawn_as_lines())
     return panel
 
 
@@ -153,10 +159,6 @@ def _of_kind(kind: Kind) -> _Panel:
 def _format(kind: Kind) -> prometheus_models.PromQueryFormat:
     formats = prometheus_models.PromQueryFormat
     return formats.TABLE if kind is Kind.TABLE else formats.TIME_SERIES
-
-
-def _letter(number: int) -> str:
-    return chr(ord("A") + number)
 
 
 def _metric_query(reference: str, metric: Metric) -> cloudwatch.CloudWatchMetricsQuery:

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from grafana_foundation_sdk.cog.encoder import JSONEncoder
-
 from alerting.catalog import Catalog
 from alerting.platform import Dashboard
 from alerting.rules.burn_rates import PAGE_PAIRS, TICKET_PAIRS
 from alerting.rules.drawings import Drawing, Kind, Metric, Overview, Query, built
 from alerting.rules.model import RuleSet
-from alerting.rules.panels import HALF_WIDTH, WHOLE_WIDTH
+from alerting.rules.panels import HALF_WIDTH, WHOLE_WIDTH, as_text
 from alerting.rules.series import (
     ALERTS,
     HTTP_LATENCIES,
@@ -311,10 +309,7 @@ OVERVIEWS = (OBJECTIVES, SERVICE, ALERTING, REPAIRS)
 
 def overviews(catalog: Catalog) -> tuple[Dashboard, ...]:
     """Return the dashboards, each without the drawings whose series nobody makes."""
-    return tuple(
-        Dashboard(name=one.name, text=JSONEncoder(sort_keys=True).encode(built(one, catalog.rules)))
-        for one in OVERVIEWS
-    )
+    return tuple(as_text(one.name, built(one, catalog.rules)) for one in OVERVIEWS)
 
 
 def read_series() -> frozenset[str]:

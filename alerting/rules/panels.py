@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders import dashboard, prometheus, timeseries
+from collections.abc import Iterable
+
+from grafana_foundation_sdk.builders import common, dashboard, prometheus, timeseries
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
 
+from alerting.platform import Dashboard
 from alerting.rules.series import SERVICE_OWNER
 
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
@@ -12,8 +17,6 @@ WHOLE_WIDTH = 24
 HALF_WIDTH = 12
 HEIGHT = 8
 SERVICE_VARIABLE = "service"
-
-
 TAG = "orion"
 """The tag of every dashboard, by which they link to each other."""
 
@@ -62,3 +65,24 @@ def plain_panel(title: str) -> timeseries.Panel:
 def prometheus_query(reference: str, expression: str, legend: str) -> prometheus.Dataquery:
     """Return a query of Prometheus. `reference` is its letter within the panel."""
     return prometheus.Dataquery().ref_id(reference).expr(expression).legend_format(legend)
+
+
+def letter(number: int) -> str:
+    """Return the letter of a panel's query by its position, from 0."""
+    return chr(ord("A") + number)
+
+
+def thresholds(limits: Iterable[tuple[float | None, str]]) -> dashboard.ThresholdsConfig:
+    """Return values from which on a colour counts, the lowest without a value."""
+    steps = [models.Threshold(value=value, color=colour) for value, colour in limits]
+    return dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps)
+
+
+def drawn_as_lines() -> common.GraphThresholdsStyleConfig:
+    """Return the style of thresholds that are lines across a graph."""
+    return common.GraphThresholdsStyleConfig().mode(common_models.GraphTresholdsStyleMode.LINE)
+
+
+def as_text(name: str, built: models.Dashboard) -> Dashboard:
+    """Return a dashboard as it is deployed."""
+    return Dashboard(name=name, text=JSONEncoder(sort_keys=True).encode(built))

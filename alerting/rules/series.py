@@ -74,6 +74,8 @@ UP = "up"
 """Prometheus' own series of each target."""
 ALERTS = "ALERTS"
 """Prometheus' own series of each pending or firing alert."""
+ALERT_SERIES = frozenset({ALERTS, "ALERTS_FOR_STATE"})
+"""Prometheus' own series of alerts. They carry the labels of whichever alert they are about."""
 
 ALERTNAME = "alertname"
 CLUSTER = "cluster"

@@ -8,7 +8,7 @@ from alerting.catalog import Catalog, Page
 from alerting.rules.model import SCRAPED_SERIES, CompiledRule
 from alerting.rules.page_queries import is_placeholder, page_queries
 from alerting.rules.promql import Expression, series_name
-from alerting.rules.series import ALERTS
+from alerting.rules.series import ALERT_SERIES
 from alerting.source.markdown import anchors, links
 from alerting.source.problems import Place, Problem, listed, shown
 
@@ -17,8 +17,6 @@ OF_TARGETS = frozenset(
     {"job", "instance", "namespace", "pod", "container", "service", "endpoint", "metrics_path", "node"}
 )
 """The labels that Prometheus adds to what it scrapes in a cluster: a person may select by them."""
-MADE_BY_PROMETHEUS = frozenset({ALERTS, "ALERTS_FOR_STATE"})
-"""Prometheus' own series of alerts. They carry the labels of whichever alert they are about."""
 _PROTOCOLS = ("https://", "http://")
 
 
@@ -107,7 +105,7 @@ def _query_messages(expression: Expression, known: Mapping[str, frozenset[str]])
         yield f"is not PromQL: {expression.error}. Put the query right"
     for selector in expression.selectors:
         name = series_name(selector)
-        if name is None or is_placeholder(name) or name in MADE_BY_PROMETHEUS:
+        if name is None or is_placeholder(name) or name in ALERT_SERIES:
             continue
         if name not in known:
             advice = f"Name a series that is there, or add it to {SCRAPED_SERIES} with its exporter"
