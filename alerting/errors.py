@@ -5,8 +5,8 @@ AlertingError
 ├── SettingsRefused       a stack's settings cannot be used (alerting.settings.load)
 ├── RefusedOption         a generated Alertmanager option that not every reader accepts
 ├── ReportUnreadable      a backtest's report is of another shape (alerting.backtest.report)
-├── of the command line   QuestionUnclear, ChartUnusable, WrongAccount, NotCompared, NotARefresh, BacktestRefused,
-│                         BacktestFailed
+├── of the command line   QuestionUnclear, ChartUnusable, WrongAccount, NotCompared, NotARefresh, BacktestFailed,
+│                         PrometheusUnusable, NoBackfill, SiteFailed, NoAuditRecord
 └── of the sandbox        DeploymentFailed, Interrupted, NoSandbox, ServiceFailed, UnknownFault
 
 The command line prints each without a stack trace. `tools/` stands alone and has its own.

@@ -15,19 +15,14 @@ from alerting.backtest.picture import picture
 from alerting.backtest.report import BacktestReport
 from alerting.backtest.summary import AlertSummary, summarize
 from alerting.build import load_catalog
-from alerting.errors import AlertingError
 from alerting.routing.orphaned_incidents import Deployment
 from alerting.rules.render import rule_files
-from alerting.source.problems import listed
 from cli.backtest_run import History, backtest
+from cli.known_names import require_known
 from cli.orphans import NotCompared, deployed
 from cli.stack_config import read_settings
 from cli.tables import length_text, print_table
 from sandbox.interrupts import INTERRUPTED
-
-
-class BacktestRefused(AlertingError):
-    """A question that cannot be evaluated. The message says what was found and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +77,7 @@ class Answer:
 def run_backtest(root: Path, console: Console, errors: Console, stack: str, question: Question) -> int:
     """Evaluate the rules over the history, print what they would have done, and return the exit code.
 
-    Progress and notices go to `errors`. Raises `BacktestRefused`, `BacktestFailed`, `CatalogError` and `ToolMissing`.
+    Progress and notices go to `errors`. Raises `QuestionUnclear`, `BacktestFailed`, `CatalogError` and `ToolMissing`.
     """
     here = Deployment(catalog=load_catalog(root), settings=read_settings(root, stack))
     try:
@@ -158,10 +153,8 @@ def _compared(
 
 
 def _known(alerts: Sequence[str], allowed: frozenset[str]) -> frozenset[str]:
-    """Return the alerts that are asked for, or all. Raises `BacktestRefused` for one that no rule has."""
-    for name in alerts:
-        if name not in allowed:
-            raise BacktestRefused(f'--alert: found "{name}", which no rule has; allowed: {listed(sorted(allowed))}')
+    """Return the alerts that are asked for, or all. Raises `QuestionUnclear` for one that no rule has."""
+    require_known("--alert", alerts, sorted(allowed))
     return frozenset(alerts) or allowed
 
 

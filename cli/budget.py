@@ -13,6 +13,7 @@ from alerting.build import load_catalog
 from alerting.errors import AlertingError
 from alerting.rules.budget_report import QUERIES, Budget, Sample, budgets, decide, expected
 from alerting.source.problems import listed
+from cli.known_names import QuestionUnclear, require_known
 from cli.prometheus_query import PrometheusUnusable, prometheus, redacted
 from cli.tables import print_table
 
@@ -22,10 +23,6 @@ NOT_KNOWN = "not known"
 HEADINGS = ("service", "objective", "target", "left", "known", "corrected", "burn rate", "at risk")
 TEXT = frozenset({"service", "objective", "at risk"})
 """The headings of columns that are no numbers."""
-
-
-class BudgetUnclear(AlertingError):
-    """A question about an objective or a service that is not there. The message says what is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,20 +56,15 @@ def run_budget(root: Path, console: Console, errors: Console, question: Question
 
 
 def _wanted(known: frozenset[tuple[str, str]], question: Question) -> list[tuple[str, str]]:
-    for option, asked, names in (
-        ("--service", question.services, {service for service, _ in known}),
-        ("--objective", question.objectives, {objective for _, objective in known}),
-    ):
-        for name in asked:
-            if name not in names:
-                raise BudgetUnclear(f'{option}: found "{name}"; allowed: {listed(sorted(names))}')
+    require_known("--service", question.services, sorted({service for service, _ in known}))
+    require_known("--objective", question.objectives, sorted({objective for _, objective in known}))
     wanted = [
         (service, objective)
         for service, objective in known
         if service in (question.services or (service,)) and objective in (question.objectives or (objective,))
     ]
     if not wanted:
-        raise BudgetUnclear(
+        raise QuestionUnclear(
             f"{listed(question.services)} has no objective {listed(question.objectives)}. Name another of them"
         )
     return wanted

@@ -16,9 +16,8 @@ from alerting.build import load_catalog
 from alerting.catalog import Catalog
 from alerting.detection.scenarios import FOLDER, Run, read_scenarios, runs
 from alerting.detection.verdicts import RIGHT, Totals, Verdict, totals
-from alerting.errors import AlertingError
 from alerting.settings import Settings
-from alerting.source.problems import listed
+from cli.known_names import QuestionUnclear, require_known
 from cli.matrix_run import verdicts
 from cli.stack_config import read_settings
 from cli.tables import length_text, print_table
@@ -32,23 +31,17 @@ TEXT = frozenset({"scenario", "notified by", "as", "known too"})
 """The headings of columns that are no numbers."""
 
 
-class MatrixRefused(AlertingError):
-    """A matrix that cannot be made. The message says what was found and what is allowed."""
-
-
 def run_matrix(root: Path, console: Console, errors: Console, stack: str, names: Sequence[str]) -> int:
     """Run scenarios, all without `names`, print the table, write the result, and return the exit code.
 
     It is 0 if each fault had exactly the notification that it should have, and nothing else notified.
-    Raises `MatrixRefused`, `CatalogError`, `BacktestFailed`, `ServiceFailed` and `ToolMissing`.
+    Raises `QuestionUnclear`, `CatalogError`, `BacktestFailed`, `ServiceFailed` and `ToolMissing`.
     """
     catalog = load_catalog(root)
     scenarios = read_scenarios(root, catalog, KNOWN_STEPS)
-    for name in names:
-        if name not in scenarios:
-            raise MatrixRefused(f'scenario: found "{name}"; allowed: {listed(sorted(scenarios))}')
+    require_known("--scenario", names, sorted(scenarios))
     if not scenarios:
-        raise MatrixRefused(f"{FOLDER}: found no scenario. docs/detection.md says how one is written")
+        raise QuestionUnclear(f"{FOLDER}: found no scenario. docs/detection.md says how one is written")
     wanted = [run for run in runs(scenarios, catalog) if not names or run.name in names]
     try:
         found = _with_progress(errors, wanted, catalog, read_settings(root, stack))

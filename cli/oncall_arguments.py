@@ -7,13 +7,9 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from alerting.catalog import Catalog
-from alerting.errors import AlertingError
 from alerting.source.fields import YEARS
 from alerting.source.time_zones import is_time_zone
-
-
-class QuestionUnclear(AlertingError):
-    """An option has a value that says nothing. The message names the option, what was found and what is allowed."""
+from cli.known_names import QuestionUnclear, require_known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +29,7 @@ class Question:
         """Return the teams that are asked about: one, or all. Raises `QuestionUnclear` for one that is not there."""
         if self.team is None:
             return list(catalog.teams)
-        if self.team not in catalog.teams:
-            raise QuestionUnclear(f'--team: found "{self.team}"; allowed: {", ".join(catalog.teams)}')
+        require_known("--team", [self.team], catalog.teams)
         return [self.team]
 
 

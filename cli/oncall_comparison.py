@@ -20,7 +20,8 @@ from rich.console import Console
 from alerting.build import load_catalog
 from alerting.catalog import Catalog
 from alerting.oncall import shifts
-from cli.oncall_arguments import Question, QuestionUnclear
+from cli.known_names import QuestionUnclear
+from cli.oncall_arguments import Question
 
 TOKEN_VARIABLE = "PAGERDUTY_TOKEN"  # noqa: S105 - a variable's name
 ADDRESS_VARIABLE = "PAGERDUTY_API_URL"

@@ -17,9 +17,9 @@ from rich.console import Console
 
 from alerting.build import load_catalog
 from alerting.catalog import Catalog
-from alerting.errors import AlertingError
 from alerting.names import ACTION_STOP, BY_COMMAND, COMMAND_ID, REPAIR_STOP, SERVICE_STOP, STATE_TABLE
 from cli.aws_account import Account, account_of
+from cli.known_names import QuestionUnclear, require_known
 
 SENDING_SECONDS = 8.0
 """How long a function that claimed a repair just before the stop may take to send its command, and a second more."""
@@ -32,10 +32,6 @@ WAITING_OR_RUNNING = ("Pending", "InProgress")
 CONDITION_FAILED = frozenset({"ConditionalCheckFailedException", "ConditionalCheckFailed"})
 """The code of a write whose condition did not hold, and that of such a write in a transaction."""
 ENDED = frozenset({"Success", "Failed", "TimedOut", "Cancelled"})
-
-
-class UnknownScope(AlertingError):
-    """An action or a service is not in the catalog, or both were given; the message says what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +153,13 @@ class Switch:
 
 
 def scope_of(catalog: Catalog, action: str | None, service: str | None) -> Scope:
-    """Return the scope of an action or a service. Raises `UnknownScope`: nobody is asked about what is not there."""
+    """Return the scope of an action or a service. Raises `QuestionUnclear`: nobody is asked about what is not there."""
     if action is not None and service is not None:
-        raise UnknownScope("found --action and --service; allowed: one of them, or none for all repairs")
-    for option, name, known in (("--action", action, catalog.actions), ("--service", service, catalog.services)):
-        if name is not None and name not in known:
-            raise UnknownScope(f"{option}: found {name!r}; allowed: {', '.join(sorted(known))}")
+        raise QuestionUnclear("found --action and --service; allowed: one of them, or none for all repairs")
+    if action is not None:
+        require_known("--action", [action], sorted(catalog.actions))
+    if service is not None:
+        require_known("--service", [service], sorted(catalog.services))
     return Scope(action or "", service or "")
 
 
@@ -171,7 +168,7 @@ def stop_repairs(
 ) -> int:
     """Stop repairs of a stack, cancel their commands, and return the exit code: 1 if a command did not end.
 
-    Raises `UnknownScope`.
+    Raises `QuestionUnclear`.
     """
     catalog = load_catalog(root)
     scope = scope_of(catalog, action, service)
@@ -193,7 +190,7 @@ def start_repairs(
 ) -> int:
     """Let the repairs of a stack begin again, for new alerts; return the exit code.
 
-    With an action or a service only its own stop is lifted. What is stopped besides is told. Raises `UnknownScope`.
+    With an action or a service only its own stop is lifted. What is stopped besides is told. Raises `QuestionUnclear`.
     """
     catalog = load_catalog(root)
     scope = scope_of(catalog, action, service)

@@ -21,7 +21,7 @@ from alerting.oncall.stale_silences import StaleSilence, read_stale_silences
 from alerting.oncall.week_report import Week, WeekReport, read_week, week_report
 from alerting.settings import ChatMode
 from cli.aws_account import account_of
-from cli.oncall_arguments import QuestionUnclear
+from cli.known_names import require_known
 from cli.stack_config import read_settings
 
 READERS = 16
@@ -75,8 +75,7 @@ def print_report(root: Path, console: Console, stack: str, *, team: str, week: s
     """
     asked = read_week(week)
     catalog = load_catalog(root)
-    if team not in catalog.teams:
-        raise QuestionUnclear(f'--team: found "{team}"; allowed: {", ".join(catalog.teams)}')
+    require_known("--team", [team], catalog.teams)
     if read_settings(root, stack).chat is not ChatMode.ON:
         raise NoAuditRecord(f"stack {stack} keeps no audit record: chat is off there (orion-alerting:chat)")
     account = account_of(root, stack)

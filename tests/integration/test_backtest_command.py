@@ -100,7 +100,7 @@ def test_rules_that_are_the_same_are_told_to_be(
     [
         (("{data}", "--days", "3"), "the history begins at 2026-09-21 "),
         (("{data}", "--until", "2030-01-01"), "the history ends at 2026-09-21 "),
-        (("{data}", "--alert", "RedisDwn"), '--alert: found "RedisDwn", which no rule has; allowed: '),
+        (("{data}", "--alert", "RedisDwn"), '--alert: found "RedisDwn"; allowed: '),
         (("{data}/wal",), "found no folder of that name"),
         (("{data}/..",), "found neither blocks nor a write-ahead log"),
         (("http://127.0.0.1:1",), "no answer: "),

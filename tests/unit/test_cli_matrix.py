@@ -10,7 +10,8 @@ from rich.console import Console
 from alerting.detection.notifications import Notification
 from alerting.detection.scenarios import Run, Urgency, read_scenarios, runs
 from alerting.detection.verdicts import Verdict, judge, totals
-from cli.matrix import MatrixRefused, markdown_table, result_text, run_matrix
+from cli.known_names import QuestionUnclear
+from cli.matrix import markdown_table, result_text, run_matrix
 from sandbox.scenarios.simulation import KNOWN_STEPS
 from tests.alerting_data import DATA, fixture_catalog
 
@@ -52,5 +53,5 @@ def test_the_result_has_the_figures_and_every_notification() -> None:
 
 
 def test_a_scenario_that_is_not_there_is_named_with_those_that_are() -> None:
-    with pytest.raises(MatrixRefused, match='found "outage"; allowed: rollout, total-outage'):
+    with pytest.raises(QuestionUnclear, match='--scenario: found "outage"; allowed: rollout, total-outage'):
         run_matrix(DATA, Console(), Console(), "prod", ["outage"])

@@ -22,8 +22,9 @@ from alerting.catalog import Catalog
 from alerting.oncall import shifts
 from alerting.oncall.current import LONGEST_WAIT, levels_now
 from alerting.oncall.teams import EscalationEntry, LevelEntry, Team
+from cli.known_names import QuestionUnclear
 from cli.oncall import print_on_call
-from cli.oncall_arguments import QuestionUnclear, ask
+from cli.oncall_arguments import ask
 from cli.oncall_comparison import compare
 from tests.alerting_data import ROOT, copied_root, fixture_catalog, program_folder
 from tests.rota_strategies import CHANGES, PEOPLE, schedules

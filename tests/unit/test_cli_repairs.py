@@ -15,12 +15,12 @@ from rich.console import Console
 
 from alerting.names import ACTION_STOP, REPAIR_STOP, SERVICE_STOP, STATE_TABLE
 from cli.aws_account import Account
+from cli.known_names import QuestionUnclear
 from cli.repairs import (
     PATIENCE_SECONDS,
     SENDING_SECONDS,
     Scope,
     Switch,
-    UnknownScope,
     show_repairs,
     start_repairs,
     stop_repairs,
@@ -174,9 +174,9 @@ def test_a_stop_of_an_action_or_a_service_is_the_item_that_the_function_looks_fo
 @pytest.mark.parametrize(
     ("action", "service", "said"),
     [
-        ("restart_pods", None, f"--action: found 'restart_pods'; allowed: {ACTIONS}"),
-        (None, "order", f"--service: found 'order'; allowed: {SERVICES}"),
-        (None, "", f"--service: found ''; allowed: {SERVICES}"),
+        ("restart_pods", None, f'--action: found "restart_pods"; allowed: {ACTIONS}'),
+        (None, "order", f'--service: found "order"; allowed: {SERVICES}'),
+        (None, "", f'--service: found ""; allowed: {SERVICES}'),
         ("restart_pod", "orders", "found --action and --service; allowed: one of them, or none for all repairs"),
     ],
 )
@@ -193,7 +193,7 @@ def test_what_the_catalog_does_not_have_is_refused_before_aws_is_asked(
 
     monkeypatch.setattr("cli.repairs.account_of", account_of)
 
-    with pytest.raises(UnknownScope) as refused:
+    with pytest.raises(QuestionUnclear) as refused:
         command(DATA, Console(file=io.StringIO()), stack="dev", action=action, service=service)
 
     assert str(refused.value) == said
@@ -279,5 +279,5 @@ def test_status_shows_each_stop_and_the_command_line_refuses_an_unknown_name(
         "repairs of orders were not stopped",
         "still action restart_pod stopped since 2026-11-24T10:40:11Z by arn:ana (a drill)",
     ]
-    with pytest.raises(UnknownScope, match="allowed: "):
+    with pytest.raises(QuestionUnclear, match="allowed: "):
         start_repairs(DATA, console, "dev", action="evict")
