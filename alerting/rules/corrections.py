@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from alerting.oncall.teams import Moment
-from alerting.rules.objectives import OWN_OBJECTIVE
+from alerting.rules.objectives import OWN_OBJECTIVE, BurnWindows
 from alerting.source.fields import MOMENT, ClosedModel, Name, Reason
 
 CORRECTIONS = "catalog/corrections.yaml"
@@ -70,7 +70,6 @@ class CorrectionsFile(ClosedModel):
     corrections: Annotated[Mapping[Name, CorrectionEntry], BeforeValidator(_or_none)]
 
 
-def affected_periods(entry: CorrectionEntry, objectives: Mapping[tuple[str, str], str]) -> tuple[str, ...]:
-    """Return the periods of the objectives that a correction is about, each once. `objectives` have theirs by name."""
-    matched = (period for (service, name), period in objectives.items() if entry.matches(service, name))
-    return tuple(dict.fromkeys(matched))
+def affected(entry: CorrectionEntry, objectives: Mapping[tuple[str, str], BurnWindows]) -> Iterator[BurnWindows]:
+    """Yield the windows of each objective that a correction is about, of all by service and name."""
+    return (windows for (service, name), windows in objectives.items() if entry.matches(service, name))

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import combinations
 
 from alerting.catalog import Catalog
-from alerting.rules.corrections import APART, CORRECTIONS, CorrectionEntry, affected_periods
-from alerting.rules.objectives import MONTH_PERIOD, MONTH_RANGE
-from alerting.rules.sources.objectives import objective_periods
+from alerting.rules.corrections import APART, CORRECTIONS, CorrectionEntry, affected
+from alerting.rules.objectives import MONTH_PERIOD
+from alerting.rules.sources.objectives import objective_windows
 from alerting.source.durations import milliseconds
 from alerting.source.problems import Place, Problem, listed, not_allowed, shown
 from alerting.source.yaml_source import Document
@@ -23,19 +23,19 @@ def correction_problems(catalog: Catalog) -> Iterator[Problem]:
     """Yield what is wrong with catalog/corrections.yaml. One that is over is left to `ended_corrections`."""
     if catalog.objectives is None:
         return
-    periods = objective_periods(catalog.objectives, catalog.services)
+    windows = objective_windows(catalog.objectives, catalog.services)
     for name, entry in catalog.corrections.items():
         document = catalog.documents[CORRECTIONS]
         if entry.owner not in catalog.teams:
             place = document.place(("corrections", name, "owner"))
             yield not_allowed(place, entry.owner, catalog.teams, "Name a team of catalog/teams.yaml")
-        found = affected_periods(entry, periods)
+        found = list(affected(entry, windows))
         if not found:
-            yield _unknown(document, name, entry, list(periods))
+            yield _unknown(document, name, entry, list(windows))
         else:
-            shortest = min(map(_least, found), key=milliseconds)
+            shortest = min((_least(each.period) for each in found), key=milliseconds)
             yield from _length_problems(entry, document.place(("corrections", name, "until")), shortest)
-    yield from _overlap_problems(catalog, list(periods))
+    yield from _overlap_problems(catalog, list(windows))
 
 
 def _least(period: str) -> str:
@@ -84,10 +84,9 @@ def ended_corrections(catalog: Catalog, now: datetime) -> Iterator[Problem]:
     """Yield the corrections that lie in no period any more. Time alone makes no catalog wrong."""
     if catalog.objectives is None:
         return
-    periods = objective_periods(catalog.objectives, catalog.services)
+    windows = objective_windows(catalog.objectives, catalog.services)
     for name, entry in catalog.corrections.items():
-        ranges = (MONTH_RANGE if period == MONTH_PERIOD else period for period in affected_periods(entry, periods))
-        longest = max(map(milliseconds, ranges), default=0)
+        longest = max((milliseconds(each.period_range) for each in affected(entry, windows)), default=0)
         if entry.last_stage + longest / 1000 < now.timestamp():
             message = "lies in no period of an objective any more, so that it does nothing. Remove it"
             yield Problem(catalog.documents[CORRECTIONS].place(("corrections", name)), message)

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from alerting.rules.burn_rates import STAGE
-from alerting.rules.corrections import CorrectionEntry, affected_periods
+from alerting.rules.corrections import CorrectionEntry, affected
 from alerting.rules.model import Rule
+from alerting.rules.objectives import BurnWindows
 from alerting.rules.promql.selector import Selector
 from alerting.rules.series import CORRECTION, OBJECTIVE, SERVICE
 from alerting.source.durations import milliseconds, written
@@ -43,13 +44,13 @@ class Correction:
 
 
 def corrections_of(
-    entries: Mapping[str, CorrectionEntry], objectives: Mapping[tuple[str, str], str]
+    entries: Mapping[str, CorrectionEntry], objectives: Mapping[tuple[str, str], BurnWindows]
 ) -> tuple[Correction, ...]:
-    """Return each correction for each period of the objectives that it is about. `objectives` have their periods."""
+    """Return each correction for each period of the objectives that it is about, of all by service and name."""
     return tuple(
         Correction(name=name, entry=entry, period=period)
         for name, entry in entries.items()
-        for period in affected_periods(entry, objectives)
+        for period in dict.fromkeys(windows.period for windows in affected(entry, objectives))
     )
 
 

@@ -91,7 +91,7 @@ def objectives_sources(
         burn_windows(tiers[STANDARD]), (*map(burn_windows, own.values()), *(each.windows for each in written))
     )
     labels = sorted({label for each in written for label in each.objective.labels})
-    left_out = corrections_of(corrections, objective_periods(objectives, services))
+    left_out = corrections_of(corrections, objective_windows(objectives, services))
     pages = bool(objectives.runbooks())
     groups = tuple(_shared_groups(objectives.tiers, own, every, labels, left_out, has_pages=pages))
     yield RuleSource(domain=DOMAIN, document=documents[TIERS], groups=groups, generated=True)
@@ -100,16 +100,16 @@ def objectives_sources(
         yield RuleSource(domain=DOMAIN, document=documents[file], groups=groups, generated=True)
 
 
-def objective_periods(objectives: Objectives, services: Mapping[str, Service]) -> Mapping[tuple[str, str], str]:
-    """Return the period of each objective, by service and name."""
+def objective_windows(objectives: Objectives, services: Mapping[str, Service]) -> Mapping[tuple[str, str], BurnWindows]:
+    """Return the windows of each objective, by service and name."""
     tiers = objectives.tiers.tiers
     own = {
-        (name, OWN_OBJECTIVE): burn_windows(tiers[service.tier]).period
+        (name, OWN_OBJECTIVE): burn_windows(tiers[service.tier])
         for name, service in services.items()
         if service.tier in tiers
     }
     return own | {
-        (one.service, name): burn_windows(tiers[one.tier], one).period
+        (one.service, name): burn_windows(tiers[one.tier], one)
         for _, name, one in objectives.named()
         if one.service in services and one.tier in tiers
     }
