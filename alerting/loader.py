@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
-from alerting.catalog import Catalog, Page, RoutingFile, Service, ServicesFile
+from alerting.catalog import SERVICES, Catalog, Page, RoutingFile, Service, ServicesFile
 from alerting.oncall.teams import TeamsFile
 from alerting.repairs.model import ActionFile, RemediationsFile
 from alerting.routing.silences import SILENCES, SilencesFile
@@ -26,7 +27,6 @@ from alerting.source.problems import CatalogError, Problem
 from alerting.source.validated import ModelType, validated
 from alerting.source.yaml_source import Document, read_document, read_text
 
-SERVICES = "catalog/services.yaml"
 GENERATED_DOMAINS = (service_rules.DOMAIN, market_hours.DOMAIN, missing_series.DOMAIN)
 """The rules that are generated: no file of rules/ may have their names."""
 
@@ -41,32 +41,31 @@ class _Collector:
 
     def read(self, file: str, model: type[ModelType]) -> ModelType | None:
         """Read one file, or keep its problems and return None."""
-        try:
+        with self._collected():
             document = read_document(self.root, file)
             value = validated(document, model)
-        except CatalogError as error:
-            self.problems += error.problems
-            return None
-        self.documents[file] = document
-        return value
+            self.documents[file] = document
+            return value
 
     def objectives(self, file: str) -> ReadObjectives | None:
         """Read one file of objectives, or keep its problems and return None."""
-        try:
+        with self._collected():
             read = read_objectives(self.root, file)
-        except CatalogError as error:
-            self.problems += error.problems
-            return None
-        self.documents[file] = read.document
-        return read
+            self.documents[file] = read.document
+            return read
 
     def page(self, file: str) -> Page | None:
         """Read one runbook page, or keep its problem and return None."""
-        try:
+        with self._collected():
             return _page(read_text(self.root, file))
+
+    @contextmanager
+    def _collected(self) -> Generator[None]:
+        """Keep the problems of a file, so that those of the others are found too."""
+        try:
+            yield
         except CatalogError as error:
             self.problems += error.problems
-            return None
 
     def files(self, folder: str, suffix: str) -> list[str]:
         """Return the files of a folder, by name."""

@@ -10,6 +10,7 @@ from alerting.catalog import Catalog
 from alerting.rules.objectives import OWN_OBJECTIVE
 from alerting.rules.series import (
     CORRECTION,
+    METRIC_NAME,
     OBJECTIVE,
     OBJECTIVE_BURN_RATE,
     OBJECTIVE_BURNING,
@@ -31,14 +32,13 @@ QUERIES: Mapping[str, str] = {
     "remaining": OBJECTIVE_REMAINING,
     "coverage": f"last_over_time({OBJECTIVE_COVERAGE}[{KEPT}])",
     "corrected": f"last_over_time({OBJECTIVE_CORRECTED}[{KEPT}])",
-    "burn": f'last_over_time({{__name__=~"{OBJECTIVE_BURN_RATE}.+"}}[{KEPT}])',
+    "burn": f'last_over_time({{{METRIC_NAME}=~"{OBJECTIVE_BURN_RATE}.+"}}[{KEPT}])',
     "burning": OBJECTIVE_BURNING,
     "exhausted_in": OBJECTIVE_EXHAUSTED_IN,
 }
 """The queries of a report, by what they are about."""
 BURN_WINDOW = "1d"
 """A burn rate is that of the window nearest to this one: windows follow the period."""
-_NAME = "__name__"
 
 Key = tuple[tuple[str, str], ...]
 """The labels of an error budget, sorted."""
@@ -159,7 +159,7 @@ def _by_key(samples: Iterable[Sample]) -> dict[Key, float]:
 
 
 def _key_of(labels: Mapping[str, str]) -> Key:
-    return tuple(sorted((name, value) for name, value in labels.items() if name != _NAME))
+    return tuple(sorted((name, value) for name, value in labels.items() if name != METRIC_NAME))
 
 
 def _key(service: str, objective: str) -> Key:
@@ -176,7 +176,7 @@ def _burn_rates(samples: Iterable[Sample]) -> dict[Key, tuple[str, float]]:
     for one in samples:
         if math.isnan(one.value):
             continue
-        key, window = _key_of(one.labels), one.labels[_NAME].removeprefix(OBJECTIVE_BURN_RATE)
+        key, window = _key_of(one.labels), one.labels[METRIC_NAME].removeprefix(OBJECTIVE_BURN_RATE)
         known = nearest.get(key)
         if known is None or abs(milliseconds(window) - day) < abs(milliseconds(known[0]) - day):
             nearest[key] = (window, one.value)

@@ -20,6 +20,7 @@ from alerting.rules.series import (
     BUCKET_LIMIT,
     CORRECTION,
     JOB,
+    METRIC_NAME,
     MONTH,
     OBJECTIVE,
     PAIR,
@@ -53,7 +54,7 @@ LONGEST_SLICE = "1h"
 """The longest time slice: longer ones say too late that something is wrong."""
 RESERVED_LABELS = frozenset(
     {ALERTNAME, BUCKET_LIMIT, JOB, MONTH, OBJECTIVE, PAIR, RUNBOOK, SERVICE, SEVERITY, TEAM, TIER, TIME_ZONE, URGENCY}
-    | {CORRECTION, WINDOWS, "__name__"}
+    | {CORRECTION, WINDOWS, METRIC_NAME}
 )
 """The labels that the program gives to what it generates."""
 SHARE = "a share of more than 0 and less than 1, such as 0.999, is allowed: at 1 there is no budget to spend"

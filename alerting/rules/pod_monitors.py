@@ -14,7 +14,7 @@ from typing import Any
 from alerting.catalog import Catalog
 from alerting.platform import PodMonitor
 from alerting.rules.model import ExporterPods
-from alerting.rules.series import INSTANCE, SERVICE
+from alerting.rules.series import INSTANCE, METRIC_NAME, SERVICE
 
 SERVICES = "services"
 """The exporter that every service of the catalog is."""
@@ -44,7 +44,7 @@ def _spec(catalog: Catalog, exporter: str, pods: ExporterPods) -> dict[str, Any]
         ]
     endpoint["honorLabels"] = False
     endpoint["metricRelabelings"] = [
-        {"action": "keep", "sourceLabels": ["__name__"], "regex": "|".join(_series(catalog, exporter))}
+        {"action": "keep", "sourceLabels": [METRIC_NAME], "regex": "|".join(_series(catalog, exporter))}
     ]
     namespaces = _namespaces(catalog) if exporter == SERVICES else list(pods.namespaces)
     return {

@@ -14,7 +14,7 @@ from alerting.rules.checks.series_references import part_problems, reading_probl
 from alerting.rules.compile import MADE_BY_PROMETHEUS
 from alerting.rules.model import SCRAPED_SERIES, AlertLabels, CompiledRule
 from alerting.rules.promql import ValueKind, value_kind
-from alerting.rules.series import SERVICE, SEVERITY, TEAM
+from alerting.rules.series import METRIC_NAME, SERVICE, SEVERITY, TEAM
 from alerting.source.fields import Severity
 from alerting.source.problems import Problem, listed, not_allowed, shown
 
@@ -110,9 +110,9 @@ def _kind_problems(located: CompiledRule) -> Iterator[Problem]:
 def _prometheus_problems(located: CompiledRule) -> Iterator[Problem]:
     """Yield what else Prometheus refuses of a rule (`rulefmt.go`, `RuleNode.Validate`)."""
     rule = located.rule
-    if "__name__" in rule.labels:
+    if METRIC_NAME in rule.labels:
         message = "is the series' own name, which no rule may set. Remove the label"
-        yield Problem(located.place("labels", "__name__"), message)
+        yield Problem(located.place("labels", METRIC_NAME), message)
     if rule.record is not None:
         given = {"for": rule.for_, "keep_firing_for": rule.keep_firing_for, "annotations": rule.annotations}
         for field, value in given.items():

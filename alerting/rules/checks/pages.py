@@ -8,7 +8,7 @@ from alerting.catalog import Catalog, Page
 from alerting.rules.model import SCRAPED_SERIES, CompiledRule
 from alerting.rules.page_queries import is_placeholder, page_queries
 from alerting.rules.promql import Expression, series_name
-from alerting.rules.series import ALERT_SERIES
+from alerting.rules.series import ALERT_SERIES, METRIC_NAME
 from alerting.source.markdown import anchors, links
 from alerting.source.problems import Place, Problem, listed, shown
 
@@ -111,6 +111,6 @@ def _query_messages(expression: Expression, known: Mapping[str, frozenset[str]])
             advice = f"Name a series that is there, or add it to {SCRAPED_SERIES} with its exporter"
             yield f"reads {name}, which is neither scraped nor recorded. {advice}"
             continue
-        allowed = known[name] | OF_TARGETS | {"__name__"}
+        allowed = known[name] | OF_TARGETS | {METRIC_NAME}
         for label in sorted({one.name for one in selector.matchers.matchers} - allowed):
             yield f"selects by the label {label}, which {name} lacks; allowed: {listed(sorted(allowed))}. Change it"

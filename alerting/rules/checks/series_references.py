@@ -14,7 +14,7 @@ from alerting.rules.model import SCRAPED_SERIES, AnnotationQuery, CompiledRule
 from alerting.rules.overviews import read_series
 from alerting.rules.promql import Expression
 from alerting.rules.promql.annotation_queries import sample_labels
-from alerting.rules.series import OPTIONAL_LABELS, SERIES_MISSING
+from alerting.rules.series import METRIC_NAME, OPTIONAL_LABELS, SERIES_MISSING
 from alerting.source.problems import Problem, listed, not_allowed, shown
 
 
@@ -84,7 +84,7 @@ def _selector_messages(selector: promql_parser.VectorSelector, known: Mapping[st
 
 
 def _label_messages(name: str, selector: promql_parser.VectorSelector, labels: frozenset[str]) -> Iterator[str]:
-    matched = labels | OPTIONAL_LABELS.get(name, frozenset[str]()) | {"__name__"}
+    matched = labels | OPTIONAL_LABELS.get(name, frozenset[str]()) | {METRIC_NAME}
     for one in selector.matchers.matchers:
         if one.name not in matched:
             allowed = listed(sorted(labels))

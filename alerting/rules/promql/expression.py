@@ -11,6 +11,7 @@ from typing import Any
 
 import promql_parser as promql
 
+from alerting.rules.series import METRIC_NAME
 from alerting.source.durations import LONGEST_MILLISECONDS, TOO_LONG, scaled_milliseconds
 
 MOST_CHARACTERS = 3_000
@@ -128,7 +129,7 @@ def series_name(selector: promql.VectorSelector) -> str | None:
 
 
 def _is_name(one: promql.Matcher) -> bool:
-    return one.name == "__name__" and one.op == promql.MatchOp.Equal
+    return one.name == METRIC_NAME and one.op == promql.MatchOp.Equal
 
 
 def reach(expression: promql.Expr, scale: float = 1) -> timedelta:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import promql_parser as promql
 
 from alerting.rules.promql.expression import ValueKind, selectors, series_name, value_kind
-from alerting.rules.series import BUCKET_LIMIT
+from alerting.rules.series import BUCKET_LIMIT, METRIC_NAME
 
 _KEEPS_LABELS = {"topk", "bottomk", "limitk", "limit_ratio"}
 _VECTORS = (ValueKind.VECTOR, ValueKind.MATRIX)
@@ -44,7 +44,7 @@ def _selected(selector: promql.VectorSelector, series: Mapping[str, frozenset[st
         for one in selector.matchers.matchers
         if (one.op == promql.MatchOp.Equal and one.value) or (one.op == promql.MatchOp.NotEqual and not one.value)
     }
-    return known | (sure - {"__name__"})
+    return known | (sure - {METRIC_NAME})
 
 
 def _aggregated(expression: promql.AggregateExpr, series: Mapping[str, frozenset[str]]) -> frozenset[str]:
