@@ -54,15 +54,10 @@ class Notification:
         return f"{self.urgency} {self.alert} of {self.service or 'no service'} to {self.team}"
 
 
-def identity(episode: Episode) -> Labels:
-    """Return what tells an alert apart from others."""
-    return tuple(sorted(episode.labels.items()))
-
-
 def sets_of_alerts(episodes: Sequence[Episode]) -> Iterator[tuple[float, frozenset[Labels]]]:
     """Yield each moment at which alerts begin or cease to fire, and those that fire from then on."""
     for moment in sorted({time for one in episodes for time in (one.start, one.end)}):
-        yield moment, frozenset(identity(one) for one in episodes if one.start <= moment < one.end)
+        yield moment, frozenset(one.identity for one in episodes if one.start <= moment < one.end)
 
 
 def notifications(episodes: Sequence[Episode], answers: Answers, catalog: Catalog) -> list[Notification]:
@@ -74,11 +69,12 @@ def notifications(episodes: Sequence[Episode], answers: Answers, catalog: Catalo
     }
     parents = {child.receiver_name: top for top in routes(catalog) for child in top.children}
     moments = list(sets_of_alerts(episodes))
+    firing_from = dict(moments)
+    default = catalog.routing.default
     groups: dict[str, list[Episode]] = defaultdict(list)
     of_group: dict[str, Route] = {}
     for one in episodes:
-        at_start = next(alerts for moment, alerts in moments if moment == one.start)
-        route = taking[answers[at_start, identity(one)].receiver]
+        route = taking[answers[firing_from[one.start], one.identity].receiver]
         key = group_key(route.key, {name: one.labels[name] for name in route.group_by if one.labels.get(name)})
         groups[key].append(one)
         of_group[key] = route
@@ -89,7 +85,9 @@ def notifications(episodes: Sequence[Episode], answers: Answers, catalog: Catalo
         urgency = URGENCIES.get(members[0].labels.get(SEVERITY, ""))
         if urgency is None:
             continue
-        for at, first in _notified(members, moments, answers, timings.group_wait, timings.group_interval, catalog):
+        wait = milliseconds(timings.group_wait or default.group_wait) / 1000
+        interval = milliseconds(timings.group_interval or default.group_interval) / 1000
+        for at, first in _notified(members, moments, answers, wait, interval):
             made.append(_notification(at, first, urgency, route, catalog))
     return sorted(made, key=lambda one: (one.at, one.alert, one.service))
 
@@ -98,13 +96,10 @@ def _notified(
     members: Sequence[Episode],
     moments: Sequence[tuple[float, frozenset[Labels]]],
     answers: Answers,
-    group_wait: str | None,
-    group_interval: str | None,
-    catalog: Catalog,
+    wait: float,
+    interval: float,
 ) -> Iterator[tuple[float, Episode]]:
     """Yield the flushes of a group at which it notifies of something new, with the first alert that it tells of."""
-    wait = milliseconds(group_wait or catalog.routing.default.group_wait) / 1000
-    interval = milliseconds(group_interval or catalog.routing.default.group_interval) / 1000
     ends = max(one.end for one in members)
     begun = min(one.start for one in members)
     while begun < ends:
@@ -123,7 +118,7 @@ def _inhibited(
     episode: Episode, moment: float, moments: Sequence[tuple[float, frozenset[Labels]]], answers: Answers
 ) -> bool:
     alerts = next(alerts for at, alerts in reversed(moments) if at <= moment)
-    return answers[alerts, identity(episode)].inhibited
+    return answers[alerts, episode.identity].inhibited
 
 
 def _notification(at: float, first: Episode, urgency: Urgency, route: Route, catalog: Catalog) -> Notification:

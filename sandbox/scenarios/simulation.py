@@ -127,11 +127,14 @@ class Simulation:
                 if step.fault is not None:
                     yield from self._fault_changes(step, service, at, until)
                 else:
-                    yield from EVENTS[step.event or ""](self, service, at, until)
+                    yield from EVENTS[step.event or ""].changes(self, service, at, until)
 
     def _affected(self, step: Step) -> Sequence[str]:
         """Return the services that a step is about: the run's, or all of them; one for what needs none."""
-        needs_one = step.event in OF_A_SERVICE if step.fault is None else SERVICE in FAULTS[step.fault].required
+        if step.fault is None:
+            needs_one = EVENTS[step.event or ""].needs_service
+        else:
+            needs_one = SERVICE in FAULTS[step.fault].required
         if not needs_one or SERVICE in step.labels:
             return ("",)
         return (self._run.service,) if self._run.service is not None else self._services
@@ -236,28 +239,32 @@ class _Target:
         return tuple(sorted((("instance", f"{self.job}:9090"), ("job", self.job), *more)))
 
 
-Event = Callable[[Simulation, str, float, float], Iterator[_Change]]
-EVENTS: Mapping[str, Event] = {
-    "rollout": Simulation.roll_out,
-    "rollout stops halfway": Simulation.roll_out_halfway,
-    "processes restart": Simulation.restart_processes,
-    "one request fails": Simulation.fail_one_request,
-    "scrapes time out": Simulation.miss_scrapes,
-    "node is drained": Simulation.drain_node,
-    "Prometheus restarts": Simulation.restart_prometheus,
-    "Alertmanagers restart": Simulation.restart_alertmanagers,
-    "no traffic": Simulation.quiet_traffic,
-    "no orders": Simulation.no_orders,
-    "ten times the traffic": Simulation.busy_traffic,
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """An event: the changes that it makes of a service and of its beginning and end, and whether it needs a service."""
+
+    changes: Callable[[Simulation, str, float, float], Iterator[_Change]]
+    needs_service: bool = False
+
+
+EVENTS: Mapping[str, _Event] = {
+    "rollout": _Event(Simulation.roll_out, needs_service=True),
+    "rollout stops halfway": _Event(Simulation.roll_out_halfway, needs_service=True),
+    "processes restart": _Event(Simulation.restart_processes, needs_service=True),
+    "one request fails": _Event(Simulation.fail_one_request, needs_service=True),
+    "scrapes time out": _Event(Simulation.miss_scrapes, needs_service=True),
+    "node is drained": _Event(Simulation.drain_node),
+    "Prometheus restarts": _Event(Simulation.restart_prometheus),
+    "Alertmanagers restart": _Event(Simulation.restart_alertmanagers),
+    "no traffic": _Event(Simulation.quiet_traffic),
+    "no orders": _Event(Simulation.no_orders),
+    "ten times the traffic": _Event(Simulation.busy_traffic),
 }
 """The events that a step may name: what happens to a cluster, to Prometheus or to the traffic, and is no fault."""
 KNOWN_STEPS = KnownSteps(
     events=tuple(EVENTS),
     faults={name: kind.required | kind.optional for name, kind in FAULTS.items()},
     required={name: kind.required for name, kind in FAULTS.items()},
-)
-OF_A_SERVICE = frozenset(
-    {"rollout", "rollout stops halfway", "processes restart", "one request fails", "scrapes time out"}
 )
 
 

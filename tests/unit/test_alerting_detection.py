@@ -14,7 +14,6 @@ from alerting.build import load_catalog
 from alerting.detection.notifications import (
     Answer,
     Notification,
-    identity,
     notifications,
     sets_of_alerts,
 )
@@ -114,9 +113,7 @@ def told(*episodes: Episode, inhibited: Mapping[str, str] | None = None) -> list
         for _, alerts in sets_of_alerts(episodes)
         for one in alerts
     }
-    assert all(
-        identity(one) in alerts for one in episodes for at, alerts in sets_of_alerts(episodes) if at == one.start
-    )
+    assert all(one.identity in alerts for one in episodes for at, alerts in sets_of_alerts(episodes) if at == one.start)
     return notifications(episodes, answers, fixture_catalog())
 
 
