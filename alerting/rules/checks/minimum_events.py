@@ -52,7 +52,7 @@ class _Shares:
         match expression:
             case promql_parser.BinaryExpr():
                 left, right = expression.lhs, expression.rhs
-                match _operation(expression):
+                match promql.operation(expression):
                     case "and":
                         sides = (left, right)
                         return any(map(self._is_minimum, sides)) or any(map(self._reads_limited_share, sides))
@@ -79,9 +79,9 @@ class _Shares:
         match expression:
             case promql_parser.ParenExpr():
                 return self._is_minimum(expression.expr)
-            case promql_parser.BinaryExpr() if _operation(expression) == "or":
+            case promql_parser.BinaryExpr() if promql.operation(expression) == "or":
                 return self._is_minimum(expression.lhs) and self._is_minimum(expression.rhs)
-            case promql_parser.BinaryExpr() if _operation(expression) in {">", ">="}:
+            case promql_parser.BinaryExpr() if promql.operation(expression) in {">", ">="}:
                 least = expression.rhs
                 is_number = isinstance(least, promql_parser.NumberLiteral) and least.val >= 1
                 return is_number and self._counts(expression.lhs) and not self._reads_share(expression.lhs)
@@ -112,7 +112,7 @@ class _Shares:
 
     def _combines_to_share(self, expression: promql_parser.BinaryExpr) -> bool:
         left, right = expression.lhs, expression.rhs
-        match _operation(expression):
+        match promql.operation(expression):
             case "/" if self._counts(left) and self._counts(right):
                 return True
             case "*" if self._reads_share(left) != self._reads_share(right):
@@ -169,7 +169,3 @@ def _counts_objective(selector: promql_parser.VectorSelector | promql_parser.Mat
     """Say whether a selector reads events of objectives, which are counted without `increase`."""
     vector = selector.vector_selector if isinstance(selector, promql_parser.MatrixSelector) else selector
     return (promql.series_name(vector) or "").startswith((OBJECTIVE_BAD, OBJECTIVE_TOTAL))
-
-
-def _operation(expression: promql_parser.BinaryExpr) -> str:
-    return str(expression.op).split()[0]

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import promql_parser as promql
 
-from alerting.rules.promql.expression import compiled
+from alerting.rules.promql.expression import compiled, operation
 from alerting.rules.promql.selector import Selector, selector_of
 from alerting.rules.series import BUCKET_LIMIT
 
@@ -162,7 +162,7 @@ def _bare(tree: promql.Expr) -> promql.Expr:
     while True:
         if isinstance(tree, promql.ParenExpr):
             tree = tree.expr
-        elif isinstance(tree, promql.BinaryExpr) and str(tree.op).split()[0] == "or" and _is_zero(tree.rhs):
+        elif isinstance(tree, promql.BinaryExpr) and operation(tree) == "or" and _is_zero(tree.rhs):
             tree = tree.lhs
         else:
             return tree

@@ -132,6 +132,11 @@ def _is_name(one: promql.Matcher) -> bool:
     return one.name == METRIC_NAME and one.op == promql.MatchOp.Equal
 
 
+def operation(expression: promql.BinaryExpr) -> str:
+    """Return the operator without what the library writes behind it, such as `bool`."""
+    return str(expression.op).split()[0]
+
+
 def reach(expression: promql.Expr, scale: float = 1) -> timedelta:
     """Return how far back an expression looks, with its durations divided by `scale`.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import promql_parser as promql
 
-from alerting.rules.promql.expression import ValueKind, selectors, series_name, value_kind
+from alerting.rules.promql.expression import ValueKind, operation, selectors, series_name, value_kind
 from alerting.rules.series import BUCKET_LIMIT, METRIC_NAME
 
 _KEEPS_LABELS = {"topk", "bottomk", "limitk", "limit_ratio"}
@@ -83,10 +83,10 @@ def _called(expression: promql.Call, series: Mapping[str, frozenset[str]]) -> fr
 
 def _combined(expression: promql.BinaryExpr, series: Mapping[str, frozenset[str]]) -> frozenset[str]:
     left, right = labels(expression.lhs, series), labels(expression.rhs, series)
-    operation = str(expression.op).split()[0]
-    if operation in {"and", "unless"}:
+    operator = operation(expression)
+    if operator in {"and", "unless"}:
         return left
-    if operation == "or":
+    if operator == "or":
         return left & right
     if value_kind(expression.rhs) not in _VECTORS:
         return left
