@@ -21,6 +21,7 @@ from alerting.platform import Dashboard, RuleFile
 from alerting.rules.model import CompiledRule
 from alerting.rules.panels import (
     HEIGHT,
+    OF_SERVICE,
     SOURCE,
     WHOLE_WIDTH,
     as_text,
@@ -183,7 +184,7 @@ def _drawn(title: str, recordings: tuple[str, ...]) -> timeseries.Panel:
     panel = plain_panel(title)
     for number, name in enumerate(recordings):
         legend = f"{name.rpartition(':')[2]} {{{{service}}}}"
-        panel = panel.with_target(prometheus_query(letter(number), f'{name}{{service=~"$service"}}', legend))
+        panel = panel.with_target(prometheus_query(letter(number), f"{name}{{{OF_SERVICE}}}", legend))
     return panel
 
 
@@ -191,4 +192,4 @@ def _of_the_service(expression: str, alert: _Alert) -> str:
     """Keep to the service that is chosen, unless the rule itself names one: its series tell none apart."""
     if SERVICE in alert.rule.rule.labels:
         return expression
-    return f'({expression}) and on (service) {SERVICE_OWNER}{{service=~"$service"}}'
+    return f"({expression}) and on (service) {SERVICE_OWNER}{{{OF_SERVICE}}}"

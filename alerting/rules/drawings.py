@@ -28,6 +28,7 @@ from alerting.rules.model import RuleSet
 from alerting.rules.panels import (
     HALF_WIDTH,
     HEIGHT,
+    SERVICE_VARIABLE,
     SOURCE,
     drawn_as_lines,
     letter,
@@ -169,4 +170,4 @@ def _metric_query(reference: str, metric: Metric) -> cloudwatch.CloudWatchMetric
 
 
 def _without_variables(expression: str) -> str:
-    return expression.replace("$service", ".*")
+    return expression.replace(f"${SERVICE_VARIABLE}", ".*")

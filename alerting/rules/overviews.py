@@ -12,7 +12,7 @@ from alerting.platform import Dashboard
 from alerting.rules.burn_rates import PAGE_PAIRS, TICKET_PAIRS
 from alerting.rules.drawings import Drawing, Kind, Metric, Overview, Query, built
 from alerting.rules.model import RuleSet
-from alerting.rules.panels import HALF_WIDTH, WHOLE_WIDTH, as_text
+from alerting.rules.panels import HALF_WIDTH, OF_SERVICE, WHOLE_WIDTH, as_text
 from alerting.rules.series import (
     ALERTS,
     HTTP_LATENCIES,
@@ -23,7 +23,6 @@ from alerting.rules.series import (
     OBJECTIVE_REMAINING,
 )
 
-OF_SERVICE = 'service=~"$service"'
 BUDGET_LIMITS = ((None, "red"), (0.0, "orange"), (0.1, "yellow"), (0.5, "green"))
 _OBJECTIVE = "{{service}} {{objective}}"
 _FIRING = f'{ALERTS}{{alertstate="firing", severity!="none"}}'

@@ -10,13 +10,15 @@ from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
 
 from alerting.platform import Dashboard
-from alerting.rules.series import SERVICE_OWNER
+from alerting.rules.series import SERVICE, SERVICE_OWNER
 
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 WHOLE_WIDTH = 24
 HALF_WIDTH = 12
 HEIGHT = 8
 SERVICE_VARIABLE = "service"
+OF_SERVICE = f'{SERVICE}=~"${SERVICE_VARIABLE}"'
+"""The matcher of the services that a person chooses."""
 TAG = "orion"
 """The tag of every dashboard, by which they link to each other."""
 
