@@ -107,8 +107,7 @@ class RatioSli(ClosedModel):
 
     @model_validator(mode="after")
     def _part_of_total(self) -> Self:
-        if (self.bad is None) == (self.good is None):
-            raise ValueError("one of `bad:` and `good:` is allowed")
+        require_one_of({"bad": self.bad, "good": self.good})
         total, part = read_selector(self.total), read_selector(self.part)
         if part.name != total.name:
             raise ValueError(
@@ -139,8 +138,7 @@ class GaugeSli(ClosedModel):
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
-        if (self.above is None) == (self.below is None):
-            raise ValueError("one of `above:` and `below:` is allowed")
+        require_one_of({"above": self.above, "below": self.below})
         return self
 
 
@@ -158,7 +156,7 @@ class SliceSli(ClosedModel):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        require_one_kind({"ratio": self.ratio, "latency": self.latency, "threshold": self.threshold})
+        require_one_of({"ratio": self.ratio, "latency": self.latency, "threshold": self.threshold})
         length = milliseconds(self.length)
         if length % milliseconds(TICK) or not milliseconds("1m") <= length <= milliseconds(LONGEST_SLICE):
             raise ValueError(f"a `length:` of 1m to {LONGEST_SLICE}, a multiple of {TICK}, is allowed")
@@ -175,7 +173,7 @@ class Sli(ClosedModel):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        require_one_kind(
+        require_one_of(
             {"ratio": self.ratio, "latency": self.latency, "threshold": self.threshold, "slices": self.slices}
         )
         return self
@@ -189,13 +187,13 @@ class Sli(ClosedModel):
         return one
 
 
-def require_one_kind(kinds: Mapping[str, ClosedModel | None]) -> None:
-    """Do nothing if one of the kinds is there, by the names of their fields.
+def require_one_of(fields: Mapping[str, object]) -> None:
+    """Do nothing if one of the fields is there, by their names, and the others are None.
 
     Raises `ValueError` with what is allowed otherwise.
     """
-    if sum(one is not None for one in kinds.values()) != 1:
-        *first, last = (f"`{kind}:`" for kind in kinds)
+    if sum(one is not None for one in fields.values()) != 1:
+        *first, last = (f"`{name}:`" for name in fields)
         raise ValueError(f"one of {', '.join(first)} and {last} is allowed")
 
 
@@ -286,7 +284,7 @@ class Objective(ClosedModel):
 
     @model_validator(mode="after")
     def _counts_one_thing(self) -> Self:
-        require_one_kind({"sli": self.sli, "composite": self.composite})
+        require_one_of({"sli": self.sli, "composite": self.composite})
         if self.composite is not None and self.group_by:
             raise ValueError("`group_by:` is allowed beside `sli:`, and a composite has one budget")
         return self

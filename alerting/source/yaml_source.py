@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Container, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -44,10 +44,15 @@ class Document:
 
     def place(self, path: FieldPath = ()) -> Place:
         """Return where a value stands; of one that is not there, where the nearest thing around it stands."""
-        known = path
-        while known and known not in self.lines:
-            known = known[:-1]
-        return Place(file=self.file, line=self.lines.get(known, 1), field=".".join(str(part) for part in path))
+        line = self.lines.get(nearest(path, self.lines), 1)
+        return Place(file=self.file, line=line, field=".".join(str(part) for part in path))
+
+
+def nearest(path: FieldPath, known: Container[FieldPath]) -> FieldPath:
+    """Return a path if it is known, else that of the nearest thing around it that is."""
+    while path and path not in known:
+        path = path[:-1]
+    return path
 
 
 def read_document(root: Path, file: str) -> Document:

@@ -77,10 +77,11 @@ def objective_problems(catalog: Catalog) -> Iterator[Problem]:
 def _tier_problems(catalog: Catalog, name: str, tier: Tier) -> Iterator[Problem]:
     document, path = catalog.documents[TIERS], ("tiers", name)
     lowest = min((service.objective for service in catalog.services.values() if service.tier == name), default=None)
-    yield from _window_problems(document, path, burn_windows(tier), lowest)
+    windows = burn_windows(tier)
+    yield from _window_problems(document, path, windows, lowest)
     if tier.default is not None:
         sli_path = (*path, "default", "sli")
-        yield from _slice_problems(document, sli_path, tier.default.sli, burn_windows(tier))
+        yield from _slice_problems(document, sli_path, tier.default.sli, windows)
         yield from _sli_problems(catalog, document, sli_path, tier.default.sli, (SERVICE,))
 
 
@@ -106,9 +107,9 @@ def _written_problems(
     if objective.tier not in tiers:
         yield not_allowed(document.place((*path, "tier")), objective.tier, tiers, f"Name a tier of {TIERS}")
         return
-    yield from _window_problems(document, path, burn_windows(tiers[objective.tier], objective), objective.objective)
+    windows = burn_windows(tiers[objective.tier], objective)
+    yield from _window_problems(document, path, windows, objective.objective)
     if objective.sli is not None:
-        windows = burn_windows(tiers[objective.tier], objective)
         yield from _slice_problems(document, (*path, "sli"), objective.sli, windows)
         yield from _sli_problems(catalog, document, (*path, "sli"), objective.sli, objective.group_by)
     yield from _label_problems(document, path, objective)

@@ -10,7 +10,7 @@ from alerting.rules.objectives import ObjectivesFile
 from alerting.source.durations import milliseconds
 from alerting.source.problems import CatalogError, Place, Problem, shown
 from alerting.source.validated import validated
-from alerting.source.yaml_source import Document, FieldPath
+from alerting.source.yaml_source import Document, FieldPath, nearest
 
 Fields = dict[FieldPath, tuple[object, Place]]
 """Fields of an objective in the project's own format, with the place that each comes from."""
@@ -28,10 +28,7 @@ class TranslatedDocument(Document):
 
     def place(self, path: FieldPath = ()) -> Place:
         """Return where a field comes from; of one that is not there, where the nearest thing around it comes from."""
-        known = path
-        while known and known not in self.origins:
-            known = known[:-1]
-        return self.origins.get(known, Place(file=self.file))
+        return self.origins.get(nearest(path, self.origins), Place(file=self.file))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
