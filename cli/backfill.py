@@ -5,7 +5,6 @@ promtool evaluates the rules and writes the blocks (`promtool tsdb create-blocks
 
 from __future__ import annotations
 
-import json
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -16,12 +15,14 @@ from pathlib import Path
 from rich.console import Console
 
 from alerting.build import load_catalog
+from alerting.platform import RuleFile
 from alerting.rules.burn_rates import STAGE
 from alerting.rules.model import Rule
 from alerting.rules.series import OBJECTIVE, SERVICE
 from alerting.rules.sources.objective_backfill import NoBackfill, backfill_rules
 from alerting.rules.sources.objective_windows import all_events
 from alerting.source.durations import milliseconds
+from cli.backtest_run import write_rules
 from cli.prometheus_query import prometheus, redacted
 from tools.paths import tool
 
@@ -93,11 +94,10 @@ def _promtool(
     rules: Sequence[Rule], question: Question, start: datetime, end: datetime
 ) -> subprocess.CompletedProcess[str]:
     written = [{"record": one.record, "expr": one.expr, "labels": dict(one.labels)} for one in rules]
-    groups = [{"name": "orion.slo.backfill", "interval": STAGE, "rules": written}]
+    groups = ({"name": "orion.slo.backfill", "interval": STAGE, "rules": written},)
     with tempfile.TemporaryDirectory(prefix="orion-backfill-") as folder:
-        file = Path(folder) / "backfill.yaml"
-        file.write_text(json.dumps({"groups": groups}), encoding="utf-8")
+        files = write_rules([RuleFile(name="backfill", groups=groups)], Path(folder))
         command = [tool("promtool"), "tsdb", "create-blocks-from", "rules", "--quiet", "--url", question.address]
         command += ["--start", f"{start.timestamp():.0f}", "--end", f"{end.timestamp():.0f}"]
-        command += ["--output-dir", question.output, file]
+        command += ["--output-dir", question.output, *files]
         return subprocess.run(command, capture_output=True, text=True, check=False)

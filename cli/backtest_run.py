@@ -82,7 +82,7 @@ def write_rules(rules: Sequence[RuleFile], folder: Path) -> list[Path]:
     paths: list[Path] = []
     for file in rules:
         paths.append(folder / f"{file.name}.yaml")
-        paths[-1].write_text(rules_text(file))
+        paths[-1].write_text(rules_text(file), encoding="utf-8")
     return paths
 
 

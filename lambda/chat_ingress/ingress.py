@@ -116,8 +116,9 @@ class Ingress:
             self._send(clicks(body))
             return OK
         self._verify(lambda keys: is_pagerdutys(headers, body, keys.pagerduty))
-        self._send(webhooks(body, self.now()))
-        seconds = seconds_to_acknowledge(body)
+        webhook = webhook_event(body)
+        self._send(webhooks(webhook, self.now()))
+        seconds = seconds_to_acknowledge(webhook)
         if seconds is not None:
             self.observer.measure(Count.SECONDS_TO_ACKNOWLEDGE, seconds)
         return ACCEPTED
@@ -186,9 +187,17 @@ def clicks(body: bytes) -> list[dict[str, Any]]:
     ]
 
 
-def webhooks(body: bytes, now: float) -> list[dict[str, Any]]:
-    """Return the message for the incident of a webhook, or none for a webhook that says nothing of one."""
-    event = _event(body)
+def webhook_event(body: bytes) -> Mapping[str, Any]:
+    """Return the event of a webhook, empty where it holds none."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return _object(_object(content).get("event"))
+
+
+def webhooks(event: Mapping[str, Any], now: float) -> list[dict[str, Any]]:
+    """Return the message for the incident of a webhook's event, or none for an event that says nothing of one."""
     data = _object(event.get("data"))
     # An event of a note or a responder names its incident beside itself.
     incident = data.get("id") if data.get("type") == "incident" else _object(data.get("incident")).get("id")
@@ -199,9 +208,8 @@ def webhooks(body: bytes, now: float) -> list[dict[str, Any]]:
     return [{"source": PAGERDUTY_SOURCE, "incident": incident}]
 
 
-def seconds_to_acknowledge(body: bytes) -> float | None:
+def seconds_to_acknowledge(event: Mapping[str, Any]) -> float | None:
     """Return the seconds from an incident's beginning to the acknowledgement that a webhook tells, or None."""
-    event = _event(body)
     if event.get("event_type") != ACKNOWLEDGED_EVENT:
         return None
     began, acknowledged = _object(event.get("data")).get("created_at"), event.get("occurred_at")
@@ -210,15 +218,6 @@ def seconds_to_acknowledge(body: bytes) -> float | None:
     except (ValueError, TypeError):  # one of them is no time, or has no time zone
         return None
     return max(0.0, passed.total_seconds())
-
-
-def _event(body: bytes) -> Mapping[str, Any]:
-    """Return the event of a webhook, empty where it holds none."""
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return _object(_object(content).get("event"))
 
 
 def _is_old(occurred_at: str, now: float) -> bool:
