@@ -44,9 +44,18 @@ _BAD = (
     "{{ $value | humanizePercentage }} of "
     "{{ with $labels.objective }}the events of {{ . }}{{ else }}the requests to {{ $labels.service }}{{ end }}"
 )
-_OF_OBJECTIVE = f'{{{SERVICE}=%q,{OBJECTIVE}=%q}}" $labels.service (or $labels.objective "{OWN_OBJECTIVE}")'
+_OF_OBJECTIVE = (f"{SERVICE}=%q", f"{OBJECTIVE}=%q")
+"""The matchers of an alert's objective in `_query`."""
+
+
+def _query(series: str, *matchers: str) -> str:
+    """Return what a template asks for: a series of the alert's objective. `_OF_OBJECTIVE` is among the matchers."""
+    selector = f"{series}{{{','.join(matchers)}}}"
+    return f'query (printf "{selector}" $labels.service (or $labels.objective "{OWN_OBJECTIVE}"))'
+
+
 _LEFT = (
-    f'{{{{ with query (printf "{OBJECTIVE_REMAINING}{_OF_OBJECTIVE}) -}}}} '
+    f"{{{{ with {_query(OBJECTIVE_REMAINING, *_OF_OBJECTIVE)} -}}}} "
     "{{ $left := first . | value -}} "
     "{{ if gt $left 0.0 }}{{ $left | humanizePercentage }}"
     "{{ else }}nothing ({{ $left | humanizePercentage }}){{ end }}."
@@ -132,8 +141,7 @@ def series_alert() -> Rule:
 
 def with_objectives_page(alert: Rule) -> Rule:
     """Return an alert that links to the page that its objective names, if it names one."""
-    has_page = f',{RUNBOOK}!=\\"\\"}}'
-    query = f'query (printf "{OBJECTIVE_ERROR_BUDGET}{_OF_OBJECTIVE.replace("}", has_page, 1)})'
+    query = _query(OBJECTIVE_ERROR_BUDGET, *_OF_OBJECTIVE, f'{RUNBOOK}!=\\"\\"')
     page = f'{{{{ with {query} }}}}{{{{ . | first | label "{RUNBOOK}" }}}}{{{{ else }}}}{alert.alert}{{{{ end }}}}'
     return alert.model_copy(update={"annotations": {**alert.annotations, RUNBOOK_PAGE: page}})
 
@@ -159,7 +167,7 @@ def _burning(urgency: str) -> str:
 
 def _pairs(urgency: str) -> str:
     """Return a template that tells the pairs of windows that burn."""
-    query = f'query (printf "{OBJECTIVE_BURNING}{{{URGENCY}=\\"{urgency}\\",{_OF_OBJECTIVE[1:]})'
+    query = _query(OBJECTIVE_BURNING, f'{URGENCY}=\\"{urgency}\\"', *_OF_OBJECTIVE)
     each = f'{{{{ if $at }}}}, {{{{ end }}}}{{{{ $pair | label "{PAIR}" }}}}'
     return f"{{{{ range $at, $pair := {query} }}}}{each}{{{{ end }}}}"
 
