@@ -28,6 +28,7 @@ from sandbox.console.backends import Addresses, Asker, BackendAnswers
 from sandbox.console.state import ConsoleState
 from sandbox.console.viewmodel import view
 from sandbox.journal import Journal
+from sandbox.page_headers import page_headers
 from sandbox.page_templates import page_templates
 
 HERE = Path(__file__).parent
@@ -46,15 +47,10 @@ COLUMNS = (("firing", "incidents", "repairs"), ("objectives", "oncall", "message
 """The first two stand side by side where there is room, the last is below them."""
 SECTIONS = ("status", *TITLES)
 """What changes; each has a template of its name and an element of its id."""
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+HEADERS = page_headers(
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 class _Console:

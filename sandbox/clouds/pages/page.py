@@ -17,20 +17,17 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
+from sandbox.page_headers import page_headers
 from sandbox.page_templates import page_templates
 
 HERE = Path(__file__).parent
 CONSOLE = HERE.parent.parent / "console" / "static"
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
+HEADERS = page_headers(
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     # Not no-referrer: a browser would then send `Origin: null` with the page's own forms.
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+    referrer_policy="same-origin",
+)
 SEE_OTHER = 303
 
 
