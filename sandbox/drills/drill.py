@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -153,35 +153,39 @@ class Drill:
     target: DrillTarget
     started: float = field(default_factory=time.time)
     hops: list[Hop] = field(default_factory=list[Hop])
-    undoing: dict[str, Callable[[], None]] = field(default_factory=dict[str, "Callable[[], None]"])
+    undoing: dict[Hashable, Callable[[], None]] = field(default_factory=dict[Hashable, "Callable[[], None]"])
 
     def undo(self) -> None:
-        """End what the drill has begun and not ended: what failed must not have later drills fail too."""
-        while self.undoing:
-            _, undo = self.undoing.popitem()
-            undo()
+        """End what the drill has begun and not ended: what failed must not have later drills fail too.
+
+        All of it is tried, the last begun first, before the error of what could not be ended is raised.
+        """
+        with ExitStack() as undoing:
+            for undo in self.undoing.values():
+                undoing.callback(undo)
+            self.undoing.clear()
 
     def start_fault(self, kind: str, **labels: str) -> Event:
         """Break something, and return the journal's word for it."""
-        self.undoing[f"{kind}: {labels}"] = lambda: self.target.end_fault(kind, labels)
+        self.undoing[kind, frozenset(labels.items())] = lambda: self.target.end_fault(kind, labels)
         self.target.start_fault(kind, labels)
         return self.expect(f"{kind}: {_said(labels)}", Kind.FAULT_STARTED, ids={"fault": kind, **labels})
 
     def end_fault(self, kind: str, **labels: str) -> Event:
         """Mend it, and return the journal's word for it."""
         self.target.end_fault(kind, labels)
-        self.undoing.pop(f"{kind}: {labels}", None)
+        self.undoing.pop((kind, frozenset(labels.items())), None)
         return self.expect(f"mended: {_said(labels)}", Kind.FAULT_ENDED, ids={"fault": kind, **labels})
 
     def stop_repairs(self, *scope: str) -> None:
         """Stop repairs by `orion repairs stop`, all or those of a scope such as `--service orders`."""
-        self.undoing[f"stop: {scope}"] = lambda: self.target.orion("repairs", "start", *SANDBOX, *scope)
+        self.undoing[scope] = lambda: self.target.orion("repairs", "start", *SANDBOX, *scope)
         self.target.orion("repairs", "stop", *SANDBOX, *scope, "--why", "a drill")
 
     def start_repairs(self, *scope: str) -> None:
         """Let repairs begin again."""
         self.target.orion("repairs", "start", *SANDBOX, *scope)
-        self.undoing.pop(f"stop: {scope}", None)
+        self.undoing.pop(scope, None)
 
     def expect(
         self,

@@ -229,10 +229,17 @@ def test_what_could_not_be_ended_is_told_with_the_failure(target: DrillTarget, m
     def refused(kind: str, labels: Mapping[str, str]) -> None:
         raise DrillFailed(f"{kind} of {labels['service']} does not end")
 
+    asked: list[str] = []
+
+    def orion(*arguments: str) -> None:
+        asked.append(arguments[1])
+
     monkeypatch.setattr(target, "end_fault", refused)
+    monkeypatch.setattr(target, "orion", orion)
     monkeypatch.setattr(drill_module, "MACHINE_SECONDS", 0.1)
 
     def fails(drill: Drill) -> None:
+        drill.stop_repairs()
         drill.start_fault("requests fail", service="orders")
         drill.expect("something", Kind.POD_READY)
 
@@ -240,6 +247,7 @@ def test_what_could_not_be_ended_is_told_with_the_failure(target: DrillTarget, m
 
     assert result.failure is not None
     assert result.failure.endswith("Afterwards: requests fail of orders does not end")
+    assert asked == ["stop", "start"], "what was begun before is ended all the same"
 
 
 def test_what_waits_hears_at_once_that_something_has_ended(target: DrillTarget) -> None:
