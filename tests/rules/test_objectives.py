@@ -76,12 +76,16 @@ def burning(healthy: int, burnt: int, share: float, *, busy: int = 0) -> Traffic
 
 @pytest.mark.parametrize("pair", PAGE_PAIRS, ids=lambda pair: pair.long)
 def test_each_pair_of_a_page_fires_neither_a_step_early_nor_late(rules: Path, pair: WindowPair) -> None:
-    """A tenth and some more than the factor: the other pair stays quiet, or comes later."""
-    traffic = burning(ticks("6h"), ticks(pair.long), pair.factor * 0.001 * ABOVE)
+    """A tenth and some more than the factor: the other pair stays quiet, or comes later.
+
+    The long window is full when it burns, so that a longer one would burn later.
+    """
+    traffic = burning(ticks("2h"), ticks(pair.long), pair.factor * 0.001 * ABOVE)
     every = sorted({tick for each in PAGE_PAIRS for tick in traffic.page_ticks(each)})
     first = first_firing(iter(every), ticks("2m"))
 
     assert first is not None
+    assert first > ticks(pair.long)
     assert first in set(traffic.page_ticks(pair))
     pairs = [f"{each.long}/{each.short}" for each in PAGE_PAIRS if first in set(traffic.page_ticks(each))]
     burns = 'count by (pair) (orion:objective:burning{urgency="page"})'
@@ -100,13 +104,17 @@ def test_each_pair_of_a_page_fires_neither_a_step_early_nor_late(rules: Path, pa
 
 @pytest.mark.parametrize("pair", TICKET_PAIRS, ids=lambda pair: pair.long)
 def test_each_pair_of_a_ticket_fires_neither_a_step_early_nor_late(rules: Path, pair: WindowPair) -> None:
-    """Both pairs spend a tenth of the budget, at the same time: for the first alone, earlier traffic was heavier."""
-    busy = ticks("1d") if pair.long == "1d" else 0
-    traffic = burning(ticks("3d"), ticks(pair.long), pair.factor * 0.001 * ABOVE, busy=busy)
+    """Both pairs spend a tenth of the budget, at the same time: for the first alone, earlier traffic was heavier.
+
+    The long window is full when it burns, so that a longer one would burn later.
+    """
+    busy = ticks("6h") if pair.long == "1d" else 0
+    traffic = burning(ticks("18h"), ticks(pair.long), pair.factor * 0.001 * ABOVE, busy=busy)
     every = sorted({tick for each in TICKET_PAIRS for tick in traffic.ticket_ticks(each)})
     first = first_firing(iter(every), ticks("5m"), TICKS_OF_A_STAGE)
 
     assert first is not None
+    assert first > ticks(pair.long)
     assert first in set(traffic.ticket_ticks(pair))
     assert_holds(
         run(
