@@ -56,12 +56,11 @@ def python_mutants() -> Iterator[PythonMutant]:
     """Yield the mutants of the generator's modules."""
     for module in MODULES:
         path = ROOT / f"{module.replace('.', '/')}.py"
-        text = path.read_text(encoding="utf-8")
-        tree = ast.parse(text)
+        tree = ast.parse(path.read_text(encoding="utf-8"))
         seen: dict[str, int] = {}
-        for position, node in enumerate(ast.walk(tree)):
-            for number, change in enumerate(change for change, _ in _replacements(node)):
-                mutated = _mutated(text, position, number)
+        for node in ast.walk(tree):
+            for change, replacement in _replacements(node):
+                mutated = _mutated(tree, node, replacement)
                 line = getattr(node, "lineno", 0)
                 where = f"{path.name} {_holder(tree, line)}"
                 count = seen[f"{where}: {change}"] = seen.get(f"{where}: {change}", 0) + 1
@@ -77,18 +76,21 @@ def _holder(tree: ast.Module, line: int) -> str:
     return "(module)"
 
 
-def _mutated(text: str, position: int, number: int) -> str:
-    """Parse a module anew, and change one node of it."""
-    tree = ast.parse(text)
-    node = list(ast.walk(tree))[position]
-    _, replacement = list(_replacements(node))[number]
-    for parent in ast.walk(tree):
-        for field, value in ast.iter_fields(parent):
-            if value is node:
-                setattr(parent, field, replacement)
-            elif isinstance(value, list) and any(one is node for one in value):
-                setattr(parent, field, [replacement if one is node else one for one in value])
-    return ast.unparse(ast.fix_missing_locations(tree))
+def _mutated(tree: ast.Module, node: ast.AST, replacement: ast.AST) -> str:
+    """Return a module's source with a node replaced. The tree is as it was afterwards."""
+    parent, name = next(
+        (parent, name)
+        for parent in ast.walk(tree)
+        for name, value in ast.iter_fields(parent)
+        if value is node or (isinstance(value, list) and any(one is node for one in value))
+    )
+    value = getattr(parent, name)
+    setattr(
+        parent, name, [replacement if one is node else one for one in value] if isinstance(value, list) else replacement
+    )
+    mutated = ast.unparse(tree)
+    setattr(parent, name, value)
+    return mutated
 
 
 def _replacements(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import shutil
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import promql_parser as promql
@@ -32,8 +32,13 @@ CAUGHT = (
 )
 
 
+@cache
+def mutants_of_rules() -> tuple[RuleMutant, ...]:
+    return tuple(rule_mutants(fixture_catalog()))
+
+
 def mutant(where: str, change: str) -> RuleMutant:
-    return next(one for one in rule_mutants(fixture_catalog()) if (one.where, one.change) == (where, change))
+    return next(one for one in mutants_of_rules() if (one.where, one.change) == (where, change))
 
 
 def tried(root: Path, *mutants: RuleMutant) -> list[Verdict]:
@@ -129,7 +134,7 @@ def test_a_join_and_a_zero_are_not_divided() -> None:
 def test_each_mutant_has_a_name_of_its_own_and_changes_something() -> None:
     routing = yaml.safe_load((DATA / ROUTING).read_text())
     routes, modules = list(routing_mutants(routing)), list(python_mutants())
-    names = [one.name for one in (*rule_mutants(fixture_catalog()), *routes, *modules)]
+    names = [one.name for one in (*mutants_of_rules(), *routes, *modules)]
 
     assert len(names) == len(set(names))
     assert all(one.routing != routing for one in routes)
