@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import random
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +10,9 @@ from typing import Any
 import pytest
 
 from alerting.build import load_platform
-from cli.check import linter_environment
 from tests.alerting_data import copied_root, settings, write_rules
-from tests.objective_counting import TICK_SECONDS, TICKS_OF_A_STAGE, at, ticks, values
-from tests.objective_promtool import evaluation_order
-from tools.paths import tool
+from tests.objective_counting import TICK_SECONDS, TICKS_OF_A_STAGE, ticks, values
+from tests.objective_promtool import assert_holds, expect, run
 
 OBJECTIVE = """\
 objectives:
@@ -58,25 +54,9 @@ def render(folder: Path, corrections: str, objective: str = OBJECTIVE) -> Path:
     return rules
 
 
-def promtool(rules: Path, start: int, series: list[dict[str, str]], checks: list[dict[str, Any]]) -> None:
-    test = {
-        "rule_files": [str(rules / "slo.yaml")],
-        "evaluation_interval": "5m",
-        "group_eval_order": evaluation_order(rules),
-        "tests": [
-            {"interval": "30s", "start_timestamp": start, "input_series": series, "promql_expr_test": checks},
-        ],
-    }
-    path = rules / "generated_test.yaml"
-    path.write_text(json.dumps(test))
-    command = [tool("promtool"), "test", "rules", path]
-    done = subprocess.run(command, env=linter_environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, (done.stdout + done.stderr)[:5000]
-
-
-def expect(expression: str, tick: int, *samples: tuple[str, float]) -> dict[str, Any]:
-    exact = [{"labels": labels, "value": value} for labels, value in samples]
-    return {"expr": expression, "eval_time": at(tick), "exp_samples": exact}
+def hold(rules: Path, start: int, series: list[dict[str, str]], checks: list[dict[str, Any]]) -> None:
+    """Have promtool hold rules to checks, evaluated each five minutes from a second on."""
+    assert_holds(run(rules, series, checks, evaluation="5m", start_timestamp=start))
 
 
 MONTHLY = """\
@@ -121,7 +101,7 @@ def test_of_a_span_over_a_months_end_each_month_leaves_out_its_own(tmp_path: Pat
                 continue  # no stage of the new month is there yet
             checks.append(expect(name, now, *expected))
     written = OF_MONTH % (moment(start + begin), moment(start + end))
-    promtool(render(tmp_path, written, MONTHLY), start, series, checks)
+    hold(render(tmp_path, written, MONTHLY), start, series, checks)
     assert len(checks) > 2 * 12 * 3
 
 
@@ -179,7 +159,7 @@ def test_what_is_left_out_is_exact_at_every_stage(tmp_path: Path, phase: int) ->
         {"series": f"orion:objective_total:increase30s{LABELS}", "values": values(counted.total)},
         {"series": f"orion:objective_bad:increase30s{LABELS}", "values": values(counted.bad)},
     ]
-    promtool(render(tmp_path, CORRECTIONS % written), start, series, checks)
+    hold(render(tmp_path, CORRECTIONS % written), start, series, checks)
 
 
 def test_a_span_is_seen_and_gives_the_budget_back(tmp_path: Path) -> None:
@@ -202,12 +182,10 @@ def test_a_span_is_seen_and_gives_the_budget_back(tmp_path: Path) -> None:
     corrected = 'orion:objective:corrected{service="orders", objective="orders-day", correction="%s"}'
 
     spent = 1 - sum(bad) / DAY / 10 / 0.1
-    promtool(
-        render(tmp_path / "without", "corrections: {}"), MIDNIGHT, series, [expect(left % spent, last, ("{}", 1.0))]
-    )
+    hold(render(tmp_path / "without", "corrections: {}"), MIDNIGHT, series, [expect(left % spent, last, ("{}", 1.0))])
     both = CORRECTIONS % (*span, moment(begin - 86400 * 3), moment(begin - 86400 * 3 + 60))
     # 13 stages hold an event of the hour.
-    promtool(
+    hold(
         render(tmp_path / "with", both),
         MIDNIGHT,
         series,
