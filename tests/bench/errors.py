@@ -19,7 +19,6 @@ from tests.bench.sloth_rules import SlothObjective, sloth_rules
 BURN, BUDGET = "error_burn_3d", "error_budget_30d"
 PEERS = ("sloth", "pyrra", "pyrra_fast")
 ERROR_FIGURES = tuple(f"{figure}_{peer}" for figure in (BURN, BUDGET) for peer in PEERS)
-GOAL = "under 0.1 %"
 SERVICE = "orders"
 DAYS = 32
 OUTAGES = (noon(20, minutes=30), noon(30, minutes=30))
