@@ -123,7 +123,10 @@ def _binary(node: promql.BinaryExpr) -> Iterator[tuple[str, str]]:
 
 def _aggregate(node: promql.AggregateExpr) -> Iterator[tuple[str, str]]:
     text, name = str(node).strip(), str(node.op)
-    if name in _AGGREGATIONS:
+    one_of_equals = (
+        name in ("topk", "bottomk") and isinstance(node.expr, promql.AggregateExpr) and str(node.expr.op) == "group"
+    )
+    if name in _AGGREGATIONS and not one_of_equals:
         yield f"`{_short(text)}`: `{name}` becomes `{_AGGREGATIONS[name]}`", _AGGREGATIONS[name] + text[len(name) :]
     if node.modifier is None:
         return

@@ -131,6 +131,15 @@ def test_a_join_and_a_zero_are_not_divided() -> None:
     assert [text for text in texts if "/" in text] == ["0 * a{} or  b{} * on (x) group_left (y) c{} or  (d{} / e{})"]
 
 
+def test_what_is_chosen_of_groups_is_not_the_least() -> None:
+    """The values of `group` are all 1: its greatest is its least."""
+    texts = [one.text for one in mutated_expressions("topk(1, group by (x) (a)) or topk(1, max by (x) (a))")]
+
+    assert [text for text in texts if "bottomk" in text] == [
+        "topk(1, group by (x)(a{})) or  bottomk(1, max by (x)(a{}))"
+    ]
+
+
 def test_each_mutant_has_a_name_of_its_own_and_changes_something() -> None:
     routing = yaml.safe_load((DATA / ROUTING).read_text())
     routes, modules = list(routing_mutants(routing)), list(python_mutants())
