@@ -20,6 +20,7 @@ import httpx
 
 from alerting.build import load_platform
 from alerting.names import PAGERDUTY_KEYS_SECRET
+from alerting.platform import AlertmanagerFiles
 from alerting.settings import Endpoints, Environment
 from sandbox.ports import LOOPBACK, free_port
 from sandbox.service import ProcessService, wait_until_ready
@@ -29,6 +30,8 @@ from tools.paths import tool
 
 EXTERNAL_URL = "https://alertmanager.orion.example.com"
 SCALE = 60  # a wait of 30 s takes half a second
+NEVER = "24h"
+"""How long an Alertmanager waits that must tell nobody: longer than any test."""
 DEADLINE_SECONDS = 20.0
 SNS_ANSWER = (
     b'<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult><MessageId>1</MessageId>'
@@ -106,6 +109,19 @@ def running_alertmanager(
         webhook.write_text(f"{sink.address}/slack/{webhook.name}\n")
     for name, key in (keys or {}).items():
         (folder / "secrets" / PAGERDUTY_KEYS_SECRET / name).write_text(key)
+    with _served(configuration, folder) as address:
+        yield address
+
+
+@contextmanager
+def silent_alertmanager(files: AlertmanagerFiles, folder: Path) -> Generator[str]:
+    """Run an Alertmanager that says who would be told of its alerts and tells nobody, and yield its address."""
+    with _served(write_alertmanager(files, folder), folder, f"--dispatch.start-delay={NEVER}") as address:
+        yield address
+
+
+@contextmanager
+def _served(configuration: Path, folder: Path, *arguments: str) -> Generator[str]:
     address = f"http://{LOOPBACK}:{free_port()}"
     service = ProcessService(
         "alertmanager",
@@ -117,6 +133,7 @@ def running_alertmanager(
             f"--web.external-url={EXTERNAL_URL}",
             "--web.route-prefix=/",
             "--cluster.listen-address=",
+            *arguments,
         ],
         directory=folder,
         is_ready=lambda: _answers(address),

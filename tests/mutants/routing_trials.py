@@ -25,12 +25,7 @@ from tests.mutants.routing_mutations import RoutingMutant
 from tests.mutants.rule_trials import HOLDS, Answers
 
 FILE = "catalog/routing.yaml"
-TESTS = (
-    "tests/rules/test_routing_waits.py",
-    "tests/rules/test_routing.py",
-    "tests/rules/test_routing_product.py::test_alerts_about_alerting_have_receivers_of_their_own",
-    "tests/rules/test_routing_product.py",  # hundreds of alerts: last
-)
+TESTS = ("tests/rules/test_routing_waits.py", "tests/rules/test_routing_product.py", "tests/rules/test_routing.py")
 INHIBITION_TESTS = ("tests/rules/test_inhibitions.py",)
 WITHOUT_GOLDEN = ("--deselect", "tests/rules/test_routing.py::test_what_is_rendered_is_what_was_reviewed")
 

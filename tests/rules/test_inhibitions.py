@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from tests.alerting_data import fixture_catalog
 from tests.alertmanager_sink import DEADLINE_SECONDS, fire
 from tests.waiting import until
 
@@ -80,7 +81,41 @@ def test_an_alert_silences_its_target_and_no_others(alertmanager: str, meant: Me
     assert states == ["active"] * len(states)
 
 
+URGENT_FIRST = ("HighErrorBudgetBurn", "SlowErrorBudgetBurn", "ErrorBudgetRunningOut")
+ALWAYS_TOLD = "ErrorBudgetExhausted"
+
+
+def test_of_each_objective_the_most_urgent_alert_is_told_and_no_other(alertmanager: str) -> None:
+    """One objective of a service burns fast, one slowly, one will be spent soon, each of them with all that follows.
+
+    A service's own objective has no label `objective`. What is left of a budget is told all the same.
+    """
+    rules = fixture_catalog().rules.alerts
+    objectives: list[dict[str, str]] = [{}, {"objective": "quick"}, {"objective": "accepted", "plan": "gold"}]
+    firing: list[dict[str, str]] = []
+    told: list[dict[str, str]] = []
+    for service, burning in (("orders-inhibited", objectives), ("gateway-inhibited", objectives[::-1])):
+        for most_urgent, objective in enumerate(burning):
+            alerts = [
+                {"alertname": name, "severity": rules[name].rule.labels["severity"], "service": service, **objective}
+                for name in (*URGENT_FIRST[most_urgent:], ALWAYS_TOLD)
+            ]
+            firing += alerts
+            told += (alerts[0], alerts[-1])
+
+    fire(alertmanager, *firing)
+
+    silent = [alert for alert in firing if alert not in told]
+    until(
+        "the less urgent alerts are silent",
+        lambda: all(_state(alertmanager, alert) == "suppressed" for alert in silent),
+        seconds=DEADLINE_SECONDS,
+        otherwise=lambda: [_state(alertmanager, alert) for alert in silent],
+    )
+    assert [_state(alertmanager, alert) for alert in told] == ["active"] * len(told)
+
+
 def _state(address: str, alert: Mapping[str, str]) -> str:
-    matchers = [f'{label}="{value}"' for label, value in alert.items()]
+    matchers = [f'{label}="{alert.get(label, "")}"' for label in {*alert, "objective"}]
     (answered,) = httpx.get(f"{address}/api/v2/alerts", params={"filter": matchers}).raise_for_status().json()
     return str(answered["status"]["state"])
