@@ -49,11 +49,11 @@ class RuleTrials:
     """The tests of a folder's rules."""
 
     def __init__(self, root: Path, catalog: Catalog, settings: Settings, answers: Answers) -> None:
-        """Read the tests of `root`, whose catalog is given. `answers` are used, and added to."""
+        """Read the tests of `root`, whose catalog is given, and of what its alerts say. `answers` are added to."""
         self._catalog = catalog
         self._settings = settings
         self._answers = answers
-        self._tests = read_tests(root / "rules" / "tests")
+        self._tests = [*read_tests(root / "rules" / "tests"), *read_tests(root / "tests" / "rules")]
         self._reducer = TestReducer(catalog)
         self._reduced: dict[tuple[str, str], list[ReducedTest]] = {}
 

@@ -78,6 +78,15 @@ def test_tests_that_fail_without_a_mutation_say_nothing(weaker: Path) -> None:
         tried(weaker, mutant(LAG, "`10000` becomes `10500`"))
 
 
+def test_a_mutant_that_changes_only_what_an_alert_says_is_caught(tmp_path: Path) -> None:
+    (one,) = (each for each in mutants_of_rules() if "ConfigurationRefused" in each.where and "`avg`" in each.change)
+    assert tried(tmp_path, one) == [Verdict.SURVIVED]
+
+    shutil.copytree(ROOT / "tests" / "rules", tmp_path / "tests" / "rules", ignore=shutil.ignore_patterns("*.py"))
+
+    assert tried(tmp_path, one) == [Verdict.CAUGHT]
+
+
 def test_an_answer_is_not_asked_for_again() -> None:
     one = mutant(LAG, "`10000` becomes `10500`")
     first = RuleTrials(DATA, fixture_catalog(), settings(), Answers(known={})).result(one)
