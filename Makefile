@@ -14,6 +14,8 @@ UV := UV_DEFAULT_INDEX="$${PIP_INDEX_URL:-$$($(RUN) -m pip config get global.ind
 unexport PYTHONDONTWRITEBYTECODE
 
 ATTACKED := $(addprefix tests/unit/test_,chat_attacks.py chat_blocks.py chat_ingress.py lambda_decisions.py lambda_messages.py)
+# Examples of a process: Hypothesis remembers all, so that each further one takes longer, and more memory.
+ROUND := 10000
 HOSTILE := whatever or hostile or mentions or signature or could_not_have
 
 .DEFAULT_GOAL := help
@@ -57,7 +59,12 @@ simulate: setup ## Simulate incidents with faults. SEEDS=1000000: how many runs;
 	@PYTHONPATH=lambda $(RUN) -m tests.simulation $(if $(SEED),seed $(SEED),seeds $(or $(SEEDS),10000))
 
 attacks: setup ## Attack chat and repairs with hostile alerts and signatures. EXAMPLES=100000: how many of each
-	@EXAMPLES=$(or $(EXAMPLES),100000) $(RUN) -m pytest --timeout 0 -k "$(HOSTILE)" $(ATTACKED)
+	@left=$(or $(EXAMPLES),100000); while [ $$left -gt 0 ]; do \
+		round=$$(( left < $(ROUND) ? left : $(ROUND) )); \
+		echo "$$left examples of each are left"; \
+		EXAMPLES=$$round $(RUN) -m pytest --timeout 0 --hypothesis-seed=$$(date +%s) -k "$(HOSTILE)" $(ATTACKED) || exit; \
+		left=$$(( left - round )); \
+	done
 
 matrix: tools ## Run every scenario of rules/scenarios/: who is notified, how soon; a table and build/matrix.json
 	@$(ORION) matrix
