@@ -155,6 +155,8 @@ def test_an_objective_that_nothing_was_counted_of_is_refused(
                 service,
                 "--objective",
                 objective,
+                "--days",
+                "0.5",
                 "--output",
                 str(tmp_path / "b"),
             )
