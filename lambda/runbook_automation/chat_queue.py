@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orion_common.object_pages import page_of_address
 from orion_common.repair_messages import RepairFacts, RepairProposal, RepairReport
-from runbook_automation.item_ids import earlier_id
+from runbook_automation.item_ids import first_id
 from runbook_automation.repair import Repair
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ def facts_of(repair: Repair) -> RepairFacts | None:
     if origin is None:
         return None
     return RepairFacts(
-        # A record that a newer one has replaced is kept under another id, and chat knows the repair by the first.
-        repair=repair.id.removesuffix(earlier_id("", repair.claim)),
+        repair=first_id(repair),
         proposal=repair.proposal or repair.claim,
         action=repair.action,
         document=repair.document,

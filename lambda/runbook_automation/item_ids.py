@@ -36,3 +36,8 @@ def resolve_id(key: str) -> str:
 def earlier_id(id_: str, claim: str) -> str:
     """Return the id under which a record is kept that a newer repair of the same alert and target has replaced."""
     return f"{id_}#{claim}"
+
+
+def first_id(repair: Repair) -> str:
+    """Return the id by which chat knows a repair: that of its record, before a newer repair took its place."""
+    return repair.id.removesuffix(earlier_id("", repair.claim))

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from alerting.rules.burn_rates import PAGE_PAIRS
 from alerting.rules.series import OBJECTIVE_BURN_RATE, OBJECTIVE_EXHAUSTED_IN, OBJECTIVE_REMAINING
+from alerting.rules.sources.objective_alerts import A_TENTH, HALF
 
 BURN_WINDOW = "1h"
 BURN_RATE = OBJECTIVE_BURN_RATE + BURN_WINDOW
@@ -17,9 +19,9 @@ DRAWN_STORY_SECONDS = 3 * 3600
 POINTS = 60
 WIDTH, HEIGHT = 120.0, 28.0
 """The size of a drawn course, in its own units."""
-FAST_BURN = 14.4
+FAST_BURN = PAGE_PAIRS[0].factor
 """The burn rate at which a page of the standard windows' first pair is due."""
-BUDGET_COLOURS = ((0.0, "critical"), (0.1, "high"), (0.5, "warning"))
+BUDGET_COLOURS = ((0.0, "critical"), (A_TENTH, "high"), (HALF, "warning"))
 """What is left at most, and the class of that, as the alerts on budgets have it: none, a tenth, half."""
 LEAST_TOP = 2.0
 """The least burn rate that a course's upper edge stands for, so that a steady one is no mountain range."""
