@@ -27,6 +27,7 @@ from alerting.rules.series import (
     RUNBOOK,
     SERVICE,
     SEVERITY,
+    SLI,
     TEAM,
     TIER,
     TIME_ZONE,
@@ -54,7 +55,7 @@ LONGEST_SLICE = "1h"
 """The longest time slice: longer ones say too late that something is wrong."""
 RESERVED_LABELS = frozenset(
     {ALERTNAME, BUCKET_LIMIT, JOB, MONTH, OBJECTIVE, PAIR, RUNBOOK, SERVICE, SEVERITY, TEAM, TIER, TIME_ZONE, URGENCY}
-    | {CORRECTION, WINDOWS, METRIC_NAME}
+    | {CORRECTION, SLI, WINDOWS, METRIC_NAME}
 )
 """The labels that the program gives to what it generates."""
 SHARE = "a share of more than 0 and less than 1, such as 0.999, is allowed: at 1 there is no budget to spend"

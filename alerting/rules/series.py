@@ -18,7 +18,8 @@ OBJECTIVE_ERROR_BUDGET = "orion:objective:error_budget"
 """The share of events that may be bad: 1 minus the objective; `service`, `objective`, `team` and the alerts' labels.
 
 An objective whose windows are not the standard tier's has `windows` too, one of another tier `tier`, and one whose
-period is a calendar month its `time_zone`. `runbook` is the page of its own, if it has one.
+period is a calendar month its `time_zone`. `runbook` is the page of its own, if it has one. `sli` is `errors` for one
+that counts all failed requests of its service.
 """
 OBJECTIVE_REMAINING = "orion:service:error_budget_remaining"
 """The share of a period's error budget that is left: 1 is all of it, below 0 it is overspent."""
@@ -36,6 +37,10 @@ OBJECTIVE_NO_TRAFFIC = "orion:objective:no_traffic"
 """1 for an objective whose series is there and counts no event within an hour."""
 OBJECTIVE_NO_SERIES = "orion:objective:no_series"
 """1 for an objective whose series has not been there for ten minutes."""
+SERVICE_ERRORS_WATCHED = "orion:service:errors_watched"
+"""1 for each service whose failed requests an objective counts, as long as its burn rate is known; `service`."""
+SERVICE_ERRORS_BURNING = "orion:service:errors_burning"
+"""1 for each service of which such an objective burns so fast that it pages; `service`."""
 OBJECTIVE_BAD = "orion:objective_bad"
 OBJECTIVE_TOTAL = "orion:objective_total"
 """What counts of bad and of all events begin with."""
@@ -62,6 +67,11 @@ MARKET_OPEN = "orion:market:open"
 MARKET_CALENDAR_END = "orion:market:calendar_end"
 """The Unix second after which no holidays are listed; no labels."""
 
+HTTP_REQUESTS = "http_requests_total"
+"""The counter of the requests to a service."""
+HTTP_REQUESTS_FAILED = f'{HTTP_REQUESTS}{{code=~"5.."}}'
+HTTP_REQUESTS_SERVED = f'{HTTP_REQUESTS}{{code!~"5.."}}'
+"""Those that were answered with a server error, and those that were not."""
 HTTP_LATENCIES = tuple(f"orion:http_latency:{name}" for name in ("p50", "p90", "p95", "p99", "p99_9"))
 """The seconds that 50, 90, 95, 99 and 99.9 per cent of a service's requests take no longer than; `service`."""
 
@@ -95,6 +105,7 @@ RUNBOOK = "runbook"
 SERIES = "series"
 SERVICE = "service"
 SEVERITY = "severity"
+SLI = "sli"
 TEAM = "team"
 TIER = "tier"
 TIME_ZONE = "time_zone"
@@ -103,6 +114,6 @@ WINDOWS = "windows"
 
 OPTIONAL_LABELS: Mapping[str, frozenset[str]] = {
     SERVICE_ERROR_BUDGET: frozenset({TIER}),
-    OBJECTIVE_ERROR_BUDGET: frozenset({RUNBOOK, TIER, TIME_ZONE, WINDOWS}),
+    OBJECTIVE_ERROR_BUDGET: frozenset({RUNBOOK, SLI, TIER, TIME_ZONE, WINDOWS}),
 }
 """Labels of generated series that only some of them carry, and that expressions may match all the same."""

@@ -41,7 +41,7 @@ _KINDS = (
     ),
     FaultKind(
         name="a tenth of requests fail",
-        alert="HighErrorRate",
+        alert="HighErrorBudgetBurn",
         required=frozenset({"service"}),
         effect="one request in ten is answered with 500",
     ),
@@ -334,6 +334,7 @@ FAULT_OF_ALERT: Mapping[str, FaultKind] = {kind.alert: kind for kind in reversed
 WITHOUT_A_FAULT: Mapping[str, str] = {
     "Watchdog": "it fires as long as alerting works",
     "TargetDown": "it hears of what does not answer Prometheus: hold one down for a quarter of an hour",
+    "HighErrorRate": "it is about failed requests that no objective counts: every service of the catalog has one",
     "ServiceMetricsIncomplete": "it hears of what is missing for six hours",
     "MarketCalendarEnds": "it is about catalog/market.yaml: have its last year end within 60 days",
     **dict.fromkeys(

@@ -301,6 +301,42 @@ def test_latency_good_events_and_a_gauge_are_counted_by_their_own_objectives(rul
     )
 
 
+def test_a_service_is_watched_while_an_objective_counts_its_failed_requests(rules: Path) -> None:
+    """Of orders too many are slow, and its own objective has no budget; of positions every request fails."""
+    length = 100
+    bucket = 'http_request_duration_seconds_bucket{{service="orders", le="{}"}}'
+    gone = 40
+    series = [
+        {"series": bucket.format("0.5"), "values": f"0x{length}"},
+        {"series": bucket.format("+Inf"), "values": f"0+1000x{length}"},
+        {"series": 'http_requests_total{service="orders", code="500"}', "values": f"0+1000x{length}"},
+        {"series": 'orion:service:error_budget{service="positions", team="trading"}', "values": f"0.001x{gone} stale"},
+        {"series": 'http_requests_total{service="positions", code="500"}', "values": f"0+1000x{length}"},
+        owned("idle"),
+        {"series": 'http_requests_total{service="idle", code="200"}', "values": f"5x{length}"},
+    ]
+    burns = 'group by (service, objective) (orion:objective:burning{urgency="page", service=~"orders|positions"})'
+    names = ("orion:service:errors_burning", "orion:service:errors_watched")
+    both = '{__name__=~"orion:service:errors_(burning|watched)"}'
+    assert_holds(
+        run(
+            rules,
+            series,
+            [
+                expect(
+                    burns,
+                    gone,
+                    ('{service="orders", objective="orders-latency"}', 1.0),
+                    ('{service="orders", objective="orders-accepted"}', 1.0),
+                    ('{service="positions", objective="requests"}', 1.0),
+                ),
+                expect(both, gone, *((f'{name}{{service="positions"}}', 1.0) for name in names)),
+                expect(both, gone + 1),
+            ],
+        )
+    )
+
+
 def test_a_histogram_without_the_bucket_counts_nothing(rules: Path) -> None:
     """Its requests are neither good nor bad: what is not known is told as a missing series, and pages so."""
     series = [{"series": 'http_request_duration_seconds_bucket{service="orders", le="+Inf"}', "values": "0+1000x60"}]

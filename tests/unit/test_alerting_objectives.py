@@ -279,8 +279,8 @@ def test_a_service_has_the_windows_of_its_tier() -> None:
     name = burn_windows(fixture_tiers()["critical"]).name()
 
     assert budgets == {
-        'orion:service:error_budget{tier=""}': {"objective": "requests"},
-        'orion:service:error_budget{tier="critical"}': {"objective": "requests", "windows": name},
+        'orion:service:error_budget{tier=""}': {"objective": "requests", "sli": "errors"},
+        'orion:service:error_budget{tier="critical"}': {"objective": "requests", "sli": "errors", "windows": name},
     }
     (gateway,) = (
         one.rule for one in recordings["orion:service:error_budget"] if one.rule.labels["service"] == "gateway"
@@ -295,13 +295,19 @@ def test_a_tier_may_count_something_else(tmp_path: Path) -> None:
       sli: {latency: {histogram: http_request_duration_seconds_bucket, seconds: 0.5}}
     windows:"""
     root = changed(tmp_path / "root", "rules/objectives/tiers.yaml", "\n    windows:", default)
-    (rule,) = load_catalog(root).rules.recordings["orion:objective_bad:increase30s"]
+    recordings = load_catalog(root).rules.recordings
+    (rule,) = recordings["orion:objective_bad:increase30s"]
     bad, slow = rule.rule.expr.split('orion:service:error_budget{tier=""}')
 
     assert "http_requests_total" in bad
     assert "http_request_duration" not in bad
     assert "http_requests_total" not in slow
     assert slow.endswith('and on (service) orion:service:error_budget{tier="critical"}')
+    budgets = {each.rule.expr: each.rule.labels.get("sli") for each in recordings["orion:objective:error_budget"]}
+    assert budgets == {
+        'orion:service:error_budget{tier=""}': "errors",
+        'orion:service:error_budget{tier="critical"}': None,
+    }
 
 
 def test_a_service_of_an_unknown_tier_is_refused(tmp_path: Path) -> None:

@@ -17,6 +17,9 @@ from alerting.rules.objectives import GaugeSli, LatencySli, RatioSli, Sli, Slice
 from alerting.rules.promql.selector import Selector, read_selector
 from alerting.rules.series import (
     BUCKET_LIMIT,
+    HTTP_REQUESTS,
+    HTTP_REQUESTS_FAILED,
+    HTTP_REQUESTS_SERVED,
     OBJECTIVE_BAD,
     OBJECTIVE_SLICE_BAD,
     OBJECTIVE_SLICE_TOTAL,
@@ -61,6 +64,20 @@ def service_matchers(sli: Sli, service: str, scraped: ScrapedSeriesFile) -> Mapp
     """Return the matchers that keep an indicator to a service: none where its series does not name one."""
     known = scraped.series.get(sli_selector(sli).name)
     return {SERVICE: service} if known is not None and SERVICE in known.labels else {}
+
+
+def counts_failed_requests(sli: Sli | None, service: str | None = None) -> bool:
+    """Say whether the bad events of an indicator are all failed requests to a service, and its events all requests.
+
+    `service` is the one that its selectors may name. Of what counts some requests, or time slices, or other objectives
+    as well, HighErrorRate may know more: it is none of these.
+    """
+    if sli is None or sli.ratio is None:
+        return False
+    part = HTTP_REQUESTS_SERVED if sli.ratio.bad is None else HTTP_REQUESTS_FAILED
+    counted = (read_selector(each) for each in (sli.ratio.total, sli.ratio.part))
+    of_service = tuple(each.without_label(SERVICE) if each.value_of(SERVICE) == service else each for each in counted)
+    return of_service == (read_selector(HTTP_REQUESTS), read_selector(part))
 
 
 def event_rules(

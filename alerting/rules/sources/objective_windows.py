@@ -31,6 +31,9 @@ from alerting.rules.series import (
     PAIR,
     RUNBOOK,
     SERVICE,
+    SERVICE_ERRORS_BURNING,
+    SERVICE_ERRORS_WATCHED,
+    SLI,
     TEAM,
     TIER,
     TIME_ZONE,
@@ -42,6 +45,8 @@ from alerting.rules.sources.objective_months import month_stage_rules, month_tic
 from alerting.source.durations import milliseconds, written_long
 
 PAGE, TICKET = "page", "ticket"
+ERRORS = "errors"
+"""The value of the label `sli` of a budget that all failed requests of a service are counted against."""
 LEAST_BAD_EVENTS = 5
 """The least number of bad events in a long window that burns: one failed request of 20 an hour is no incident."""
 MONTH_IN_NAMES = f"_{MONTH_PERIOD}"
@@ -266,8 +271,21 @@ def _period_rules(period: str, corrections: Sequence[Correction]) -> Iterator[Ru
 def no_series_rule(every: WindowSets) -> Rule:
     """Return the recording of objectives that have a budget and no series to count."""
     counted = all_events(f"increase{every.sets[0].page[0].short}")
-    there = f"sum without ({RUNBOOK}, {TIER}, {TIME_ZONE}, {WINDOWS}) ({OBJECTIVE_ERROR_BUDGET} > bool 0)"
+    there = f"sum without ({RUNBOOK}, {SLI}, {TIER}, {TIME_ZONE}, {WINDOWS}) ({OBJECTIVE_ERROR_BUDGET} > bool 0)"
     return rule(OBJECTIVE_NO_SERIES, f"{there}\nunless {ON_OBJECTIVE} {counted}")
+
+
+def error_rules(every: WindowSets) -> Iterator[Rule]:
+    """Yield which services have an objective for their failed requests, and of which it burns so fast that it pages.
+
+    The first comes of the last series before an alert's condition, and is gone with it: where that is not evaluated,
+    HighErrorRate, which leaves out services that are watched, fires again.
+    """
+    long = every.sets[0].page[0].long
+    of_errors = f'{ON_OBJECTIVE} {OBJECTIVE_ERROR_BUDGET}{{{SLI}="{ERRORS}"}}'
+    burning = f'{OBJECTIVE_BURNING}{{{URGENCY}="{PAGE}"}}'
+    yield rule(SERVICE_ERRORS_WATCHED, f"group by ({SERVICE}) ({burn(long)} and {of_errors})")
+    yield rule(SERVICE_ERRORS_BURNING, f"group by ({SERVICE}) ({burning} and {of_errors})")
 
 
 def owned(expression: str, labels: Iterable[str], budget: str = OBJECTIVE_ERROR_BUDGET) -> str:

@@ -37,6 +37,7 @@ from alerting.rules.series import (
     RUNBOOK,
     SERVICE,
     SERVICE_ERROR_BUDGET,
+    SLI,
     TEAM,
     TIER,
     TIME_ZONE,
@@ -51,10 +52,12 @@ from alerting.rules.sources.objective_alerts import (
 )
 from alerting.rules.sources.objective_composites import composite_rules
 from alerting.rules.sources.objective_corrections import Correction, corrections_of
-from alerting.rules.sources.objective_events import event_rules, service_matchers
+from alerting.rules.sources.objective_events import counts_failed_requests, event_rules, service_matchers
 from alerting.rules.sources.objective_months import calendar_rules
 from alerting.rules.sources.objective_windows import (
+    ERRORS,
     WindowSets,
+    error_rules,
     no_series_rule,
     rule,
     stage_rules,
@@ -147,9 +150,10 @@ def _shared_groups(
         series_alert(),
     )
     ticks = [
-        *_own_budgets(own, every),
+        *_own_budgets(file, own, every),
         *_own_events(file, own),
         *tick_rules(every, labels),
+        *error_rules(every),
         no_series_rule(every),
         *(with_objectives_page(alert) if has_pages else alert for alert in alerts),
     ]
@@ -161,14 +165,20 @@ def _shared_groups(
     yield _group("orion.slo.budget", path, STAGE, [(one, path) for one in stages])
 
 
-def _own_budgets(own: Mapping[str, Tier], every: WindowSets) -> Iterator[Rule]:
-    """Yield the budgets of the services' own objectives: a rule for the tiers with equal windows."""
-    alike: dict[BurnWindows, list[str]] = {}
+def _own_budgets(file: TiersFile, own: Mapping[str, Tier], every: WindowSets) -> Iterator[Rule]:
+    """Yield the budgets of the services' own objectives: a rule for the tiers with equal windows and events."""
+    alike: dict[tuple[BurnWindows, bool], list[str]] = {}
     for name, tier in own.items():
-        alike.setdefault(burn_windows(tier), []).append(name)
-    for windows, names in alike.items():
-        labels = {OBJECTIVE: OWN_OBJECTIVE} | _window_labels(every, windows)
+        of_errors = counts_failed_requests(file.default(name).sli)
+        alike.setdefault((burn_windows(tier), of_errors), []).append(name)
+    for (windows, of_errors), names in alike.items():
+        labels = {OBJECTIVE: OWN_OBJECTIVE} | _sli_labels(of_errors=of_errors) | _window_labels(every, windows)
         yield rule(OBJECTIVE_ERROR_BUDGET, _budgets_of(names, own), labels)
+
+
+def _sli_labels(*, of_errors: bool) -> dict[str, str]:
+    """Return the label of a budget that all failed requests of a service are counted against."""
+    return {SLI: ERRORS} if of_errors else {}
 
 
 def _window_labels(every: WindowSets, windows: BurnWindows) -> dict[str, str]:
@@ -221,7 +231,8 @@ def _written_rules(each: _Written, every: WindowSets, scraped: ScrapedSeriesFile
     windows = _window_labels(every, each.windows)
     budget = f"vector({1 - objective.objective:.10g})"
     page = {} if objective.runbook is None else {RUNBOOK: objective.runbook}
-    given = {**labels, TEAM: each.team, **tier, **windows, **page, **objective.labels}
+    sli = _sli_labels(of_errors=counts_failed_requests(objective.sli, objective.service))
+    given = {**labels, TEAM: each.team, **tier, **windows, **page, **sli, **objective.labels}
     yield rule(OBJECTIVE_ERROR_BUDGET, budget, given)
     if objective.composite is not None:
         yield from composite_rules(objective.composite, labels)
