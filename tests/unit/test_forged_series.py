@@ -131,7 +131,7 @@ BUSINESS = f"rules/business.yaml:{ADDED_LINE}"
     [
         (
             "orion:http_errors:rate5m",
-            f"{ERRORS}groups.0.rules.1.record: orion:http_errors:rate5m is recorded in another file too ({BUSINESS})",
+            f"{ERRORS}groups.0.rules.2.record: orion:http_errors:rate5m is recorded in another file too ({BUSINESS})",
         ),
         ("http_requests_total", f"{BUSINESS}: groups.0.rules.0.record: http_requests_total is scraped from services"),
         ("up", f"{BUSINESS}: groups.0.rules.0.record: up is made by the program"),
