@@ -27,7 +27,7 @@ ONE_PROBLEM = [
         "          severity: warning\n",
         "          tier: one\n",
         "labels:",
-        "groups.0.rules.11.labels: alert HighP99Latency has no severity; "
+        "groups.0.rules.12.labels: alert HighP99Latency has no severity; "
         "allowed: critical, high, warning, info, none. Add `severity:`",
         id="an alert without severity",
     ),
@@ -36,7 +36,7 @@ ONE_PROBLEM = [
         "- alert: CriticalLatency",
         "- alert: ServiceDown",
         "- alert: ServiceDown",
-        f"groups.0.rules.12.alert: alert ServiceDown is there already ({SERVICE_DOWN}); allowed: once. ",
+        f"groups.0.rules.13.alert: alert ServiceDown is there already ({SERVICE_DOWN}); allowed: once. ",
         id="a duplicate alert",
     ),
     pytest.param(
@@ -61,7 +61,7 @@ ONE_PROBLEM = [
         " * on (service) group_left (team) orion:service:owner",
         "",
         "labels:",
-        "groups.0.rules.11.labels.team: alert HighP99Latency has no label team; "
+        "groups.0.rules.12.labels.team: alert HighP99Latency has no label team; "
         "the alert carries alertname, service, severity. Join it in `expr:` or set it in `labels:`",
         id="an alert without a team",
     ),
