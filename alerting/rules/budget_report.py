@@ -23,7 +23,7 @@ from alerting.rules.series import (
     SERVICE,
     URGENCY,
 )
-from alerting.rules.sources.objective_alerts import A_TENTH, HORIZON_SECONDS, TRUSTED_COVERAGE
+from alerting.rules.sources.objective_budgets import A_TENTH, HORIZON_SECONDS, TRUSTED_COVERAGE
 from alerting.rules.sources.objective_windows import KEPT
 from alerting.source.durations import milliseconds
 

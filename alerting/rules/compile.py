@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from alerting.rules import promql
 from alerting.rules.model import (
@@ -95,11 +95,26 @@ def _series_labels(
     while waiting:
         name = next(iter(waiting))
         del waiting[name]
-        labels = frozenset[str].intersection(*(_recorded(rule, known) for rule in recordings[name]))
+        labels = _labels(name, recordings[name], known)
         if labels != known[name]:
             known[name] = labels
             waiting.update(dict.fromkeys(readers.get(name, ())))
     return known
+
+
+def _labels(name: str, rules: Sequence[CompiledRule], known: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Return the labels that every series of a recording is sure to carry.
+
+    One that reads itself carries what it had before: it is assumed to have all labels, and those that it would lose
+    are taken away until none is.
+    """
+    reads_itself = any(name in rule.expression.series for rule in rules)
+    assumed = frozenset[str]().union(*known.values()) if reads_itself else known[name]
+    while True:
+        found = frozenset[str].intersection(*(_recorded(rule, {**known, name: assumed}) for rule in rules))
+        if not reads_itself or found == assumed:
+            return found
+        assumed = found
 
 
 def _recorded(rule: CompiledRule, known: Mapping[str, frozenset[str]]) -> frozenset[str]:

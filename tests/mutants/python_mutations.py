@@ -19,6 +19,7 @@ from tests.mutants.promql_mutations import moved
 MODULES = (
     "alerting.rules.burn_rates",
     "alerting.rules.sources.objective_alerts",
+    "alerting.rules.sources.objective_budgets",
     "alerting.rules.sources.objective_events",
     "alerting.rules.sources.objective_windows",
     "alerting.rules.sources.objectives",

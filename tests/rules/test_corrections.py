@@ -56,7 +56,7 @@ def render(folder: Path, corrections: str, objective: str = OBJECTIVE) -> Path:
 
 def hold(rules: Path, start: int, series: list[dict[str, str]], checks: list[dict[str, Any]]) -> None:
     """Have promtool hold rules to checks, evaluated each five minutes from a second on."""
-    assert_holds(run(rules, series, checks, evaluation="5m", start_timestamp=start))
+    assert_holds(run(rules, series, checks, evaluation="5m", given_ticks=True, start_timestamp=start))
 
 
 MONTHLY = """\

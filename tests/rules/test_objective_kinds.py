@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -43,6 +44,13 @@ objectives:
     objective: 0.95
     runbook: CriticalLatency
     sli: {threshold: {gauge: db_pool_connections_used, above: 90}}
+  served-orders: &served
+    description: Requests that are not answered with a server error.
+    service: orders
+    objective: 0.99
+    sli: {ratio: {total: http_requests_total, good: 'http_requests_total{code!~"5.."}'}}
+  served-orders-well: {<<: *served, objective: 0.999}
+  served-positions: {<<: *served, service: positions}
 """
 SCRAPED = """
   http_request_seconds:
@@ -94,6 +102,39 @@ def test_a_native_histogram_is_counted_exactly(rules: Path) -> None:
             ],
         )
     )
+
+
+def test_objectives_that_count_alike_share_a_query_and_each_counts_its_service(rules: Path) -> None:
+    """Of positions all fail for a while, and gateway has none of these objectives. Orders begin later, and are gone."""
+    requests = [
+        ("orders", "200", "_x10 0+9x20 _x30"),
+        ("orders", "500", "_x10 0+1x20 _x30"),
+        ("positions", "200", "0+20x20 400+0x39"),
+        ("positions", "500", "0+0x20 0+20x39"),
+        ("gateway", "500", "0+7x59"),
+    ]
+    series = [
+        {"series": f'http_requests_total{{service="{service}", code="{code}"}}', "values": samples}
+        for service, code, samples in requests
+    ]
+    counted = {
+        ("orders", "served-orders"): (200, 20),
+        ("orders", "served-orders-well"): (200, 20),
+        ("positions", "served-positions"): (20 * 20 + 39 * 20, 39 * 20),
+    }
+    expected = [
+        expect(
+            f'orion:objective_{kind}:increase1h{{objective=~"served-.+"}}',
+            60,
+            *(hour(kind, name, float(values[at]), service=service) for (service, name), values in counted.items()),
+        )
+        for at, kind in enumerate(("total", "bad"))
+    ]
+
+    assert_holds(run(rules, series, expected))
+    written = json.loads((rules / "slo.yaml").read_text())["groups"]
+    queries = [rule["expr"] for group in written for rule in group["rules"] if "code!~" in rule["expr"]]
+    assert len(queries) == 1
 
 
 def test_a_limit_within_a_bucket_is_interpolated_and_adds_up(rules: Path) -> None:

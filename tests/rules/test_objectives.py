@@ -125,6 +125,7 @@ def test_each_pair_of_a_ticket_fires_neither_a_step_early_nor_late(rules: Path, 
                 firing("SlowErrorBudgetBurn", "orders", first, fires=True),
             ],
             evaluation="5m",
+            given_ticks=True,
         )
     )
 

@@ -251,7 +251,7 @@ def test_objectives_with_other_windows_are_compared_by_rules_of_their_own(tmp_pa
     recordings = load_catalog(root).rules.recordings
 
     assert len(recordings["orion:objective_bad:increase28d"]) == 1
-    (left,) = recordings["orion:service:error_budget_remaining"]
+    (left,) = recordings["orion:objective_stage:error_budget_remaining"]
     month, days28 = left.rule.expr.split("\nor ")
     assert "increase30d" in month
     assert "increase28d" in days28

@@ -163,7 +163,8 @@ def test_burn_factors_of_the_rules_follow_from_windows_and_budgets(catalog: Cata
     pattern = re.compile(r"burn_rate(\w+)(?:\[\w+\]\))? > ([\d.]+)")
     compared = {
         (window, float(factor))
-        for recording in catalog.rules.recordings["orion:objective:burning"]
+        for series in ("orion:objective:burning", "orion:objective_stage:burning")
+        for recording in catalog.rules.recordings[series]
         for window, factor in pattern.findall(recording.rule.expr)
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,6 +25,10 @@ _SIGNS = (
     (promql.MatchOp.Re, "=~"),
     (promql.MatchOp.NotRe, "!~"),
 )
+
+
+LabelValues = Mapping[str, str | tuple[str, ...]]
+"""What labels have to be equal to: a value, or one of some values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,16 +57,22 @@ class Selector:
             name=self.name, matchers=(*self.matchers, (label, _matcher(label, "=~" if pattern else "=", value)))
         )
 
-    def and_labels(self, values: Mapping[str, str]) -> Selector:
-        """Return the selector with a matcher more for each label, which has to be equal to its value."""
-        return Selector(
-            name=self.name,
-            matchers=(*self.matchers, *((label, _matcher(label, "=", value)) for label, value in values.items())),
+    def and_labels(self, values: LabelValues) -> Selector:
+        """Return the selector with a matcher more for each label: it has to be its value, or one of its values."""
+        more = (
+            (label, _matcher(label, "=", value) if isinstance(value, str) else _matcher(label, "=~", one_of(value)))
+            for label, value in values.items()
         )
+        return Selector(name=self.name, matchers=(*self.matchers, *more))
 
     def __str__(self) -> str:
         inside = ", ".join(matcher for _, matcher in self.matchers)
         return f"{self.name}{{{inside}}}" if inside else self.name
+
+
+def one_of(values: Iterable[str]) -> str:
+    """Return a pattern of some names, in which only a dot and a plus sign, as of a time zone, mean something else."""
+    return "|".join(value.replace(".", "\\.").replace("+", "\\+") for value in values)
 
 
 @lru_cache(maxsize=4096)  # a selector is read by each check of its objective

@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 from alerting.rules.model import RUNBOOK_PAGE, Rule
 from alerting.rules.objectives import OWN_OBJECTIVE
 from alerting.rules.series import (
     OBJECTIVE,
     OBJECTIVE_BURNING,
-    OBJECTIVE_COVERAGE,
     OBJECTIVE_ERROR_BUDGET,
-    OBJECTIVE_EXHAUSTED_IN,
-    OBJECTIVE_MONTH_LEFT,
     OBJECTIVE_NO_SERIES,
     OBJECTIVE_REMAINING,
+    OBJECTIVE_STAGE_RUNNING_OUT,
+    OBJECTIVE_STAGE_SPENT,
     PAIR,
     RUNBOOK,
     SERVICE,
     SEVERITY,
     URGENCY,
 )
-from alerting.rules.sources.objective_windows import (
-    KEPT,
-    LEAST_BAD_EVENTS,
-    MONTH_IN_NAMES,
-    ON_OBJECTIVE,
-    PAGE,
-    TICKET,
-    WindowSets,
-    bad_events,
-    owned,
-)
+from alerting.rules.sources.objective_budgets import A_TENTH, HALF, lasting
+from alerting.rules.sources.objective_windows import PAGE, TICKET, WindowSets
 from alerting.source.fields import Severity
 
-HALF, A_TENTH = 0.5, 0.1
-TRUSTED_COVERAGE = 0.1
-"""The least share of the period that must be known until a budget counts as spent: three days of 30."""
-HORIZON_SECONDS = 3 * 86_400
-"""How soon a budget has to be gone, at the present rate, to be told: a rolling period has no end to compare with."""
 _SUBJECT = "{{ $labels.service }}{{ with $labels.objective }} ({{ . }}){{ end }}"
 _BAD = (
     "{{ $value | humanizePercentage }} of "
@@ -84,22 +69,18 @@ def burn_alerts(period: str) -> Iterator[Rule]:
         )
 
 
-def budget_alerts(every: WindowSets, labels: Sequence[str]) -> Iterator[Rule]:
-    """Yield the alerts on what is left of a budget: one at a time, the less is left the more urgent.
-
-    `labels` are those that objectives add to alerts.
-    """
+def budget_alerts() -> Iterator[Rule]:
+    """Yield the alerts on what is left of a budget: one at a time, the less is left the more urgent."""
     parts = (
         ("ErrorBudgetHalfSpent", Severity.INFO, f"<= {HALF} > {A_TENTH}", "has spent half of its error budget"),
         ("ErrorBudgetNearlySpent", Severity.WARNING, f"<= {A_TENTH} > 0", "has a tenth of its error budget left"),
         ("ErrorBudgetExhausted", Severity.WARNING, "<= 0", "has spent its error budget"),
     )
     for name, severity, limits, summary in parts:
-        expression = _trusted(every, lambda _, limits=limits: f"{OBJECTIVE_REMAINING} {limits}")
         yield _alert(
             name,
             severity,
-            _own_unnamed(owned(expression, labels)),
+            _own_unnamed(lasting(OBJECTIVE_STAGE_SPENT, limits)),
             waits="5m",
             holds="30m",
             summary=f"{_SUBJECT} {summary}",
@@ -107,18 +88,13 @@ def budget_alerts(every: WindowSets, labels: Sequence[str]) -> Iterator[Rule]:
         )
 
 
-def running_out_alert(every: WindowSets, labels: Sequence[str]) -> Rule:
+def running_out_alert(every: WindowSets) -> Rule:
     """Return the alert on a budget that will be gone soon at the present rate, or before the month ends."""
-    month = f"{ON_OBJECTIVE} group_left () {OBJECTIVE_MONTH_LEFT}"
-    expression = _trusted(
-        every,
-        lambda period: f"{OBJECTIVE_EXHAUSTED_IN} < {month if period == MONTH_IN_NAMES else HORIZON_SECONDS}",
-    )
     before = "within three days, or before its month ends" if every.time_zones() else "within three days"
     return _alert(
         "ErrorBudgetRunningOut",
         Severity.INFO,
-        _own_unnamed(owned(expression, labels)),
+        _own_unnamed(lasting(OBJECTIVE_STAGE_RUNNING_OUT)),
         waits="5m",
         holds="30m",
         summary=f"{_SUBJECT} will have spent its error budget {before}",
@@ -175,14 +151,3 @@ def _pairs(urgency: str) -> str:
 def _own_unnamed(expression: str) -> str:
     """Return an expression whose series of a service's own objective do not name it: alerts on it are the service's."""
     return f'label_replace(\n{expression},\n"{OBJECTIVE}", "", "{OBJECTIVE}", "{OWN_OBJECTIVE}"\n)'
-
-
-def _trusted(every: WindowSets, condition: Callable[[str], str]) -> str:
-    """Return a condition on the budget of a period, told if enough of it is known and enough of its events were bad."""
-    known = f"last_over_time({OBJECTIVE_COVERAGE}[{KEPT}]) >= {TRUSTED_COVERAGE}"
-    return every.each_period(
-        lambda period: (
-            f"{condition(period)} and {known}"
-            f" and last_over_time({bad_events(f'increase{period}')}[{KEPT}]) >= {LEAST_BAD_EVENTS}"
-        )
-    )

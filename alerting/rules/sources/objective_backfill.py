@@ -34,7 +34,7 @@ def backfill_rules(catalog: Catalog, service: str, objective: str) -> Iterator[R
         raise NoBackfill(f"{service} {objective} has {what}; allowed: events, in a period of days. It begins anew")
     matchers = service_matchers(sli, service, catalog.series)
     labels = {SERVICE: service, OBJECTIVE: objective}
-    for record, expression in event_rules(sli, (SERVICE, *by), matchers, labels):
+    for record, expression in event_rules(sli, (SERVICE, *by), matchers, labels, reads_recorded=False):
         last = f"({expression})[{STAGE}:{TICK}] offset {TICK}"
         events, _, _ = record.partition(":increase")
         yield Rule(record=f"{events}:stage{STAGE}", expr=f"sum_over_time({last})", labels=labels)

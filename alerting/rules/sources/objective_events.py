@@ -7,20 +7,24 @@ miss what lies between the windows of two evaluations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from alerting.rules.burn_rates import TICK
-from alerting.rules.model import ScrapedSeriesFile
+from alerting.rules.model import Rule, ScrapedSeriesFile
 from alerting.rules.objectives import GaugeSli, LatencySli, RatioSli, Sli, SliceSli
-from alerting.rules.promql.selector import Selector, read_selector
+from alerting.rules.promql.selector import LabelValues, Selector, read_selector
 from alerting.rules.series import (
     BUCKET_LIMIT,
     HTTP_REQUESTS,
     HTTP_REQUESTS_FAILED,
     HTTP_REQUESTS_SERVED,
+    OBJECTIVE,
     OBJECTIVE_BAD,
+    OBJECTIVE_ERROR_BUDGET,
+    OBJECTIVE_SHARED_BAD,
+    OBJECTIVE_SHARED_TOTAL,
     OBJECTIVE_SLICE_BAD,
     OBJECTIVE_SLICE_TOTAL,
     OBJECTIVE_TOTAL,
@@ -34,16 +38,24 @@ HIGHEST_BUCKET = "+Inf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventExpressions:
-    """PromQL for the events of the last tick. `present` is 0 for what is scraped at all: no bad event is 0 of them."""
+class _Counted:
+    """All events of the last tick where the bad ones are counted: as PromQL, and the labels that both have."""
 
-    total: str
-    bad: str
-    present: str
+    every: str
+    match: str
 
-    def bad_or_none(self) -> str:
-        """Return the expression of the bad events: 0 for what is scraped and has none."""
-        return f"{self.bad}\nor {self.present}"
+    @classmethod
+    def recorded(cls, series: Selector, by: Iterable[str]) -> _Counted:
+        """Return what was recorded in this tick, and nothing older: half a pair would be counted again."""
+        return cls(every=f"sum_over_time({series}[{TICK}])", match=f"on ({', '.join(by)})")
+
+    def or_none(self, bad: str) -> str:
+        """Return the bad events: 0 for what has events, and none of them are bad."""
+        return f"{bad}\nor {self.match} 0 * {self.every}"
+
+    def but(self, good: str) -> str:
+        """Return the events that are not good."""
+        return f"clamp_min({self.every} - {self.match} ({good}), 0)"
 
 
 def sli_selector(sli: Sli) -> Selector:
@@ -81,62 +93,107 @@ def counts_failed_requests(sli: Sli | None, service: str | None = None) -> bool:
 
 
 def event_rules(
-    sli: Sli, by: tuple[str, ...], matchers: Mapping[str, str], labels: Mapping[str, str]
+    sli: Sli,
+    by: tuple[str, ...],
+    matchers: LabelValues,
+    labels: Mapping[str, str],
+    *,
+    names: tuple[str, str] = (OBJECTIVE_TOTAL, OBJECTIVE_BAD),
+    reads_recorded: bool = True,
 ) -> Iterator[tuple[str, str]]:
-    """Yield the recordings of an indicator's events, each with its expression.
+    """Yield the recordings of an indicator's events, each with its expression: all of them, then the bad ones.
 
     The events are summed by labels, `matchers` are added to each selector, and `labels` are those of the recordings.
+    The bad ones are counted beside what was recorded of all, or else beside the series themselves.
     """
-    events = event_expressions(sli, by, matchers)
-    name = f":increase{TICK}"
+    counted_in = (OBJECTIVE_SLICE_TOTAL, OBJECTIVE_SLICE_BAD) if sli.slices is not None else names
+    total_name, bad_name = (f"{one}:increase{TICK}" for one in counted_in)
+    total = _all_events(sli, by, matchers)
+    if reads_recorded:
+        recorded = Selector(name=total_name).and_labels(labels)
+        counted = _Counted.recorded(recorded, [one for one in by if one not in labels])
+    else:
+        counted = _Counted(every=f"({total})", match=f"on ({', '.join(by)})")
+    yield total_name, total
+    yield bad_name, _bad_events(sli, by, matchers, counted)
     if sli.slices is not None:
-        yield f"{OBJECTIVE_SLICE_TOTAL}{name}", events.total
-        yield f"{OBJECTIVE_SLICE_BAD}{name}", events.bad_or_none()
-        slices = (Selector(name=f"{one}{name}") for one in (OBJECTIVE_SLICE_TOTAL, OBJECTIVE_SLICE_BAD))
-        total, bad = (one.and_labels(labels) for one in slices)
-        events = _of_slices(sli.slices, total, bad)
-    yield f"{OBJECTIVE_TOTAL}{name}", events.total
-    yield f"{OBJECTIVE_BAD}{name}", events.bad_or_none()
+        total, bad = (Selector(name=one).and_labels(labels) for one in (total_name, bad_name))
+        for name, expression in zip(names, _of_slices(sli.slices, total, bad), strict=True):
+            yield f"{name}:increase{TICK}", expression
 
 
-def _of_slices(slices: SliceSli, total: Selector, bad: Selector) -> EventExpressions:
-    """Return the slices that ended within the last tick: one, or none."""
+def shared_event_rules(sli: Sli, services: Sequence[str], objectives: Sequence[str]) -> Iterator[Rule]:
+    """Yield the events of objectives that count the same of their services: counted once, then for each of them.
+
+    A query has a cost of its own, whatever it reads: two for all objectives are cheaper than two for each.
+    """
+    shared = {OBJECTIVE: objectives[0]}
+    names = (OBJECTIVE_SHARED_TOTAL, OBJECTIVE_SHARED_BAD)
+    matchers = {SERVICE: tuple(services)}
+    total, bad = event_rules(sli, (SERVICE,), matchers, shared, names=names)
+    for record, expression in (total, bad):
+        yield Rule(record=record, expr=expression, labels=shared)
+    every = Selector(name=f"{OBJECTIVE_TOTAL}:increase{TICK}")
+    budgets, totals = (
+        one.and_labels({OBJECTIVE: tuple(objectives)}) for one in (Selector(name=OBJECTIVE_ERROR_BUDGET), every)
+    )
+    of_each = f"group by ({SERVICE}, {OBJECTIVE})"
+    for name, (counted, _), there in (
+        (OBJECTIVE_TOTAL, total, budgets),
+        (OBJECTIVE_BAD, bad, f"sum_over_time({totals}[{TICK}])"),
+    ):
+        events = Selector(name=counted).and_labels(shared)
+        joined = f"sum_over_time({events}[{TICK}]) * on ({SERVICE}) group_right () {of_each} ({there})"
+        yield Rule(record=f"{name}:increase{TICK}", expr=joined)
+
+
+def _of_slices(slices: SliceSli, total: Selector, bad: Selector) -> tuple[str, str]:
+    """Return the slices that ended within the last tick, which are one or none, and the bad ones of them."""
     length, tick = (milliseconds(each) // 1000 for each in (slices.length, TICK))
     ended = f"(time() % {length} < bool {tick})"
     every, spoilt = (f"sum_over_time({series}[{slices.length}])" for series in (total, bad))
-    return EventExpressions(
-        total=f"{ended} * ({every} >= bool 0)",
-        bad=f"{ended} * ({spoilt} / ({every} > 0) > bool {1 - slices.target:.10g})",
-        present=f"0 * {every}",
-    )
+    is_bad = f"{ended} * ({spoilt} / ({every} > 0) > bool {1 - slices.target:.10g})"
+    return f"{ended} * ({every} >= bool 0)", f"{is_bad}\nor 0 * {every}"
 
 
-def event_expressions(sli: Sli, by: tuple[str, ...], matchers: Mapping[str, str]) -> EventExpressions:
-    """Return the expressions of an indicator, summed by labels; `matchers` are added to each selector."""
+def _all_events(sli: Sli, by: tuple[str, ...], matchers: LabelValues) -> str:
+    """Return all events of the last tick, summed by labels."""
+    counted = sli_selector(sli).and_labels(matchers)
+    match sli.counted():
+        case RatioSli():
+            return _counted(counted, by)
+        case LatencySli() as one if one.native:
+            return _of_native(counted, by)
+        case LatencySli() as one:
+            # Of a histogram without the bucket nothing is known: none of its events are counted.
+            highest = counted.and_label(BUCKET_LIMIT, HIGHEST_BUCKET)
+            good = counted.and_label(BUCKET_LIMIT, bucket(one.seconds), pattern=True)
+            there = f"group by ({', '.join(by)}) (last_over_time({good}[{REMEMBERED}]))"
+            return f"({_counted(highest, by)}) and {there}"
+        case GaugeSli():
+            return f"count by ({', '.join(by)}) ({counted})"
+        case _:
+            assert_never(one)
+
+
+def _bad_events(sli: Sli, by: tuple[str, ...], matchers: LabelValues, counted: _Counted) -> str:
+    """Return the bad events of the last tick, summed by labels: 0 where there are events and none are bad."""
     one = sli.counted()
     match one:
         case RatioSli():
-            total = read_selector(one.total).and_labels(matchers)
-            part = read_selector(one.part).and_labels(matchers)
-            return _of_counters(total, part, by, is_good=one.good is not None)
+            part = _counted(read_selector(one.part).and_labels(matchers), by)
+            return counted.or_none(part) if one.good is None else counted.but(counted.or_none(part))
         case LatencySli() if one.native:
-            return _of_native(read_selector(one.histogram).and_labels(matchers), one.seconds, by)
+            good = _native_up_to(read_selector(one.histogram).and_labels(matchers), one.seconds, by)
+            return counted.or_none(counted.but(good))
         case LatencySli():
             buckets = read_selector(one.histogram).and_labels(matchers)
-            return _of_buckets(
-                buckets.and_label(BUCKET_LIMIT, HIGHEST_BUCKET),
-                buckets.and_label(BUCKET_LIMIT, bucket(one.seconds), pattern=True),
-                by,
-            )
+            good = _counted(buckets.and_label(BUCKET_LIMIT, bucket(one.seconds), pattern=True), by)
+            return counted.or_none(counted.but(good))
         case GaugeSli():
-            labels = ", ".join(by)
             gauge = read_selector(one.gauge).and_labels(matchers)
             limit = f"> bool {one.above:.10g}" if one.above is not None else f"< bool {one.below:.10g}"
-            return EventExpressions(
-                total=f"count by ({labels}) ({gauge})",
-                bad=f"sum by ({labels}) ({gauge} {limit})",
-                present=f"0 * count by ({labels}) ({gauge})",
-            )
+            return f"sum by ({', '.join(by)}) ({gauge} {limit})"
         case _:
             assert_never(one)
 
@@ -157,38 +214,22 @@ def _now_and_before(selector: Selector) -> tuple[str, str]:
     return f"last_over_time({selector}[{REMEMBERED}])", f"last_over_time({selector}[{REMEMBERED}] offset {TICK})"
 
 
-def _of_counters(total: Selector, part: Selector, by: tuple[str, ...], *, is_good: bool) -> EventExpressions:
-    present = _present(total, by)
-    every, counted = _counted(total, by), _counted(part, by)
-    return EventExpressions(
-        total=every, bad=f"clamp_min({every} - ({counted} or {present}), 0)" if is_good else counted, present=present
-    )
+def _of_native(histogram: Selector, by: tuple[str, ...]) -> str:
+    """Return the events of a native histogram. A reset is one of the count."""
+    count, counted = (f"histogram_count({each})" for each in _now_and_before(histogram))
+    return f"sum by ({', '.join(by)}) (({count} - {counted} >= 0) or ({count} < {counted}))"
 
 
-def _of_buckets(highest: Selector, good: Selector, by: tuple[str, ...]) -> EventExpressions:
-    """Return the events of a histogram. Of one without the bucket nothing is known: none of its events are counted."""
-    present = _present(good, by)
-    every, counted = _counted(highest, by), _counted(good, by)
-    return EventExpressions(total=f"({every}) and {present}", bad=f"clamp_min({every} - {counted}, 0)", present=present)
+def _native_up_to(histogram: Selector, seconds: float, by: tuple[str, ...]) -> str:
+    """Return the events of a native histogram up to a limit: what is interpolated telescopes as the count itself does.
 
-
-def _of_native(histogram: Selector, seconds: float, by: tuple[str, ...]) -> EventExpressions:
-    """Return the events of a native histogram: what is counted up to the limit telescopes as the count itself does.
-
-    A reset is one of the count: the interpolated number may fall where buckets are merged, and is never below 0 then.
+    The interpolated number may fall where buckets are merged, and is never below 0 then.
     """
-    labels = ", ".join(by)
     now, before = _now_and_before(histogram)
     count, counted = f"histogram_count({now})", f"histogram_count({before})"
     fast, were_fast = (_up_to(seconds, each) for each in (now, before))
-    total = f"sum by ({labels}) (({count} - {counted} >= 0) or ({count} < {counted}))"
     since, afresh = f"clamp_min({fast} - {were_fast}, 0) and {count} >= {counted}", f"{fast} and {count} < {counted}"
-    good = f"sum by ({labels}) ({since} or {afresh})"
-    return EventExpressions(
-        total=total,
-        bad=f"clamp_min({total} - {good}, 0)",
-        present=f"0 * sum by ({labels}) ({count})",
-    )
+    return f"sum by ({', '.join(by)}) ({since} or {afresh})"
 
 
 def _up_to(seconds: float, histogram: str) -> str:
@@ -199,7 +240,3 @@ def _up_to(seconds: float, histogram: str) -> str:
 
 def _counted(selector: Selector, by: tuple[str, ...]) -> str:
     return f"sum by ({', '.join(by)}) ({tick_increase(selector)})"
-
-
-def _present(selector: Selector, by: tuple[str, ...]) -> str:
-    return f"0 * group by ({', '.join(by)}) (last_over_time({selector}[{REMEMBERED}]))"

@@ -14,19 +14,16 @@ from itertools import pairwise
 from alerting.rules.burn_rates import LAST_STAGE, STAGE, TICK, TICKS_OF_A_STAGE, WindowPair
 from alerting.rules.model import Rule
 from alerting.rules.objectives import MONTH_PERIOD, BurnWindows
+from alerting.rules.promql.selector import Selector
 from alerting.rules.series import (
     OBJECTIVE,
     OBJECTIVE_BAD,
     OBJECTIVE_BURN_RATE,
     OBJECTIVE_BURNING,
     OBJECTIVE_CORRECTED,
-    OBJECTIVE_COVERAGE,
     OBJECTIVE_ERROR_BUDGET,
-    OBJECTIVE_EXHAUSTED_IN,
-    OBJECTIVE_MONTH_SECONDS,
     OBJECTIVE_NO_SERIES,
     OBJECTIVE_NO_TRAFFIC,
-    OBJECTIVE_REMAINING,
     OBJECTIVE_TOTAL,
     PAIR,
     RUNBOOK,
@@ -98,8 +95,7 @@ class WindowSets:
         labels = [self.label(windows) for windows in some]
         if len(labels) == 1:
             return f'{OBJECTIVE_ERROR_BUDGET}{{{WINDOWS}="{labels[0]}"}}'
-        pattern = "|".join(label.replace(".", "\\\\.") for label in labels)
-        return f'{OBJECTIVE_ERROR_BUDGET}{{{WINDOWS}=~"{pattern}"}}'
+        return str(Selector(name=OBJECTIVE_ERROR_BUDGET).and_labels({WINDOWS: tuple(labels)}))
 
     def time_zones(self) -> tuple[str, ...]:
         """Return the time zones of the objectives whose period is a calendar month."""
@@ -113,8 +109,8 @@ class WindowSets:
         """
         periods = self.periods()
         if len(periods) == 1:
-            return expression(_in_names(periods[0]))
-        return "\nor ".join(self.of_period(period, expression(_in_names(period))) for period in periods)
+            return expression(in_names(periods[0]))
+        return "\nor ".join(self.of_period(period, expression(in_names(period))) for period in periods)
 
     def of_period(self, period: str, expression: str) -> str:
         """Return an expression, limited to the objectives that have a period."""
@@ -134,16 +130,17 @@ class WindowSets:
         """Return the periods of all objectives."""
         return tuple(dict.fromkeys(windows.period for windows in self.sets))
 
-    def latest(self, name: Callable[[str], str], window: str) -> str:
-        """Return the latest value of a series of a window, which may be recorded every five minutes only."""
-        return name(window) if window in self.of_ticks() else f"last_over_time({name(window)}[{KEPT}])"
+    def at_a_stage(self, name: Callable[[str], str], window: str) -> str:
+        """Return a series of a window where stages are summed. That of a tick may be of the tick before."""
+        return name(window) if window in self.of_stages() else f"last_over_time({name(window)}[{KEPT}])"
 
 
 def _windows(pairs: Iterable[WindowPair]) -> tuple[str, ...]:
     return tuple(sorted({window for pair in pairs for window in (pair.long, pair.short)}, key=milliseconds))
 
 
-def _in_names(period: str) -> str:
+def in_names(period: str) -> str:
+    """Return what a period is in the names of series."""
     return MONTH_IN_NAMES if period == MONTH_PERIOD else period
 
 
@@ -153,74 +150,24 @@ def rule(record: str, expression: str, labels: Mapping[str, str] | None = None) 
 
 
 def tick_rules(every: WindowSets, labels: Sequence[str]) -> Iterator[Rule]:
-    """Yield what is recorded every tick: the windows of a page, what is left of the budget, and the pairs that burn."""
+    """Yield what is computed every tick: the windows of a page, and its pairs that burn."""
     ticks = f"increase{TICK}"
     for window in every.of_ticks():
         yield rule(bad_events(f"increase{window}"), f"sum_over_time({bad_events(ticks)}[{window}])")
         yield rule(all_events(f"increase{window}"), f"sum_over_time({all_events(ticks)}[{window}])")
         yield _ratio_rule(window)
-        yield _burn_rule(every, window)
-    for window in every.of_stages():
-        yield _burn_rule(every, window)
+        yield _burn_rule(window)
     if every.time_zones():
         yield from month_tick_rules()
-    yield from _budget_rules(every)
     yield rule(OBJECTIVE_NO_TRAFFIC, f"{all_events(f'increase{every.sets[0].page[0].long}')} == bool 0")
-    for name, compared in _compared(every).items():
-        yield _pair_rule(every, name, compared, labels)
-    yield _exhausted_rule(every)
-
-
-def _budget_rules(every: WindowSets) -> Iterator[Rule]:
-    """Yield how much of a period is known, and what is left of its budget."""
-    yield rule(
-        OBJECTIVE_COVERAGE,
-        every.each_period(lambda period: f"last_over_time({all_events(f'covered{period}')}[{KEPT}])"),
-    )
-    # Time of which nothing is known counts as free of bad events, at the mean traffic of the rest: by the ratio alone,
-    # ten minutes of failures on a service's first day would be a month's.
-    yield rule(
-        OBJECTIVE_REMAINING,
-        every.each_period(
-            lambda period: (
-                f"1 - last_over_time({_bad_increase(period)}[{KEPT}])\n"
-                f"/ (last_over_time({all_events(f'increase{period}')}[{KEPT}])"
-                f" / last_over_time({OBJECTIVE_COVERAGE}[{KEPT}]) > 0)\n"
-                f"/ {ON_OBJECTIVE} group_left () {OBJECTIVE_ERROR_BUDGET}"
-            )
-        ),
-    )
-
-
-def _exhausted_rule(every: WindowSets) -> Rule:
-    """Return the recording of the seconds until nothing is left, by the first pair of a ticket."""
-    parts: dict[tuple[str, str, str], list[BurnWindows]] = {}
-    for windows in every.sets:
-        first = windows.ticket[0]
-        parts.setdefault((windows.period, first.long, first.short), []).append(windows)
-    return rule(OBJECTIVE_EXHAUSTED_IN, "\nor ".join(_exhausted(every, some) for some in parts.values()))
-
-
-def _exhausted(every: WindowSets, some: Sequence[BurnWindows]) -> str:
-    first = some[0].ticket[0]
-    long, short = burn(first.long), burn(first.short)
-    left = f"{OBJECTIVE_REMAINING} > 0"
-    if len(some) < len(every.sets):
-        left = f"{left} and {ON_OBJECTIVE} {every.budgets(some)}"
-    # What burns slower than it comes back is never gone, and few bad events foretell nothing.
-    if some[0].period == MONTH_PERIOD:
-        seconds = f"{ON_OBJECTIVE} group_left () {OBJECTIVE_MONTH_SECONDS}"
-    else:
-        seconds = str(milliseconds(some[0].period) // 1000)
-    return (
-        f"({left}) * {seconds}\n"
-        f"/ ({long} > 1 and {short} > 1\n"
-        f"  and {every.latest(_bad_increase, first.long)} >= {LEAST_BAD_EVENTS})"
-    )
+    for (urgency, pair), each in compared(every).items():
+        if urgency == PAGE:
+            parts = [_page(every, one, some, labels) for one, some in each.items()]
+            yield rule(OBJECTIVE_BURNING, "\nor ".join(parts), {PAIR: pair, URGENCY: PAGE})
 
 
 def stage_rules(every: WindowSets, corrections: Sequence[Correction] = ()) -> Iterator[Rule]:
-    """Yield what is recorded every five minutes: the windows of a ticket, the period, and how much of it is known."""
+    """Yield what is summed every five minutes: the windows of a ticket, the period, and how much of it is known."""
     ticks, stage = f"increase{TICK}", f"stage{STAGE}"
     yield rule(bad_events(stage), f"sum_over_time({bad_events(ticks)}{LAST_STAGE})")
     yield rule(all_events(stage), f"sum_over_time({all_events(ticks)}{LAST_STAGE})")
@@ -234,11 +181,12 @@ def stage_rules(every: WindowSets, corrections: Sequence[Correction] = ()) -> It
         yield from _period_rules(period, [one for one in corrections if one.period == period])
     for window in every.of_stages():
         yield _ratio_rule(window)
+        yield _burn_rule(window)
     if every.time_zones():
         yield from month_stage_rules([one for one in corrections if one.period == MONTH_PERIOD])
     if corrections:
         periods = dict.fromkeys(one.period for one in corrections)
-        shares = (every.of_period(each, all_events(f"corrected_share{_in_names(each)}")) for each in periods)
+        shares = (every.of_period(each, all_events(f"corrected_share{in_names(each)}")) for each in periods)
         yield rule(OBJECTIVE_CORRECTED, "\nor ".join(shares))
 
 
@@ -271,8 +219,9 @@ def _period_rules(period: str, corrections: Sequence[Correction]) -> Iterator[Ru
 def no_series_rule(every: WindowSets) -> Rule:
     """Return the recording of objectives that have a budget and no series to count."""
     counted = all_events(f"increase{every.sets[0].page[0].short}")
-    there = f"sum without ({RUNBOOK}, {SLI}, {TIER}, {TIME_ZONE}, {WINDOWS}) ({OBJECTIVE_ERROR_BUDGET} > bool 0)"
-    return rule(OBJECTIVE_NO_SERIES, f"{there}\nunless {ON_OBJECTIVE} {counted}")
+    missing = f"({OBJECTIVE_ERROR_BUDGET} unless {ON_OBJECTIVE} {counted})"
+    about_budgets = f"{RUNBOOK}, {SLI}, {TIER}, {TIME_ZONE}, {WINDOWS}"
+    return rule(OBJECTIVE_NO_SERIES, f"sum without ({about_budgets}) ({missing} > bool 0)")
 
 
 def error_rules(every: WindowSets) -> Iterator[Rule]:
@@ -294,7 +243,8 @@ def owned(expression: str, labels: Iterable[str], budget: str = OBJECTIVE_ERROR_
     return f"({expression})\n* {ON_OBJECTIVE} group_left ({carried}) ({budget} > bool 0)"
 
 
-def _bad_increase(window: str) -> str:
+def bad_increase(window: str) -> str:
+    """Return the series of the bad events in a window or a period."""
     return bad_events(f"increase{window}")
 
 
@@ -303,53 +253,45 @@ def _ratio_rule(window: str) -> Rule:
     return rule(ratio(window), f"{bad_events(increase)} / ({all_events(increase)} > 0)")
 
 
-def _burn_rule(every: WindowSets, window: str) -> Rule:
-    share = every.latest(ratio, window)
-    return rule(burn(window), f"{share} / {ON_OBJECTIVE} group_left () {OBJECTIVE_ERROR_BUDGET}")
+def _burn_rule(window: str) -> Rule:
+    return rule(burn(window), f"{ratio(window)} / {ON_OBJECTIVE} group_left () {OBJECTIVE_ERROR_BUDGET}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Comparison:
+class Comparison:
     """Two windows that are compared with a factor. The short one counts as over it for `hold` longer."""
 
     pair: WindowPair
     hold: str | None
 
 
-def _compared(every: WindowSets) -> Mapping[tuple[str, str], Mapping[_Comparison, Sequence[BurnWindows]]]:
+def compared(every: WindowSets) -> Mapping[tuple[str, str], Mapping[Comparison, Sequence[BurnWindows]]]:
     """Return the comparisons by urgency and pair of windows, each with the windows of the objectives that have it."""
-    found: dict[tuple[str, str], dict[_Comparison, list[BurnWindows]]] = {}
+    found: dict[tuple[str, str], dict[Comparison, list[BurnWindows]]] = {}
     for windows in every.sets:
         # Errors that come and go are one incident: the first pair's short window counts as over its factor until the
         # second's is clean.
         holds = {first: _longer(second.short, first.short) for first, second in pairwise(windows.page)}
         for urgency, pairs in ((PAGE, windows.page), (TICKET, windows.ticket)):
             for pair in pairs:
-                comparison = _Comparison(pair=pair, hold=holds.get(pair) if urgency == PAGE else None)
+                comparison = Comparison(pair=pair, hold=holds.get(pair) if urgency == PAGE else None)
                 same = found.setdefault((urgency, f"{pair.long}/{pair.short}"), {})
                 same.setdefault(comparison, []).append(windows)
     return found
 
 
-def _pair_rule(
-    every: WindowSets,
-    name: tuple[str, str],
-    compared: Mapping[_Comparison, Sequence[BurnWindows]],
-    labels: Sequence[str],
-) -> Rule:
-    urgency, pair = name
-    parts = [owned(_burning(every, one), labels, every.budgets(some)) for one, some in compared.items()]
-    return rule(OBJECTIVE_BURNING, "\nor ".join(parts), {PAIR: pair, URGENCY: urgency})
+def _page(every: WindowSets, one: Comparison, some: Collection[BurnWindows], labels: Iterable[str]) -> str:
+    """Return the share of bad events of the objectives that burn: what is over a factor, of the budget.
 
-
-def _burning(every: WindowSets, one: _Comparison) -> str:
+    It is computed from the burn rate, so that nothing is joined while nothing burns.
+    """
     pair, factor = one.pair, f"{one.pair.factor:.10g}"
     short = burn(pair.short) if one.hold is None else f"max_over_time({burn(pair.short)}[{one.hold}])"
     return (
-        f"{every.latest(ratio, pair.long)}\n"
-        f"and {burn(pair.long)} > {factor}\n"
+        f"({burn(pair.long)} > {factor}\n"
         f"and {short} > {factor}\n"
-        f"and {every.latest(_bad_increase, pair.long)} >= {LEAST_BAD_EVENTS}"
+        f"and {bad_increase(pair.long)} >= {LEAST_BAD_EVENTS})\n"
+        f"* {ON_OBJECTIVE} group_left ({', '.join((TEAM, *labels))}) {every.budgets(some)}"
     )
 
 

@@ -50,9 +50,15 @@ from alerting.rules.sources.objective_alerts import (
     series_alert,
     with_objectives_page,
 )
+from alerting.rules.sources.objective_budgets import budget_rules, told_rules, told_tick_rules
 from alerting.rules.sources.objective_composites import composite_rules
 from alerting.rules.sources.objective_corrections import Correction, corrections_of
-from alerting.rules.sources.objective_events import counts_failed_requests, event_rules, service_matchers
+from alerting.rules.sources.objective_events import (
+    counts_failed_requests,
+    event_rules,
+    service_matchers,
+    shared_event_rules,
+)
 from alerting.rules.sources.objective_months import calendar_rules
 from alerting.rules.sources.objective_windows import (
     ERRORS,
@@ -132,6 +138,11 @@ class _Written:
     def windows(self) -> BurnWindows:
         return burn_windows(self.tier, self.objective)
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of its events."""
+        return {SERVICE: self.objective.service, OBJECTIVE: self.name}
+
 
 def _shared_groups(
     file: TiersFile,
@@ -145,14 +156,14 @@ def _shared_groups(
     path: FieldPath = ("tiers", STANDARD)
     alerts = (
         *burn_alerts(_period_in_texts(every)),
-        *budget_alerts(every, labels),
-        running_out_alert(every, labels),
+        *budget_alerts(),
+        running_out_alert(every),
         series_alert(),
     )
     ticks = [
-        *_own_budgets(file, own, every),
         *_own_events(file, own),
         *tick_rules(every, labels),
+        *told_tick_rules(),
         *error_rules(every),
         no_series_rule(every),
         *(with_objectives_page(alert) if has_pages else alert for alert in alerts),
@@ -160,7 +171,8 @@ def _shared_groups(
     if zones := every.time_zones():
         yield _group("orion.slo.calendar", path, TICK, [(one, path) for one in calendar_rules(zones)])
     # No alert is here: Alertmanager's start counts on alerts that are sent again with every evaluation.
-    stages = list(stage_rules(every, corrections))
+    stages = [*stage_rules(every, corrections), *budget_rules(every), *told_rules(every, labels)]
+    yield _group("orion.slo.objectives", path, TICK, [(one, path) for one in _own_budgets(file, own, every)])
     yield _group("orion.slo.alerts", path, TICK, [(one, path) for one in ticks])
     yield _group("orion.slo.budget", path, STAGE, [(one, path) for one in stages])
 
@@ -218,29 +230,56 @@ def _period_in_texts(every: WindowSets) -> str:
 
 
 def _event_groups(written: list[_Written], every: WindowSets, scraped: ScrapedSeriesFile) -> Iterator[SourceGroup]:
+    path: FieldPath = ("objectives",)
     for start in range(0, len(written), OBJECTIVES_OF_A_GROUP):
         some = written[start : start + OBJECTIVES_OF_A_GROUP]
-        rules = [(one, ("objectives", each.name)) for each in some for one in _written_rules(each, every, scraped)]
-        yield _group(f"orion.slo.events.{some[0].name}", ("objectives",), TICK, rules)
+        rules = [(_budget_rule(each, every), (*path, each.name)) for each in some]
+        alike: dict[Sli | str, list[_Written]] = {}
+        for each in some:
+            alike.setdefault(_counted_alike(each, scraped), []).append(each)
+        for same in alike.values():
+            events = _shared_events(same) if len(same) > 1 else _written_events(same[0], scraped)
+            rules += [(one, (*path, same[0].name)) for one in events]
+        yield _group(f"orion.slo.events.{some[0].name}", path, TICK, rules)
 
 
-def _written_rules(each: _Written, every: WindowSets, scraped: ScrapedSeriesFile) -> Iterator[Rule]:
+def _counted_alike(each: _Written, scraped: ScrapedSeriesFile) -> Sli | str:
+    """Return what is equal for objectives that differ in their service only, else the name of the objective."""
+    sli = each.objective.sli
+    if sli is None or sli.slices is not None or each.objective.group_by:
+        return each.name
+    return sli if service_matchers(sli, each.objective.service, scraped) else each.name
+
+
+def _shared_events(same: Sequence[_Written]) -> Iterator[Rule]:
+    """Yield the events of objectives with one indicator: counted once for all their services, then for each of them."""
+    sli = same[0].objective.sli
+    if sli is None:  # it would not be alike
+        return
+    services = {each.objective.service: None for each in same}
+    yield from shared_event_rules(sli, list(services), [each.name for each in same])
+
+
+def _budget_rule(each: _Written, every: WindowSets) -> Rule:
     objective = each.objective
-    labels = {SERVICE: objective.service, OBJECTIVE: each.name}
     tier = {} if objective.tier == STANDARD else {TIER: objective.tier}
     windows = _window_labels(every, each.windows)
-    budget = f"vector({1 - objective.objective:.10g})"
     page = {} if objective.runbook is None else {RUNBOOK: objective.runbook}
     sli = _sli_labels(of_errors=counts_failed_requests(objective.sli, objective.service))
-    given = {**labels, TEAM: each.team, **tier, **windows, **page, **sli, **objective.labels}
-    yield rule(OBJECTIVE_ERROR_BUDGET, budget, given)
+    labels = {**each.labels, TEAM: each.team, **tier, **windows, **page, **sli, **objective.labels}
+    return rule(OBJECTIVE_ERROR_BUDGET, f"vector({1 - objective.objective:.10g})", labels)
+
+
+def _written_events(each: _Written, scraped: ScrapedSeriesFile) -> Iterator[Rule]:
+    objective = each.objective
     if objective.composite is not None:
-        yield from composite_rules(objective.composite, labels)
+        yield from composite_rules(objective.composite, each.labels)
     if objective.sli is None:
         return
     of_service = service_matchers(objective.sli, objective.service, scraped)
-    for record, expression in event_rules(objective.sli, (SERVICE, *objective.group_by), of_service, labels):
-        yield rule(record, expression, labels)
+    counted = event_rules(objective.sli, (SERVICE, *objective.group_by), of_service, each.labels)
+    for record, expression in counted:
+        yield rule(record, expression, each.labels)
 
 
 def _group(name: str, path: FieldPath, interval: str, rules: Sequence[tuple[Rule, FieldPath]]) -> SourceGroup:
