@@ -39,12 +39,16 @@ HEAVY = 10
 ZERO, ALL = Fraction(0), Fraction(1)
 OUTAGE = [ZERO] * STARTS + [ALL] * (SHORT - STARTS)
 MIXED = [Fraction(tick % 7, 10) for tick in range(SHORT)]
-BURNING = "orion:objective:burning"
+BURNING = {"page": "orion:objective:burning", "ticket": "orion:objective_stage:burning"}
+"""What is recorded of a pair that burns; of a ticket, where stages are summed."""
 
 
 @dataclass(slots=True)
 class Scenario:
-    """One test of promtool: rules are evaluated each `evaluation`, and series have a sample each 30 seconds."""
+    """One test of promtool: rules are evaluated each `evaluation`, and series have a sample each 30 seconds.
+
+    One that is not evaluated each 30 seconds gives the events of each tick.
+    """
 
     name: str
     evaluation: str = "30s"
@@ -232,7 +236,7 @@ def _of_pair(members: Sequence[tuple[Instance, WindowPair]], of_ticks: frozenset
     scenario = Scenario(f"{urgency} {first.long}/{first.short} at {first.factor:.4g}", at(step))
     for one, pair in members:
         at_once, late, tick = _crossing(one, pair, step, of_ticks)
-        burns = f'{BURNING}{{{one.selector}, urgency="{urgency}", pair="{pair.long}/{pair.short}"}}'
+        burns = f'{BURNING[urgency]}{{{one.selector}, urgency="{urgency}", pair="{pair.long}/{pair.short}"}}'
         scenario.series += own_budget(one)
         for variant, made in (("at once", at_once), ("a step later", late)):
             stages = None if of_ticks is None else step

@@ -13,7 +13,7 @@ from alerting.catalog import Catalog
 from tests.alerting_data import ROOT, copied_root, write_rules
 from tests.alerting_data import settings as stack_settings
 from tests.objective_events import instances
-from tests.objective_promtool import OBJECTIVES, SCRAPED, evaluation_order, promtool
+from tests.objective_promtool import OBJECTIVES, SCRAPED, evaluation_order, promtool, without_counts
 from tests.objective_scenarios import scenarios
 
 EVERY_KIND = """\
@@ -73,12 +73,15 @@ def refusals(catalog: Catalog, folder: Path) -> list[str]:
     for scenario in scenarios(instances(catalog)):
         by_evaluation.setdefault(scenario.evaluation, []).append(scenario.test())
     assert by_evaluation
+    files = sorted(folder.glob("slo*.yaml"))
+    without = [without_counts(path) for path in files]
     done: list[CompletedProcess[str]] = []
     for evaluation, tests in by_evaluation.items():
+        counts = evaluation == "30s"
         file = {
-            "rule_files": [str(path) for path in sorted(folder.glob("slo*.yaml"))],
+            "rule_files": [str(path) for path in (files if counts else without)],
             "evaluation_interval": evaluation,
-            "group_eval_order": evaluation_order(folder),
+            "group_eval_order": evaluation_order(folder, ticks_first=not counts),
             "tests": tests,
         }
         path = folder / f"objectives_{evaluation}_test.json"

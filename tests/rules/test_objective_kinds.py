@@ -44,13 +44,13 @@ objectives:
     objective: 0.95
     runbook: CriticalLatency
     sli: {threshold: {gauge: db_pool_connections_used, above: 90}}
-  served-orders: &served
+  served-orders:
     description: Requests that are not answered with a server error.
     service: orders
     objective: 0.99
-    sli: {ratio: {total: http_requests_total, good: 'http_requests_total{code!~"5.."}'}}
-  served-orders-well: {<<: *served, objective: 0.999}
-  served-positions: {<<: *served, service: positions}
+    sli: &served {ratio: {total: http_requests_total, good: 'http_requests_total{code!~"5.."}'}}
+  served-orders-well: {description: As good as it may be., service: orders, objective: 0.999, sli: *served}
+  served-positions: {description: Of another service., service: positions, objective: 0.99, sli: *served}
 """
 SCRAPED = """
   http_request_seconds:

@@ -138,6 +138,26 @@ def test_the_labels_of_generated_series_are_inferred(catalog: Catalog) -> None:
     assert series["orion:series:part_missing"] >= {"exporter", "series", "part"}
 
 
+@pytest.mark.parametrize(
+    ("before", "carried"),
+    [
+        ("orion:test:own", {"service", "team"}),
+        ("sum without (team) (orion:test:own)", {"service"}),
+        ("sum by (pod) (orion:test:own)", set[str]()),
+    ],
+)
+def test_what_reads_itself_carries_the_labels_that_it_never_loses(
+    catalog: Catalog, before: str, carried: set[str]
+) -> None:
+    recording = Rule(record="orion:test:own", expr=f"orion:service:owner or 0 * last_over_time({before}[10m:])")
+    group = SourceGroup(name="orion.test", path=("services",), rules=(SourceRule(rule=recording, path=("services",)),))
+    source = RuleSource(domain=DOMAIN, document=catalog.documents[SERVICES], groups=(group,), generated=True)
+
+    series = compile_rules((*catalog.rules.sources, source), catalog.series).series
+
+    assert series["orion:test:own"] == carried
+
+
 def test_no_expression_is_parsed_more_often_than_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: Counter[str] = Counter()
     parse = promql_parser.parse
