@@ -34,7 +34,7 @@ NAMESPACE = "monitoring"
 PEER_NAMESPACE = "peer"
 READY_SECONDS = 120.0
 OPERATOR_SECONDS = 120.0
-POLL_SECONDS = 0.5
+POLL_SECONDS = 2.0
 GENERATED_CONFIGURATION = f"alertmanager-{ALERTMANAGER}-generated"
 PROGRAM = """from pathlib import Path
 from tests.bench.kubernetes_program import deploy
