@@ -48,7 +48,7 @@ STEPS = (
     *STATIC_CHECKS,
     # A part of the files for each worker, so that none makes what another has made for all tests of a file.
     Step(name="unit tests", command=(PYTHON, "-m", "pytest", "tests/unit", "-n", "3", "--dist", "worksteal")),
-    Step(name="simulation", command=(PYTHON, "-m", "pytest", "tests/simulation", "-n", "2")),
+    Step(name="simulation", command=(PYTHON, "-m", "tests.simulation_check")),
     Step(name="rules and routing", command=(PYTHON, "-m", "pytest", "tests/rules", "-n", "3")),
     Step(
         name="infrastructure",

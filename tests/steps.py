@@ -118,6 +118,6 @@ def _finish(running: _Running, console: Console, failed: list[str]) -> None:
 
 
 def _worth_saying(log: Path) -> list[str]:
-    """Return what a step that passed has left out, and which chart it took: it depends on the machine."""
+    """Return what a step that passed has left out, and which chart it took: it depends on the machine and its cache."""
     lines = log.read_text(errors="replace").splitlines()
-    return [line for line in lines if line.startswith(("SKIPPED", "chart:"))]
+    return [line for line in lines if line.startswith(("SKIPPED", "unchanged:", "chart:"))]

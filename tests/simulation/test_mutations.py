@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from tests.alerting_data import ROOT
 from tests.simulation.mutation import Mutation, applied
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.plan import plan_of
 from tests.simulation.run import run_plan, shrink
+from tests.steps import ROOT
 
 RELIABILITY = ROOT / "docs" / "reliability.md"
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tests.alerting_data import ROOT
 from tests.simulation.run import run_seeds, shrink
+from tests.steps import ROOT
 
 SEEDS = 10_000
 CHUNK = 500
