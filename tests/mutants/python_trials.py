@@ -19,9 +19,21 @@ from tests.mutants.pytest_trials import first_failure
 from tests.mutants.python_mutations import PythonMutant
 from tests.mutants.rule_trials import HOLDS, Answers
 
-UNIT = "tests/unit/test_alerting_objectives.py"
+TESTS = (
+    "tests/unit/test_alerting_objective_rules.py",
+    "tests/unit/test_alerting_objectives.py",
+    "tests/unit/test_alerting_rule_set.py::test_the_least_objective_is_the_least_that_the_fastest_burn_can_reach",
+    "tests/rules/test_composites.py",
+    "tests/rules/test_objective_kinds.py",
+    "tests/rules/test_objective_months.py",
+)
+"""Those that take seconds. What they let pass is held to promtool's tests, then to those that count events of days."""
 PROMTOOL = "tests/rules/test_rules.py::test_alerts_fire_at_their_boundary_and_resolve"
-COUNTING = "tests/rules/test_objectives.py"
+COUNTING = (
+    "tests/rules/test_objectives.py",
+    "tests/rules/test_corrections.py",
+    "tests/rules/test_generated_objective_tests.py",
+)
 READ = ("alerting/rules", "rules", "catalog", "tests/fixture/rules", "tests/fixture/catalog")
 """The folders that the answers depend on, beside the tests themselves."""
 
@@ -52,11 +64,11 @@ class PythonTrials:
         self._answers = answers
         files = sorted((ROOT / "rules" / "tests").glob("slo*_test.yaml"), key=lambda path: path.stat().st_size)
         promtool = [f"{PROMTOOL}[{path.name.removesuffix('_test.yaml')}]" for path in files]
-        self._tests = (UNIT, *promtool, COUNTING)
+        self._tests = (*TESTS, *promtool, *COUNTING)
         read = [
             path for folder in READ for path in sorted((ROOT / folder).rglob("*")) if path.suffix in {".py", ".yaml"}
         ]
-        tests = [ROOT / UNIT, ROOT / COUNTING, ROOT / PROMTOOL.partition("::")[0]]
+        tests = [ROOT / test.partition("::")[0] for test in (*TESTS, PROMTOOL, *COUNTING)]
         self._read = hashlib.sha256(b"\0".join(path.read_bytes() for path in (*read, *tests))).hexdigest()
 
     def result(self, mutant: PythonMutant) -> Result:

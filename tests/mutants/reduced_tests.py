@@ -2,7 +2,7 @@
 
 What is kept are the expectations that read the rule, directly or through other rules, every rule that those read, and
 the series that these rules read. So a mutant passes a reduced file exactly if it passes those expectations of the whole
-one. That the reduced file holds without a mutation is tried first (`rule_trials`).
+one. That a reduced file that fails holds without the mutation is tried too (`rule_trials`).
 """
 
 from __future__ import annotations

@@ -77,7 +77,10 @@ class RuleTrials:
         for test in self._tests_of(mutant.domain, mutant.key):
             match self._asked(test, rendered):
                 case "fails":
-                    return Verdict.CAUGHT, f"{test.file.path.name}: {test.content['tests'][0].get('name', '')}"
+                    by = f"{test.file.path.name}: {test.content['tests'][0].get('name', '')}"
+                    if self._asked(test, self._rendered) != HOLDS:
+                        raise TestsDoNotHold(by)
+                    return Verdict.CAUGHT, by
                 case "refuses":
                     return Verdict.REFUSED, "promtool"
                 case _:
@@ -89,9 +92,6 @@ class RuleTrials:
         if (domain, key) not in self._reduced:
             files = [file for file in self._tests if domain in file.domains]
             tests = [test for file in files for test in self._reducer.reduced(file, key)]
-            for test in tests:
-                if self._asked(test, self._rendered) != HOLDS:
-                    raise TestsDoNotHold(f"{test.file.path.name}: {test.content['tests'][0].get('name')}")
             self._reduced[domain, key] = sorted(tests, key=lambda test: (not test.names(key), test.cost))
         return self._reduced[domain, key]
 

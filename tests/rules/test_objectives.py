@@ -55,6 +55,11 @@ objectives:
     objective: 0.95
     sli: {threshold: {gauge: db_pool_connections_used, above: 90}}
     group_by: [pool]
+  pool-in-use:
+    description: The connection pool has connections in use.
+    service: positions
+    objective: 0.95
+    sli: {threshold: {gauge: db_pool_connections_used, below: 5.5}}
 """
 STEADY = 1000
 """Events of a tick."""
@@ -291,9 +296,12 @@ def test_latency_good_events_and_a_gauge_are_counted_by_their_own_objectives(rul
                     (f'{ratio}{{service="positions", objective="pool-not-full", pool="main"}}', 1.0),
                     (f'{ratio}{{service="positions", objective="pool-not-full", pool="side"}}', 0.0),
                 ),
+                expect(
+                    f'{ratio}{{objective="pool-in-use"}}', 20, (LABELLED.format(ratio, "positions", "pool-in-use"), 0.5)
+                ),
                 # All of the events of the one pool are bad: twenty times its budget of 5 %.
                 expect(
-                    'ALERTS{alertstate="firing", alertname="HighErrorBudgetBurn"}',
+                    'ALERTS{alertstate="firing", alertname="HighErrorBudgetBurn", objective!="pool-in-use"}',
                     35,
                     (f'ALERTS{{{labels}, service="positions", objective="pool-not-full", pool="main"}}', 1.0),
                 ),
