@@ -6,6 +6,7 @@ Plain is what teams write: no anchors, aliases or tags, no key twice, nothing ne
 
 from __future__ import annotations
 
+from sys import intern
 from typing import Any
 
 import yaml
@@ -65,7 +66,7 @@ class PlainReader:
         while not isinstance(key := next_event(), yaml.MappingEndEvent):
             if not isinstance(key, yaml.ScalarEvent) or key.anchor is not None or key.tag is not None:
                 raise NotPlain
-            name: str = key.value
+            name = intern(key.value)  # thousands of entries have the same fields
             if name in result or not name.isprintable():
                 raise NotPlain
             here = (*path, name)
