@@ -159,13 +159,22 @@ def notified(notification: Notification, labels: tuple[tuple[str, str], ...]) ->
 
 def _details(notification: Notification, firing: list[Alert], labels: tuple[tuple[str, str], ...]) -> Details:
     alert = firing[0] if firing else None
+    annotations = dict(alert.annotations) if alert else {}
+    if others := _other_services(firing):
+        annotations["summary"] = f"{annotations.get('summary', '')} (and {', '.join(others)})"
     return details_of_alert(
         {**notification.common_labels, **(alert.labels if alert else {})},
-        alert.annotations if alert else {},
+        annotations,
         since=time_of(alert.starts_at, "alerts[0].startsAt").timestamp() if alert else None,
         more=max(len(firing) - 1, 0) + notification.left_out,
         silence=silence_address(notification.external_url, labels),
     )
+
+
+def _other_services(firing: list[Alert]) -> list[str]:
+    """Return the services of a group of several, without that of the alert that is described."""
+    services = [alert.labels.get("service", "") for alert in firing]
+    return sorted({service for service in services[1:] if service} - {services[0]}) if services else []
 
 
 def silence_address(alertmanager: str, labels: tuple[tuple[str, str], ...]) -> str:

@@ -31,6 +31,8 @@ TOPIC_PARTITIONS = 3
 LAG_MESSAGES = 12.0
 LAG_MORE_PER_SECOND = 4.0
 MOST_LAG_MESSAGES = 3_000.0
+SLOW_LAG_PER_SECOND = 10_000.0 / 3600
+"""Messages of a partition: three together pass what KafkaConsumerLag allows within half an hour."""
 LAGS_MESSAGES = {"consumers lag": 8_000.0, "consumers lag far": 60_000.0}
 """Messages a partition while a fault is on: three partitions together pass the limit of 10,000 or 100,000."""
 
@@ -117,6 +119,9 @@ class Kafka(Collector):
             seconds = self._ages.seconds("consumers fall behind", service=deployment.service)
             if seconds is not None:
                 found.append(min(LAG_MESSAGES + LAG_MORE_PER_SECOND * seconds, MOST_LAG_MESSAGES))
+            slow = self._ages.seconds("consumers are too slow", service=deployment.service)
+            if slow is not None:
+                found.append(LAG_MESSAGES + SLOW_LAG_PER_SECOND * slow)
             for partition in range(TOPIC_PARTITIONS):
                 where = [deployment.name, f"{deployment.service}-events", str(partition)]
                 lag.add_metric(where, max(found, default=LAG_MESSAGES))

@@ -42,6 +42,8 @@ POOL_CONNECTIONS = 20.0
 POOL_SHARE = 0.3
 FULL_POOL_SHARE = 0.95
 POOL_FILLS_PER_SECOND = 0.0003
+POOL_LEAKS_PER_SECOND = 0.1 / 3600
+"""Slow enough to take hours, which the detection matrix simulates."""
 MOST_FILLED_POOL_SHARE = 0.8
 
 
@@ -231,7 +233,9 @@ class Services(Collector):
         most = GaugeMetricFamily("db_pool_connections_max", "Connections allowed.", labels=["service", "pool"])
         for service in served:
             seconds = self._ages.seconds("connection pool fills up", service=service) or 0.0
-            share = min(MOST_FILLED_POOL_SHARE, POOL_SHARE + POOL_FILLS_PER_SECOND * seconds)
+            leaks = self._ages.seconds("connections leak", service=service) or 0.0
+            lent = POOL_FILLS_PER_SECOND * seconds + POOL_LEAKS_PER_SECOND * leaks
+            share = min(MOST_FILLED_POOL_SHARE, POOL_SHARE + lent)
             if self._faults.hits("connection pool is full", service=service):
                 share = FULL_POOL_SHARE
             used.add_metric([service, POOL], share * POOL_CONNECTIONS)

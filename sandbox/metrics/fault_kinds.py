@@ -299,6 +299,12 @@ _KINDS = (
         effect="the service lends out more and more of its connections to Aurora, up to 80 %",
     ),
     FaultKind(
+        name="connections leak",
+        alert="ConnectionPoolFillingUp",
+        required=frozenset({"service"}),
+        effect="the service keeps 10 % more of its connections to Aurora each hour, up to 80 %",
+    ),
+    FaultKind(
         name="database's storage fills up",
         alert="AuroraStorageFillingUp",
         required=frozenset({"dbinstance_identifier"}),
@@ -309,6 +315,12 @@ _KINDS = (
         alert="KafkaConsumerLagGrowing",
         required=frozenset({"service"}),
         effect="the service's consumer group has 12 messages more to read each second, up to 9,000",
+    ),
+    FaultKind(
+        name="consumers are too slow",
+        alert="KafkaConsumerLag",
+        required=frozenset({"service"}),
+        effect="the service's consumer group has 30,000 messages more to read each hour",
     ),
     FaultKind(
         name="certificate is not renewed",

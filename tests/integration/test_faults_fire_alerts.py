@@ -75,7 +75,9 @@ SIDE_BY_SIDE: Mapping[str, Mapping[str, str]] = {
     "autoscaler is at its maximum": {"service": "orders"},
     "connection pool fills up": {"service": "gateway"},
     "database's storage fills up": {"dbinstance_identifier": "orion-aurora-0"},
+    "connections leak": {"service": "gateway"},
     "consumers fall behind": {"service": "positions"},
+    "consumers are too slow": {"service": "orders"},
     "certificate is not renewed": {},
     "cluster is under maintenance": {},
 }

@@ -37,7 +37,11 @@ MEANT = (
     ),
     Meant(sources=["CriticalLatency"], targets=["HighP99Latency"], equal=["service"]),
     Meant(sources=["HighErrorRate"], targets=["HighP99Latency", "CriticalLatency"], equal=["service"]),
-    Meant(sources=["HighErrorBudgetBurn"], targets=["SlowErrorBudgetBurn"], equal=["service", "objective"]),
+    Meant(
+        sources=["HighErrorBudgetBurn"],
+        targets=["SlowErrorBudgetBurn", "ErrorBudgetNearlySpent", "ErrorBudgetExhausted"],
+        equal=["service", "objective"],
+    ),
     Meant(
         sources=["HighErrorBudgetBurn", "SlowErrorBudgetBurn"],
         targets=["ErrorBudgetRunningOut"],
@@ -82,13 +86,13 @@ def test_an_alert_silences_its_target_and_no_others(alertmanager: str, meant: Me
 
 
 URGENT_FIRST = ("HighErrorBudgetBurn", "SlowErrorBudgetBurn", "ErrorBudgetRunningOut")
-ALWAYS_TOLD = "ErrorBudgetExhausted"
+TOLD_BESIDE = "ErrorBudgetExhausted"
 
 
 def test_of_each_objective_the_most_urgent_alert_is_told_and_no_other(alertmanager: str) -> None:
     """One objective of a service burns fast, one slowly, one will be spent soon, each of them with all that follows.
 
-    A service's own objective has no label `objective`. What is left of a budget is told all the same.
+    A service's own objective has no label `objective`. That nothing is left of a budget is told unless it burns fast.
     """
     rules = fixture_catalog().rules.alerts
     objectives: list[dict[str, str]] = [{}, {"objective": "quick"}, {"objective": "accepted", "plan": "gold"}]
@@ -98,10 +102,10 @@ def test_of_each_objective_the_most_urgent_alert_is_told_and_no_other(alertmanag
         for most_urgent, objective in enumerate(burning):
             alerts = [
                 {"alertname": name, "severity": rules[name].rule.labels["severity"], "service": service, **objective}
-                for name in (*URGENT_FIRST[most_urgent:], ALWAYS_TOLD)
+                for name in (*URGENT_FIRST[most_urgent:], TOLD_BESIDE)
             ]
             firing += alerts
-            told += (alerts[0], alerts[-1])
+            told += (alerts[0], *([alerts[-1]] if most_urgent else []))
 
     fire(alertmanager, *firing)
 

@@ -276,3 +276,30 @@ def test_an_alert_without_labels_or_annotations_still_renders(sink: Sink, alertm
     assert message["attachments"][0]["actions"][0]["url"] == f"{EXTERNAL_URL}/#/alerts"
     assert published["message"]["route"] == "{}"
     assert group_key("{}", {"alertname": "Bare"}) == '{}:{alertname="Bare"}'
+
+
+def test_a_message_of_a_team_names_every_service_once(sink: Sink, alertmanager: str) -> None:
+    """Five alerts are shown; the services are those of all."""
+    services = ["orders", "orders-archive", "positions", "ledger", "reports", "gateway", "a&b"]
+    fire(
+        alertmanager,
+        *[
+            {
+                "alertname": "VolumeFillingUp",
+                "severity": "warning",
+                "service": service,
+                "team": "named",
+                "resource": resource,
+            }
+            for service in services
+            for resource in ("bytes", "inodes")
+        ],
+        summary="A volume will be full",
+    )
+
+    message = sink.wait("/slack/orion-alerts", lambda value: "VolumeFillingUp" in value["attachments"][0]["title"])
+    lines = message["attachments"][0]["text"].splitlines()
+    (named,) = [line.removeprefix("*Services:* ") for line in lines if line.startswith("*Services:*")]
+
+    assert sorted(named.split(", ")) == sorted([*services[:-1], "a&amp;b"])
+    assert "These are 5 of 14 alerts." in lines

@@ -156,7 +156,7 @@ ONE_PROBLEM = [
         "receiver: slack-warning-database",
         "receiver: slack-warnings",
         "receiver: slack-warnings",
-        'routes.8.receiver: found "slack-warnings"; allowed: default-receiver, watchdog, nobody, ',
+        'routes.10.receiver: found "slack-warnings"; allowed: default-receiver, watchdog, nobody, ',
         id="a route to a receiver that is not there",
     ),
     pytest.param(
@@ -346,7 +346,7 @@ ONE_PROBLEM = [
         "match: {team: [database], severity: [info]}",
         "match: {taem: [database], severity: [info]}",
         "taem",
-        'routes.10.match.taem: found "taem"; allowed: alertname, cluster, ',
+        'routes.12.match.taem: found "taem"; allowed: alertname, cluster, ',
         id="a route by a label that no alert carries",
     ),
     pytest.param(

@@ -63,7 +63,7 @@ def test_the_storys_database_route_behind_its_warning_route_is_refused(tmp_path:
     )
 
     expected = (
-        f"{ROUTING}:{database}: routes.10: the route in line {warning} takes its alerts with "
+        f"{ROUTING}:{database}: routes.12: the route in line {warning} takes its alerts with "
         "severity warning and team database: it comes first. "
         "Move this route before that one, or have that one match less"
     )

@@ -16,6 +16,7 @@ ROUTING = "catalog/routing.yaml"
 WARNING = "  - match: {severity: [warning]}\n    receiver: slack-warning\n"
 DATABASE_WARNING = "    receiver: slack-warning-database\n"
 GROUP_BY = "    group_by: [cluster, service, severity]\n"
+BY_TEAM = "    group_by: [alertname, cluster, team, severity]\n"
 SERVICE = """  more-{number}:
     description: One more.
     team: platform
@@ -46,17 +47,17 @@ def test_a_service_more_is_a_group_more_for_each_alert_of_every_service(tmp_path
 def test_a_coarser_group_by_makes_fewer_groups_and_the_notice_goes(tmp_path: Path) -> None:
     root = changed(tmp_path / "root", ROUTING, WARNING, WARNING + GROUP_BY)
     text = (root / ROUTING).read_text()
-    (root / ROUTING).write_text(text.replace(DATABASE_WARNING, DATABASE_WARNING + GROUP_BY, 1))
+    coarser = text.replace(DATABASE_WARNING, DATABASE_WARNING + GROUP_BY, 1).replace(BY_TEAM, GROUP_BY)
+    (root / ROUTING).write_text(coarser)
     before = list(burst_notices(fixture_catalog(), settings()))
     after = list(burst_notices(load_catalog(root), settings()))
 
     assert load(DATA).groups > BURST >= load(root).groups
     noted = {notice.partition(" ")[0]: notice for notice in before}
     assert f"up to {load(DATA).groups} messages at once" in noted["#orion-alerts"]
-    assert "#orion-database-team" in noted
     assert after == []
     routes = build_platform(load_catalog(root), settings()).alertmanager.configuration["route"]["routes"]
-    assert [route["group_by"] for route in routes if "group_by" in route] == [["cluster", "service", "severity"]] * 2
+    assert [route["group_by"] for route in routes if "group_by" in route] == [["cluster", "service", "severity"]] * 4
 
 
 def test_a_channel_that_could_never_catch_up_is_refused(tmp_path: Path) -> None:
@@ -69,6 +70,13 @@ def test_a_channel_that_could_never_catch_up_is_refused(tmp_path: Path) -> None:
     assert problem.startswith(f"{ROUTING}:")
     assert "#orion-alerts of stack prod may get" in problem
     assert "allowed: 300, which Slack takes in the 300 s of a group_interval" in problem
+
+
+def test_a_channel_takes_the_messages_of_thirty_services(tmp_path: Path) -> None:
+    """What looks ahead is a message of each team, however many services it has."""
+    found = load(with_services(tmp_path / "root", 26))
+
+    assert found.groups <= found.sustainable
 
 
 def test_what_would_page_counts_where_nobody_is_paged() -> None:
