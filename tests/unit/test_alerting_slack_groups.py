@@ -73,7 +73,7 @@ def test_a_channel_that_could_never_catch_up_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_channel_takes_the_messages_of_thirty_services(tmp_path: Path) -> None:
-    """What looks ahead is a message of each team, however many services it has."""
+    """Alerts that look ahead are one message of each team, however many services it has."""
     found = load(with_services(tmp_path / "root", 26))
 
     assert found.groups <= found.sustainable
