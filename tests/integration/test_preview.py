@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,16 +38,22 @@ def stack(name: str) -> Settings:
     return settings_from_file(ROOT, name)
 
 
-def test_the_plan_of_prod_holds_everything_and_makes_nothing(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def prod(tmp_path_factory: pytest.TempPathFactory) -> Generator[PreviewAccount]:
+    """Return an account for the plan of prod, which each test leaves as empty as it was."""
     plan, _ = preview_plan(ROOT, "prod", stack("prod"), load_catalog(ROOT), chart=chart())
-    with Run(tmp_path) as run, PreviewAccount(plan, run, lambda _: None) as account:
-        preview = account.preview()
-        session = account.credentials.session()
-        topics = session.client("sns", endpoint_url=account.aws.address).list_topics()["Topics"]
-        queues = session.client("sqs", endpoint_url=account.aws.address).list_queues().get("QueueUrls", [])
-        namespaces = kubectl(account.plane.kubeconfig, "get", "namespaces", "--output=name")
-        headers = account.credentials.pagerduty_headers()
-        services = loopback.get(f"{account.pagerduty.address}/services", headers=headers).json()["services"]
+    with Run(tmp_path_factory.mktemp("prod")) as run, PreviewAccount(plan, run, lambda _: None) as account:
+        yield account
+
+
+def test_the_plan_of_prod_holds_everything_and_makes_nothing(prod: PreviewAccount) -> None:
+    preview = prod.preview()
+    session = prod.credentials.session()
+    topics = session.client("sns", endpoint_url=prod.aws.address).list_topics()["Topics"]
+    queues = session.client("sqs", endpoint_url=prod.aws.address).list_queues().get("QueueUrls", [])
+    namespaces = kubectl(prod.plane.kubeconfig, "get", "namespaces", "--output=name")
+    headers = prod.credentials.pagerduty_headers()
+    services = loopback.get(f"{prod.pagerduty.address}/services", headers=headers).json()["services"]
 
     by_name = {step.name: step for step in preview.steps}
     assert set(preview.result.changes) == {"create"}
@@ -106,41 +112,39 @@ def test_what_preflight_refuses_is_refused_in_the_preview_too(tmp_path: Path) ->
     assert "cluster.identity" not in str(raised.value)
 
 
-def test_what_an_earlier_stack_left_is_refused_with_the_commands_that_import_it(tmp_path: Path) -> None:
+def test_what_an_earlier_stack_left_is_refused_with_the_commands_that_import_it(prod: PreviewAccount) -> None:
     """The engine ends a preview at the first that it would make: what else was left may be named by the next one."""
-    plan, _ = preview_plan(ROOT, "prod", stack("prod"), load_catalog(ROOT), chart="none")
     bucket = "orion-functions-222222222222"
-    with Run(tmp_path) as run, PreviewAccount(plan, run, lambda _: None) as account:
-        session = account.credentials.session()
-        tables = session.client("dynamodb", endpoint_url=account.aws.address)
-        buckets = session.client("s3", endpoint_url=account.aws.address)
-        tables.create_table(
-            TableName=STATE_TABLE,
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": KEY, "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": KEY, "AttributeType": "S"}],
-        )
-        buckets.create_bucket(Bucket=bucket)
-        kubectl(account.plane.kubeconfig, "create", "namespace", "monitoring")
-        remove: dict[str, Callable[[], object]] = {
-            import_command("prod", RetainedResource.STATE_TABLE, STATE_TABLE): (
-                lambda: tables.delete_table(TableName=STATE_TABLE)
-            ),
-            import_command("prod", RetainedResource.FUNCTIONS_BUCKET, bucket): (
-                lambda: buckets.delete_bucket(Bucket=bucket)
-            ),
-            import_command("prod", RetainedResource.NAMESPACE, "monitoring"): (
-                lambda: kubectl(account.plane.kubeconfig, "delete", "namespace", "monitoring")
-            ),
-        }
-        while remove:
-            with pytest.raises(DeploymentFailed) as raised:
-                account.preview()
-            named = [command for command in remove if command in str(raised.value)]
-            assert named, str(raised.value)
-            assert "Traceback" not in str(raised.value)
-            for command in named:
-                remove.pop(command)()
-        preview = account.preview()
+    session = prod.credentials.session()
+    tables = session.client("dynamodb", endpoint_url=prod.aws.address)
+    buckets = session.client("s3", endpoint_url=prod.aws.address)
+    tables.create_table(
+        TableName=STATE_TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": KEY, "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": KEY, "AttributeType": "S"}],
+    )
+    buckets.create_bucket(Bucket=bucket)
+    kubectl(prod.plane.kubeconfig, "create", "namespace", "monitoring")
+    remove: dict[str, Callable[[], object]] = {
+        import_command("prod", RetainedResource.STATE_TABLE, STATE_TABLE): (
+            lambda: tables.delete_table(TableName=STATE_TABLE)
+        ),
+        import_command("prod", RetainedResource.FUNCTIONS_BUCKET, bucket): (
+            lambda: buckets.delete_bucket(Bucket=bucket)
+        ),
+        import_command("prod", RetainedResource.NAMESPACE, "monitoring"): (
+            lambda: kubectl(prod.plane.kubeconfig, "delete", "namespace", "monitoring")
+        ),
+    }
+    while remove:
+        with pytest.raises(DeploymentFailed) as raised:
+            prod.preview()
+        named = [command for command in remove if command in str(raised.value)]
+        assert named, str(raised.value)
+        assert "Traceback" not in str(raised.value)
+        for command in named:
+            remove.pop(command)()
+    preview = prod.preview()
 
     assert set(preview.result.changes) == {"create"}
