@@ -20,6 +20,20 @@ SEVERITIES = ("critical", "high", "warning", "info", "none", "")
 SERVICES = ("orders", "positions", "market-data", "gateway", "trading", "database", "platform", "unknown", "")
 TEAMS = ("trading", "platform", "database", "unknown", "")
 OF_ALERTING = {"Watchdog": "watchdog", "InfoInhibitor": "nobody"}
+AHEAD = (
+    "AutoscalerAtMaximum",
+    "ConnectionPoolFillingUp",
+    "DeploymentReplicasMissing",
+    "ErrorBudgetExhausted",
+    "ErrorBudgetNearlySpent",
+    "HighCPUUsage",
+    "JobFailed",
+    "KafkaConsumerLagGrowing",
+    "ServiceMetricsIncomplete",
+    "SlowErrorBudgetBurn",
+    "VolumeFillingUp",
+)
+AHEAD_OF_A_DATABASE = ("AuroraHighConnections", "AuroraStorageFillingUp")
 
 
 def meant(alert: str, severity: str, service: str, team: str) -> str:
@@ -31,6 +45,10 @@ def meant(alert: str, severity: str, service: str, team: str) -> str:
     if severity in {"critical", "high"}:
         by_team = {"trading": "pagerduty-trading", "database": f"pagerduty-{severity}-database"}
         return carrying(by_team.get(team, f"pagerduty-{severity}"), service)
+    if severity == "warning" and team == "database" and alert in (*AHEAD, *AHEAD_OF_A_DATABASE):
+        return "slack-ahead-database"
+    if severity == "warning" and alert in AHEAD:
+        return "slack-ahead"
     if severity in {"warning", "info"}:
         return f"slack-{severity}-database" if team == "database" else f"slack-{severity}"
     return "default-receiver"
@@ -44,7 +62,8 @@ def carrying(receiver: str, service: str) -> str:
 
 def test_each_alert_reaches_the_receiver_that_was_meant_and_no_other(tmp_path: Path) -> None:
     names = ("alertname", "severity", "service", "team")
-    product = list(itertools.product(ALERTS, SEVERITIES, SERVICES, TEAMS))
+    ahead = itertools.product((*AHEAD, *AHEAD_OF_A_DATABASE), SEVERITIES, ("orders",), TEAMS)
+    product = [*itertools.product(ALERTS, SEVERITIES, SERVICES, TEAMS), *ahead]
     alerts = [{name: value for name, value in zip(names, values, strict=True) if value} for values in product]
 
     with silent_alertmanager(load_platform(DATA, settings()).alertmanager, tmp_path) as address:
