@@ -172,9 +172,9 @@ def _details(notification: Notification, firing: list[Alert], labels: tuple[tupl
 
 
 def _other_services(firing: list[Alert]) -> list[str]:
-    """Return the services of a group of several, without that of the alert that is described."""
-    services = [alert.labels.get("service", "") for alert in firing]
-    return sorted({service for service in services[1:] if service} - {services[0]}) if services else []
+    """Return the services of a group of several, without that of the alert that is described, the first."""
+    first, *others = (alert.labels.get("service", "") for alert in firing) if firing else ("",)
+    return sorted(set(others) - {first, ""})
 
 
 def silence_address(alertmanager: str, labels: tuple[tuple[str, str], ...]) -> str:

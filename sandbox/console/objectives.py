@@ -9,7 +9,7 @@ from typing import Any
 
 from alerting.rules.burn_rates import PAGE_PAIRS
 from alerting.rules.series import OBJECTIVE_BURN_RATE, OBJECTIVE_EXHAUSTED_IN, OBJECTIVE_REMAINING
-from alerting.rules.sources.objective_alerts import A_TENTH, HALF
+from alerting.rules.sources.objective_budgets import A_TENTH, HALF
 
 BURN_WINDOW = "1h"
 BURN_RATE = OBJECTIVE_BURN_RATE + BURN_WINDOW

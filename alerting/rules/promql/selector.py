@@ -60,7 +60,7 @@ class Selector:
     def and_labels(self, values: LabelValues) -> Selector:
         """Return the selector with a matcher more for each label: it has to be its value, or one of its values."""
         more = (
-            (label, _matcher(label, "=", value) if isinstance(value, str) else _matcher(label, "=~", one_of(value)))
+            (label, _matcher(label, "=", value) if isinstance(value, str) else _matcher(label, "=~", _one_of(value)))
             for label, value in values.items()
         )
         return Selector(name=self.name, matchers=(*self.matchers, *more))
@@ -68,11 +68,6 @@ class Selector:
     def __str__(self) -> str:
         inside = ", ".join(matcher for _, matcher in self.matchers)
         return f"{self.name}{{{inside}}}" if inside else self.name
-
-
-def one_of(values: Iterable[str]) -> str:
-    """Return a pattern of some names, in which only a dot and a plus sign, as of a time zone, mean something else."""
-    return "|".join(value.replace(".", "\\.").replace("+", "\\+") for value in values)
 
 
 @lru_cache(maxsize=4096)  # a selector is read by each check of its objective
@@ -101,6 +96,11 @@ def selector_of(tree: promql.Expr | None) -> Selector:
 
 def _sign(operator: promql.MatchOp) -> str:
     return next(sign for one, sign in _SIGNS if one == operator)  # the library's operators have no hash
+
+
+def _one_of(values: Iterable[str]) -> str:
+    """Return a pattern of names. Of their signs only a dot and a plus, as in a time zone, would mean something else."""
+    return "|".join(value.replace(".", "\\.").replace("+", "\\+") for value in values)
 
 
 def _matcher(label: str, sign: str, value: str) -> str:

@@ -38,14 +38,14 @@ HIGHEST_BUCKET = "+Inf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Counted:
+class _Total:
     """All events of the last tick where the bad ones are counted: as PromQL, and the labels that both have."""
 
     every: str
     match: str
 
     @classmethod
-    def recorded(cls, series: Selector, by: Iterable[str]) -> _Counted:
+    def recorded(cls, series: Selector, by: Iterable[str]) -> _Total:
         """Return what was recorded in this tick, and nothing older: half a pair would be counted again."""
         return cls(every=f"sum_over_time({series}[{TICK}])", match=f"on ({', '.join(by)})")
 
@@ -111,11 +111,11 @@ def event_rules(
     total = _all_events(sli, by, matchers)
     if reads_recorded:
         recorded = Selector(name=total_name).and_labels(labels)
-        counted = _Counted.recorded(recorded, [one for one in by if one not in labels])
+        beside = _Total.recorded(recorded, [one for one in by if one not in labels])
     else:
-        counted = _Counted(every=f"({total})", match=f"on ({', '.join(by)})")
+        beside = _Total(every=f"({total})", match=f"on ({', '.join(by)})")
     yield total_name, total
-    yield bad_name, _bad_events(sli, by, matchers, counted)
+    yield bad_name, _bad_events(sli, by, matchers, beside)
     if sli.slices is not None:
         total, bad = (Selector(name=one).and_labels(labels) for one in (total_name, bad_name))
         for name, expression in zip(names, _of_slices(sli.slices, total, bad), strict=True):
@@ -161,7 +161,7 @@ def _all_events(sli: Sli, by: tuple[str, ...], matchers: LabelValues) -> str:
     counted = sli_selector(sli).and_labels(matchers)
     match sli.counted():
         case RatioSli():
-            return _counted(counted, by)
+            return _increase(counted, by)
         case LatencySli() as one if one.native:
             return _of_native(counted, by)
         case LatencySli() as one:
@@ -169,27 +169,27 @@ def _all_events(sli: Sli, by: tuple[str, ...], matchers: LabelValues) -> str:
             highest = counted.and_label(BUCKET_LIMIT, HIGHEST_BUCKET)
             good = counted.and_label(BUCKET_LIMIT, bucket(one.seconds), pattern=True)
             there = f"group by ({', '.join(by)}) (last_over_time({good}[{REMEMBERED}]))"
-            return f"({_counted(highest, by)}) and {there}"
+            return f"({_increase(highest, by)}) and {there}"
         case GaugeSli():
             return f"count by ({', '.join(by)}) ({counted})"
         case _:
             assert_never(one)
 
 
-def _bad_events(sli: Sli, by: tuple[str, ...], matchers: LabelValues, counted: _Counted) -> str:
+def _bad_events(sli: Sli, by: tuple[str, ...], matchers: LabelValues, total: _Total) -> str:
     """Return the bad events of the last tick, summed by labels: 0 where there are events and none are bad."""
     one = sli.counted()
     match one:
         case RatioSli():
-            part = _counted(read_selector(one.part).and_labels(matchers), by)
-            return counted.or_none(part) if one.good is None else counted.but(counted.or_none(part))
+            part = _increase(read_selector(one.part).and_labels(matchers), by)
+            return total.or_none(part) if one.good is None else total.but(total.or_none(part))
         case LatencySli() if one.native:
             good = _native_up_to(read_selector(one.histogram).and_labels(matchers), one.seconds, by)
-            return counted.or_none(counted.but(good))
+            return total.or_none(total.but(good))
         case LatencySli():
             buckets = read_selector(one.histogram).and_labels(matchers)
-            good = _counted(buckets.and_label(BUCKET_LIMIT, bucket(one.seconds), pattern=True), by)
-            return counted.or_none(counted.but(good))
+            good = _increase(buckets.and_label(BUCKET_LIMIT, bucket(one.seconds), pattern=True), by)
+            return total.or_none(total.but(good))
         case GaugeSli():
             gauge = read_selector(one.gauge).and_labels(matchers)
             limit = f"> bool {one.above:.10g}" if one.above is not None else f"< bool {one.below:.10g}"
@@ -238,5 +238,5 @@ def _up_to(seconds: float, histogram: str) -> str:
     return f"(histogram_fraction(-Inf, {seconds:.10g}, {histogram}) * {count} >= 0 or {count} == 0)"
 
 
-def _counted(selector: Selector, by: tuple[str, ...]) -> str:
+def _increase(selector: Selector, by: tuple[str, ...]) -> str:
     return f"sum by ({', '.join(by)}) ({tick_increase(selector)})"

@@ -237,8 +237,11 @@ def _event_groups(written: list[_Written], every: WindowSets, scraped: ScrapedSe
         alike: dict[Sli | str, list[_Written]] = {}
         for each in some:
             alike.setdefault(_counted_alike(each, scraped), []).append(each)
-        for same in alike.values():
-            events = _shared_events(same) if len(same) > 1 else _written_events(same[0], scraped)
+        for counted, same in alike.items():
+            if isinstance(counted, str) or len(same) == 1:
+                events = _written_events(same[0], scraped)
+            else:
+                events = _shared_events(counted, same)
             rules += [(one, (*path, same[0].name)) for one in events]
         yield _group(f"orion.slo.events.{some[0].name}", path, TICK, rules)
 
@@ -251,13 +254,10 @@ def _counted_alike(each: _Written, scraped: ScrapedSeriesFile) -> Sli | str:
     return sli if service_matchers(sli, each.objective.service, scraped) else each.name
 
 
-def _shared_events(same: Sequence[_Written]) -> Iterator[Rule]:
+def _shared_events(sli: Sli, same: Sequence[_Written]) -> Iterator[Rule]:
     """Yield the events of objectives with one indicator: counted once for all their services, then for each of them."""
-    sli = same[0].objective.sli
-    if sli is None:  # it would not be alike
-        return
-    services = {each.objective.service: None for each in same}
-    yield from shared_event_rules(sli, list(services), [each.name for each in same])
+    services = dict.fromkeys(each.objective.service for each in same)
+    return shared_event_rules(sli, list(services), [each.name for each in same])
 
 
 def _budget_rule(each: _Written, every: WindowSets) -> Rule:
